@@ -1,0 +1,37 @@
+"""The error that a user's input gets: which file, which record or key, and what to do about it."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something that the user gave is wrong. Shown without a traceback; the command exits with 1.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in one sentence without a full stop.
+    where : str or path-like, optional
+        The file or setting, with the record, line or key where there is one.
+    fix : str, optional
+        What the user can do about it.
+    """
+
+    def __init__(self, problem: str, *, where: object = None, fix: str = "") -> None:
+        self.problem, self.where, self.fix = problem, where, fix
+        message = problem if where is None else f"{where}: {problem}"
+        super().__init__(f"{message}. {fix}" if fix else message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self.problem, self.where, self.fix))
+
+
+def _rebuild(problem: str, where: object, fix: str) -> InputError:
+    return InputError(problem, where=where, fix=fix)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A "did you mean" for a misspelt name, or the list of what there is."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."

@@ -1,0 +1,1 @@
+"""The 256-token nucleotide vocabulary: one token per byte, five ids reserved for special tokens."""

@@ -1,0 +1,84 @@
+"""Sequences as arrays: bytes to ids and back, reverse complement, classes of bases. Table look-ups, no loops."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenizer.vocabulary import SPECIAL_TOKENS, UNK, VOCAB_SIZE
+
+Ids = npt.NDArray[np.uint8]
+
+_COMPLEMENT_PAIRS = ("AT", "CG", "RY", "KM", "BV", "DH")  # S, W and N are their own complement
+
+NUCLEOTIDES = b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv"
+"""The IUPAC nucleotide codes, both cases."""
+
+
+def encode(sequence: str | bytes) -> Ids:
+    """Ids of `sequence`, shape [len(sequence)]. Bytes 0 to 4, which are no text, become UNK.
+
+    Errors: `UnicodeEncodeError` for characters above U+00FF.
+    """
+    data = sequence.encode("latin-1") if isinstance(sequence, str) else sequence
+    return _IDS[np.frombuffer(data, np.uint8)]
+
+
+def decode(ids: npt.ArrayLike, *, skip_special_tokens: bool = True) -> str:
+    """Text of `ids`. Special tokens are left out, or written as their content where asked."""
+    array = np.asarray(ids, dtype=np.int64)
+    if array.size and (array.min() < 0 or array.max() >= VOCAB_SIZE):
+        raise ValueError(f"ids outside [0, {VOCAB_SIZE}): {array[(array < 0) | (array >= VOCAB_SIZE)][:5].tolist()}")
+    first_byte = len(SPECIAL_TOKENS)
+    if skip_special_tokens:
+        return array[array >= first_byte].astype(np.uint8).tobytes().decode("latin-1")
+    text = array.astype(np.uint8).tobytes().decode("latin-1")
+    return text.translate({token.id: token.content for token in SPECIAL_TOKENS})
+
+
+def reverse_complement(ids: Ids) -> Ids:
+    """Reverse complement along the last axis; IUPAC codes, case kept, U to A; any other id stays as it is."""
+    return _COMPLEMENT[ids[..., ::-1]]
+
+
+def is_unambiguous(ids: Ids) -> npt.NDArray[np.bool_]:
+    """True where the base is A, C, G or T, in either case."""
+    return _UNAMBIGUOUS[ids]
+
+
+def is_soft_masked(ids: Ids) -> npt.NDArray[np.bool_]:
+    """True where the base is lower case: a repeat, by RepeatMasker's convention."""
+    return _LOWER[ids]
+
+
+def to_upper(ids: Ids) -> Ids:
+    """Lower-case letters upper-cased; everything else as it is."""
+    return _UPPER[ids]
+
+
+def not_nucleotides(sequence: bytes) -> bytes:
+    """The distinct bytes of `sequence` that are no IUPAC nucleotide code, sorted; empty when all is well."""
+    return bytes(sorted(set(sequence.translate(None, NUCLEOTIDES))))
+
+
+def _table(mapping: dict[int, int]) -> Ids:
+    table = np.arange(256, dtype=np.uint8)
+    table[list(mapping)] = list(mapping.values())
+    return table
+
+
+def _flags(members: bytes) -> npt.NDArray[np.bool_]:
+    flags = np.zeros(256, dtype=np.bool_)
+    flags[list(members)] = True
+    return flags
+
+
+def _complements() -> dict[int, int]:
+    upper = {ord(a): ord(b) for pair in _COMPLEMENT_PAIRS for a, b in (pair, pair[::-1])} | {ord("U"): ord("A")}
+    return upper | {base + 32: complement + 32 for base, complement in upper.items()}
+
+
+_LOWER_CASE = bytes(range(ord("a"), ord("z") + 1))
+_IDS = _table({token.id: UNK.id for token in SPECIAL_TOKENS})
+_COMPLEMENT = _table(_complements())
+_UNAMBIGUOUS = _flags(b"ACGTacgt")
+_LOWER = _flags(_LOWER_CASE)
+_UPPER = _table({byte: byte - 32 for byte in _LOWER_CASE})
