@@ -1,0 +1,85 @@
+"""A Hydra configuration by name, checked against the schema; a misspelt override is an error with the nearest name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from conduct.errors import InputError, nearest
+from configs.locate import CONFIGS
+
+
+def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path | None = None) -> Any:
+    """The resolved configuration `name` (an OmegaConf node of type `TrainConfig`) with `key=value` overrides.
+
+    `directory` holds a configuration of one's own; its `defaults` find those of `configs/` too.
+
+    Errors: `InputError` for an unknown configuration, key, group or option, a value of the wrong type or a missing one.
+    """
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    register_schema()
+    known = config_names() if directory is None else sorted(path.stem for path in directory.glob("*.yaml"))
+    home = CONFIGS if directory is None else directory.resolve()
+    search_path = [] if directory is None else [f"hydra.searchpath=[file://{CONFIGS}]"]
+    if name not in known:
+        raise InputError(f"no configuration {name!r}", where=directory or "configs", fix=nearest(name, known))
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(home), version_base="1.3"):
+            base = compose(name, overrides=search_path)
+            for override in overrides:
+                _check_key(override, base)
+            config = compose(name, overrides=[*search_path, *overrides])
+        OmegaConf.resolve(config)
+        missing = sorted(OmegaConf.missing_keys(config))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_first_lines(error), where=f"configs/{name}.yaml") from error
+    if missing:
+        raise InputError(f"no value for {', '.join(missing)}", where=name, fix=f"Add {missing[0]}=VALUE.")
+    return config
+
+
+def config_names() -> list[str]:
+    """The names of the shipped training configurations."""
+    return sorted(path.stem for path in CONFIGS.glob("train_*.yaml"))
+
+
+def register_schema() -> None:
+    """Make `configs.schema` known to Hydra; done again at no cost."""
+    from hydra.core.config_store import ConfigStore
+
+    from configs.schema import TrainConfig
+
+    ConfigStore.instance().store(name="schema", node=TrainConfig)
+
+
+def _check_key(override: str, base: Any) -> None:
+    from omegaconf import OmegaConf
+
+    key = override.split("=", 1)[0].lstrip("+~")
+    if "=" not in override:
+        raise InputError(f"override {override!r} has no value", fix="Write key=value.")
+    if key.startswith("hydra.") or key.split("@")[0] in _groups():
+        return
+    node, path = base, []
+    for part in key.split("."):
+        names = [str(name) for name in node] if OmegaConf.is_dict(node) else []
+        if part not in names:
+            where = ".".join(path) or "the configuration"
+            raise InputError(f"no key {part!r} in {where}", where=override, fix=nearest(part, names))
+        node, path = None if OmegaConf.is_missing(node, part) else node[part], [*path, part]
+
+
+def _groups() -> list[str]:
+    return [path.name for path in CONFIGS.iterdir() if path.is_dir() and any(path.glob("*.yaml"))]
+
+
+def _first_lines(error: Exception) -> str:
+    texts = [str(error), str(error.__cause__ or "")]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    ends = next((index for index, line in enumerate(lines) if line.startswith("Config search path")), len(lines))
+    return " ".join(line for line in lines[:ends] if line and not line.startswith(("full_key", "object_type")))

@@ -1,0 +1,240 @@
+"""The architecture: a Hugging Face Llama `config.json`, read strictly, and its mapping to Megatron-Core and back.
+
+`config.json` is the only place where an architecture is written. Every key is mapped by one row of a table, or
+checked to have the one value that this project supports, or an error that names it.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conduct.errors import InputError, nearest
+from configs.locate import find_directory
+from tokenizer.vocabulary import BOS, EOS, PAD, VOCAB_SIZE
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaArchitecture:
+    """A Llama decoder without biases and without RoPE scaling. Field names are those of `config.json`."""
+
+    num_hidden_layers: int
+    hidden_size: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    intermediate_size: int
+    max_position_embeddings: int
+    rope_theta: float
+    rms_norm_eps: float
+    initializer_range: float
+    tie_word_embeddings: bool
+    dtype: str
+
+    @property
+    def parameters(self) -> int:
+        """Exact number of trainable parameters."""
+        query, key_value = self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim
+        attention = self.hidden_size * (2 * query + 2 * key_value)
+        layer = attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
+        embeddings = VOCAB_SIZE * self.hidden_size * (1 if self.tie_word_embeddings else 2)
+        return self.num_hidden_layers * layer + self.hidden_size + embeddings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One key of `config.json` and the field of NeMo's `LlamaConfig` (Megatron-Core `TransformerConfig`) it maps to."""
+
+    hf: str
+    megatron: str | None
+    kind: type
+    default: object = None
+
+
+MAPPED = (
+    Row(hf="num_hidden_layers", megatron="num_layers", kind=int),
+    Row(hf="hidden_size", megatron="hidden_size", kind=int),
+    Row(hf="num_attention_heads", megatron="num_attention_heads", kind=int),
+    Row(hf="num_key_value_heads", megatron="num_query_groups", kind=int),
+    Row(hf="head_dim", megatron="kv_channels", kind=int),
+    Row(hf="intermediate_size", megatron="ffn_hidden_size", kind=int),
+    Row(hf="max_position_embeddings", megatron="seq_length", kind=int),
+    Row(hf="rope_theta", megatron="rotary_base", kind=float),
+    Row(hf="rms_norm_eps", megatron="layernorm_epsilon", kind=float),
+    Row(hf="initializer_range", megatron="init_method_std", kind=float, default=0.02),
+    Row(hf="tie_word_embeddings", megatron="share_embeddings_and_output_weights", kind=bool, default=False),
+    Row(hf="dtype", megatron=None, kind=str, default="bfloat16"),
+)
+
+# The one value that is supported; a key that is absent has it too.
+HF_FIXED: dict[str, object] = {
+    "model_type": "llama",
+    "vocab_size": VOCAB_SIZE,
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "mlp_bias": False,
+    "pretraining_tp": 1,
+    "rope_scaling": None,
+    "eos_token_id": EOS.id,
+}
+HF_ONE_OF: dict[str, tuple[object, ...]] = {
+    "bos_token_id": (None, BOS.id),
+    "pad_token_id": (PAD.id, None),
+    "dtype": ("bfloat16", "float16", "float32"),
+    "architectures": (["LlamaForCausalLM"], ["NVLlamaForCausalLM"]),
+}
+# Say nothing about the weights. `auto_map` names code of BioNeMo's export, which is never run.
+HF_IGNORED = frozenset({"transformers_version", "use_cache", "auto_map", "_name_or_path"})
+
+MEGATRON_FIXED: dict[str, object] = {
+    "vocab_size": VOCAB_SIZE,
+    "make_vocab_size_divisible_by": 32,  # keeps 256 for a tensor-parallel size of 1, 2, 4 and 8
+    "normalization": "RMSNorm",
+    "gated_linear_unit": True,
+    "add_bias_linear": False,
+    "add_qkv_bias": False,
+    "position_embedding_type": "rope",
+    "rotary_percent": 1.0,
+    "rotary_interleaved": False,
+    "seq_len_interpolation_factor": None,
+    "qk_layernorm": False,
+    "num_moe_experts": None,
+    "hidden_dropout": 0.0,
+    "attention_dropout": 0.0,
+    "window_size": None,
+    "layernorm_zero_centered_gamma": False,
+}
+"""Fields of NeMo's `LlamaConfig` that make it a Llama as above. `scale_factor` (`Llama31Config`) is RoPE scaling."""
+
+
+def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
+    """Architecture of the directory `model_tag` (a path, or the name of one in `configs/`).
+
+    Errors: `InputError` naming the file, the key and the fix.
+    """
+    path = find_directory(model_tag, holding="config.json") / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read as JSON ({error})", where=path) from error
+    if not isinstance(values, dict):
+        raise InputError("is not a JSON object", where=path)
+    return parse_architecture(values, where=path)
+
+
+def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArchitecture:
+    """Architecture of the `config.json` content `values`; transformers 4 and 5 spellings."""
+    values = _one_spelling(dict(values), where)
+    known = {row.hf for row in MAPPED} | HF_FIXED.keys() | HF_ONE_OF.keys() | HF_IGNORED
+    for key, value in values.items():
+        if key not in known:
+            raise InputError(f"unknown key {key!r} = {value!r}", where=where, fix=nearest(key, known))
+        if key in HF_FIXED and value != HF_FIXED[key]:
+            raise InputError(f"{key} is {value!r}", where=where, fix=_only(key, HF_FIXED[key]))
+        if key in HF_ONE_OF and value not in HF_ONE_OF[key]:
+            raise InputError(f"{key} is {value!r}", where=where, fix=f"It must be one of {list(HF_ONE_OF[key])}.")
+    if values.get("head_dim") is None and values.get("num_attention_heads"):
+        values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
+    architecture = LlamaArchitecture(**{row.hf: _typed(row, values, where) for row in MAPPED})
+    _check_shapes(architecture, where)
+    return architecture
+
+
+def hf_config(architecture: LlamaArchitecture) -> dict[str, object]:
+    """Content of a `config.json` that transformers 4.57 and 5 read alike (each has its own key for RoPE and dtype)."""
+    fixed = {key: value for key, value in HF_FIXED.items() if key != "pretraining_tp"}
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        **fixed,
+        **dataclasses.asdict(architecture),
+        "torch_dtype": architecture.dtype,
+        "rope_parameters": {"rope_theta": architecture.rope_theta, "rope_type": "default"},
+        "bos_token_id": None,
+        "pad_token_id": PAD.id,
+        "use_cache": True,
+    }
+
+
+def megatron_fields(architecture: LlamaArchitecture) -> dict[str, Any]:
+    """Keyword arguments for NeMo's `LlamaConfig`: the architecture and nothing about how it is run."""
+    mapped = {row.megatron: getattr(architecture, row.hf) for row in MAPPED if row.megatron}
+    if float(mapped["rotary_base"]).is_integer():
+        mapped["rotary_base"] = int(mapped["rotary_base"])  # NeMo types it as an int
+    return {**mapped, **MEGATRON_FIXED}
+
+
+def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object) -> LlamaArchitecture:
+    """Architecture of a NeMo model configuration, given as plain values; the inverse of `megatron_fields`.
+
+    Fields about how a model is run (fusions, parallelism, ...) are not looked at.
+    Errors: `InputError` for a model that is not this architecture, RoPE scaling included.
+    """
+    if fields.get("scale_factor") is not None:
+        raise InputError(
+            f"trained with RoPE scaling (scale_factor {fields['scale_factor']})",
+            where=where,
+            fix="Only models without RoPE scaling are supported; dropping it would change the logits.",
+        )
+    for key, value in MEGATRON_FIXED.items():
+        if key != "make_vocab_size_divisible_by" and key in fields and fields[key] != value:
+            raise InputError(f"{key} is {fields[key]!r}", where=where, fix=_only(key, value))
+    values = {row.hf: fields[row.megatron] for row in MAPPED if row.megatron and row.megatron in fields}
+    return parse_architecture({**values, "dtype": dtype}, where=where)
+
+
+def _one_spelling(values: dict[str, Any], where: object) -> dict[str, Any]:
+    """Fold `torch_dtype` into `dtype`, `rope_parameters` into `rope_theta` and `rope_scaling`; both must agree."""
+    if "torch_dtype" in values:
+        _fold(values, "dtype", values.pop("torch_dtype"), where)
+    rope = values.pop("rope_parameters", None)
+    if rope is not None:
+        if not isinstance(rope, dict) or "rope_theta" not in rope:
+            raise InputError(f"rope_parameters is {rope!r}", where=where, fix='Write {"rope_theta": 500000.0}.')
+        rope = dict(rope)
+        _fold(values, "rope_theta", rope.pop("rope_theta"), where)
+        if rope.pop("rope_type", "default") != "default" or rope:
+            raise InputError("rope_parameters asks for RoPE scaling", where=where, fix=_only("rope_scaling", None))
+    return values
+
+
+def _fold(values: dict[str, Any], key: str, value: object, where: object) -> None:
+    if values.setdefault(key, value) != value:
+        raise InputError(f"{key} has two values, {values[key]!r} and {value!r}", where=where, fix="Keep one.")
+
+
+def _typed(row: Row, values: Mapping[str, Any], where: object) -> object:
+    value = values.get(row.hf, row.default)
+    if value is None:
+        raise InputError(f"{row.hf} is missing", where=where, fix="Compare configs/llama3_8b_genomic_config.")
+    if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not row.kind or (row.kind in (int, float) and not 0 < value < math.inf):
+        wanted = f"a positive {row.kind.__name__}" if row.kind in (int, float) else f"a {row.kind.__name__}"
+        raise InputError(f"{row.hf} is {value!r}", where=where, fix=f"It must be {wanted}.")
+    return value
+
+
+def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:
+    heads, groups = architecture.num_attention_heads, architecture.num_key_value_heads
+    if heads % groups:
+        raise InputError(
+            f"{heads} num_attention_heads cannot share {groups} num_key_value_heads",
+            where=where,
+            fix="The first must be a multiple of the second.",
+        )
+    if architecture.head_dim % 2:
+        raise InputError(f"head_dim is {architecture.head_dim}", where=where, fix="RoPE needs an even one.")
+
+
+def _only(key: str, value: object) -> str:
+    written = json.dumps(value)
+    reasons = {
+        "vocab_size": "the nucleotide vocabulary has 256 tokens",
+        "rope_scaling": "these models use plain RoPE",
+    }
+    reason = f" ({reasons[key]})" if key in reasons else ""
+    return f"Only {key} = {written} is supported{reason}."

@@ -1,0 +1,109 @@
+"""A Megatron-Core layer specification for CPU tensors with Transformer Engine's parameter names.
+
+Transformer Engine fuses each norm into the linear layer after it (`linear_qkv.layer_norm_weight`). The layers here
+own the norm weight in the same place, so checkpoint keys and NeMo's own connectors are those of the GPU model.
+"""
+
+import math
+from typing import Any
+
+import torch
+from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
+from megatron.core.tensor_parallel import ColumnParallelLinear, RowParallelLinear
+from megatron.core.transformer.attention import SelfAttention, SelfAttentionSubmodules
+from megatron.core.transformer.enums import AttnMaskType
+from megatron.core.transformer.mlp import MLP, MLPSubmodules
+from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.transformer_block import TransformerBlockSubmodules, get_num_layers_to_build
+from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
+
+
+def cpu_block_spec(config: Any, vp_stage: int | None = None) -> TransformerBlockSubmodules:
+    """The decoder block for `LlamaConfig.transformer_layer_spec`; as many layers as this pipeline stage has."""
+    attention = ModuleSpec(
+        module=SelfAttention,
+        params={"attn_mask_type": AttnMaskType.causal},
+        submodules=SelfAttentionSubmodules(
+            linear_qkv=NormColumnParallelLinear,
+            core_attention=CausalAttention,
+            linear_proj=RowParallelLinear,
+        ),
+    )
+    mlp = ModuleSpec(
+        module=MLP, submodules=MLPSubmodules(linear_fc1=NormColumnParallelLinear, linear_fc2=RowParallelLinear)
+    )
+    layer = ModuleSpec(
+        module=TransformerLayer,
+        submodules=TransformerLayerSubmodules(
+            self_attention=attention,
+            self_attn_bda=get_bias_dropout_add,
+            mlp=mlp,
+            mlp_bda=get_bias_dropout_add,
+        ),
+    )
+    return TransformerBlockSubmodules(
+        layer_specs=[layer] * get_num_layers_to_build(config, vp_stage=vp_stage), layer_norm=RMSNorm
+    )
+
+
+class RMSNorm(torch.nn.Module):
+    """Root-mean-square norm (Zhang and Sennrich 2019), with the marks that sequence parallelism needs."""
+
+    def __init__(self, config: Any, hidden_size: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = _norm_weight(config, hidden_size)
+        self.eps = eps
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.rms_norm(hidden, self.weight.shape, self.weight, self.eps)
+
+
+class NormColumnParallelLinear(ColumnParallelLinear):  # type: ignore[misc]
+    """`RMSNorm` and then `ColumnParallelLinear`, with the parameters `layer_norm_weight` and `weight`."""
+
+    def __init__(self, input_size: int, output_size: int, *, config: Any, **kwargs: Any) -> None:
+        super().__init__(input_size, output_size, config=config, **kwargs)
+        self.layer_norm_weight = _norm_weight(config, input_size)
+        self.eps = config.layernorm_epsilon
+
+    def forward(self, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        weight = self.layer_norm_weight
+        return super().forward(torch.nn.functional.rms_norm(hidden, weight.shape, weight, self.eps), *args, **kwargs)
+
+
+class CausalAttention(torch.nn.Module):
+    """Causal attention through `scaled_dot_product_attention`; no mask is ever built.
+
+    query [sequence, batch, heads, head_dim], key and value [sequence, batch, groups, head_dim]
+    -> [sequence, batch, heads * head_dim].
+    """
+
+    def __init__(self, config: Any, layer_number: int, attn_mask_type: Any, attention_type: str, **kwargs: Any) -> None:
+        super().__init__()
+        if config.context_parallel_size != 1:
+            raise ValueError("context parallelism needs Transformer Engine; the CPU layers do not have it")
+        self.scale = kwargs.get("softmax_scale") or 1.0 / math.sqrt(config.kv_channels)
+
+    def forward(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        attn_mask_type: Any = None,
+        attention_bias: torch.Tensor | None = None,
+        packed_seq_params: Any = None,
+    ) -> torch.Tensor:
+        if attention_mask is not None or attention_bias is not None or packed_seq_params is not None:
+            raise ValueError("the CPU attention is causal only: no mask, bias or packing")
+        query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
+        attended = torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, scale=self.scale, enable_gqa=query.shape[1] != key.shape[1]
+        )
+        return attended.permute(2, 0, 1, 3).flatten(start_dim=2)
+
+
+def _norm_weight(config: Any, size: int) -> torch.nn.Parameter:
+    weight = torch.nn.Parameter(torch.ones(size, dtype=config.params_dtype))
+    weight.sequence_parallel = config.sequence_parallel  # type: ignore[attr-defined]
+    return weight

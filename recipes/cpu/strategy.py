@@ -1,0 +1,34 @@
+"""NeMo's Megatron strategy on a CPU: active from `connect` to `teardown`, and only then."""
+
+import contextlib
+from typing import Any
+
+from nemo import lightning as nl
+
+from recipes.cpu.stand_in import cpu_stand_in
+
+
+class CpuMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
+    """`MegatronStrategy` inside `cpu_stand_in`. Give it to a trainer with `accelerator="cpu"`.
+
+    It has no `__init__` of its own, because NeMo records a strategy's arguments by the signature of that.
+    """
+
+    _stand_in: contextlib.ExitStack | None = None
+
+    def connect(self, model: Any) -> None:
+        self._leave_stand_in()
+        self._stand_in = contextlib.ExitStack()
+        self._stand_in.enter_context(cpu_stand_in())
+        super().connect(model)
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            self._leave_stand_in()
+
+    def _leave_stand_in(self) -> None:
+        if self._stand_in is not None:
+            self._stand_in.close()
+            self._stand_in = None

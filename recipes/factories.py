@@ -1,0 +1,32 @@
+"""The recipes under their names, for `nemo llm pretrain --factory NAME`. NeMo-Run loads this module by entry point."""
+
+import nemo_run as run
+from nemo.collections import llm
+
+from configs.compose import compose_config
+from recipes.recipe import pretrain_recipe
+
+FACTORIES = {
+    "llama3_tiny_genomic": "train_tiny",
+    "llama3_100m_genomic": "train_100m",
+    "llama3_300m_genomic": "train_300m",
+    "llama3_1b_genomic": "train_1b",
+    "llama3_3b_genomic": "train_3b",
+    "llama3_8b_genomic": "train_8b_opengenome2",
+}
+"""Factory name -> configuration in `configs/`."""
+
+
+def _register(name: str, config_name: str) -> None:
+    def factory(num_nodes: int | None = None, devices: int | None = None, run_dir: str | None = None) -> run.Partial:
+        given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
+        overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
+        return pretrain_recipe(compose_config(config_name, overrides))
+
+    factory.__name__ = factory.__qualname__ = name
+    factory.__doc__ = f"Pretrain with the configuration `{config_name}`."
+    globals()[name] = run.cli.factory(target=llm.pretrain, name=name)(factory)
+
+
+for _name, _config in FACTORIES.items():
+    _register(_name, _config)

@@ -1,0 +1,50 @@
+"""The model of a run: NeMo's Llama from a `config.json`, with Transformer Engine layers, or CPU ones of the same names."""
+
+import dataclasses
+from typing import Any
+
+import nemo_run as run
+from nemo.collections import llm
+from nemo.collections.llm.gpt.model.base import transformer_engine_layer_spec
+from nemo.collections.llm.gpt.model.llama import LlamaConfig
+
+from configs.llama import LlamaArchitecture, megatron_fields
+from configs.schema import TrainConfig
+from recipes.cpu.layers import cpu_block_spec
+from recipes.forward import causal_forward_step
+
+
+def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Any:
+    """The NeMo model: `architecture` for samples of `sequence_length` tokens, on the hardware of `config`."""
+    on_cpu = config.hardware.accelerator == "cpu"
+    return run.Config(
+        llm.LlamaModel,
+        config=run.Config(
+            LlamaConfig,
+            **megatron_fields(dataclasses.replace(architecture, max_position_embeddings=sequence_length)),
+            embedding_init_method_std=config.optimizer.embedding_init_std,
+            forward_step_fn=causal_forward_step,
+            **(CPU_FIELDS if on_cpu else GPU_FIELDS),
+        ),
+    )
+
+
+GPU_FIELDS: dict[str, Any] = {
+    "transformer_layer_spec": transformer_engine_layer_spec,
+    "apply_rope_fusion": True,
+    "cross_entropy_loss_fusion": True,
+    "cross_entropy_fusion_impl": "te",
+}
+
+# Fused kernels are CUDA kernels.
+CPU_FIELDS: dict[str, Any] = {
+    "transformer_layer_spec": cpu_block_spec,
+    "use_cpu_initialization": True,
+    "apply_rope_fusion": False,
+    "gradient_accumulation_fusion": False,
+    "masked_softmax_fusion": False,
+    "persist_layer_norm": False,
+    "bias_activation_fusion": False,
+    "bias_dropout_fusion": False,
+    "cross_entropy_loss_fusion": False,
+}

@@ -1,0 +1,47 @@
+"""The Hydra front door: `python -m recipes.train --config-name train_tiny key=value …`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compose the configuration, build the recipe, run it. Returns the exit status."""
+    from conduct.errors import InputError
+    from configs.compose import compose_config, config_names
+
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.train",
+        description="Pretrain with a Hydra configuration. Configurations: " + ", ".join(config_names()),
+        epilog="example: python -m recipes.train --config-name train_tiny trainer.max_steps=20 optimizer.lr=1e-3",
+    )
+    parser.add_argument("--config-name", required=True, help="one of the above, or a file of --config-dir")
+    parser.add_argument("--config-dir", type=Path, help="directory of a configuration of your own")
+    parser.add_argument("--cfg", action="store_true", help="print the resolved configuration and stop")
+    parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
+    given = parser.parse_intermixed_args(arguments)
+    try:
+        config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
+        if given.cfg:
+            from omegaconf import OmegaConf
+
+            print(OmegaConf.to_yaml(config), end="")
+            return 0
+        from recipes.recipe import pretrain_recipe
+
+        recipe = pretrain_recipe(config)
+        if given.dryrun:
+            print(recipe)
+            return 0
+        import fiddle
+
+        fiddle.build(recipe)()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The vocabulary as a Hugging Face tokenizer directory: written, and checked when somebody else's is given.
+
+`tokenizer.json` has a `Fuse` decoder (a null one prints "A C G T") and no post-processor (one that appends EOS makes
+every server prompt after the end of the document).
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from conduct.errors import InputError
+from tokenizer.vocabulary import EOS, PAD, SEP, SPECIAL_TOKENS, TOKENS, UNK, VOCAB_SIZE
+
+_NAMED = {"eos_token": EOS.content, "pad_token": PAD.content, "sep_token": SEP.content, "unk_token": UNK.content}
+
+
+def write_tokenizer(directory: Path, *, model_max_length: int) -> None:
+    """Write `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` for `AutoTokenizer`.
+
+    `model_max_length` is the context length in tokens.
+    """
+    configuration = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": model_max_length,
+        "bos_token": None,
+        "clean_up_tokenization_spaces": False,
+        "padding_side": "right",
+        **_NAMED,
+    }
+    files = {"tokenizer.json": _tokenizer_json(), "tokenizer_config.json": configuration}
+    for name, content in (files | {"special_tokens_map.json": _NAMED}).items():
+        (directory / name).write_text(json.dumps(content, indent=2, ensure_ascii=True) + "\n", encoding="utf-8")
+
+
+def validate_tokenizer(directory: Path) -> None:
+    """Check that the tokenizer in `directory` gives every sequence the ids of this project's vocabulary.
+
+    Nothing in the directory is run. Errors: `InputError` that shows the rows that differ.
+    """
+    path = Path(directory) / "tokenizer.json"
+    if not path.is_file():
+        raise InputError(
+            "no tokenizer.json here",
+            where=directory,
+            fix="Give the directory of a nucleotide tokenizer, for example configs/example_checkpoint.",
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        vocabulary = content["model"]["vocab"]
+        added = {token["id"]: token["content"] for token in content.get("added_tokens", [])}
+        rows = {id: token for token, id in vocabulary.items()} | added
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"is not the tokenizer.json of a word-level tokenizer ({error!r})", where=path, fix=_EXPECTED
+        ) from error
+    if (size := len(set(vocabulary.values()) | added.keys())) != VOCAB_SIZE:
+        raise InputError(f"has {size} tokens, {VOCAB_SIZE} were expected", where=path, fix=_rows(rows) or _EXPECTED)
+    if differences := _rows(rows):
+        raise InputError("another vocabulary", where=path, fix=differences)
+    _check_pipeline(content, path)
+
+
+_EXPECTED = "Write a valid one with `genomic-llama tokenizer DIRECTORY`."
+
+
+def _check_pipeline(content: Mapping[str, Any], path: Path) -> None:
+    """The steps around the vocabulary: one character a token, nothing added, nothing normalised."""
+    if content["model"].get("type") != "WordLevel":
+        raise InputError(f"model type is {content['model'].get('type')!r}, not 'WordLevel'", where=path, fix=_EXPECTED)
+    if content.get("normalizer") is not None:
+        raise InputError("has a normalizer, which would change the sequence", where=path, fix=_EXPECTED)
+    split = content.get("pre_tokenizer") or {}
+    if (split.get("type"), split.get("pattern"), split.get("behavior")) != ("Split", {"String": ""}, "Isolated"):
+        raise InputError("does not split into single characters", where=path, fix=_EXPECTED)
+    template = (content.get("post_processor") or {}).get("single", [])
+    if any("SpecialToken" in piece for piece in template):
+        raise InputError(
+            "its post_processor adds special tokens to every sequence",
+            where=path,
+            fix="Set post_processor to null: prompts would otherwise continue after the end of a document.",
+        )
+
+
+def _rows(rows: Mapping[int, str], shown: int = 5) -> str:
+    """The ids whose token is not ours, in words; empty where all agree."""
+    allowed = {token.id: (token.content, *token.interchangeable) for token in SPECIAL_TOKENS}
+    wrong = [
+        f"id {id} is {rows.get(id)!r}, expected {token!r}"
+        for id, token in enumerate(TOKENS)
+        if rows.get(id) not in allowed.get(id, (token,))
+    ]
+    wrong += [f"id {id} is {rows[id]!r}, expected none" for id in sorted(rows) if not 0 <= id < VOCAB_SIZE]
+    more = f" and {len(wrong) - shown} more" if len(wrong) > shown else ""
+    return "; ".join(wrong[:shown]) + more + "." if wrong else ""
+
+
+def _tokenizer_json() -> dict[str, Any]:
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": token.id, "content": token.content, **flags} for token in SPECIAL_TOKENS],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": False},
+        "post_processor": None,
+        "decoder": {"type": "Fuse"},
+        "model": {
+            "type": "WordLevel",
+            "vocab": {token: id for id, token in enumerate(TOKENS)},
+            "unk_token": UNK.content,
+        },
+    }
