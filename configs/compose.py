@@ -65,7 +65,8 @@ def _check_key(override: str, base: Any) -> None:
         raise InputError(f"override {override!r} has no value", fix="Write key=value.")
     if key.startswith("hydra.") or key.split("@")[0] in _groups():
         return
-    node, path = base, []
+    node = base
+    path: list[str] = []
     for part in key.split("."):
         names = [str(name) for name in node] if OmegaConf.is_dict(node) else []
         if part not in names:

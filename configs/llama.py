@@ -51,7 +51,7 @@ class Row:
     hf: str
     megatron: str | None
     kind: type
-    default: object = None
+    default: Any = None
 
 
 MAPPED = (
@@ -206,13 +206,13 @@ def _fold(values: dict[str, Any], key: str, value: object, where: object) -> Non
         raise InputError(f"{key} has two values, {values[key]!r} and {value!r}", where=where, fix="Keep one.")
 
 
-def _typed(row: Row, values: Mapping[str, Any], where: object) -> object:
-    value = values.get(row.hf, row.default)
+def _typed(row: Row, values: Mapping[str, Any], where: object) -> Any:
+    value: Any = values[row.hf] if row.hf in values else row.default
     if value is None:
         raise InputError(f"{row.hf} is missing", where=where, fix="Compare configs/llama3_8b_genomic_config.")
     if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if type(value) is not row.kind or (row.kind in (int, float) and not 0 < value < math.inf):
+    if type(value) is not row.kind or (isinstance(value, int | float) and row.kind is not bool and not 0 < value < math.inf):
         wanted = f"a positive {row.kind.__name__}" if row.kind in (int, float) else f"a {row.kind.__name__}"
         raise InputError(f"{row.hf} is {value!r}", where=where, fix=f"It must be {wanted}.")
     return value

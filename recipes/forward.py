@@ -11,9 +11,10 @@ def causal_forward_step(model: Any, batch: Mapping[str, Any]) -> torch.Tensor:
 
     NeMo's own step asks for a dense mask where Transformer Engine is absent.
     """
-    return model(
+    loss: torch.Tensor = model(
         input_ids=batch["tokens"],
         position_ids=batch["position_ids"],
         attention_mask=None,
         labels=batch.get("labels"),
     )
+    return loss

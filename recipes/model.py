@@ -1,4 +1,4 @@
-"""The model of a run: NeMo's Llama from a `config.json`, with Transformer Engine layers, or CPU ones of the same names."""
+"""The model of a run: NeMo's Llama from a `config.json`, with Transformer Engine layers or CPU ones."""
 
 import dataclasses
 from typing import Any

@@ -124,7 +124,7 @@ def check_layout(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         ),
         (
             sequence_length <= architecture.max_position_embeddings,
-            f"dataset.sequence_length={sequence_length} is more than the model's {architecture.max_position_embeddings}",
+            f"dataset.sequence_length={sequence_length} is over the model's {architecture.max_position_embeddings}",
             "Shorten it, or choose a model of a longer context.",
         ),
         (

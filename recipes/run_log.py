@@ -1,4 +1,4 @@
-"""What a run leaves for reports: `metrics.jsonl`, a line a logged step, and `config.yaml`, the values that really ran."""
+"""What a run leaves for reports: `metrics.jsonl`, a line a logged step, and `config.yaml`, the values that ran."""
 
 import json
 import time

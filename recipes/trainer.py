@@ -12,12 +12,17 @@ from configs.schema import TrainConfig
 from recipes.cpu.strategy import CpuMegatronStrategy
 from recipes.progress import TrainingProgress
 from recipes.run_log import RunLog
+from recipes.seed import Seed
 
 
 def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
     """The NeMo trainer of a run."""
     values = config.trainer
-    callbacks = [run.Config(RunLog, run_dir=config.run_dir), run.Config(TrainingProgress)]
+    callbacks = [
+        run.Config(Seed, seed=config.seed),
+        run.Config(RunLog, run_dir=config.run_dir),
+        run.Config(TrainingProgress),
+    ]
     if config.hardware.accelerator == "gpu":
         # All ranks collect together, instead of each stalling the others at a time of its own.
         callbacks.append(run.Config(GarbageCollectionCallback, gc_interval_train=100, gc_interval_val=100))

@@ -23,7 +23,8 @@ class NucleotideTokenizer(TokenizerSpec, io.IOMixin):  # type: ignore[misc]
         super().__init__()
 
     def text_to_ids(self, text: str) -> list[int]:
-        return encode(text).tolist()
+        ids: list[int] = encode(text).tolist()
+        return ids
 
     def ids_to_text(self, ids: Sequence[int], remove_special_tokens: bool = True) -> str:
         return decode(ids, skip_special_tokens=remove_special_tokens)

@@ -1,0 +1,97 @@
+"""Reading a Megatron indexed dataset of uint8 tokens: any range of the token stream, any document.
+
+Reads by `pread`, not by mmap: on cold random reads of a large file mmap reads some 300 times what is asked for.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from conduct.errors import InputError
+from corpus.index_format import HEADER, MAGIC, UINT8, VERSION, bin_path, idx_path, idx_size
+from tokenizer.sequence import Ids
+
+_REMEDY = "Prepare the corpus again with genomic-llama prepare."
+
+
+class TokenIndex:
+    """The documents of `<prefix>.bin` end to end, as one stream of `tokens` tokens. Opening it reads the header only.
+
+    May be shared by threads and forked or pickled into worker processes.
+    Errors: `InputError` for files that are missing, of another format, or truncated.
+    """
+
+    def __init__(self, prefix: Path) -> None:
+        self.prefix = Path(prefix)
+        self.sequences, self._marks_count = _read_header(idx_path(self.prefix))
+        self.documents = self._marks_count - 1
+        self.tokens = _size(bin_path(self.prefix))
+
+    def read(self, start: int, stop: int) -> Ids:
+        """Tokens [start, stop) of the stream, shape [stop - start], writable."""
+        if not 0 <= start <= stop <= self.tokens:
+            raise IndexError(f"[{start}, {stop}) is not within the {self.tokens} tokens of {self.prefix}")
+        tokens = np.empty(stop - start, dtype=np.uint8)
+        view, done = memoryview(tokens.data), 0
+        while done < len(tokens):
+            count = os.preadv(self._file, [view[done:]], start + done)
+            if not count:
+                raise InputError("is shorter than when it was opened", where=bin_path(self.prefix), fix=_REMEDY)
+            done += count
+        return tokens
+
+    def document(self, number: int) -> Ids:
+        """Tokens of one document, in [0, documents), its EOS included."""
+        if not 0 <= number < self.documents:
+            raise IndexError(f"{self.prefix} has no document {number}, it has {self.documents}")
+        return self.read(int(self.bounds[number]), int(self.bounds[number + 1]))
+
+    @cached_property
+    def bounds(self) -> npt.NDArray[np.int64]:
+        """Where each document begins in the stream, then where the last ends: [documents + 1]. Read on first use."""
+        with open(idx_path(self.prefix), "rb") as stream:
+            stream.seek(HEADER.size + 4 * self.sequences)
+            offsets = np.fromfile(stream, dtype="<i8", count=self.sequences)
+            marks = np.fromfile(stream, dtype="<i8", count=self._marks_count)
+        bounds: npt.NDArray[np.int64] = np.append(offsets, self.tokens)[marks]
+        if marks[-1] != self.sequences or bounds[0] != 0 or (np.diff(bounds) <= 0).any():
+            raise InputError("has documents out of order", where=idx_path(self.prefix), fix=_REMEDY)
+        return bounds
+
+    @cached_property
+    def _file(self) -> int:
+        return os.open(bin_path(self.prefix), os.O_RDONLY)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_file"}
+
+    def __del__(self) -> None:
+        if "_file" in self.__dict__:
+            os.close(self._file)
+
+
+def _read_header(path: Path) -> tuple[int, int]:
+    """Numbers of sequences and of document marks."""
+    size = _size(path)
+    with open(path, "rb") as stream:
+        header = stream.read(HEADER.size)
+    if len(header) < HEADER.size or not header.startswith(MAGIC):
+        raise InputError("is no Megatron index", where=path, fix=_REMEDY)
+    _, version, dtype, sequences, marks = HEADER.unpack(header)
+    if version != VERSION:
+        raise InputError(f"has format version {version}, not {VERSION}", where=path, fix=_REMEDY)
+    if dtype != UINT8:
+        raise InputError(f"holds tokens of dtype code {dtype}, not uint8 (1)", where=path, fix=_REMEDY)
+    if not marks or size < idx_size(sequences, marks):
+        raise InputError(f"is truncated: {size:,} of {idx_size(sequences, marks):,} bytes", where=path, fix=_REMEDY)
+    return sequences, marks
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        raise InputError("does not exist", where=path, fix=_REMEDY) from None

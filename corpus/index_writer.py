@@ -1,0 +1,69 @@
+"""Writing a Megatron indexed dataset of uint8 tokens, straight from bytes."""
+
+from array import array
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+
+from corpus.index_format import HEADER, LONGEST_SEQUENCE, MAGIC, UINT8, VERSION, bin_path, idx_path
+
+Writer = TypeVar("Writer", bound="IndexWriter")
+
+_BUFFER = 1 << 20
+_BLOCK = 1 << 16  # sequences whose index rows are made at once
+
+
+class IndexWriter:
+    """Writes `<prefix>.bin` as documents come, and `<prefix>.idx` when the `with` block ends without an error.
+
+    Memory: 12 bytes a document. `longest_sequence`: above it a document becomes several sequences.
+    """
+
+    def __init__(self, prefix: Path, *, longest_sequence: int = LONGEST_SEQUENCE) -> None:
+        self.prefix = prefix
+        self.tokens = 0
+        self._longest = longest_sequence
+        self._lengths = array("i")
+        self._marks = array("q", [0])
+        self._bin: BinaryIO = open(bin_path(prefix), "wb", buffering=_BUFFER)  # noqa: SIM115 (closed in __exit__)
+
+    @property
+    def documents(self) -> int:
+        """Documents so far."""
+        return len(self._marks) - 1
+
+    def add_document(self, *parts: bytes | memoryview) -> None:
+        """Append one document: the tokens of `parts`, one byte each."""
+        length = sum(len(part) for part in parts)
+        if not length:
+            raise ValueError("a document must have tokens")
+        for part in parts:
+            self._bin.write(part)
+        full, rest = divmod(length, self._longest)
+        self._lengths.extend([self._longest] * full + [rest] * bool(rest))
+        self._marks.append(len(self._lengths))
+        self.tokens += length
+
+    def __enter__(self: Writer) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bin.close()
+        if kind is None:
+            self._write_index()
+
+    def _write_index(self) -> None:
+        lengths = np.frombuffer(self._lengths, dtype=np.int32) if self._lengths else np.empty(0, np.int32)
+        with open(idx_path(self.prefix), "wb", buffering=_BUFFER) as stream:
+            stream.write(HEADER.pack(MAGIC, VERSION, UINT8, len(lengths), len(self._marks)))
+            stream.write(lengths.astype("<i4").data)
+            offset = 0
+            for start in range(0, len(lengths), _BLOCK):
+                ends = offset + np.cumsum(lengths[start : start + _BLOCK], dtype="<i8")
+                stream.write((ends - lengths[start : start + _BLOCK]).data)
+                offset = int(ends[-1])
+            stream.write(np.frombuffer(self._marks, dtype=np.int64).astype("<i8").data)

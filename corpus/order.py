@@ -1,0 +1,52 @@
+"""Which sample is served at which index: functions of the index alone, so that a resume needs no state."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from corpus.permutation import Permutation
+
+
+class Place(NamedTuple):
+    """One sample of one pass over the data."""
+
+    epoch: int
+    sample: int
+
+
+class Order(Protocol):
+    """Where the sample of an index is to be found; None for a blank one, which is all padding."""
+
+    def __call__(self, index: int, /) -> Place | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shuffled:
+    """Epoch after epoch of all `samples`, each once, shuffled anew in each. For training: it has no end."""
+
+    samples: int
+    seed: int
+
+    def __call__(self, index: int, /) -> Place:
+        epoch, position = divmod(index, self.samples)
+        return Place(epoch, _permutation(self.samples, self.seed, epoch)(position))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spaced:
+    """`count` of the `samples`, evenly spaced from the first on, in order; all of them where there are fewer.
+
+    For validation: the same samples each time. Indices beyond them are blank, to fill up a global batch.
+    """
+
+    samples: int
+    count: int
+
+    def __call__(self, index: int, /) -> Place | None:
+        count = min(self.count, self.samples)
+        return Place(0, index * self.samples // count) if index < count else None
+
+
+@lru_cache(maxsize=8)
+def _permutation(samples: int, seed: int, epoch: int) -> Permutation:
+    return Permutation(samples, seed=seed, epoch=epoch)

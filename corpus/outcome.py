@@ -1,0 +1,66 @@
+"""What `prepare` checks around its work: where it may write, that the disk took it, that no split is empty."""
+
+import contextlib
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from conduct.errors import InputError
+from corpus.manifest import FILE_NAME
+from corpus.split import SPLITS, SplitName, SplitRule
+
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file is too large",
+}
+
+
+def check_output(sources: Sequence[Path], out: Path) -> None:
+    """That there are sources, and that writing `out` replaces none of them, nor anything that is no corpus.
+
+    Errors: `InputError`.
+    """
+    if not sources:
+        raise InputError("no source was given", fix="Name at least one FASTA file.")
+    folder = out.resolve()
+    for source in sources:
+        if folder in source.resolve().parents:
+            raise InputError(f"holds the source {source}", where=out, fix="Choose another output.")
+    if folder.is_mount():
+        raise InputError("is a mount point, which cannot be replaced", where=out, fix="Choose a folder inside it.")
+    if folder.is_dir():
+        strangers = [item.name for item in folder.iterdir() if not _is_ours(item)]
+        if strangers:
+            problem = f"holds {sorted(strangers)[0]!r}, which is of no prepared corpus"
+            raise InputError(problem, where=out, fix="Choose another output; this one is not replaced.")
+
+
+def check_splits(documents: Mapping[SplitName, int], rule: SplitRule) -> None:
+    """That every split has documents. Errors: `InputError` that says what to change."""
+    total = sum(documents.values())
+    for name, count in documents.items():
+        if count:
+            continue
+        fraction = "" if name == "train" else f" (fraction {getattr(rule, f'{name}_fraction'):g})"
+        change = "Lower --validation-fraction" if name == "train" else f"Raise --{name}-fraction"
+        raise InputError(
+            f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{fraction}",
+            fix=f"{change}, or cut few long contigs into more documents with --segment-length.",
+        )
+
+
+@contextlib.contextmanager
+def clear_disk_errors(out: Path) -> Iterator[None]:
+    """Operating-system errors while writing `out` as `InputError`s."""
+    try:
+        yield
+    except OSError as error:
+        problem = _FULL.get(error.errno or 0, error.strerror or str(error))
+        change = "Free some space, or choose" if error.errno in _FULL else "Choose"
+        fix = f"{change} an output elsewhere. Nothing was left behind."
+        raise InputError(f"cannot be written: {problem}", where=out, fix=fix) from error
+
+
+def _is_ours(item: Path) -> bool:
+    return item.name == FILE_NAME or (item.suffix in (".bin", ".idx") and item.stem in SPLITS)

@@ -1,0 +1,99 @@
+"""The result of scoring a model on sequence, and its file, `score.json`."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduct.atomic import atomic_file
+from conduct.errors import InputError
+from corpus.typed_json import from_json, to_json
+
+FORMAT = "genomic-llama score 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordScore:
+    """One record. `length` in bases; `bases_scored` of them were A, C, G or T targets; `nats` is their summed loss."""
+
+    name: str
+    length: int
+    bases_scored: int
+    nats: float
+
+    @property
+    def bits_per_base(self) -> float:
+        """Mean loss in bits; NaN where no base was scored."""
+        return self.nats / math.log(2) / self.bases_scored if self.bases_scored else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A model's likelihood of a set of records.
+
+    `source` is the FASTA file, or the corpus directory with its `split`; `tokens` is what the model was run on, with
+    overlaps and without padding, in `seconds` of wall time.
+    """
+
+    model: str
+    source: str
+    split: str | None
+    parameters: int
+    dtype: str
+    context_length: int
+    stride: int
+    tokens: int
+    seconds: float
+    records: tuple[RecordScore, ...]
+
+    @property
+    def bases_scored(self) -> int:
+        """A, C, G and T targets of all records."""
+        return sum(record.bases_scored for record in self.records)
+
+    @property
+    def nats(self) -> float:
+        """Summed natural-log loss of all scored bases."""
+        return math.fsum(record.nats for record in self.records)
+
+    @property
+    def bits_per_base(self) -> float:
+        """Token-weighted: all nats over all scored bases, not the mean of the records' means."""
+        return self.nats / math.log(2) / self.bases_scored if self.bases_scored else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """2 to the bits per base: the number of equally likely letters that the model is left with."""
+        return float(2**self.bits_per_base)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens that went through the model, a second."""
+        return self.tokens / self.seconds if self.seconds else math.nan
+
+
+def write_score(score: Score, path: Path) -> None:
+    """Write `score.json`, whole or not at all. Its `totals` are for people: reading computes them again."""
+    totals = {"bases_scored": score.bases_scored, "bits_per_base": score.bits_per_base, "perplexity": score.perplexity}
+    with atomic_file(path) as temporary:
+        content = {"format": FORMAT, "totals": totals, "score": to_json(score)}
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def read_score(path: Path) -> Score:
+    """Read `score.json`. Errors: `InputError` for a file that is missing, no JSON, of another form, or impossible."""
+    try:
+        data = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
+    except ValueError as error:
+        raise InputError(f"is not JSON ({error})", where=path, fix=_FIX) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InputError(f"is not a score file ({FORMAT!r})", where=path, fix=_FIX)
+    score = from_json(Score, data.get("score"), str(path))
+    if not (score.bases_scored > 0 and math.isfinite(score.nats) and score.nats >= 0 and score.seconds >= 0):
+        raise InputError("has no scored base, or a loss that is no positive number", where=path, fix=_FIX)
+    return score
+
+
+_FIX = "Write it with `genomic-llama score`."

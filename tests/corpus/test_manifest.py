@@ -1,0 +1,93 @@
+"""The manifest: strict in both directions, and honest about the files beside it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conduct.errors import InputError
+from corpus.manifest import read_manifest, verify
+from corpus.prepare import prepare
+from corpus.read import open_split, read_documents
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, write_fasta: Callable[..., Path], contigs: dict[str, bytes]) -> Path:
+    prepare([write_fasta(contigs)], tmp_path / "corpus", validation_fraction=0.2)
+    return tmp_path / "corpus"
+
+
+def test_round_trip(corpus: Path) -> None:
+    manifest = verify(corpus, full=True)
+    assert manifest == read_manifest(corpus)
+    assert [split.name for split in manifest.splits] == ["train", "validation"]
+    assert manifest.split("test") is None
+
+
+Change = Callable[[dict[str, object]], object]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda m: m.update(format_version=2), "format version 2"),
+        (lambda m: m.pop("format_version"), "format version None"),
+        (lambda m: m.pop("created"), "lacks the key 'created'"),
+        (lambda m: m.update(craeted="x"), "unknown key 'craeted'. Did you mean 'created'?"),
+        (lambda m: m["settings"].update(seed="0"), "settings.seed: is '0', not a int"),
+        (lambda m: m["settings"].update(seed=True), "settings.seed: is True"),
+        (lambda m: m["splits"][1]["files"][0].update(bytes=None), "splits[1].files[0].bytes: is None"),
+        (lambda m: m["splits"][0]["composition"].update(A=1.5), "splits[0].composition.A: is 1.5"),
+        (lambda m: m.update(sources={}), "sources: is {}, not a list"),
+        (lambda m: m["splits"][0]["files"][0].update(name="../train.bin"), "not in the folder"),
+    ],
+)
+def test_a_wrong_manifest(corpus: Path, change: Change, problem: str) -> None:
+    path = corpus / "manifest.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError) as caught:
+        verify(corpus)
+    assert problem in str(caught.value)
+    assert str(corpus) in str(caught.value)
+
+
+def test_no_manifest(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no prepared corpus"):
+        read_manifest(tmp_path)
+    with pytest.raises(InputError, match="is no prepared corpus"):
+        read_manifest(tmp_path / "absent")
+    (corpus / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="is no JSON"):
+        read_manifest(corpus)
+    (corpus / "manifest.json").write_text("[]")
+    with pytest.raises(InputError, match="format version None"):
+        read_manifest(corpus)
+
+
+@pytest.mark.parametrize("name", ["train.bin", "train.idx", "validation.bin", "validation.idx"])
+def test_damaged_files(corpus: Path, name: str) -> None:
+    path = corpus / name
+    good = path.read_bytes()
+    path.write_bytes(good[:-1])
+    with pytest.raises(InputError, match=f"{name}: has .* bytes, its manifest says"):
+        verify(corpus)
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    verify(corpus)
+    with pytest.raises(InputError, match=f"{name}: was changed"):
+        verify(corpus, full=True)
+    path.unlink()
+    with pytest.raises(InputError, match=f"{name}: is in the manifest but not in the folder"):
+        verify(corpus)
+
+
+def test_read_documents(corpus: Path, contigs: dict[str, bytes]) -> None:
+    documents = {
+        name: ids.tobytes() for split in ("train", "validation") for name, ids in read_documents(corpus, split)
+    }
+    assert sorted(documents.values()) == sorted(contigs.values())
+    assert {"train[0]", "validation[0]"} <= set(documents)
+    with pytest.raises(InputError, match=r"has no test split, only train, validation. .*--test-fraction"):
+        open_split(corpus, "test")

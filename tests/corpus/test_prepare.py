@@ -1,0 +1,221 @@
+"""`prepare`: every base arrives, the result depends on the sequences alone, and nothing is left of a failure."""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conduct.errors import InputError
+from corpus.manifest import verify
+from corpus.prepare import prepare
+from corpus.read import read_documents
+from tokenizer.sequence import reverse_complement
+
+WriteFasta = Callable[..., Path]
+
+
+def documents(corpus: Path) -> dict[str, list[bytes]]:
+    splits = [split.name for split in verify(corpus, full=True).splits]
+    return {split: [ids.tobytes() for _, ids in read_documents(corpus, split)] for split in splits}
+
+
+def every_document(corpus: Path) -> list[bytes]:
+    return [document for split in documents(corpus).values() for document in split]
+
+
+def other(sequence: bytes) -> bytes:
+    return reverse_complement(np.frombuffer(sequence, dtype=np.uint8)).tobytes()
+
+
+def test_every_base_arrives(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> None:
+    half = dict(list(contigs.items())[:20])
+    rest = dict(list(contigs.items())[20:])
+    second = write_fasta(rest, "b.fa")
+    zipped = tmp_path / "b.fa.gz"
+    zipped.write_bytes(gzip.compress(second.read_bytes()))
+    manifest = prepare(
+        [write_fasta(half, "a.fa"), zipped], tmp_path / "out", validation_fraction=0.2, test_fraction=0.2, seed=3
+    )
+    assert Counter(every_document(tmp_path / "out")) == Counter(contigs.values())
+    assert [row.records for row in manifest.sources] == [20, 20]
+    assert [row.bases for row in manifest.sources] == [sum(map(len, part.values())) for part in (half, rest)]
+    assert manifest.sources[1].bytes == zipped.stat().st_size
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        ["manifest.json", *(f"{s}.{e}" for s in ("train", "validation", "test") for e in ("bin", "idx"))]
+    )
+
+
+def test_counts(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> None:
+    manifest = prepare([write_fasta(contigs)], tmp_path / "out", validation_fraction=0.2)
+    for split in manifest.splits:
+        text = b"".join(documents(tmp_path / "out")[split.name])
+        upper = text.upper().decode()
+        letters = {letter: upper.count(letter) for letter in "ACGTN"}
+        assert split.composition == letters | {"other": len(text) - sum(letters.values())}
+        assert split.soft_masked == sum(letter in b"acgtn" for letter in text)
+        assert split.bases == len(text)
+        assert split.tokens == split.bases + split.documents == (tmp_path / "out" / f"{split.name}.bin").stat().st_size
+
+
+def test_composition_of_long_and_odd_sequences(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    records = {f"r{n}": b"acgtn" * n + b"G" for n in (0, 1, 300_001, 7, 210_000)}
+    manifest = prepare([write_fasta(records)], tmp_path / "out", validation_fraction=0)
+    assert manifest.splits[0].composition == {b: 510_009 + 5 * (b == "G") for b in "ACGTN"} | {"other": 0}
+    assert manifest.splits[0].soft_masked == 5 * 510_009
+
+
+def test_neither_order_nor_strand_nor_case_changes_the_split(
+    tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]
+) -> None:
+    variants = {
+        "forward": contigs,
+        "backward": dict(reversed(contigs.items())),
+        "other": {name: other(sequence) for name, sequence in contigs.items()},
+        "upper": {name: sequence.upper() for name, sequence in contigs.items()},
+    }
+    validation = {}
+    for name, records in variants.items():
+        prepare([write_fasta(records, f"{name}.fa")], tmp_path / name, validation_fraction=0.3, seed=1)
+        validation[name] = set(documents(tmp_path / name)["validation"])
+    assert validation["forward"] == validation["backward"]
+    assert validation["forward"] == {other(sequence) for sequence in validation["other"]}
+    assert {sequence.upper() for sequence in validation["forward"]} == validation["upper"]
+
+
+def test_segments(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    genome = bytes(np.random.default_rng(0).choice(list(b"ACGT"), 2050).astype(np.uint8))
+    manifest = prepare([write_fasta({"one": genome})], tmp_path / "out", validation_fraction=0.3, segment_length=100)
+    assert Counter(every_document(tmp_path / "out")) == Counter(
+        [genome[start : start + 100] for start in range(0, 2050, 100)]
+    )
+    assert (manifest.sources[0].records, manifest.sources[0].bases) == (1, 2050)
+    assert manifest.settings.segment_length == 100
+
+
+def test_real_sequences(tmp_path: Path, real_fasta: list[Path]) -> None:
+    manifest = prepare(real_fasta, tmp_path / "out", validation_fraction=0.1)
+    assert sum(row.records for row in manifest.sources) == 68
+    assert sum(split.bases for split in manifest.splits) == sum(row.bases for row in manifest.sources)
+    assert len(every_document(tmp_path / "out")) == 68
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_same_name_twice(tmp_path: Path, write_fasta: WriteFasta, inside: bool) -> None:
+    first = write_fasta({"x": b"ACGT", "y": b"GGGG"}, "a.fa")
+    second = write_fasta({"z": b"ACGT", "y": b"CCCA"}, "b.fa")
+    if inside:
+        first.write_bytes(first.read_bytes() + b">y again\nAC\n")
+    with pytest.raises(InputError) as caught:
+        prepare([first, second], tmp_path / "out")
+    place = f"{first}, record 3" if inside else f"{second}, record 2"
+    assert str(caught.value).startswith(f"{place} 'y': has the same name as record 2 of {first}")
+    assert not (tmp_path / "out").exists()
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith((".fa", ".gz")))
+
+
+@pytest.mark.parametrize("content", [b"", b"@r\nA\n+\nI\n", b">a\nACGT\n>p\nMKL\n", b">a\nACGT\n>b\n"])
+def test_nothing_is_left_of_a_failure(tmp_path: Path, write_fasta: WriteFasta, content: bytes) -> None:
+    good, bad = write_fasta({"g": b"ACGT" * 100}), tmp_path / "bad.fa"
+    bad.write_bytes(content)
+    with pytest.raises(InputError, match=r"bad\.fa"):
+        prepare([good, bad], tmp_path / "out")
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("records", "options", "problem"),
+    [
+        (
+            1,
+            {"validation_fraction": 0.01},
+            r"none of the 1 document fell into the validation split .*0\.01.* Raise --val",
+        ),
+        (2, {"validation_fraction": 0.999}, r"none of the 2 documents fell into the train split.* Lower --validation"),
+        (
+            9,
+            {"validation_fraction": 0.5, "test_fraction": 1e-6},
+            r"none of the 9 .* test split .*Raise --test-fraction",
+        ),
+    ],
+)
+def test_an_empty_split(
+    tmp_path: Path, write_fasta: WriteFasta, records: int, options: dict[str, float], problem: str
+) -> None:
+    genome = write_fasta({f"r{n}": b"ACGTTGCA" * (n + 1) for n in range(records)})
+    with pytest.raises(InputError, match=problem) as caught:
+        prepare([genome], tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert "--segment-length" in str(caught.value)
+    assert leftovers(tmp_path) == []
+
+
+def test_overwriting(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> None:
+    genome, out = write_fasta(contigs), tmp_path / "out"
+    prepare([genome], out, validation_fraction=0.2, test_fraction=0.2)
+    with pytest.raises(InputError, match="already exists"):
+        prepare([genome], out)
+    before = documents(out)
+    with pytest.raises(InputError, match="does not exist"):
+        prepare([tmp_path / "no.fa"], out, overwrite=True)
+    assert documents(out) == before
+    prepare([genome], out, validation_fraction=0.2, overwrite=True)
+    assert set(documents(out)) == {"train", "validation"}
+    assert leftovers(tmp_path) == ["out"]
+
+
+def test_never_replaces_what_is_no_corpus(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    genome = write_fasta({"a": b"ACGT"})
+    with pytest.raises(InputError, match="holds the source"):
+        prepare([genome], tmp_path, overwrite=True)
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter.tex").write_text("x")
+    with pytest.raises(InputError, match=r"holds 'chapter\.tex', which is of no prepared corpus"):
+        prepare([genome], out, overwrite=True)
+    with pytest.raises(InputError, match="mount point"):
+        prepare([genome], Path("/proc"), overwrite=True)
+    with pytest.raises(InputError, match="no source"):
+        prepare([], tmp_path / "out")
+    with pytest.raises(InputError, match="segment_length: is 0"):
+        prepare([genome], tmp_path / "out", segment_length=0)
+
+
+def test_output_within_the_folder_of_the_sources(write_fasta: WriteFasta) -> None:
+    genome = write_fasta({f"r{n}": b"ACGTTGCA" * (n + 1) for n in range(9)})
+    prepare([genome], genome.parent / "deep" / "corpus", validation_fraction=0.3)
+    assert genome.exists()
+
+
+def test_a_full_disk_and_no_torch(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    """A process that may write 100 kB a file stands for a full disk; the first, smaller corpus still succeeds."""
+    small = write_fasta({f"s{n}": b"ACGTTGCA" * (n + 1) for n in range(9)}, "small.fa")
+    large = write_fasta({"large": b"ACGT" * 1_000_000}, "large.fa")
+    code = """
+import json, resource, sys
+from pathlib import Path
+from conduct.errors import InputError
+from corpus.prepare import prepare
+small, large, out = map(Path, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+prepare([small], out / "small", validation_fraction=0.3)
+try:
+    prepare([large], out / "large", validation_fraction=0)
+except InputError as error:
+    heavy = {"torch", "nemo", "megatron", "lightning", "transformers"} & set(sys.modules)
+    print(json.dumps([str(error), sorted(heavy)]))
+"""
+    out = tmp_path / "out"
+    arguments = [sys.executable, "-c", code, str(small), str(large), str(out)]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    message, heavy = json.loads(result.stdout)
+    assert message.startswith(f"{out / 'large'}: cannot be written: a file is too large")
+    assert heavy == []
+    assert leftovers(out) == ["small"]

@@ -1,0 +1,107 @@
+"""A tiny random model on disk and in memory, a small prepared corpus, and a run's files. Real genomes if at hand."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from corpus.prepare import prepare
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+CONTEXT = 24
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    if not REAL.is_dir():
+        pytest.skip("the real sequences are not at hand (../shared/data)")
+    return REAL
+
+
+@pytest.fixture(scope="session")
+def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random two-layer Llama of 256 tokens and 24 positions, saved as safetensors."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=256,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.2,
+        rope_scaling=None,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=1,
+    )
+    directory = tmp_path_factory.mktemp("tiny")
+    LlamaForCausalLM(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_directory: Path) -> Iterator[Any]:
+    """The tiny model, on one thread: with more, its small operations wait for one another on a busy machine."""
+    import torch
+
+    from evaluation.model import load_model
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load_model(tiny_directory, "float32", device="cpu")
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def genome() -> dict[str, bytes]:
+    """Thirty contigs of 2 to 400 bases, in which A follows C more often than not; soft-masked runs and some N."""
+    random = np.random.default_rng(11)
+    records = {}
+    for number in range(30):
+        letters = list("ACGTacgtN")
+        text = "".join(random.choice(letters, size=random.integers(2, 400), p=[0.2] * 4 + [0.045] * 4 + [0.02]))
+        records[f"contig{number}"] = text.replace("CG", "CA").encode()
+    return records
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory, genome: dict[str, bytes]) -> Path:
+    """The genome, prepared: train and test splits."""
+    folder = tmp_path_factory.mktemp("prepared")
+    write_fasta(folder / "genome.fa", genome)
+    prepare([folder / "genome.fa"], folder / "corpus", validation_fraction=0.2, test_fraction=0.2, seed=1)
+    return folder / "corpus"
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run directory with `steps` steps and two validations."""
+
+    def write(name: str = "run", *, steps: int = 40, config: str = "trainer:\n  max_steps: 40\n") -> Path:
+        run = tmp_path / name
+        run.mkdir()
+        lines = [training_line(step, loss=1.3 + 4 * math.exp(-step)) for step in range(1, steps + 1)]
+        lines += [{"step": step, "validation_loss": 1.35} for step in (20, 40)] if steps >= 40 else []
+        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (run / "config.yaml").write_text(config)
+        return run
+
+    return write
+
+
+def training_line(step: int, *, loss: float = 1.3) -> dict[str, Any]:
+    return {"step": step, "loss": loss, "learning_rate": 1e-3, "grad_norm": 0.5, "tokens": 4096, "seconds": 2.0}
+
+
+def write_fasta(path: Path, records: dict[str, bytes]) -> Path:
+    path.write_bytes(b"".join(b">" + name.encode() + b"\n" + bases + b"\n" for name, bases in records.items()))
+    return path

@@ -1,0 +1,117 @@
+"""The counted chains agree with a plain loop, and score the very bases that the model scores."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conduct.errors import InputError
+from corpus.fasta import read_fasta
+from evaluation import kmers
+from evaluation.documents import read_corpus_split
+from evaluation.kmers import MAX_ORDER, count_kmers
+from evaluation.likelihood import score_records
+from evaluation.markov import best_markov, log_probabilities, score_markov
+from tokenizer.sequence import encode
+
+ORDERS = range(MAX_ORDER + 1)
+
+
+def _known_before(text: str, position: int) -> int:
+    run = 0
+    while run < position and text[position - 1 - run] in "ACGT":
+        run += 1
+    return run
+
+
+def _plain_nats(training: list[str], held_out: list[str], order: int) -> tuple[float, int]:
+    """Nats and bases of the order-k chain, by the definition: a dictionary and a loop."""
+    counts = [Counter[tuple[str, str]]() for _ in range(order + 1)]
+    for text in training:
+        for position in range(1, len(text)):
+            for k in range(min(order, _known_before(text, position)) + 1):
+                if text[position] in "ACGT":
+                    counts[k][text[position - k : position], text[position]] += 1
+    nats, bases = 0.0, 0
+    for text in held_out:
+        for position in range(1, len(text)):
+            if text[position] in "ACGT":
+                k = min(order, _known_before(text, position))
+                row = [counts[k][text[position - k : position], base] + 0.5 for base in "ACGT"]
+                nats, bases = nats - math.log(row["ACGT".index(text[position])] / sum(row)), bases + 1
+    return nats, bases
+
+
+def _texts(genome: dict[str, bytes]) -> list[str]:
+    return [sequence.decode().upper() for sequence in genome.values()]
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 64, 1 << 20])
+def test_the_chains_agree_with_a_plain_loop(
+    genome: dict[str, bytes], chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kmers, "_CHUNK", chunk)
+    texts, ids = _texts(genome), [encode(sequence) for sequence in genome.values()]
+    scores = score_markov(count_kmers(ids[:20]), count_kmers(ids[20:]))
+    for score in scores:
+        nats, bases = _plain_nats(texts[:20], texts[20:], score.order)
+        assert score.bases_scored == bases
+        assert score.nats == pytest.approx(nats, rel=1e-12)
+
+
+def test_all_orders_and_the_model_score_the_same_bases(corpus: Path, tiny_model: Any) -> None:
+    model = score_records(tiny_model, read_corpus_split(corpus, "test"), name="tiny", source="corpus")
+    training, held_out = (count_kmers(ids for _, ids in read_corpus_split(corpus, s)) for s in ("train", "test"))
+    assert {score.bases_scored for score in score_markov(training, held_out)} == {model.bases_scored}
+    for record, (_, ids) in zip(model.records, read_corpus_split(corpus, "test"), strict=True):
+        assert count_kmers([ids]).targets == record.bases_scored
+
+
+def test_probabilities_sum_to_one_and_none_is_zero(genome: dict[str, bytes]) -> None:
+    counts = count_kmers(encode(sequence) for sequence in genome.values())
+    for order in ORDERS:
+        table = np.exp(log_probabilities(counts, order))
+        assert table.shape == (4**order, 4)
+        assert table.min() > 0
+        np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-12)
+
+
+def test_a_chain_of_known_order_is_found_with_its_entropy() -> None:
+    random = np.random.default_rng(2)
+    table = random.dirichlet([0.5] * 4, size=16)
+    states, uniform, cumulative = [0, 1], random.random(300_000), table.cumsum(axis=1)
+    for draw in uniform:
+        states.append(min(3, int((draw > cumulative[states[-2] * 4 + states[-1]]).sum())))
+    sequence = np.array(states)
+    ids = encode(np.frombuffer(b"ACGT", dtype=np.uint8)[sequence].tobytes())
+    scores = score_markov(count_kmers([ids[:200_000]]), count_kmers([ids[200_000:]]))
+    contexts = sequence[200_000:-2] * 4 + sequence[200_001:-1]
+    truth = -np.log2(table[contexts, sequence[200_002:]]).mean()
+    assert best_markov(scores).order == 2
+    assert scores[2].bits_per_base == pytest.approx(truth, abs=1e-3)
+    assert scores[1].bits_per_base > truth + 0.01
+
+
+def test_no_more_than_the_cap_is_counted() -> None:
+    documents = [encode("ACGTACGTAC")] * 5
+    for cap in (1, 10, 23, 30):
+        whole, rest = divmod(cap, 10)
+        capped = count_kmers(documents, max_bases=cap)
+        expected = count_kmers([*documents[:whole], documents[0][:rest]])
+        assert (capped.bases, capped.capped, capped.targets) == (cap, True, expected.targets)
+    assert not count_kmers(documents, max_bases=50).capped
+
+
+def test_nothing_to_learn_from_is_an_error() -> None:
+    with pytest.raises(InputError, match="no base to count"):
+        score_markov(count_kmers([encode("N")]), count_kmers([encode("ACGT")]))
+
+
+def test_counting_helps_a_little_on_real_contigs(real_data: Path) -> None:
+    ids = [encode(record.sequence) for record in read_fasta(real_data / "metagenome_60.fasta")]
+    best = best_markov(score_markov(count_kmers(ids[:50]), count_kmers(ids[50:])))
+    assert best.order == 4
+    assert 1.95 < best.bits_per_base < 1.98

@@ -1,0 +1,156 @@
+"""The report is one page that needs nothing, says the numbers, and takes no orders from a record's name."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conduct.errors import InputError
+from evaluation.baseline import markov_baselines
+from evaluation.documents import read_corpus_split, read_fasta_documents
+from evaluation.likelihood import score_records
+from evaluation.report import build_report
+from evaluation.score import Score, read_score, write_score
+
+WriteRun = Callable[..., Path]
+
+HOSTILE = "<script>alert(1)</script>\"'&x"
+_LOADING = ("src", "href", "xlink:href", "srcset", "data", "action", "poster", "style")
+
+
+class _Page(HTMLParser):
+    """Tags, attributes and visible text of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags, self.attributes, self.ids, self.text = [], [], [], ""
+        self._open: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def score_file(tiny_model: Any, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scored") / "score.json"
+    documents = read_corpus_split(corpus, "test")
+    write_score(score_records(tiny_model, documents, name="tiny", source="corpus", split="test"), path)
+    return path
+
+
+@pytest.fixture
+def write_changed(score_file: Path, tmp_path: Path) -> Callable[..., Path]:
+    def write(**changes: Any) -> Path:
+        score = dataclasses.replace(read_score(score_file), **changes)
+        write_score(score, tmp_path / "changed.json")
+        return tmp_path / "changed.json"
+
+    return write
+
+
+def test_the_numbers_are_on_the_page(corpus: Path, score_file: Path, write_run: WriteRun, tmp_path: Path) -> None:
+    build_report(write_run("my-run"), corpus, score_file, tmp_path / "report.html", entropy_floor=1.9)
+    page, score = _Page(tmp_path / "report.html"), read_score(score_file)
+    baselines = markov_baselines(corpus, score)
+    for expected in (
+        "my-run",
+        f"{score.bits_per_base:.3f}",
+        f"{score.bits_per_base:.4f}",
+        *(f"{chain.bits_per_base:.4f}" for chain in baselines.scores),
+        f"order {baselines.best.order}",
+        "does not beat",  # a random model
+        f"{score.parameters:,}",
+        "1 min 20 s",
+        "2.05 k",
+        "max_steps: 40",
+        "genome.fa",
+        "entropy floor 1.900",
+        "uniform guess 2.000",
+        *(record.name for record in score.records[:15]),
+    ):
+        assert expected in page.text, expected
+    assert "entropy floor" in page.text
+    assert page.tags.count("svg") == 2
+
+
+def test_the_floor_is_left_out_where_it_is_not_known(
+    corpus: Path, score_file: Path, write_run: WriteRun, tmp_path: Path
+) -> None:
+    build_report(write_run(), corpus, score_file, tmp_path / "report.html")
+    assert "entropy floor" not in _Page(tmp_path / "report.html").text
+
+
+def test_nothing_is_loaded_and_no_script_runs(
+    corpus: Path, score_file: Path, write_run: WriteRun, tmp_path: Path
+) -> None:
+    build_report(write_run(), corpus, score_file, tmp_path / "report.html", entropy_floor=1.9)
+    page, text = _Page(tmp_path / "report.html"), (tmp_path / "report.html").read_text("utf-8")
+    assert not {"script", "link", "iframe", "object", "embed", "base", "img", "image"} & set(page.tags)
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    for _, name, value in page.attributes:
+        if name in _LOADING:
+            assert "//" not in value
+            assert all(link.startswith("#") for link in re.findall(r"url\(([^)]*)\)", value))
+    assert not re.search(r"https?://(?!www\.w3\.org/)", text)
+    assert "@import" not in text
+    assert len(page.ids) == len(set(page.ids))  # the two figures do not share a clip path
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r"#0[1-6]0[1-6]0[1-6]\b", text)  # every stand-in colour became a variable
+
+
+def test_hostile_texts_are_escaped(tiny_model: Any, corpus: Path, write_run: WriteRun, tmp_path: Path) -> None:
+    fasta = tmp_path / "strange.fa"
+    fasta.write_text(f">{HOSTILE}\nACGTTGCAACGT\n")
+    documents = read_fasta_documents(fasta)
+    write_score(score_records(tiny_model, documents, name=HOSTILE, source=str(fasta)), tmp_path / "score.json")
+    run = write_run("<b>run", config=f"note: |\n  </pre>{HOSTILE}\n")
+    build_report(run, corpus, tmp_path / "score.json", tmp_path / "report.html")
+    page = _Page(tmp_path / "report.html")
+    assert "script" not in page.tags
+    assert "b" not in page.tags
+    assert page.text.count(HOSTILE) == 3  # the model, the record, the configuration: as text
+
+
+def test_a_score_of_other_sequence_is_refused(
+    corpus: Path, score_file: Path, write_run: WriteRun, write_changed: Callable[..., Path], tmp_path: Path
+) -> None:
+    score, run, out = read_score(score_file), write_run(), tmp_path / "report.html"
+    with pytest.raises(InputError, match="not the"):
+        build_report(run, corpus, write_changed(records=score.records[::-1]), out)
+    first = dataclasses.replace(score.records[0], bases_scored=score.records[0].bases_scored - 1)
+    with pytest.raises(InputError, match="bases to score"):
+        build_report(run, corpus, write_changed(records=(first, *score.records[1:])), out)
+    with pytest.raises(InputError, match="outside"):
+        build_report(run, corpus, score_file, out, entropy_floor=2.5)
+    assert not out.exists()
+
+
+def test_a_score_on_the_training_split_is_called_that(
+    corpus: Path, tiny_model: Any, write_run: WriteRun, tmp_path: Path
+) -> None:
+    score: Score = score_records(
+        tiny_model, read_corpus_split(corpus, "train"), name="tiny", source="corpus", split="train"
+    )
+    write_score(score, tmp_path / "score.json")
+    build_report(write_run(), corpus, tmp_path / "score.json", tmp_path / "report.html")
+    text = _Page(tmp_path / "report.html").text
+    assert "Training-split bits per base" in text
+    assert "not held out" in text
+
+
+@pytest.mark.parametrize("steps", [1, 2, 41])
+def test_short_runs_are_drawn_too(
+    corpus: Path, score_file: Path, write_run: WriteRun, tmp_path: Path, steps: int
+) -> None:
+    build_report(write_run(steps=steps), corpus, score_file, tmp_path / "report.html")
+    assert "nan" not in (tmp_path / "report.html").read_text("utf-8").lower().replace("nanobio", "")

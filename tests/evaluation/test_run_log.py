@@ -1,0 +1,84 @@
+"""A run's log is read strictly, forgives a killed writer, and knows about a resume."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conduct.errors import InputError
+from evaluation.run_log import read_run_log
+
+WriteRun = Callable[..., Path]
+
+
+def _line(step: int, **values: Any) -> str:
+    line = {"step": step, "loss": 1.3, "learning_rate": 1e-3, "grad_norm": None, "tokens": 4096, "seconds": 2.0}
+    return json.dumps({**line, **values}) + "\n"
+
+
+def _lines(run: Path, *lines: str) -> Path:
+    (run / "metrics.jsonl").write_text("".join(lines))
+    return run
+
+
+def test_a_run_is_read(write_run: WriteRun) -> None:
+    log = read_run_log(write_run())
+    assert [step.step for step in log.steps] == list(range(1, 41))
+    assert [(point.step, point.validation_loss) for point in log.validations] == [(20, 1.35), (40, 1.35)]
+    assert (log.tokens, log.seconds, log.tokens_per_second) == (40 * 4096, 80.0, 2048.0)
+    assert (log.replaced, log.torn, log.config) == (0, False, "trainer:\n  max_steps: 40\n")
+
+
+def test_a_resumed_run_replaces_what_it_did_again(write_run: WriteRun) -> None:
+    first = [_line(step, loss=2.0) for step in (1, 2, 3, 4)] + ['{"step": 4, "validation_loss": 9.0}\n']
+    log = read_run_log(_lines(write_run(), *first, _line(2, loss=1.0), _line(3, loss=1.0)))
+    assert [(step.step, step.loss) for step in log.steps] == [(1, 2.0), (2, 1.0), (3, 1.0)]
+    assert (log.validations, log.replaced) == ((), 3)
+
+
+def test_a_line_cut_off_by_a_kill_is_tolerated_and_said(write_run: WriteRun) -> None:
+    log = read_run_log(_lines(write_run(), _line(1), _line(2)[:20]))
+    assert (len(log.steps), log.torn) == (1, True)
+
+
+def test_a_diverged_loss_is_kept(write_run: WriteRun) -> None:
+    assert math.isnan(read_run_log(_lines(write_run(), _line(1, loss=math.nan))).steps[0].loss)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{broken\n", "not JSON"),
+        ("[1]\n", "not a JSON object"),
+        (_line(2, seconds=None), "`seconds` is missing"),
+        (_line(2, tokens=1.5), "`tokens` is missing"),
+        (_line(2, seconds=0), "`seconds` is 0"),
+        (_line(0), "`step` is 0"),
+        (_line(2, surprise=1), "unknown key 'surprise'"),
+        ('{"step": 2, "validation_loss": "low"}\n', "`validation_loss` is missing"),
+    ],
+)
+def test_a_broken_line_is_named(write_run: WriteRun, line: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        read_run_log(_lines(write_run(), _line(1), line, _line(3)))
+    assert "metrics.jsonl, line 2" in str(error.value)
+
+
+def test_what_is_not_there_is_named(write_run: WriteRun, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"metrics\.jsonl.*cannot be read"):
+        read_run_log(tmp_path / "nothing")
+    with pytest.raises(InputError, match="no training step"):
+        read_run_log(_lines(write_run(), ""))
+    with pytest.raises(InputError, match=r"config\.yaml.*not plain YAML"):
+        read_run_log(write_run("python", config="x: !!python/object/apply:os.system ['true']\n"))
+
+
+def test_a_long_run_is_read_in_time_proportional_to_its_length(write_run: WriteRun) -> None:
+    run = _lines(write_run(), *(_line(step) for step in range(1, 50_001)))
+    started = time.perf_counter()
+    assert len(read_run_log(run).steps) == 50_000
+    assert time.perf_counter() - started < 20  # a quadratic reader takes minutes
