@@ -1,0 +1,1 @@
+"""The roof: the `genomic-llama` command. Each command imports what it needs when it runs."""

@@ -207,13 +207,14 @@ def _fold(values: dict[str, Any], key: str, value: object, where: object) -> Non
 
 
 def _typed(row: Row, values: Mapping[str, Any], where: object) -> Any:
-    value: Any = values[row.hf] if row.hf in values else row.default
+    value = values.get(row.hf, row.default)
     if value is None:
         raise InputError(f"{row.hf} is missing", where=where, fix="Compare configs/llama3_8b_genomic_config.")
     if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if type(value) is not row.kind or (isinstance(value, int | float) and row.kind is not bool and not 0 < value < math.inf):
-        wanted = f"a positive {row.kind.__name__}" if row.kind in (int, float) else f"a {row.kind.__name__}"
+    number = row.kind in (int, float)
+    if type(value) is not row.kind or (number and not 0 < value < math.inf):
+        wanted = f"a positive {row.kind.__name__}" if number else f"a {row.kind.__name__}"
         raise InputError(f"{row.hf} is {value!r}", where=where, fix=f"It must be {wanted}.")
     return value
 

@@ -161,9 +161,7 @@ def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture) -> Wei
     }
     columns = (size[row.columns],) if row.columns else ()
     return Weight(
-        hf={
-            name.format(layer=layer): (size[rows], *columns) for name, rows in zip(row.hf, row.rows, strict=True)
-        },
+        hf={name.format(layer=layer): (size[rows], *columns) for name, rows in zip(row.hf, row.rows, strict=True)},
         megatron=row.megatron.format(layer=layer),
         megatron_shape=(sum(size[rows] for rows in row.rows), *columns),
         stacked=row.megatron.replace(".{layer}", ""),

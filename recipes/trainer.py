@@ -32,7 +32,8 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         devices=config.hardware.devices,
         num_nodes=config.hardware.num_nodes,
         max_steps=values.max_steps,
-        val_check_interval=min(values.validate_every, values.max_steps),
+        val_check_interval=values.validate_every,
+        check_val_every_n_epoch=None,  # an interval may be longer than the run
         limit_val_batches=values.validation_batches,
         limit_test_batches=values.validation_batches,
         num_sanity_val_steps=0,
