@@ -1,9 +1,14 @@
 """The recipes under their names, for `nemo llm pretrain --factory NAME`. NeMo-Run loads this module by entry point."""
 
+import sys
+from pathlib import Path
+from typing import Optional
+
 import nemo_run as run
 from nemo.collections import llm
 
 from configs.compose import compose_config
+from recipes.overrides import check_overrides
 from recipes.recipe import pretrain_recipe
 
 FACTORIES = {
@@ -18,10 +23,18 @@ FACTORIES = {
 
 
 def _register(name: str, config_name: str) -> None:
-    def factory(num_nodes: int | None = None, devices: int | None = None, run_dir: str | None = None) -> run.Partial:
+    # Optional[...]: NeMo-Run's parser does not know `int | None`.
+    def factory(
+        num_nodes: Optional[int] = None,  # noqa: UP045
+        devices: Optional[int] = None,  # noqa: UP045
+        run_dir: Optional[str] = None,  # noqa: UP045
+    ) -> run.Partial:
         given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return pretrain_recipe(compose_config(config_name, overrides))
+        recipe = pretrain_recipe(compose_config(config_name, overrides))
+        if Path(sys.argv[0]).name in ("nemo", "nemorun"):
+            check_overrides(recipe, sys.argv[1:])
+        return recipe
 
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = f"Pretrain with the configuration `{config_name}`."

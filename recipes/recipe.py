@@ -51,12 +51,15 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
 
 
 def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
-    """Checkpoints `RUN/checkpoints/step=N`, with `…-last` a link to the newest, and TensorBoard events."""
+    """Checkpoints `RUN/checkpoints/step=N`, with `…-last` a link to the newest, TensorBoard events, and NeMo's logs.
+
+    Those have a directory of their own, because NeMo moves the files of its log directory away at each resume.
+    """
     from lightning.pytorch.loggers import TensorBoardLogger
 
     return run.Config(
         nl.NeMoLogger,
-        explicit_log_dir=config.run_dir,
+        explicit_log_dir=str(Path(config.run_dir) / "nemo_logs"),
         name="",
         log_global_rank_0_only=True,
         update_logger_directory=False,

@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config-name", required=True, help="one of the above, or a file of --config-dir")
     parser.add_argument("--config-dir", type=Path, help="directory of a configuration of your own")
     parser.add_argument("--cfg", action="store_true", help="print the resolved configuration and stop")
+    parser.add_argument("--quiet", action="store_true", help="show progress and errors alone; logs stay in run_dir")
     parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
     given = parser.parse_intermixed_args(arguments)
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
 
             print(OmegaConf.to_yaml(config), end="")
             return 0
+        if given.quiet:
+            _hush()
         from recipes.recipe import pretrain_recipe
 
         recipe = pretrain_recipe(config)
@@ -41,6 +44,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _hush() -> None:
+    """Turn down the start-up chatter of the libraries; what goes wrong still shows."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    from nemo.utils import logging as nemo_logging
+
+    nemo_logging.set_verbosity(nemo_logging.ERROR)
 
 
 if __name__ == "__main__":

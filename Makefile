@@ -1,0 +1,52 @@
+# make demo | test | check | venv | install-gpu | lock | clean
+#
+# `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+
+# torch's CPU build comes from PyTorch's own index, or from a wheel folder where pip is configured with one (find-links).
+FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
+TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
+
+.PHONY: demo test check venv install-gpu lock clean
+
+demo: venv
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
+
+test: venv
+	$(BIN)/python -m pytest $(TESTS)
+
+check: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(TESTS)
+
+venv: $(VENV)/.ready
+
+$(UV): Makefile
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	touch $(UV)
+
+$(VENV)/.ready: requirements/cpu.lock pyproject.toml $(UV)
+	$(UV) pip sync --python $(BIN)/python --require-hashes $(TORCH) requirements/cpu.lock
+	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+# For the NeMo container or a CUDA machine that has torch: see docs/install.md.
+install-gpu:
+	$(PYTHON) -m pip install --requirement requirements/gpu.txt
+	$(PYTHON) -m pip install --no-deps --editable .
+
+lock: $(UV)
+	$(UV) pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 $(TORCH) \
+		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
+
+clean:
+	rm -rf $(VENV) demo runs

@@ -1,0 +1,40 @@
+"""A look at the overrides of `nemo llm pretrain` before NeMo-Run applies them.
+
+NeMo-Run answers a misspelt field with a dump of the whole recipe. The check here names the nearest field instead.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import fiddle
+
+from conduct.errors import InputError, nearest
+
+_OVERRIDE = re.compile(r"(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*(?:[-+*/|&]?=)")
+_NOT_OF_THE_RECIPE = ("run", "executor", "plugins")
+
+
+def check_overrides(recipe: fiddle.Buildable[Any], arguments: Iterable[str]) -> None:
+    """Check that each `a.b.c=value` of `arguments` names fields of `recipe`. Anything else is left to NeMo-Run.
+
+    Errors: `InputError` naming the field and the nearest one.
+    """
+    for argument in arguments:
+        match = _OVERRIDE.match(argument)
+        if match and match["path"].split(".")[0] not in _NOT_OF_THE_RECIPE:
+            _check_path(recipe, match["path"], argument)
+
+
+def _check_path(node: Any, path: str, argument: str) -> None:
+    walked: list[str] = []
+    for name in path.split("."):
+        if not isinstance(node, fiddle.Buildable):
+            return  # a plain value, which NeMo-Run may still parse
+        parameters = inspect.signature(fiddle.get_callable(node)).parameters
+        if name not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            where = ".".join(walked) or "the recipe"
+            raise InputError(f"no field {name!r} in {where}", where=argument, fix=nearest(name, parameters))
+        node = getattr(node, name, None)
+        walked.append(name)

@@ -1,0 +1,85 @@
+"""Hydra configurations: all shipped ones compose, the seed's usage works to the letter, misspelt overrides are named."""
+
+from pathlib import Path
+
+import pytest
+
+from conduct.errors import InputError
+from configs.compose import compose_config, config_names
+from configs.llama import read_architecture
+from configs.locate import find_directory
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_shipped_configurations_compose_and_lead_somewhere(name: str) -> None:
+    config = compose_config(name)
+    read_architecture(config.model_tag)
+    find_directory(config.dataset.tokenizer_path, holding="tokenizer.json")
+    assert config.dataset.global_batch_size % config.dataset.micro_batch_size == 0
+
+
+def test_the_usage_of_the_seed_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    overrides = ["model_tag=./llama3_8b_genomic_config", "dataset.tokenizer_path=./example_checkpoint"]
+    config = compose_config("train_8b_opengenome2", overrides)
+    assert (config.model_tag, config.dataset.tokenizer_path) == ("./llama3_8b_genomic_config", "./example_checkpoint")
+    assert read_architecture(config.model_tag).num_hidden_layers == 32
+    assert find_directory(config.dataset.tokenizer_path, holding="tokenizer.json").is_dir()
+
+
+def test_a_configuration_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "defaults: [train, {override hardware: cpu}, _self_]\n"
+        "model_tag: ./llama3_8b_genomic_config\nrun_dir: runs/mine\n"
+        "dataset: {tokenizer_path: ./example_checkpoint, corpus: here}\n"
+    )
+    config = compose_config("mine", ["trainer.max_steps=7"], directory=tmp_path)
+    assert (config.dataset.corpus, config.trainer.max_steps, config.hardware.accelerator) == ("here", 7, "cpu")
+    with pytest.raises(InputError, match="no configuration 'min'.*Did you mean 'mine'"):
+        compose_config("min", directory=tmp_path)
+
+
+def test_the_8b_has_the_published_hyper_parameters() -> None:
+    config = compose_config("train_8b_opengenome2")
+    optimizer = config.optimizer
+    assert (optimizer.lr, optimizer.min_lr, optimizer.warmup_steps, optimizer.schedule_steps) == (
+        3e-5,
+        6e-7,
+        2500,
+        182314,
+    )
+    assert (optimizer.beta1, optimizer.beta2, optimizer.eps, optimizer.weight_decay) == (0.9, 0.95, 1e-8, 0.1)
+    assert (optimizer.clip_grad, optimizer.embedding_init_std) == (1.0, 1.0)
+    assert (config.dataset.global_batch_size, config.trainer.max_steps) == (384, 182314)
+    assert config.precision.grad_reduce_in_fp32
+
+
+def test_groups_change_only_what_differs() -> None:
+    config = compose_config("train_8b_opengenome2", ["hardware=cpu", "precision=fp32", "parallelism=plain"])
+    assert (config.hardware.accelerator, config.precision.compute) == ("cpu", "32")
+    assert config.optimizer == compose_config("train_8b_opengenome2").optimizer
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.max_step=3", "no key 'max_step' in trainer. Did you mean 'max_steps'"),
+        ("optimiser.lr=3", "no key 'optimiser' in the configuration. Did you mean 'optimizer'"),
+        ("trainer.max_steps.x=3", "no key 'x' in trainer.max_steps"),
+        ("trainer.max_steps=many", "'many'.*could not be converted to Integer"),
+        ("hardware=h1000", "Could not find 'hardware/h1000'.*cpu.*h100"),
+        ("trainer.max_steps", "has no value"),
+        ("+trainer.extra=1", "no key 'extra' in trainer"),
+    ],
+)
+def test_refused_overrides(override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compose_config("train_tiny", [override])
+
+
+def test_a_missing_value_and_an_unknown_configuration(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("defaults: [train, _self_]\nrun_dir: here\n")
+    with pytest.raises(InputError, match="no value for model_tag"):
+        compose_config("mine", directory=tmp_path)
+    with pytest.raises(InputError, match="no configuration 'train_tinny'.*Did you mean 'train_tiny'"):
+        compose_config("train_tinny")

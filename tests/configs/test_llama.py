@@ -1,0 +1,161 @@
+"""`config.json`: the shipped ones, both spellings, the mapping to Megatron-Core and back, and what is refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conduct.errors import InputError
+from configs.llama import (
+    MAPPED,
+    LlamaArchitecture,
+    from_megatron_fields,
+    hf_config,
+    megatron_fields,
+    parse_architecture,
+    read_architecture,
+)
+from configs.locate import CONFIGS
+
+SHIPPED = sorted(path.parent.name for path in CONFIGS.glob("*/config.json"))
+PARAMETERS = {
+    "llama3_tiny_genomic_config": 3_082_496,
+    "llama3_100m_genomic_config": 97_143_552,
+    "llama3_300m_genomic_config": 302_564_352,
+    "llama3_1b_genomic_config": 974_194_688,
+    "llama3_3b_genomic_config": 2_820_320_256,
+    "llama3_8b_genomic_config": 6_981_685_248,
+}
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    path = CONFIGS / "llama3_8b_genomic_config" / "config.json"
+    return {**json.loads(path.read_text()), **changes}
+
+
+def test_the_8b_has_the_values_of_the_seed() -> None:
+    expected = {
+        "num_hidden_layers": 32,
+        "hidden_size": 4096,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "intermediate_size": 14336,
+        "max_position_embeddings": 8192,
+        "rope_theta": 500000,
+        "rope_scaling": None,
+        "vocab_size": 256,
+        "bos_token_id": None,
+        "eos_token_id": 0,
+        "torch_dtype": "bfloat16",
+        "tie_word_embeddings": False,
+    }
+    assert expected.items() <= values().items()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_counts(name: str) -> None:
+    assert read_architecture(name).parameters == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_by_name_by_relative_path_and_by_path(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_architecture(name) == read_architecture(f"./{name}") == read_architecture(CONFIGS / name)
+
+
+def test_a_directory_of_ones_own_comes_before_a_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "llama3_8b_genomic_config"
+    own.mkdir()
+    (own / "config.json").write_text(json.dumps(values(num_hidden_layers=2)))
+    assert read_architecture("./llama3_8b_genomic_config").num_hidden_layers == 2
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_mapping_to_megatron_is_reversible(name: str) -> None:
+    architecture = read_architecture(name)
+    fields = megatron_fields(architecture)
+    assert from_megatron_fields(fields, dtype=architecture.dtype, where="test") == architecture
+    assert fields["vocab_size"] == 256
+    assert all(
+        256 % (fields["make_vocab_size_divisible_by"] * tensor_parallel) == 0 for tensor_parallel in (1, 2, 4, 8)
+    )
+
+
+def test_every_field_of_an_architecture_has_a_row() -> None:
+    assert [row.hf for row in MAPPED] == [field.name for field in dataclasses.fields(LlamaArchitecture)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_transformers_reads_what_is_exported(name: str, tmp_path: Path) -> None:
+    from transformers import AutoConfig
+
+    architecture = read_architecture(name)
+    (tmp_path / "config.json").write_text(json.dumps(hf_config(architecture)))
+    config = AutoConfig.from_pretrained(tmp_path)
+    for row in MAPPED:
+        if row.hf != "dtype":
+            assert getattr(config, row.hf) == getattr(architecture, row.hf), row.hf
+    assert str(config.dtype) == f"torch.{architecture.dtype}"
+    assert (config.rope_scaling, config.vocab_size, config.eos_token_id, config.bos_token_id) == (None, 256, 0, None)
+
+
+def test_transformers_5_spelling() -> None:
+    new = values(dtype="bfloat16", rope_parameters={"rope_theta": 500000.0, "rope_type": "default"})
+    for key in ("torch_dtype", "rope_theta", "rope_scaling"):
+        del new[key]
+    assert parse_architecture(new, where="test") == parse_architecture(values(), where="test")
+
+
+def test_bionemo_keys_are_read_and_their_code_is_not_run() -> None:
+    theirs = values(architectures=["NVLlamaForCausalLM"], auto_map={"AutoConfig": "nowhere.Nothing"})
+    assert parse_architecture(theirs, where="test") == parse_architecture(values(), where="test")
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown key": ({"num_hiden_layers": 32}, "unknown key 'num_hiden_layers'.*Did you mean 'num_hidden_layers'"),
+    "rope scaling": ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling.*plain RoPE"),
+    "rope scaling, new spelling": ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "yarn"}}, "RoPE scaling"),
+    "two values of theta": ({"rope_parameters": {"rope_theta": 1e4}}, "rope_theta has two values"),
+    "text vocabulary": ({"vocab_size": 128256}, "vocab_size is 128256.*256 tokens"),
+    "biases": ({"attention_bias": True}, "Only attention_bias = false"),
+    "another EOS": ({"eos_token_id": 2}, "Only eos_token_id = 0"),
+    "BOS of text": ({"bos_token_id": 128000}, "bos_token_id is 128000"),
+    "another model": ({"model_type": "mistral"}, "model_type is 'mistral'"),
+    "text for a number": ({"hidden_size": "4096"}, "hidden_size is '4096'.*positive int"),
+    "a negative number": ({"num_hidden_layers": -1}, "num_hidden_layers is -1"),
+    "not a number": ({"rope_theta": float("nan")}, "rope_theta is nan"),
+    "true for a number": ({"hidden_size": True}, "hidden_size is True"),
+    "heads without a group": ({"num_key_value_heads": 5}, "32 num_attention_heads cannot share 5"),
+    "odd head": ({"head_dim": 127}, "head_dim is 127"),
+    "missing key": ({"hidden_size": None}, "hidden_size is missing"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str, tmp_path: Path) -> None:
+    changes, message = REFUSED[case]
+    (tmp_path / "config.json").write_text(json.dumps(values(**changes)))
+    with pytest.raises(InputError, match=message) as error:
+        read_architecture(tmp_path)
+    assert str(tmp_path / "config.json") in str(error.value)
+
+
+def test_a_nemo_model_with_rope_scaling_is_refused() -> None:
+    fields = megatron_fields(read_architecture("llama3_8b_genomic_config"))
+    with pytest.raises(InputError, match="RoPE scaling"):
+        from_megatron_fields({**fields, "scale_factor": 8.0}, dtype="bfloat16", where="test")
+    with pytest.raises(InputError, match="qk_layernorm is True"):
+        from_megatron_fields({**fields, "qk_layernorm": True}, dtype="bfloat16", where="test")
+
+
+def test_no_such_directory(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean 'llama3_8b_genomic_config'"):
+        read_architecture("./llama3_8b_genomic_confg")
+    with pytest.raises(InputError, match=r"has no config\.json"):
+        read_architecture(tmp_path)
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(InputError, match="not a JSON object"):
+        read_architecture(tmp_path)

@@ -1,0 +1,121 @@
+"""From a configuration to a NeMo recipe: both front doors, what is refused, and what the 8B is."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from cases import build_8b_on_meta
+from nemo_process import nemo, run_in_process
+
+from conduct.errors import InputError
+from configs.compose import compose_config
+
+
+@pytest.fixture(scope="module")
+def factories() -> dict[str, str]:
+    from recipes.factories import FACTORIES
+
+    return FACTORIES
+
+
+def test_both_front_doors_build_the_same_recipe(factories: dict[str, str]) -> None:
+    import recipes.factories
+    from recipes.recipe import pretrain_recipe
+
+    for name, config_name in factories.items():
+        assert getattr(recipes.factories, name)() == pretrain_recipe(compose_config(config_name)), name
+    many = recipes.factories.llama3_8b_genomic(num_nodes=8)
+    assert many == pretrain_recipe(compose_config("train_8b_opengenome2", ["hardware.num_nodes=8"]))
+    assert many != recipes.factories.llama3_8b_genomic()
+
+
+def test_a_recipe_survives_serialization(factories: dict[str, str]) -> None:
+    from nemo_run.core.serialization.zlib_json import ZlibJSONSerializer
+
+    import recipes.factories
+
+    recipe = recipes.factories.llama3_tiny_genomic()
+    serializer = ZlibJSONSerializer()
+    assert serializer.deserialize(serializer.serialize(recipe)) == recipe
+
+
+REFUSED = {
+    "hardware.devices=7": "global_batch_size=384 is no multiple.*1 x 7",
+    "parallelism.tensor=8 hardware.devices=4": "4 devices are no multiple of tensor x pipeline x context",
+    "parallelism.tensor=16": "tensor=16 does not divide 8 key-value heads",
+    "parallelism.pipeline=5": "pipeline=5 does not divide 32 layers",
+    "dataset.micro_batch_size=5": "global_batch_size=384 is no multiple of micro_batch_size x data-parallel replicas",
+    "dataset.sequence_length=16384": "sequence_length=16384 is over the model's 8192",
+    "parallelism.sequence_parallel=true": "sequence_parallel=true with parallelism.tensor=1",
+    "hardware.accelerator=tpu": "hardware.accelerator=tpu",
+    "precision.compute=fp8": "precision.compute=fp8",
+    "hardware=cpu": "distributed optimizer.*parallelism=plain",
+    "model_tag=./llama4": "no such directory",
+    "dataset.tokenizer_path=./llama3_8b_genomic_config": r"no such|has no tokenizer\.json",
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_a_layout_that_cannot_work_is_refused_by_name(override: str) -> None:
+    from recipes.recipe import pretrain_recipe
+
+    with pytest.raises(InputError, match=REFUSED[override]):
+        pretrain_recipe(compose_config("train_8b_opengenome2", override.split()))
+
+
+def test_the_8b_that_megatron_builds(tmp_path: Path) -> None:
+    out = tmp_path / "shapes.json"
+    assert run_in_process(build_8b_on_meta, out, log=tmp_path / "log") == 0, (tmp_path / "log").read_text()[-2000:]
+    shapes = json.loads(out.read_text())
+    assert sum(math.prod(shape) for shape in shapes.values()) == 6_981_685_248
+    assert shapes["embedding.word_embeddings.weight"] == shapes["output_layer.weight"] == [256, 4096]
+    assert shapes["decoder.layers.31.self_attention.linear_qkv.weight"] == [6144, 4096]
+    assert shapes["decoder.layers.0.mlp.linear_fc1.layer_norm_weight"] == [4096]
+
+
+def test_the_vocabulary_is_never_padded() -> None:
+    from nemo.collections.llm.gpt.model.base import get_vocab_size
+
+    from recipes.recipe import pretrain_recipe
+
+    config = pretrain_recipe(compose_config("train_8b_opengenome2")).model.config
+    assert config.vocab_size == 256
+    for tensor_parallel in (1, 2, 4, 8):
+        config.tensor_model_parallel_size = tensor_parallel
+        assert get_vocab_size(config, 256, config.make_vocab_size_divisible_by) == 256
+
+
+def test_weight_decay_is_for_matrices_alone() -> None:
+    import torch
+
+    from recipes.optimizer import without_weight_decay
+
+    matrix, vector = torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))
+    assert without_weight_decay("module.embedding.word_embeddings.weight", matrix)
+    assert without_weight_decay("decoder.layers.0.self_attention.linear_qkv.layer_norm_weight", vector)
+    assert not without_weight_decay("output_layer.weight", matrix)
+    assert not without_weight_decay("decoder.layers.0.mlp.linear_fc2.weight", matrix)
+
+
+def test_the_nemo_command_prints_the_8b(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert nemo("llm", "pretrain", "--factory", "llama3_8b_genomic", "--dryrun", "-y", log=log) == 0
+    text = "".join(log.read_text().split())
+    for expected in (
+        "transformer_engine_layer_spec",
+        "seq_length=8192",
+        "vocab_size=256",
+        "lr=3e-05",
+        "schedule_steps=182314",
+        "adam_beta2=0.95",
+        "use_distributed_optimizer=True",
+    ):
+        assert expected in text
+
+
+def test_the_nemo_command_names_the_nearest_field(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert nemo("llm", "pretrain", "--factory", "llama3_8b_genomic", "-y", "trainer.max_step=2", log=log) != 0
+    assert "no field 'max_step' in trainer. Did you mean 'max_steps'?" in log.read_text()
+    assert "Traceback" not in log.read_text()

@@ -1,0 +1,117 @@
+"""Real runs of the tiny model on the CPU, through NeMo and Megatron-Core."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cases import stand_in_restores_after_an_error
+from nemo_process import nemo, run_in_process, train
+
+SMALL = ("dataset.sequence_length=64", "dataset.micro_batch_size=2", "dataset.global_batch_size=4")
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(run: Path) -> list[tuple[int, float, float]]:
+    return [(line["step"], line["loss"], line["learning_rate"]) for line in lines(run) if "loss" in line]
+
+
+def train_tiny(run: Path, corpus: Path, *overrides: str) -> None:
+    log = run.with_suffix(".log")
+    arguments = ("--config-name", "train_tiny", f"run_dir={run}", f"dataset.corpus={corpus}", *SMALL, *overrides)
+    assert train(*arguments, log=log) == 0, log.read_text()[-3000:]
+
+
+@pytest.fixture(scope="module")
+def six_steps(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of six steps that was not interrupted."""
+    run = tmp_path_factory.mktemp("runs") / "six_steps"
+    train_tiny(run, corpus, "trainer.max_steps=6", "trainer.validate_every=3", "trainer.checkpoint_every=3")
+    return run
+
+
+def test_a_run_leaves_its_log_and_its_configuration(six_steps: Path, corpus: Path) -> None:
+    assert [line["step"] for line in lines(six_steps) if "loss" in line] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in lines(six_steps) if "validation_loss" in line] == [3, 6]
+    assert all(line["tokens"] == 4 * 64 and line["seconds"] > 0 for line in lines(six_steps) if "loss" in line)
+    first, *_, last = losses(six_steps)
+    assert first[1] == pytest.approx(5.5, abs=0.3)  # ln 256: nothing known yet
+    assert last[1] < first[1]
+    config = yaml.safe_load((six_steps / "config.yaml").read_text())
+    assert config["model"]["parameters"] == 3_082_496
+    assert config["dataset"] == {
+        "corpus": str(corpus),
+        "sequence_length": 64,
+        "micro_batch_size": 2,
+        "global_batch_size": 4,
+        "soft_mask_weight": 1.0,
+        "reverse_complement": False,
+        "seed": 1234,
+    }
+
+
+def test_checkpoints_are_complete_and_named_by_their_steps(six_steps: Path) -> None:
+    names = {path.name for path in (six_steps / "checkpoints").iterdir()}
+    assert {"step=3", "step=6", "step=6-last"} <= names
+    for name in ("step=3", "step=6-last"):
+        checkpoint = six_steps / "checkpoints" / name
+        assert (checkpoint / "weights" / ".metadata").is_file()
+        assert (checkpoint / "context" / "io.json").is_file()
+        assert (checkpoint / "context" / "model.yaml").is_file()
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "resumed"
+    for steps in (3, 6):
+        train_tiny(run, corpus, f"trainer.max_steps={steps}", "trainer.validate_every=3", "trainer.checkpoint_every=3")
+    assert losses(run) == losses(six_steps)
+
+
+def test_the_nemo_command_trains_the_same(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "nemo"
+    log = tmp_path / "log"
+    status = nemo(
+        "llm",
+        "pretrain",
+        "--factory",
+        f"llama3_tiny_genomic(run_dir='{run}')",
+        "-y",
+        f"data.corpus={corpus}",
+        "data.seq_length=64",
+        "model.config.seq_length=64",
+        "data.micro_batch_size=2",
+        "data.global_batch_size=4",
+        "trainer.max_steps=2",
+        log=log,
+    )
+    assert status == 0, log.read_text()[-3000:]
+    assert losses(run) == losses(six_steps)[:2]
+    assert any((run / "checkpoints").glob("step=2-last/weights/.metadata"))
+
+
+def test_the_seed_changes_the_weights(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
+    train_tiny(tmp_path / "other", corpus, "trainer.max_steps=1", "seed=7")
+    assert losses(tmp_path / "other")[0][1] != losses(six_steps)[0][1]
+
+
+def test_bad_input_ends_with_one_message(corpus: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for overrides, message in (
+        ([f"dataset.corpus={tmp_path}/none"], f"{tmp_path}/none"),
+        (["trainer.max_step=3"], "Did you mean 'max_steps'"),
+        (["model_tag=./llama3_tinny_genomic_config"], "Did you mean 'llama3_tiny_genomic_config'"),
+    ):
+        arguments = ["--config-name", "train_tiny", "--quiet", f"run_dir={tmp_path}/run", *overrides]
+        assert train(*arguments, log=log) == 1
+        assert log.read_text().count("error: ") == 1
+        assert message in log.read_text()
+        assert "Traceback" not in log.read_text()
+
+
+def test_the_stand_in_for_cuda_leaves_nothing_behind(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_in_process(stand_in_restores_after_an_error, log=log) == 0, log.read_text()[-2000:]
