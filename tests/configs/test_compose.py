@@ -1,4 +1,4 @@
-"""Hydra configurations: all shipped ones compose, the seed's usage works to the letter, misspelt overrides are named."""
+"""Hydra configurations: the shipped ones compose, the seed's usage works to the letter, a misspelt key is named."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_a_configuration_of_ones_own(tmp_path: Path) -> None:
     )
     config = compose_config("mine", ["trainer.max_steps=7"], directory=tmp_path)
     assert (config.dataset.corpus, config.trainer.max_steps, config.hardware.accelerator) == ("here", 7, "cpu")
-    with pytest.raises(InputError, match="no configuration 'min'.*Did you mean 'mine'"):
+    with pytest.raises(InputError, match=r"no configuration 'min'.*Did you mean 'mine'"):
         compose_config("min", directory=tmp_path)
 
 
@@ -81,5 +81,5 @@ def test_a_missing_value_and_an_unknown_configuration(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("defaults: [train, _self_]\nrun_dir: here\n")
     with pytest.raises(InputError, match="no value for model_tag"):
         compose_config("mine", directory=tmp_path)
-    with pytest.raises(InputError, match="no configuration 'train_tinny'.*Did you mean 'train_tiny'"):
+    with pytest.raises(InputError, match=r"no configuration 'train_tinny'.*Did you mean 'train_tiny'"):
         compose_config("train_tinny")

@@ -32,9 +32,8 @@ def bionemo_tokenizer(directory: Path) -> None:
     def change(content: dict[str, Any]) -> None:
         tokens = ["<EOS>", "<PAD>", "<BOS>", "<UNK>", *map(chr, range(4, 256))]
         content["model"]["vocab"] = {token: id for id, token in enumerate(tokens)}
-        content["added_tokens"] = content["added_tokens"][:3] + [
-            {**content["added_tokens"][3], "id": 3, "content": "<UNK>"}
-        ]
+        eos, pad, bos, sep, _ = content["added_tokens"]
+        content["added_tokens"] = [eos, pad, bos, {**sep, "content": "<UNK>"}]
         content["post_processor"] = {
             "type": "TemplateProcessing",
             "single": [{"Sequence": {"id": "A", "type_id": 0}}],

@@ -1,0 +1,70 @@
+"""The command line: quick help, one message for bad input, exit statuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = ("prepare", "convert", "score", "report", "simulate", "tokenizer")
+HEAVY = ("torch", "nemo", "nemo_run", "megatron", "transformers", "lightning", "pyarrow", "matplotlib", "numpy")
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).with_name("genomic-llama")
+    return subprocess.run([command, *arguments], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from cli.main import app\n"
+        f"result = CliRunner().invoke(app, {[*command, '--help']!r})\n"
+        f"print(result.exit_code, 'Usage:' in result.output, [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split(maxsplit=2) == ["0", "True", "[]\n"]
+
+
+def test_prepare_and_convert_import_no_nemo() -> None:
+    heavy = "{'nemo', 'megatron', 'transformers'}"
+    code = f"import sys, corpus.prepare, conversion.convert; print({heavy} & sys.modules.keys())"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+
+
+def test_simulate_prints_the_entropy_rate_and_is_deterministic(tmp_path: Path) -> None:
+    for name in ("a.fa", "b.fa"):
+        result = run("simulate", name, "--contigs", "3", "--contig-length", "200", cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (0, "0.847585\n")
+    assert (tmp_path / "a.fa").read_bytes() == (tmp_path / "b.fa").read_bytes()
+
+
+def test_tokenizer_writes_and_checks(tmp_path: Path) -> None:
+    assert run("tokenizer", "here", cwd=tmp_path).returncode == 0
+    assert "nucleotide vocabulary" in run("tokenizer", "here", "--check", cwd=tmp_path).stdout
+    again = run("tokenizer", "here", cwd=tmp_path)
+    assert again.returncode == 1
+    assert again.stderr.startswith("error: here: already exists")
+    assert "Traceback" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prepare", "none.fa", "--out", "corpus"), "none.fa"),
+        (("convert", "none", "out", "--to", "hf"), "none"),
+        (("convert", "none", "out", "--to", "nemo"), "none"),
+        (("convert", "none", "out", "--to", "nemo", "--dtype", "bfloat16"), "--dtype goes with --to hf"),
+        (("score", "none", "none.fa"), "none"),
+        (("report", "none", "--corpus", "none", "--score", "none"), "none"),
+        (("tokenizer", "none", "--check"), "none"),
+    ],
+)
+def test_bad_input_ends_with_one_message(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("error: ")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,88 @@
+"""Outputs that exist whole or not at all, and the error that a user's input gets."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conduct.atomic import atomic_directory, atomic_file
+from conduct.errors import InputError, nearest
+
+
+def test_a_file_appears_at_the_end_or_never(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file"
+    with atomic_file(target) as temporary:
+        temporary.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    with pytest.raises(KeyError), atomic_file(target) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert target.read_text() == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_directory_appears_at_the_end_or_never(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with pytest.raises(KeyError), atomic_directory(target) as temporary:
+        (temporary / "half").touch()
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    with atomic_directory(target) as temporary:
+        (temporary / "sub").mkdir()
+        (temporary / "sub" / "whole").write_text("1")
+        assert not target.exists()
+    assert (target / "sub" / "whole").read_text() == "1"
+
+
+def test_a_directory_that_exists_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with atomic_directory(target) as temporary:
+        (temporary / "old").touch()
+    with pytest.raises(InputError, match=r"already exists.*--overwrite"), atomic_directory(target):
+        pass
+    with pytest.raises(KeyError), atomic_directory(target, overwrite=True):
+        raise KeyError
+    assert (target / "old").exists()
+    with atomic_directory(target, overwrite=True) as temporary:
+        (temporary / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_outputs_obey_the_umask(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "file"):
+        pass
+    with atomic_directory(tmp_path / "directory"):
+        pass
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert (tmp_path / "directory").stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+def test_a_killed_process_leaves_nothing_of_that_name(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from conduct.atomic import atomic_directory\n"
+        "with atomic_directory(Path(sys.argv[1])) as temporary:\n"
+        "    (temporary / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, tmp_path / "out"], check=False)
+    assert result.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_error_names_the_place_and_the_fix_and_crosses_processes() -> None:
+    error = InputError("is empty", where="genome.fa", fix="Give a FASTA file.")
+    assert str(error) == "genome.fa: is empty. Give a FASTA file."
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert str(InputError("no")) == "no"
+
+
+def test_nearest_names_a_close_one_or_lists_all() -> None:
+    assert nearest("max_step", ["max_steps", "lr"]) == "Did you mean 'max_steps'?"
+    assert nearest("zzz", ["b", "a"]) == "Known: a, b."

@@ -1,0 +1,213 @@
+"""NeMo 2 checkpoints that cannot be converted: each is an error that names what is wrong, and leaves nothing behind."""
+
+import contextlib
+import pickle
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from by_hand import edit_metadata, edit_model_yaml, write_torch_dist
+
+from conduct.errors import InputError
+from conversion.convert import to_hf
+from conversion.nemo_checkpoint import NemoCheckpoint
+
+QKV = "module.decoder.layers.self_attention.linear_qkv.weight"
+NORM = "module.decoder.final_layernorm.weight"
+
+
+def refuse(nemo: Path, out: Path, *needles: str) -> InputError:
+    """The error that converting `nemo` gives; it has all `needles`, and `out` and all around it is as before."""
+    with pytest.raises(InputError) as caught:
+        to_hf(nemo, out)
+    for needle in needles:
+        assert needle in str(caught.value)
+    assert list(out.parent.iterdir()) == []
+    return caught.value
+
+
+@pytest.mark.parametrize("name", [QKV, NORM, "module.embedding.word_embeddings.weight"])
+def test_a_missing_tensor(name: str, nemo: Path, out: Path) -> None:
+    edit_metadata(nemo, lambda content: content.state_dict_metadata.pop(name))
+    if name == QKV:
+        name = name.replace("layers.", "layers.0.")
+    refuse(nemo, out, repr(name), "is missing", ".metadata")
+
+
+@pytest.mark.parametrize("name", ["module.decoder.layers.mlp.linear_fc1.bias", "module.lora.weight", "ema.weight"])
+def test_an_unknown_tensor(name: str, nemo: Path, out: Path) -> None:
+    def add(content: Any) -> None:
+        content.state_dict_metadata[name] = content.state_dict_metadata[NORM]
+        for index, info in list(content.storage_data.items()):
+            if index.fqn == NORM:
+                content.storage_data[type(index)(name, index.offset)] = info
+
+    edit_metadata(nemo, add)
+    refuse(nemo, out, repr(name), "unknown tensor", "__0_0.distcp")
+
+
+def test_a_wrong_shape(nemo: Path, out: Path) -> None:
+    edit_model_yaml(nemo, ffn_hidden_size=64)
+    refuse(nemo, out, "'module.decoder.layers.mlp.linear_fc1.weight'", "[2, 96, 32]", "[2, 128, 32]", "__0_0.distcp")
+
+
+def test_a_layer_too_many_and_one_too_few(nemo: Path, out: Path) -> None:
+    for layers in (1, 3):
+        edit_model_yaml(nemo, num_layers=layers)
+        refuse(nemo, out, "has shape [2,", f"says [{layers},")
+
+
+def test_a_padded_vocabulary(nemo: Path, out: Path) -> None:
+    """What divisor 128 and a tensor-parallel size of 4 make of 256 tokens."""
+    tensors = {}
+    reader = NemoCheckpoint(nemo)
+    for weight in reader.weights:
+        tensors["module." + weight.megatron] = reader.read(weight)
+    for name in ("module.embedding.word_embeddings.weight", "module.output_layer.weight"):
+        tensors[name] = torch.cat([tensors[name], torch.zeros(256, 32)])
+    shutil.rmtree(nemo / "weights")
+    write_torch_dist(nemo, tensors)
+    refuse(nemo, out, "word_embeddings", "[512, 32]", "[256, 32]", "256 tokens")
+
+
+@pytest.mark.parametrize(
+    ("fields", "needle"),
+    [
+        ({"vocab_size": 512}, "vocab_size is 512"),
+        ({"scale_factor": 8.0}, "RoPE scaling"),
+        ({"_target_": "nemo.collections.llm.gpt.model.llama.Llama31Config8B"}, "RoPE scaling"),
+        ({"_target_": "os.system"}, "os.system"),
+        ({"activation_func": {"_target_": "torch.nn.functional.gelu", "_call_": False}}, "gelu"),
+        ({"add_qkv_bias": True}, "add_qkv_bias"),
+        ({"num_moe_experts": 8}, "num_moe_experts"),
+        ({"rotary_percent": 0.5}, "rotary_percent"),
+        ({"num_query_groups": 3}, "num_key_value_heads"),
+    ],
+)
+def test_another_model(fields: dict[str, Any], needle: str, nemo: Path, out: Path) -> None:
+    edit_model_yaml(nemo, **fields)
+    refuse(nemo, out, needle, "model.yaml")
+
+
+def test_a_model_yaml_that_would_build_something(nemo: Path, out: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    (nemo / "context" / "model.yaml").write_text(f"config: !!python/object/apply:os.mkdir ['{trace}']\n")
+    refuse(nemo, out, "model.yaml", "os.mkdir")
+    assert not trace.exists()
+
+
+def test_no_context(nemo: Path, out: Path) -> None:
+    shutil.rmtree(nemo / "context")
+    refuse(nemo, out, "model.yaml", "is missing")
+
+
+def test_io_json_is_never_read(nemo: Path, out: Path) -> None:
+    (nemo / "context" / "io.json").write_text("no JSON")
+    to_hf(nemo, out)
+    assert (out / "model.safetensors").is_file()
+
+
+def test_different_dtypes(nemo: Path, out: Path) -> None:
+    def change(content: Any) -> None:
+        content.state_dict_metadata[NORM].properties.dtype = torch.bfloat16
+
+    edit_metadata(nemo, change)
+    refuse(nemo, out, "different dtypes", repr(NORM), "bfloat16", "float32")
+
+
+def test_metadata_that_disagrees_with_the_shard(nemo: Path, out: Path) -> None:
+    def change(content: Any) -> None:
+        for stored in content.state_dict_metadata.values():
+            if hasattr(stored, "properties"):
+                stored.properties.dtype = torch.bfloat16
+
+    edit_metadata(nemo, change)
+    refuse(nemo, out, "float32", "`.metadata` says", "__0_0.distcp")
+
+
+def test_a_truncated_shard(nemo: Path, out: Path) -> None:
+    shard = nemo / "weights" / "__0_0.distcp"
+    shard.write_bytes(shard.read_bytes()[:-20_000])
+    refuse(nemo, out, "__0_0.distcp", "truncated")
+
+
+def test_a_damaged_shard(nemo: Path, out: Path) -> None:
+    shard = nemo / "weights" / "__0_0.distcp"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    refuse(nemo, out, "__0_0.distcp", "is no readable tensor")
+
+
+def test_a_missing_shard(nemo: Path, out: Path) -> None:
+    (nemo / "weights" / "__0_0.distcp").unlink()
+    refuse(nemo, out, "__0_0.distcp", "missing")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+def test_a_truncated_metadata(keep: int, nemo: Path, out: Path) -> None:
+    path = nemo / "weights" / ".metadata"
+    path.write_bytes(path.read_bytes()[:keep])
+    refuse(nemo, out, ".metadata", "truncated")
+
+
+@pytest.mark.parametrize("content", [None, 7, {"a": 1}, [], "text"])
+def test_a_metadata_of_something_else(content: object, nemo: Path, out: Path) -> None:
+    (nemo / "weights" / ".metadata").write_bytes(pickle.dumps(content))
+    refuse(nemo, out, ".metadata", "damaged")
+
+
+def test_a_metadata_with_every_byte_wrong_once_is_an_input_error_or_the_same_tensors(
+    nemo: Path, tmp_path: Path
+) -> None:
+    """One bit flipped at a time; some flips go unnoticed, since not all of it is looked at."""
+    path = nemo / "weights" / ".metadata"
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 13):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x21]) + whole[position + 1 :])
+        with contextlib.suppress(InputError):
+            NemoCheckpoint(nemo)
+
+
+def chunks_of(name: str, edit: Callable[[list[Any]], None]) -> Callable[[Any], None]:
+    return lambda content: edit(content.state_dict_metadata[name].chunks)
+
+
+def test_a_gap_between_chunks(nemo: Path, out: Path) -> None:
+    edit_metadata(nemo, chunks_of(QKV, lambda chunks: chunks.pop()))
+    refuse(nemo, out, repr(QKV), "do not make up the whole tensor")
+
+
+def test_chunks_twice(nemo: Path, out: Path) -> None:
+    edit_metadata(nemo, chunks_of(QKV, lambda chunks: chunks.append(chunks[0])))
+    refuse(nemo, out, repr(QKV), "do not make up the whole tensor")
+
+
+def test_a_chunk_outside_of_its_tensor(nemo: Path, out: Path) -> None:
+    def move(chunks: list[Any]) -> None:
+        chunks[0].offsets = torch.Size([2, 0, 0])
+
+    edit_metadata(nemo, chunks_of(QKV, move))
+    refuse(nemo, out, repr(QKV), "outside of the tensor")
+
+
+def test_a_chunk_in_no_file(nemo: Path, out: Path) -> None:
+    def forget(content: Any) -> None:
+        for index in [index for index in content.storage_data if index.fqn == NORM]:
+            del content.storage_data[index]
+
+    edit_metadata(nemo, forget)
+    refuse(nemo, out, repr(NORM), "is in no file")
+
+
+def test_no_checkpoint_at_all(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    refuse(tmp_path, out, ".metadata")
+    refuse(tmp_path / "nowhere", out, "no such directory")
+
+
+def test_the_messages_tell_what_to_do(nemo: Path, out: Path) -> None:
+    edit_model_yaml(nemo, ffn_hidden_size=64)
+    assert re.search(r"Give the weights and the configuration of the same model\.$", str(refuse(nemo, out)))

@@ -1,0 +1,83 @@
+"""Which checkpoint of a run is taken: the newest whole one."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conduct.errors import InputError
+from conversion.convert import to_hf
+from conversion.locate import find_checkpoint
+
+
+def make_run(folder: Path, *names: str, unfinished: tuple[str, ...] = ()) -> Path:
+    for name in names:
+        (folder / "checkpoints" / name / "weights").mkdir(parents=True)
+    for name in unfinished:
+        (folder / "checkpoints" / f"{name}-unfinished").touch()
+    return folder
+
+
+def test_the_newest_by_number_and_not_by_name(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "step=9", "step=10", "step=100")
+    for source in (run, run / "checkpoints", run / "checkpoints" / "last"):
+        assert find_checkpoint(source).path == run / "checkpoints" / "step=100"
+
+
+def test_last_may_be_newer_or_a_link(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", "step=10", "step=12-last")
+    assert find_checkpoint(run).path.name == "step=12-last"
+    run = make_run(tmp_path / "b", "step=10", "step=12")
+    (run / "checkpoints" / "step=12-last").symlink_to("step=12")
+    assert find_checkpoint(run).path.name == "step=12"
+    assert find_checkpoint(run / "checkpoints" / "step=12-last").path.name == "step=12-last"
+
+
+def test_a_real_last_directory_is_taken_as_it_is(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "step=10", "last")
+    assert find_checkpoint(run / "checkpoints" / "last").path.name == "last"
+
+
+def test_unfinished_ones_are_passed_over_with_a_note(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "step=5", "step=10", "step=12-last", unfinished=("step=10", "step=12-last"))
+    located = find_checkpoint(run)
+    assert located.path.name == "step=5"
+    assert [path.name for path in located.skipped] == ["step=12-last", "step=10"]
+
+
+def test_a_link_to_an_unfinished_one_is_unfinished(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "step=5", "step=10", unfinished=("step=10",))
+    (run / "checkpoints" / "step=10-last").symlink_to("step=10")
+    assert find_checkpoint(run).path.name == "step=5"
+
+
+def test_an_unfinished_one_that_was_named_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "step=5", unfinished=("step=5",))
+    with pytest.raises(InputError, match="was not written to its end"):
+        find_checkpoint(run / "checkpoints" / "step=5")
+    with pytest.raises(InputError, match="no finished checkpoint here"):
+        find_checkpoint(run)
+
+
+def test_names_that_nemo_makes_by_default(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "model--val_loss=0.91-step=99-consumed_samples=800.0", "model--val_loss=0.9-step=199-last")
+    assert find_checkpoint(run).path.name == "model--val_loss=0.9-step=199-last"
+
+
+def test_an_empty_run_and_no_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no checkpoint here"):
+        find_checkpoint(tmp_path)
+    with pytest.raises(InputError, match="no such directory"):
+        find_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no such directory"):
+        find_checkpoint(tmp_path / "nowhere" / "checkpoints" / "last")
+
+
+def test_a_run_is_converted(small_nemo: Path, tmp_path: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path / "run", "step=20", unfinished=("step=20",))
+    shutil.copytree(small_nemo, run / "checkpoints" / "step=10")
+    with caplog.at_level(logging.WARNING):
+        conversion = to_hf(run / "checkpoints" / "last", out)
+    assert conversion.tensors == 21
+    assert "step=20 was not written to its end" in caplog.text
