@@ -39,10 +39,11 @@ $(VENV)/.ready: requirements/cpu.lock pyproject.toml $(UV)
 	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-# For the NeMo container or a CUDA machine that has torch: see docs/install.md.
+# Into the Python at hand (a container's, or a virtual environment with pip): docs/install.md. Needs CUDA and its compiler.
 install-gpu:
-	$(PYTHON) -m pip install --requirement requirements/gpu.txt
-	$(PYTHON) -m pip install --no-deps --editable .
+	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
+	$(PYTHON) -m pip install --constraint requirements/.constraints.txt torch setuptools wheel ninja pybind11
+	$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 $(TORCH) \

@@ -1,6 +1,5 @@
 """The `.metadata` of a `torch_dist` checkpoint as plain values: which tensor has its pieces in which file."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -43,9 +42,7 @@ def read_metadata(weights: Path) -> dict[str, StoredTensor]:
     try:
         with path.open("rb") as file:
             content = MetadataUnpickler(file, path).load()
-        storage = {
-            (index.fqn, getattr(index, "offset", None)): info for index, info in content.storage_data.items()
-        }
+        storage = {(index.fqn, getattr(index, "offset", None)): info for index, info in content.storage_data.items()}
         return {
             name: _tensor(name, stored, storage, weights)
             for name, stored in content.state_dict_metadata.items()
@@ -110,9 +107,7 @@ def _file(relative: Any, weights: Path) -> Path:
 
 def _inside(file: Path, weights: Path) -> None:
     if not file.resolve().is_relative_to(weights.resolve()):
-        raise InputError(
-            "is a link that leads outside of the checkpoint", where=file, fix="Put the file itself there."
-        )
+        raise InputError("is a link that leads outside of the checkpoint", where=file, fix="Put the file itself there.")
 
 
 def _shape(value: Any) -> Shape:

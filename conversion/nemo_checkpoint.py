@@ -1,15 +1,12 @@
 """A NeMo 2 checkpoint, read as data: `weights/` (torch_dist shards) and `context/model.yaml`."""
 
-import io
-import math
 import re
-from collections.abc import Iterator
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conduct.errors import InputError
-from conversion.dcp_metadata import Chunk, StoredTensor, read_metadata
+from conversion.dcp_metadata import read_metadata
+from conversion.dcp_read import read_region
 from conversion.nemo_context import read_context
 from conversion.strict import check_tensors, one_dtype
 from conversion.weight_table import Shape, Weight, expand
@@ -58,10 +55,8 @@ class NemoCheckpoint:
     def read(self, weight: Weight) -> "torch.Tensor":
         """Megatron's tensor `weight`, shape `weight.megatron_shape`, assembled from its chunks."""
         name, index = self._stored_as(weight)
-        stored = self._tensors[name]
         leading = () if index is None else (index,)
-        whole = self._region(name, stored, leading)
-        return whole.reshape(weight.megatron_shape)
+        return read_region(name, self._tensors[name], leading, where=self.directory / "weights" / ".metadata")
 
     def _check(self, metadata: Path) -> None:
         """Names and shapes; layers may be stored one by one, or stacked along a new first dimension."""
@@ -82,69 +77,3 @@ class NemoCheckpoint:
         if weight.layer is not None and PREFIX + weight.stacked in self._tensors:
             return PREFIX + weight.stacked, weight.layer
         return PREFIX + weight.megatron, None
-
-    def _region(self, name: str, stored: StoredTensor, leading: tuple[int, ...]) -> "torch.Tensor":
-        """The part of `stored` at the indices `leading` of its first dimensions."""
-        import torch
-
-        chunks = [c for c in stored.chunks if _holds(c, leading)]
-        rest = len(leading)
-        shape = stored.shape[rest:]
-        covered = sum(math.prod(chunk.shape[rest:]) for chunk in chunks)
-        if covered != math.prod(shape) or any(_overlap(a, b, rest) for a, b in combinations(chunks, 2)):
-            raise InputError(
-                f"the chunks of {name!r} do not make up the whole tensor", where=self.directory / "weights/.metadata"
-            )
-        if len(chunks) == 1:
-            return _load(chunks[0], stored, name)[_within(chunks[0], leading)]
-        whole = torch.empty(shape, dtype=getattr(torch, stored.dtype))
-        for chunk in chunks:
-            whole[_place(chunk, rest)] = _load(chunk, stored, name)[_within(chunk, leading)]
-        return whole
-
-
-def _holds(chunk: Chunk, leading: tuple[int, ...]) -> bool:
-    pairs = zip(leading, chunk.offsets, chunk.shape, strict=False)
-    return all(offset <= index < offset + size for index, offset, size in pairs)
-
-
-def _within(chunk: Chunk, leading: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(index - offset for index, offset in zip(leading, chunk.offsets, strict=False))
-
-
-def _place(chunk: Chunk, rest: int) -> tuple[slice, ...]:
-    return tuple(slice(o, o + s) for o, s in zip(chunk.offsets[rest:], chunk.shape[rest:], strict=True))
-
-
-def _overlap(a: Chunk, b: Chunk, rest: int) -> bool:
-    def sides() -> Iterator[tuple[slice, slice]]:
-        return zip(_place(a, rest), _place(b, rest), strict=True)
-
-    return all(x.start < y.stop and y.start < x.stop for x, y in sides())
-
-
-def _load(chunk: Chunk, stored: StoredTensor, name: str) -> "torch.Tensor":
-    """One chunk. Only tensors can come out of it, and only the one that `.metadata` describes."""
-    import torch
-
-    with chunk.file.open("rb") as file:
-        file.seek(chunk.start)
-        archive = io.BytesIO(file.read(chunk.length))
-    try:
-        tensor = torch.load(archive, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, KeyError, ...
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{name!r} at byte {chunk.start} is no readable tensor ({reason})",
-            where=chunk.file,
-            fix="Copy the checkpoint anew.",
-        ) from error
-    if not isinstance(tensor, torch.Tensor):
-        raise InputError(f"{name!r} at byte {chunk.start} is no tensor", where=chunk.file)
-    if tuple(tensor.shape) != chunk.shape or str(tensor.dtype) != f"torch.{stored.dtype}":
-        raise InputError(
-            f"{name!r} at byte {chunk.start} is {list(tensor.shape)} {tensor.dtype}, "
-            f"`.metadata` says {list(chunk.shape)} {stored.dtype}",
-            where=chunk.file,
-        )
-    return tensor

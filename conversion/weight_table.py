@@ -131,11 +131,13 @@ def to_megatron(weight: Weight, parts: Sequence["torch.Tensor"]) -> "torch.Tenso
 
 def to_hf(weight: Weight, tensor: "torch.Tensor") -> tuple["torch.Tensor", ...]:
     """The Hugging Face tensors, shapes `weight.hf.values()`, of Megatron's `tensor`; undoes `to_megatron`."""
+    import torch
+
     if len(weight.hf) == 1:
         return (tensor,)
     shapes = list(weight.hf.values())
     blocks = tensor.reshape(weight.blocks, -1, tensor.shape[-1])
-    parts = blocks.split([shape[0] // weight.blocks for shape in shapes], dim=1)
+    parts = torch.split(blocks, [shape[0] // weight.blocks for shape in shapes], dim=1)
     return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
 
 

@@ -5,9 +5,10 @@ import time
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
+from nemo.lightning.io import IOMixin
 
 
-class TrainingProgress(Callback):  # type: ignore[misc]
+class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
     """Shows progress on standard error of global rank 0. Rates are over this process's steps so far."""
 
     def __init__(self, seconds_between_lines: float = 10.0) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
+from nemo.lightning.io import IOMixin
 from omegaconf import OmegaConf
 
 from conduct.atomic import atomic_file
 from configs.llama import from_megatron_fields, hf_config
 
 
-class RunLog(Callback):  # type: ignore[misc]
+class RunLog(Callback, IOMixin):  # type: ignore[misc]
     """Writes the run log on global rank 0; appends when a run is resumed.
 
     A training line has `step` (1-based), `loss` (nats per token), `learning_rate`, `grad_norm`, and `tokens` and

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from nemo.lightning.io import IOMixin
 
 
-class Seed(Callback):  # type: ignore[misc]
+class Seed(Callback, IOMixin):  # type: ignore[misc]
     """Seeds after NeMo has set up its process groups (it always takes 1234 there) and before the model is built."""
 
     def __init__(self, seed: int) -> None:

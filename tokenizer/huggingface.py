@@ -26,6 +26,7 @@ def write_tokenizer(directory: Path, *, model_max_length: int) -> None:
         "bos_token": None,
         "clean_up_tokenization_spaces": False,
         "padding_side": "right",
+        "model_input_names": ["input_ids", "attention_mask"],  # Llama knows no token_type_ids
         **_NAMED,
     }
     files = {"tokenizer.json": _tokenizer_json(), "tokenizer_config.json": configuration}

@@ -1,0 +1,65 @@
+"""Which checkpoint a path means: one itself, or the newest finished one of a run."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduct.errors import InputError
+
+LAST = "last"
+_STEP = re.compile(r"step=(\d+)")
+_UNFINISHED = "-unfinished"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A checkpoint directory, and the unfinished ones that were passed over for it."""
+
+    path: Path
+    skipped: tuple[Path, ...] = ()
+
+
+def find_checkpoint(source: Path) -> Located:
+    """The checkpoint that `source` means: its directory, RUN, RUN/checkpoints or RUN/checkpoints/last.
+
+    For the last three it is the newest one, by step, that was written to its end.
+    Errors: `InputError` where there is none, or the named one is unfinished.
+    """
+    source = Path(source)
+    if (source / "weights").is_dir():
+        if _unfinished(source):
+            raise InputError(
+                "was not written to its end", where=source, fix="Give the run's directory to take its newest whole one."
+            )
+        return Located(path=source)
+    if not source.exists() and source.name == LAST:
+        source = source.parent
+    if not source.is_dir():
+        raise InputError("no such directory", where=source, fix="Give a NeMo 2 checkpoint, or the directory of a run.")
+    folder = source / "checkpoints" if (source / "checkpoints").is_dir() else source
+    return _newest(folder)
+
+
+def _newest(folder: Path) -> Located:
+    found = [path for path in folder.iterdir() if path.is_dir() and _STEP.search(path.name)]
+    # At the same step the plain one comes first: `...-last` may be a link to it.
+    ordered = sorted(found, key=lambda path: (-_step(path), path.name.endswith(f"-{LAST}"), path.name))
+    for position, path in enumerate(ordered):
+        if not _unfinished(path) and (path / "weights").is_dir():
+            return Located(path=path, skipped=tuple(ordered[:position]))
+    raise InputError(
+        f"no finished checkpoint here ({len(found)} unfinished)" if found else "no checkpoint here",
+        where=folder,
+        fix="Give a checkpoint (a directory with weights/ and context/), or the directory of a run that has one.",
+    )
+
+
+def _unfinished(path: Path) -> bool:
+    """NeMo puts a file of this name beside a checkpoint while it is written."""
+    return any(candidate.with_name(candidate.name + _UNFINISHED).exists() for candidate in (path, path.resolve()))
+
+
+def _step(path: Path) -> int:
+    match = _STEP.search(path.name)
+    assert match is not None
+    return int(match[1])

@@ -1,0 +1,56 @@
+"""Whether an output can be written where it was asked for: its size, its place, the space."""
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from conduct.errors import InputError
+from configs.llama import LlamaArchitecture
+
+
+def tensor_bytes(architecture: LlamaArchitecture) -> int:
+    """Size of all weights in the dtype of `architecture`."""
+    return architecture.parameters * (4 if architecture.dtype == "float32" else 2)
+
+
+def check_apart(source: Path, destination: Path) -> None:
+    """Refuse an output that is the input, lies in it or holds it."""
+    a, b = source.resolve(), destination.resolve()
+    if a.is_relative_to(b) or b.is_relative_to(a):
+        raise InputError(f"overlaps the input {source}", where=destination, fix="Choose another output.")
+
+
+def check_space(destination: Path, size: int) -> None:
+    """Refuse to start where fewer than `size` bytes are free."""
+    existing = next(path for path in (destination.absolute(), *destination.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < size:
+        raise InputError(
+            f"{size / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free",
+            where=destination,
+            fix="Free some space, or choose another disk.",
+        )
+
+
+@contextmanager
+def disk_full_is_an_input_error(destination: Path) -> Iterator[None]:
+    """Turn the end of the disk's space or of a quota into an error that says so."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if _is_full(error):
+            raise InputError(
+                "the disk is full; nothing was kept", where=destination, fix="Free some space, and convert again."
+            ) from error
+        raise
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """`torch.save` wraps what the file raised in a `RuntimeError`."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
