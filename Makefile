@@ -2,6 +2,8 @@
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
+unexport PYTHONDONTWRITEBYTECODE  # importing NeMo takes twice as long without compiled modules
+
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
