@@ -180,7 +180,7 @@ def tokenizer(
         validate_tokenizer(directory)
         print(f"{directory} holds the nucleotide vocabulary")
         return
-    with atomic_directory(directory, overwrite=overwrite) as temporary:
+    with atomic_directory(directory, mark="tokenizer.json", overwrite=overwrite) as temporary:
         write_tokenizer(temporary, model_max_length=model_max_length)
     print(f"wrote {directory}")
 

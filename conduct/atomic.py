@@ -1,5 +1,6 @@
 """Outputs that exist whole or not at all: written under a temporary name, synced, then renamed."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -14,42 +15,83 @@ from conduct.errors import InputError
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes that name, on failure it is removed."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    with _refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
+        with _full_disk(path):
+            yield temporary
+            _sync(temporary)
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with _refusals(path):
+            temporary.replace(path)
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; on success it takes that name, on failure it is removed.
 
     An existing, non-empty `path` is an error unless `overwrite`; then the old one stays until the new one is whole.
+    `mark` is the name of a file that outputs of this kind have: a directory without it is never replaced.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise InputError("is a file, a directory was expected", where=path, fix="Choose another output.")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise InputError("already exists", where=path, fix="Choose another output, or pass --overwrite to replace it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    if path.is_dir() and any(path.iterdir()) and not (path / mark).exists():
+        raise InputError(f"has no {mark}, so it is not replaced", where=path, fix="Choose another output.")
+    with _refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
-        yield temporary
-        for file in [*temporary.rglob("*"), temporary]:
-            _sync(file)
+        with _full_disk(path):
+            yield temporary
+            for file in [*temporary.rglob("*"), temporary]:
+                _sync(file)
         temporary.chmod(0o777 & ~_umask())
-        _swap(temporary, path)
+        with _refusals(path):
+            _swap(temporary, path)
         _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file is too large for its disk",
+}
+
+
+@contextmanager
+def _full_disk(path: Path) -> Iterator[None]:
+    """A disk that is full while `path` is written, as an `InputError`; libraries wrap that error in their own."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not (isinstance(cause, OSError) and cause.errno in _FULL):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None or isinstance(error, InputError):
+            raise
+        problem = f"cannot be written: {_FULL[cause.errno or 0]}; nothing was left behind"
+        raise InputError(problem, where=path, fix="Free some space, or choose an output elsewhere.") from error
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """What the file system refuses about the name `path`, as an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror or error}"
+        raise InputError(problem, where=path, fix="Choose an output elsewhere.") from error
 
 
 def _swap(new: Path, path: Path) -> None:

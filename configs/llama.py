@@ -213,7 +213,8 @@ def _typed(row: Row, values: Mapping[str, Any], where: object) -> Any:
     if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     number = row.kind in (int, float)
-    if type(value) is not row.kind or (number and not 0 < value < math.inf):
+    right_kind = type(value) is row.kind
+    if not right_kind or (number and not 0 < value < math.inf):
         wanted = f"a positive {row.kind.__name__}" if number else f"a {row.kind.__name__}"
         raise InputError(f"{row.hf} is {value!r}", where=where, fix=f"It must be {wanted}.")
     return value

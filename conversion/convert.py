@@ -16,7 +16,8 @@ from conversion.hf_files import write_hf_files
 from conversion.locate import find_checkpoint
 from conversion.nemo_checkpoint import NemoCheckpoint
 from conversion.nemo_context_writer import write_context
-from conversion.output import check_apart, check_space, disk_full_is_an_input_error, tensor_bytes
+from conversion.output import check_apart, check_space, tensor_bytes
+from conversion.record import NAME as RECORD
 from conversion.record import Conversion, write_record
 from conversion.safetensors_writer import SHARD_BYTES, SafetensorsWriter
 from conversion.verify import cast, compare
@@ -96,8 +97,7 @@ def _output(
     check_apart(source, destination)
     check_space(destination, size)
     with (
-        disk_full_is_an_input_error(destination),
-        atomic_directory(destination, overwrite=overwrite) as directory,
+        atomic_directory(destination, mark=RECORD, overwrite=overwrite) as directory,
         progress_bar(title, total=3 * size, unit="B") as advance,
     ):
         yield directory, advance

@@ -1,9 +1,6 @@
 """Whether an output can be written where it was asked for: its size, its place, the space."""
 
-import errno
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from conduct.errors import InputError
@@ -32,25 +29,3 @@ def check_space(destination: Path, size: int) -> None:
             where=destination,
             fix="Free some space, or choose another disk.",
         )
-
-
-@contextmanager
-def disk_full_is_an_input_error(destination: Path) -> Iterator[None]:
-    """Turn the end of the disk's space or of a quota into an error that says so."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if _is_full(error):
-            raise InputError(
-                "the disk is full; nothing was kept", where=destination, fix="Free some space, and convert again."
-            ) from error
-        raise
-
-
-def _is_full(error: BaseException | None) -> bool:
-    """`torch.save` wraps what the file raised in a `RuntimeError`."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -1,19 +1,11 @@
-"""What `prepare` checks around its work: where it may write, that the disk took it, that no split is empty."""
+"""What `prepare` checks around its work: where it may write, that no split is empty."""
 
-import contextlib
-import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conduct.errors import InputError
 from corpus.manifest import FILE_NAME
 from corpus.split import SPLITS, SplitName, SplitRule
-
-_FULL = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "a file is too large",
-}
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:
@@ -48,18 +40,6 @@ def check_splits(documents: Mapping[SplitName, int], rule: SplitRule) -> None:
             f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{fraction}",
             fix=f"{change}, or cut few long contigs into more documents with --segment-length.",
         )
-
-
-@contextlib.contextmanager
-def clear_disk_errors(out: Path) -> Iterator[None]:
-    """Operating-system errors while writing `out` as `InputError`s."""
-    try:
-        yield
-    except OSError as error:
-        problem = _FULL.get(error.errno or 0, error.strerror or str(error))
-        change = "Free some space, or choose" if error.errno in _FULL else "Choose"
-        fix = f"{change} an output elsewhere. Nothing was left behind."
-        raise InputError(f"cannot be written: {problem}", where=out, fix=fix) from error
 
 
 def _is_ours(item: Path) -> bool:

@@ -18,8 +18,8 @@ from corpus.composition import Composition
 from corpus.fasta import Record, read_fasta
 from corpus.index_format import bin_path, idx_path
 from corpus.index_writer import IndexWriter
-from corpus.manifest import FORMAT_VERSION, Manifest, Settings, Source, Split, stored_file, write_manifest
-from corpus.outcome import check_output, check_splits, clear_disk_errors
+from corpus.manifest import FILE_NAME, FORMAT_VERSION, Manifest, Settings, Source, Split, stored_file, write_manifest
+from corpus.outcome import check_output, check_splits
 from corpus.record_names import RecordNames
 from corpus.split import SplitName, SplitRule
 from tokenizer.vocabulary import EOS
@@ -49,7 +49,7 @@ def prepare(
     if segment_length is not None and segment_length < 1:
         raise InputError(f"is {segment_length}", where="segment_length", fix="Give a number of bases above 0.")
     check_output(sources, out)
-    with clear_disk_errors(out), atomic_directory(out, overwrite=overwrite) as folder:
+    with atomic_directory(out, mark=FILE_NAME, overwrite=overwrite) as folder:
         with contextlib.ExitStack() as stack:
             writers = {name: stack.enter_context(_SplitWriter(folder / name)) for name in rule.names()}
             rows = _read_all(sources, writers, rule, segment_length)

@@ -1,5 +1,6 @@
 """Outputs that exist whole or not at all, and the error that a user's input gets."""
 
+import errno
 import os
 import pickle
 import signal
@@ -28,11 +29,11 @@ def test_a_file_appears_at_the_end_or_never(tmp_path: Path) -> None:
 
 def test_a_directory_appears_at_the_end_or_never(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    with pytest.raises(KeyError), atomic_directory(target) as temporary:
+    with pytest.raises(KeyError), atomic_directory(target, mark="old") as temporary:
         (temporary / "half").touch()
         raise KeyError
     assert list(tmp_path.iterdir()) == []
-    with atomic_directory(target) as temporary:
+    with atomic_directory(target, mark="old") as temporary:
         (temporary / "sub").mkdir()
         (temporary / "sub" / "whole").write_text("1")
         assert not target.exists()
@@ -41,23 +42,62 @@ def test_a_directory_appears_at_the_end_or_never(tmp_path: Path) -> None:
 
 def test_a_directory_that_exists_is_replaced_only_when_asked(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    with atomic_directory(target) as temporary:
+    with atomic_directory(target, mark="old") as temporary:
         (temporary / "old").touch()
-    with pytest.raises(InputError, match=r"already exists.*--overwrite"), atomic_directory(target):
+    with pytest.raises(InputError, match=r"already exists.*--overwrite"), atomic_directory(target, mark="old"):
         pass
-    with pytest.raises(KeyError), atomic_directory(target, overwrite=True):
+    with pytest.raises(KeyError), atomic_directory(target, mark="old", overwrite=True):
         raise KeyError
     assert (target / "old").exists()
-    with atomic_directory(target, overwrite=True) as temporary:
+    with atomic_directory(target, mark="old", overwrite=True) as temporary:
         (temporary / "new").touch()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_directory_that_is_no_output_of_this_kind_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").touch()
+    with (
+        pytest.raises(InputError, match="has no manifest, so it is not replaced"),
+        atomic_directory(tmp_path / "thesis", mark="manifest", overwrite=True),
+    ):
+        pass
+    assert (tmp_path / "thesis" / "chapter1.tex").exists()
+
+
+def test_a_full_disk_is_a_clear_error_also_when_a_library_wraps_it(tmp_path: Path) -> None:
+    def full_disk() -> None:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise RuntimeError("inline_container.cc: file write failed") from error
+
+    with pytest.raises(InputError, match="out: cannot be written: the disk is full"), atomic_file(tmp_path / "out"):
+        full_disk()
+    with (
+        pytest.raises(InputError, match="out: cannot be written: the disk is full"),
+        atomic_directory(tmp_path / "out", mark="x"),
+    ):
+        full_disk()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_the_file_system_refuses(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="x: cannot be written"), atomic_file(tmp_path / "file" / "x"):
+        pass
+    with (
+        pytest.raises(InputError, match="x: cannot be written"),
+        atomic_directory(tmp_path / "file" / "x", mark="x"),
+    ):
+        pass
+
+
 def test_outputs_obey_the_umask(tmp_path: Path) -> None:
     with atomic_file(tmp_path / "file"):
         pass
-    with atomic_directory(tmp_path / "directory"):
+    with atomic_directory(tmp_path / "directory", mark="old"):
         pass
     mask = os.umask(0)
     os.umask(mask)
@@ -68,7 +108,7 @@ def test_outputs_obey_the_umask(tmp_path: Path) -> None:
 def test_a_killed_process_leaves_nothing_of_that_name(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path; from conduct.atomic import atomic_directory\n"
-        "with atomic_directory(Path(sys.argv[1])) as temporary:\n"
+        "with atomic_directory(Path(sys.argv[1]), mark='old') as temporary:\n"
         "    (temporary / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     result = subprocess.run([sys.executable, "-c", code, tmp_path / "out"], check=False)

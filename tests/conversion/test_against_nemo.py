@@ -4,6 +4,7 @@ One live NeMo model serves the whole file: importing NeMo takes half a minute, e
 """
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ class Nemo:
 @pytest.fixture(scope="module")
 def nemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nemo]:
     from lightning.pytorch.trainer.states import TrainerFn
+    from megatron.core import parallel_state
     from nemo import lightning as nl
     from nemo.collections import llm
     from nemo.collections.llm.gpt.model.llama import LlamaConfig
@@ -65,6 +67,7 @@ def nemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nemo]:
     from recipes.model import CPU_FIELDS
     from tokenizer.nucleotide import NucleotideTokenizer
 
+    environment = dict(os.environ)  # the strategy leaves its rendezvous address there
     torch.manual_seed(7)
     config = LlamaConfig(**megatron_fields(ARCHITECTURE), **CPU_FIELDS, params_dtype=torch.float32)
     model = llm.LlamaModel(config, tokenizer=NucleotideTokenizer())
@@ -85,7 +88,10 @@ def nemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nemo]:
         yield Nemo(trainer=trainer, model=model, checkpoint=checkpoint)
     finally:
         strategy.teardown()
+        parallel_state.destroy_model_parallel()
         torch.distributed.destroy_process_group()
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,10 @@ def test_an_existing_output_is_kept(small_nemo: Path, small_hf: Path, out: Path)
 def test_an_existing_output_is_replaced_when_asked(small_nemo: Path, small_hf: Path, out: Path) -> None:
     out.mkdir()
     (out / "mine").write_text("old")
+    with pytest.raises(InputError, match="has no conversion.json, so it is not replaced"):
+        to_nemo(small_hf, out, overwrite=True)
+    (out / "mine").unlink()
     to_nemo(small_hf, out, overwrite=True)
-    assert not (out / "mine").exists()
     to_hf(small_nemo, out, overwrite=True)
     assert not (out / "weights").exists()
     assert (out / "model.safetensors").is_file()

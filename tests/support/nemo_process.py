@@ -56,4 +56,6 @@ def _call(target: Callable[..., Any], arguments: tuple[Any, ...], log: Path) -> 
     with open(log, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        os.environ.pop(name, None)  # another process's rendezvous
     target(*arguments)
