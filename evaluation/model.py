@@ -15,7 +15,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 _ATTENTION = (None, "eager", "sdpa")
 
-_EXPORT = "Give a directory written by `genomic-llama convert to-hf`."
+_EXPORT = "Give a directory written by `genomic-llama convert --to hf`."
 
 
 def load_model(directory: Path, dtype: str = "float32", *, device: str | None = None) -> "PreTrainedModel":
@@ -27,13 +27,13 @@ def load_model(directory: Path, dtype: str = "float32", *, device: str | None = 
     Errors: `InputError` for a directory that is missing or is no such model, another vocabulary than ours, or weights
     that do not fit the config (transformers itself would fill them with random numbers).
     """
-    import torch
-    from transformers import AutoModelForCausalLM
-
     directory = Path(directory)
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, DTYPES))
-    check_directory(directory)
+    check_directory(directory)  # before the imports, which take seconds
+    import torch
+    from transformers import AutoModelForCausalLM
+
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             str(directory),

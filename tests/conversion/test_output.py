@@ -28,7 +28,7 @@ def test_an_existing_output_is_kept(small_nemo: Path, small_hf: Path, out: Path)
 def test_an_existing_output_is_replaced_when_asked(small_nemo: Path, small_hf: Path, out: Path) -> None:
     out.mkdir()
     (out / "mine").write_text("old")
-    with pytest.raises(InputError, match="has no conversion.json, so it is not replaced"):
+    with pytest.raises(InputError, match=r"has no conversion\.json, so it is not replaced"):
         to_nemo(small_hf, out, overwrite=True)
     (out / "mine").unlink()
     to_nemo(small_hf, out, overwrite=True)
