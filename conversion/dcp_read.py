@@ -36,13 +36,14 @@ def read_region(name: str, stored: StoredTensor, leading: Indices, *, where: Pat
 
 
 def _holds(chunk: Chunk, leading: Indices) -> bool:
-    pairs = zip(leading, chunk.offsets, chunk.shape, strict=False)
+    stacked = len(leading)
+    pairs = zip(leading, chunk.offsets[:stacked], chunk.shape[:stacked], strict=True)
     return all(offset <= index < offset + size for index, offset, size in pairs)
 
 
 def _within(chunk: Chunk, leading: Indices) -> Indices:
     """The indices `leading` of the tensor as those of the chunk."""
-    return tuple(index - offset for index, offset in zip(leading, chunk.offsets, strict=False))
+    return tuple(index - offset for index, offset in zip(leading, chunk.offsets[: len(leading)], strict=True))
 
 
 def _place(chunk: Chunk, rest: int) -> tuple[slice, ...]:

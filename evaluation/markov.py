@@ -59,5 +59,5 @@ def best_markov(scores: tuple[MarkovScore, ...]) -> MarkovScore:
 
 def _score(tables: list[npt.NDArray[np.float64]], held_out: KmerCounts, order: int) -> MarkovScore:
     counts = [*held_out.exact[:order], held_out.at_least(order)]
-    nats = -sum(float((count * table).sum()) for count, table in zip(counts, tables, strict=False))
+    nats = -sum(float((count * table).sum()) for count, table in zip(counts, tables[: order + 1], strict=True))
     return MarkovScore(order=order, bases_scored=held_out.targets, nats=nats)
