@@ -1,6 +1,7 @@
 """The commands: options, help and exit statuses. What they do is written on the floors below."""
 
 import sys
+import warnings
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,7 @@ class Dtype(str, Enum):
 
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt with 130."""
+    warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
     try:
         app()
     except InputError as error:
@@ -112,12 +114,14 @@ def score(
     batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
 ) -> None:
     """Bits per base of sequences under a model: 2 is a uniform guess, less is better."""
+    from corpus.manifest import read_manifest
     from evaluation.documents import read_corpus_split, read_fasta_documents
     from evaluation.likelihood import score_records
     from evaluation.model import load_model
     from evaluation.score import write_score
 
     is_corpus = source.is_dir()
+    known = read_manifest(source).split(split) if is_corpus else None
     result = score_records(
         load_model(model, dtype.value),
         read_corpus_split(source, split) if is_corpus else read_fasta_documents(source),
@@ -125,6 +129,7 @@ def score(
         source=str(source),
         split=split if is_corpus else None,
         batch_size=batch_size,
+        total_bases=known.bases if known else None,
     )
     if out is not None:
         write_score(result, out)

@@ -1,4 +1,4 @@
-"""A progress bar with rate and time left, on standard error; silent lines instead where that is no terminal."""
+"""A progress bar with rate and time left, on standard error; one line at the end where that is no terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,17 +21,18 @@ def progress_bar(description: str, *, total: float | None, unit: str) -> Iterato
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[done]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
-        task = progress.add_task(description, total=total, rate="")
+        task = progress.add_task(description, total=total, done="", rate="")
 
         def advance(amount: float, /) -> None:
             progress.advance(task, amount)
-            speed = progress.tasks[task].speed
-            progress.update(task, rate=f"{_short(speed)}{unit}/s" if speed else "")
+            completed, speed = progress.tasks[task].completed, progress.tasks[task].speed
+            done = f"{completed / total:4.0%}" if total else f"{_short(completed)}{unit}"
+            progress.update(task, done=done, rate=f"{_short(speed)}{unit}/s" if speed else "")
 
         yield advance
 

@@ -22,6 +22,8 @@ def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path 
     from omegaconf.errors import OmegaConfBaseException
 
     register_schema()
+    if directory is not None and not directory.is_dir():
+        raise InputError("no such directory", where=directory, fix="Give the directory of a configuration.")
     known = config_names() if directory is None else sorted(path.stem for path in directory.glob("*.yaml"))
     home = CONFIGS if directory is None else directory.resolve()
     search_path = [] if directory is None else [f"hydra.searchpath=[file://{CONFIGS}]"]

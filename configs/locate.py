@@ -15,7 +15,7 @@ def find_directory(tag: str | Path, *, holding: str) -> Path:
 
     Errors: `InputError` where there is no such directory, or it lacks the file.
     """
-    shipped = sorted(path.parent.name for path in CONFIGS.glob(f"*/{holding}"))
+    shipped = sorted(path.parent.name for path in CONFIGS.glob(f"*_config/{holding}")) or ["example_checkpoint"]
     for directory in (Path(tag).expanduser(), CONFIGS / tag):
         if (directory / holding).is_file():
             return directory

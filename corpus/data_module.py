@@ -13,9 +13,12 @@ from nemo.lightning.pytorch.plugins import MegatronDataSampler
 from conduct.errors import InputError
 from corpus import synthetic
 from corpus.datasets import evaluation_dataset, train_dataset
-from corpus.manifest import Manifest, verify
+from corpus.manifest import Manifest, read_manifest, verify
 from corpus.resume import check_same_order, consumed_state
 from corpus.samples import SampleDataset
+
+CHECKSUM_LIMIT = 16 * 2**30
+"""Bytes of a corpus up to which a run compares checksums at its start: some seconds. Of a larger one, sizes alone."""
 
 
 class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
@@ -66,9 +69,14 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         self._manifest: Manifest | None = None
 
     def prepare_data(self) -> None:
-        """Make the built-in corpus where it was asked for; on one rank, before `setup`."""
+        """Make the built-in corpus where it was asked for, and compare checksums; on one rank, before `setup`.
+
+        Errors: `InputError` for a corpus that was changed since it was prepared.
+        """
         if self.corpus == synthetic.CORPUS:
             synthetic.ensure_synthetic_corpus(Path(self.corpus))
+        size = sum(file.bytes for split in read_manifest(Path(self.corpus)).splits for file in split.files)
+        verify(Path(self.corpus), full=size <= CHECKSUM_LIMIT)
 
     def setup(self, stage: str = "") -> None:
         """Check the corpus against its manifest and cut it into samples. Errors: `InputError`."""

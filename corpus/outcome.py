@@ -28,17 +28,18 @@ def check_output(sources: Sequence[Path], out: Path) -> None:
             raise InputError(problem, where=out, fix="Choose another output; this one is not replaced.")
 
 
-def check_splits(documents: Mapping[SplitName, int], rule: SplitRule) -> None:
+def check_splits(documents: Mapping[SplitName, int], rule: SplitRule, out: Path) -> None:
     """That every split has documents. Errors: `InputError` that says what to change."""
     total = sum(documents.values())
     for name, count in documents.items():
         if count:
             continue
         fraction = "" if name == "train" else f" (fraction {getattr(rule, f'{name}_fraction'):g})"
-        change = "Lower --validation-fraction" if name == "train" else f"Raise --{name}-fraction"
+        change = "Lower --validation-fraction" if name == "train" else f"Raise --{name}-fraction, try another --seed"
         raise InputError(
             f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{fraction}",
-            fix=f"{change}, or cut few long contigs into more documents with --segment-length.",
+            where=out,
+            fix=f"{change}, or cut contigs into more documents with a smaller --segment-length.",
         )
 
 

@@ -53,7 +53,7 @@ def prepare(
         with contextlib.ExitStack() as stack:
             writers = {name: stack.enter_context(_SplitWriter(folder / name)) for name in rule.names()}
             rows = _read_all(sources, writers, rule, segment_length)
-        check_splits({name: writer.documents for name, writer in writers.items()}, rule)
+        check_splits({name: writer.documents for name, writer in writers.items()}, rule, out)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conduct.errors import InputError, nearest
+from configs.llama import parse_architecture
 from tokenizer.huggingface import validate_tokenizer
-from tokenizer.vocabulary import VOCAB_SIZE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,8 +32,11 @@ def load_model(directory: Path, dtype: str = "float32", *, device: str | None = 
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, DTYPES))
     check_directory(directory)  # before the imports, which take seconds
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.set_verbosity_error()  # what is missing in the weights is an error here, not a warning
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             str(directory),
@@ -44,7 +47,7 @@ def load_model(directory: Path, dtype: str = "float32", *, device: str | None = 
             attn_implementation="sdpa",
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(
             f"cannot be loaded as a causal language model ({error})", where=directory, fix=_EXPORT
         ) from error
@@ -66,9 +69,10 @@ def check_directory(directory: Path) -> None:
         # transformers obeys it over its caller, and fetches and runs a kernel that is named "owner/name".
         if "attn_implementation" in key and config[key] not in _ATTENTION:
             raise InputError(f"`{key}` is {config[key]!r}", where=directory / "config.json", fix="Remove the key.")
-    if config.get("vocab_size") != VOCAB_SIZE:
-        problem = f"`vocab_size` is {config.get('vocab_size')}, the nucleotide vocabulary has {VOCAB_SIZE}"
-        raise InputError(problem, where=directory / "config.json", fix="This is not a model of DNA bytes.")
+    parse_architecture(
+        {key: value for key, value in config.items() if "attn_implementation" not in key},
+        where=directory / "config.json",
+    )
     if "rope_parameters" in config and "rope_theta" not in config:
         # transformers 4 ignores the newer key and takes theta 10000 without a word.
         raise InputError("has `rope_parameters` only", where=directory / "config.json", fix="Add `rope_theta` too.")

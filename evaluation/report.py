@@ -40,7 +40,7 @@ def build_report(run: Path, corpus: Path, score: Path, out: Path, *, entropy_flo
     held_out, best = result.bits_per_base, baselines.best
     loss_svg, above = loss_curve(log, held_out=held_out, best=best, floor=entropy_floor)
     page: Mapping[str, Any] = {
-        "title": Path(run).resolve().name,
+        "title": "/".join(Path(run).resolve().parts[-2:]),
         "subtitle": _subtitle(result),
         "tiles": {"large": headline(result, baselines, entropy_floor), "small": costs(log, result)},
         "loss_svg": Markup(loss_svg),

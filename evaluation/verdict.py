@@ -43,4 +43,4 @@ def gap_closed(model_bits: float, best: MarkovScore, floor: float) -> Verdict:
     if closed < 0:
         return Verdict(value="0%", sentence=f"none of the gap between the best Markov chain and {known}", good=False)
     sentence = f"of the gap between the best Markov chain and {known}"
-    return Verdict(value=f"{min(closed, 1):.0%}", sentence=sentence, good=True if closed >= 0.005 else None)
+    return Verdict(value=f"{min(closed, 1):.1%}", sentence=sentence, good=True if closed >= 0.005 else None)

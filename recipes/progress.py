@@ -13,12 +13,14 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
 
     def __init__(self, seconds_between_lines: float = 10.0) -> None:
         self.seconds_between_lines = seconds_between_lines
+        self._seen = 0
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._began = self._shown = time.perf_counter()
         self._first_step = trainer.global_step
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._seen += 1
         step, last = trainer.global_step, trainer.max_steps
         now, terminal = time.perf_counter(), sys.stderr.isatty()
         due = now - self._shown > (0.2 if terminal else self.seconds_between_lines)
@@ -34,6 +36,21 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
         )
         end = "\n" if not terminal or step == last else ""
         print(f"\r{_bar(step / last)} {line}\033[K" if terminal else line, end=end, file=sys.stderr, flush=True)
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.is_global_zero and trainer.global_step >= trainer.max_steps and self._seen == 0:
+            print(
+                f"nothing to do: step {trainer.global_step} of {trainer.max_steps} is done; "
+                "raise trainer.max_steps to go on, or choose another run_dir",
+                file=sys.stderr,
+            )
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        if trainer.is_global_zero and isinstance(exception, KeyboardInterrupt):
+            print(
+                f"\ninterrupted at step {trainer.global_step}; the same command goes on from the newest checkpoint",
+                file=sys.stderr,
+            )
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero and (loss := trainer.callback_metrics.get("val_loss")) is not None:

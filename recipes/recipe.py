@@ -6,16 +6,13 @@ import nemo_run as run
 from nemo import lightning as nl
 from nemo.collections import llm
 
-from conduct.errors import InputError
-from configs.llama import LlamaArchitecture, read_architecture
-from configs.locate import find_directory
 from configs.schema import TrainConfig
 from corpus.data_module import GenomicDataModule
+from recipes.check import check_config
 from recipes.checkpoints import StepCheckpoints
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
 from recipes.trainer import trainer_recipe
-from tokenizer.huggingface import validate_tokenizer
 from tokenizer.nucleotide import NucleotideTokenizer
 
 
@@ -24,10 +21,7 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
 
     Errors: `InputError` for a model, tokenizer or layout that cannot work.
     """
-    architecture = read_architecture(config.model_tag)
-    validate_tokenizer(find_directory(config.dataset.tokenizer_path, holding="tokenizer.json"))
-    sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
-    check_layout(config, architecture, sequence_length)
+    architecture, sequence_length = check_config(config)
     return run.Partial(
         llm.pretrain,
         model=model_recipe(config, architecture, sequence_length),
@@ -89,58 +83,3 @@ def resume_recipe(config: TrainConfig) -> run.Config[nl.AutoResume]:
         resume_from_directory=str(Path(config.run_dir) / "checkpoints"),
         restore_config=start,
     )
-
-
-def check_layout(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
-    """Refuse by name what Megatron-Core would refuse minutes later, or compute wrongly."""
-    layout, machine, data = config.parallelism, config.hardware, config.dataset
-    devices = machine.devices * machine.num_nodes
-    replicas = devices / (layout.tensor * layout.pipeline * layout.context)
-    rules: list[tuple[bool, str, str]] = [
-        (machine.accelerator in ("cpu", "gpu"), f"hardware.accelerator={machine.accelerator}", "Use cpu or gpu."),
-        (
-            config.precision.compute in ("bf16-mixed", "32"),
-            f"precision.compute={config.precision.compute}",
-            "Use bf16-mixed or 32.",
-        ),
-        (
-            architecture.num_key_value_heads % layout.tensor == 0,
-            f"parallelism.tensor={layout.tensor} does not divide {architecture.num_key_value_heads} key-value heads",
-            "Choose a divisor.",
-        ),
-        (
-            architecture.num_hidden_layers % layout.pipeline == 0,
-            f"parallelism.pipeline={layout.pipeline} does not divide {architecture.num_hidden_layers} layers",
-            "Choose a divisor.",
-        ),
-        (
-            replicas == int(replicas) and replicas >= 1,
-            f"{devices} devices are no multiple of tensor x pipeline x context = "
-            f"{layout.tensor} x {layout.pipeline} x {layout.context}",
-            "Change hardware.devices, hardware.num_nodes or the layout.",
-        ),
-        (
-            data.global_batch_size % max(1, data.micro_batch_size * int(replicas)) == 0,
-            f"dataset.global_batch_size={data.global_batch_size} is no multiple of micro_batch_size x data-parallel "
-            f"replicas = {data.micro_batch_size} x {int(replicas)}",
-            "Change one of them.",
-        ),
-        (
-            sequence_length <= architecture.max_position_embeddings,
-            f"dataset.sequence_length={sequence_length} is over the model's {architecture.max_position_embeddings}",
-            "Shorten it, or choose a model of a longer context.",
-        ),
-        (
-            not layout.sequence_parallel or layout.tensor > 1,
-            "parallelism.sequence_parallel=true with parallelism.tensor=1",
-            "Sequence parallelism splits over the tensor-parallel ranks; turn it off.",
-        ),
-        (
-            machine.accelerator != "cpu" or (layout.context == 1 and not layout.distributed_optimizer),
-            "hardware=cpu with context parallelism or the distributed optimizer",
-            "Add parallelism=plain.",
-        ),
-    ]
-    for holds, problem, fix in rules:
-        if not holds:
-            raise InputError(problem, where=config.model_tag, fix=fix)

@@ -9,6 +9,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
     from conduct.errors import InputError
     from configs.compose import compose_config, config_names
+    from recipes.check import check_config
 
     parser = argparse.ArgumentParser(
         prog="python -m recipes.train",
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_intermixed_args(arguments)
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
+        check_config(config)
         if given.cfg:
             from omegaconf import OmegaConf
 
@@ -43,6 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {error.filename or given.config_name}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -11,14 +11,17 @@ step() { printf '\n\033[1m%s\033[0m\n$ %s\n' "$1" "${*:2}" >&2; "${@:2}"; }
 if [ -n "$genome" ]; then
     [ -f "$genome" ] || { echo "error: $genome: no such file. Give GENOME=path/to/genome.fa[.gz]." >&2; exit 1; }
     name=$(basename "$genome"); out=demo/${name%%.*}
+    # About forty documents or more, so that a tenth can be held out; a contig that is longer is cut.
+    segment=$(($(gzip -cdf "$genome" | wc -c) / 40))
+    segment=$((segment < 200 ? 200 : segment > 25000 ? 25000 : segment))
 else
-    genome=demo/genome.fa
+    genome=demo/genome.fa segment=25000
     floor=(--entropy-floor "$(genomic-llama simulate "$genome")")
 fi
 rm -rf "$out/run"
 
 step '1/5  Prepare: FASTA to a training corpus' \
-    genomic-llama prepare "$genome" --out "$out/corpus" --validation-fraction 0.1 --segment-length 25000 --overwrite
+    genomic-llama prepare "$genome" --out "$out/corpus" --validation-fraction 0.1 --segment-length "$segment" --overwrite
 step '2/5  Pretrain: NeMo and Megatron-Core, three million parameters (importing NeMo takes half a minute)' \
     python -m recipes.train --quiet --config-name train_tiny dataset.corpus="$out/corpus" run_dir="$out/run"
 step '3/5  Convert: NeMo checkpoint to Hugging Face' \

@@ -26,16 +26,25 @@ def _change(directory: Path, **values: Any) -> None:
     [
         ({"auto_map": {"AutoModelForCausalLM": "evil.Model"}}, "auto_map"),
         ({"quantization_config": {}}, "quantization_config"),
-        ({"vocab_size": 512}, "`vocab_size` is 512"),
+        ({"vocab_size": 512}, "vocab_size is 512"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling"),
+        ({"hiden_size": 3}, "unknown key 'hiden_size'.*Did you mean 'hidden_size'"),
         ({"num_hidden_layers": 3}, "missing keys"),
         ({"num_hidden_layers": 1}, "unexpected keys"),
         ({"intermediate_size": 48}, "mismatched|cannot be loaded"),
-        ({"model_type": "no-such-model"}, "cannot be loaded"),
+        ({"model_type": "no-such-model"}, "model_type is 'no-such-model'"),
     ],
 )
 def test_a_wrong_config_is_named(directory: Path, change: dict[str, Any], message: str) -> None:
     _change(directory, **change)
     with pytest.raises(InputError, match=message):
+        load_model(directory)
+
+
+def test_truncated_weights_are_named(directory: Path) -> None:
+    weights = directory / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(InputError, match=f"{directory}: cannot be loaded"):
         load_model(directory)
 
 

@@ -30,10 +30,10 @@ def test_against_the_best_chain(model: float, value: str, words: str, good: bool
 @pytest.mark.parametrize(
     ("model", "floor", "value", "words"),
     [
-        (1.85, 1.8, "50%", "of the gap"),
+        (1.85, 1.8, "50.0%", "of the gap"),
         (1.95, 1.8, "0%", "none of the gap"),
         (1.70, 1.8, "below floor", "chance on a small set"),
-        (1.8, 1.8, "100%", "of the gap"),
+        (1.8, 1.8, "100.0%", "of the gap"),
         (1.85, 1.9, "no gap", "already at"),
     ],
 )

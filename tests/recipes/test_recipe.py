@@ -51,6 +51,8 @@ REFUSED = {
     "hardware.accelerator=tpu": "hardware.accelerator=tpu",
     "precision.compute=fp8": "precision.compute=fp8",
     "hardware=cpu": "distributed optimizer.*parallelism=plain",
+    "trainer.max_steps=0": "trainer.max_steps=0.*above 0",
+    "dataset.micro_batch_size=-1": "micro_batch_size=-1.*above 0",
     "model_tag=./llama4": "no such directory",
     "dataset.tokenizer_path=./llama3_8b_genomic_config": r"no such|has no tokenizer\.json",
 }

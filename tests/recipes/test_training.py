@@ -1,6 +1,7 @@
 """Real runs of the tiny model on the CPU, through NeMo and Megatron-Core."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,25 @@ def test_bad_input_ends_with_one_message(corpus: Path, tmp_path: Path) -> None:
         assert log.read_text().count("error: ") == 1
         assert message in log.read_text()
         assert "Traceback" not in log.read_text()
+
+
+def test_a_changed_corpus_is_refused(corpus: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(corpus, tmp_path / "corpus"))
+    data = bytearray((copy / "train.bin").read_bytes())
+    data[1000] ^= 6
+    (copy / "train.bin").write_bytes(data)
+    log = tmp_path / "log"
+    arguments = ("--config-name", "train_tiny", "--quiet", f"run_dir={tmp_path}/run", f"dataset.corpus={copy}", *SMALL)
+    assert train(*arguments, log=log) == 1
+    assert f"error: {copy / 'train.bin'}: was changed" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_finished_run_says_so(six_steps: Path, corpus: Path) -> None:
+    before = lines(six_steps)
+    train_tiny(six_steps, corpus, "trainer.max_steps=6", "trainer.validate_every=3", "trainer.checkpoint_every=3")
+    assert "nothing to do: step 6 of 6 is done" in six_steps.with_suffix(".log").read_text()
+    assert lines(six_steps) == before
 
 
 def test_the_stand_in_for_cuda_leaves_nothing_behind(tmp_path: Path) -> None:
