@@ -1,5 +1,6 @@
 """The commands: options, help and exit statuses. What they do is written on the floors below."""
 
+import signal
 import sys
 import warnings
 from enum import Enum
@@ -34,8 +35,9 @@ class Dtype(str, Enum):
 
 
 def main() -> None:
-    """Run the command line; bad input ends with one message and exit status 1, an interrupt with 130."""
+    """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
     warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
     try:
         app()
     except InputError as error:
@@ -44,9 +46,6 @@ def main() -> None:
     except OSError as error:
         print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command()

@@ -16,10 +16,11 @@ def find_directory(tag: str | Path, *, holding: str) -> Path:
     Errors: `InputError` where there is no such directory, or it lacks the file.
     """
     shipped = sorted(path.parent.name for path in CONFIGS.glob(f"*_config/{holding}")) or ["example_checkpoint"]
-    for directory in (Path(tag).expanduser(), CONFIGS / tag):
+    places = (Path(tag).expanduser(), CONFIGS / tag)
+    for directory in places:
         if (directory / holding).is_file():
             return directory
-    if Path(tag).is_dir():
+    if any(directory.is_dir() for directory in places):
         raise InputError(f"has no {holding}", where=tag, fix=f"Shipped directories: {', '.join(shipped)}.")
     raise InputError(
         "no such directory, and no shipped one of this name", where=tag, fix=nearest(Path(tag).name, shipped)

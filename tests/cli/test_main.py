@@ -1,7 +1,9 @@
 """The command line: quick help, one message for bad input, exit statuses."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,18 @@ def test_bad_input_ends_with_one_message(arguments: tuple[str, ...], message: st
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_middle_leaves_nothing(sent: signal.Signals, status: int, tmp_path: Path) -> None:
+    genome = tmp_path / "genome.fa"
+    genome.write_bytes(b"".join(b">contig%d\n%s\n" % (number, b"ACGTTGCA" * 100_000) for number in range(100)))
+    command = Path(sys.executable).with_name("genomic-llama")
+    process = subprocess.Popen([command, "prepare", genome, "--out", tmp_path / "corpus"], stderr=subprocess.PIPE)
+    while not list(tmp_path.glob(".corpus.*")):
+        assert process.poll() is None, "it ended before it could be interrupted"
+        time.sleep(0.01)
+    process.send_signal(sent)
+    process.communicate(timeout=60)
+    assert process.returncode == status
+    assert list(tmp_path.iterdir()) == [genome]
