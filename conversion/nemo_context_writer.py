@@ -2,8 +2,8 @@
 
 `io.json` is what Fiddle (the configuration library under NeMo) writes for `LlamaModel(config=LlamaConfig(...),
 tokenizer=NucleotideTokenizer())` in a `TrainerContext`: per object its class and arguments, and the path to it.
-Everything that is not architecture is left at NeMo's defaults, so that the layers are those of the machine it is
-loaded on (Transformer Engine's where it is installed).
+Everything that is not architecture, but for one fused kernel, is left at NeMo's defaults, so that the layers are those
+of the machine it is loaded on (Transformer Engine's where it is installed).
 """
 
 import json

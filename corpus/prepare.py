@@ -57,8 +57,7 @@ def prepare(
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            versions={name: _version(name) for name in ("genomic-llama", "numpy")}
-            | {"python": platform.python_version()},
+            versions={name: _version(name) for name in _RECORDED} | {"python": platform.python_version()},
             settings=Settings(
                 validation_fraction=validation_fraction,
                 test_fraction=test_fraction,

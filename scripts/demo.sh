@@ -10,9 +10,9 @@ step() { printf '\n\033[1m%s\033[0m\n$ %s\n' "$1" "${*:2}" >&2; "${@:2}"; }
 
 if [ -n "$genome" ]; then
     [ -f "$genome" ] || { echo "error: $genome: no such file. Give GENOME=path/to/genome.fa[.gz]." >&2; exit 1; }
-    name=$(basename "$genome"); out=demo/${name%%.*}
+    name=$(basename "$genome"); out=demo/genome_${name%%.*}  # no name of the built-in demo's
     # About forty documents or more, so that a tenth can be held out; a contig that is longer is cut.
-    segment=$(($(gzip -cdf "$genome" | wc -c) / 40))
+    segment=$(($(gzip -cdf "$genome" 2>/dev/null | wc -c || true) / 40))
     segment=$((segment < 200 ? 200 : segment > 25000 ? 25000 : segment))
 else
     genome=demo/genome.fa segment=25000

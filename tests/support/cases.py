@@ -46,7 +46,7 @@ def stand_in_restores_after_an_error() -> None:
             pl._fix_tensors_device,
             filesystem_async._get_write_results_queue,
             torch.ones(1).type(),
-            torch.overrides._len_torch_function_stack() if hasattr(torch.overrides, "_len_torch_function_stack") else 0,
+            torch._C._len_torch_function_stack(),
         ]
 
     before = state()
