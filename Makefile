@@ -48,7 +48,7 @@ install-gpu:
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
 
 lock: $(UV)
-	$(UV) pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 $(TORCH) \
+	$(UV) pip compile pyproject.toml --extra dev --extra ray --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
 
 clean:

@@ -62,7 +62,7 @@ def prepare(
     overwrite: Overwrite = False,
 ) -> None:
     """Turn FASTA files into a corpus for training: Megatron .bin/.idx files and a manifest."""
-    from corpus.prepare import prepare as prepare_corpus
+    from corpus.preparation.prepare import prepare as prepare_corpus
 
     manifest = prepare_corpus(
         fasta,

@@ -12,10 +12,10 @@ from nemo.lightning.pytorch.plugins import MegatronDataSampler
 
 from conduct.errors import InputError
 from corpus import synthetic
-from corpus.datasets import evaluation_dataset, train_dataset
 from corpus.manifest import Manifest, read_manifest, verify
 from corpus.resume import check_same_order, consumed_state
-from corpus.samples import SampleDataset
+from corpus.samples.datasets import evaluation_dataset, train_dataset
+from corpus.samples.windows import SampleDataset
 
 CHECKSUM_LIMIT = 16 * 2**30
 """Bytes of a corpus up to which a run compares checksums at its start: some seconds. Of a larger one, sizes alone."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conduct.errors import InputError
-from corpus.index import TokenIndex
 from corpus.manifest import read_manifest
+from corpus.store.index import TokenIndex
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 

@@ -37,7 +37,7 @@ def write_synthetic_genome(path: Path, *, contigs: int = 60, contig_length: int 
 
 def ensure_synthetic_corpus(directory: Path) -> None:
     """Prepare a corpus of the default genome in `directory`, unless one is there."""
-    from corpus.prepare import prepare
+    from corpus.preparation.prepare import prepare
 
     if (directory / "manifest.json").exists():
         return

@@ -7,8 +7,8 @@ from tokenizer.sequence import Ids, encode
 
 
 def read_fasta_documents(path: Path) -> Iterator[tuple[str, Ids]]:
-    """Name and ids, shape [bases], of each record of a FASTA file. Errors: `corpus.fasta.read_fasta`'s."""
-    from corpus.fasta import read_fasta
+    """Name and ids, shape [bases], of each record of a FASTA file. Errors: `corpus.readers.fasta.read_fasta`'s."""
+    from corpus.readers.fasta import read_fasta
 
     for record in read_fasta(path):
         yield record.name, encode(record.sequence)

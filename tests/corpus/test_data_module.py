@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from conduct.errors import InputError
-from corpus.index_writer import IndexWriter
-from corpus.prepare import prepare
+from corpus.preparation.prepare import prepare
+from corpus.store.index_writer import IndexWriter
 
 GLOBAL, MICRO, LENGTH = 8, 2, 32
 

@@ -8,7 +8,7 @@ import pytest
 
 from conduct.errors import InputError
 from corpus.manifest import read_manifest, verify
-from corpus.prepare import prepare
+from corpus.preparation.prepare import prepare
 from corpus.read import open_split, read_documents
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from corpus.prepare import prepare
+from corpus.preparation.prepare import prepare
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 CONTEXT = 24

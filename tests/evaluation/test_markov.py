@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conduct.errors import InputError
-from corpus.fasta import read_fasta
+from corpus.readers.fasta import read_fasta
 from evaluation import kmers
 from evaluation.documents import read_corpus_split
 from evaluation.kmers import MAX_ORDER, count_kmers

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.prepare import prepare
+from corpus.preparation.prepare import prepare
 from corpus.synthetic import write_synthetic_genome
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from corpus.index import TokenIndex
-from corpus.order import Shuffled, Spaced
-from corpus.samples import ConcatWindows, SampleDataset
+from corpus.samples.order import Shuffled, Spaced
+from corpus.samples.windows import ConcatWindows, SampleDataset
+from corpus.store.index import TokenIndex
 
 
 def train_dataset(

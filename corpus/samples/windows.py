@@ -5,9 +5,9 @@ from typing import Protocol
 import numpy as np
 
 from conduct.errors import InputError
-from corpus.example import Example, make_example, other_strand, takes_other_strand
-from corpus.index import TokenIndex
-from corpus.order import Order
+from corpus.samples.example import Example, make_example, other_strand, takes_other_strand
+from corpus.samples.order import Order
+from corpus.store.index import TokenIndex
 from tokenizer.sequence import Ids
 
 

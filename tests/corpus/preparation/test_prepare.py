@@ -13,7 +13,7 @@ import pytest
 
 from conduct.errors import InputError
 from corpus.manifest import verify
-from corpus.prepare import prepare
+from corpus.preparation.prepare import prepare
 from corpus.read import read_documents
 from tokenizer.sequence import reverse_complement
 
@@ -202,7 +202,7 @@ def test_a_full_disk_and_no_torch(tmp_path: Path, write_fasta: WriteFasta) -> No
 import json, resource, sys
 from pathlib import Path
 from conduct.errors import InputError
-from corpus.prepare import prepare
+from corpus.preparation.prepare import prepare
 small, large, out = map(Path, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 prepare([small], out / "small", validation_fraction=0.3)

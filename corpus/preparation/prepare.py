@@ -15,13 +15,13 @@ from conduct.atomic import atomic_directory
 from conduct.errors import InputError
 from conduct.progress import Advance, progress_bar
 from corpus.composition import Composition
-from corpus.fasta import Record, read_fasta
-from corpus.index_format import bin_path, idx_path
-from corpus.index_writer import IndexWriter
 from corpus.manifest import FILE_NAME, FORMAT_VERSION, Manifest, Settings, Source, Split, stored_file, write_manifest
-from corpus.outcome import check_output, check_splits
-from corpus.record_names import RecordNames
-from corpus.split import SplitName, SplitRule
+from corpus.preparation.outcome import check_output, check_splits
+from corpus.preparation.record_names import RecordNames
+from corpus.preparation.split import SplitName, SplitRule
+from corpus.readers.fasta import Record, read_fasta
+from corpus.store.index_format import bin_path, idx_path
+from corpus.store.index_writer import IndexWriter
 from tokenizer.vocabulary import EOS
 
 _EOS = bytes([EOS.id])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from conduct.errors import InputError
 from corpus.manifest import FILE_NAME
-from corpus.split import SPLITS, SplitName, SplitRule
+from corpus.preparation.split import SPLITS, SplitName, SplitRule
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:

@@ -7,7 +7,7 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 
-from corpus.index_format import HEADER, LONGEST_SEQUENCE, MAGIC, UINT8, VERSION, bin_path, idx_path
+from corpus.store.index_format import HEADER, LONGEST_SEQUENCE, MAGIC, UINT8, VERSION, bin_path, idx_path
 
 Writer = TypeVar("Writer", bound="IndexWriter")
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conduct.errors import InputError
-from corpus import fasta
-from corpus.fasta import Record, read_fasta
+from corpus.readers import fasta
+from corpus.readers.fasta import Record, read_fasta
 
 CLEAN = b">a first one\nACGT\nacgtN\n>b\nRYKM\n"
 RECORDS = [Record("a", "first one", b"ACGTacgtN"), Record("b", "", b"RYKM")]

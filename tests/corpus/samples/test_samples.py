@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from conduct.errors import InputError
-from corpus.datasets import evaluation_dataset, train_dataset
-from corpus.example import other_strand
-from corpus.index import TokenIndex
-from corpus.index_writer import IndexWriter
-from corpus.order import Place, Shuffled, Spaced
-from corpus.samples import ConcatWindows, SampleDataset
+from corpus.samples.datasets import evaluation_dataset, train_dataset
+from corpus.samples.example import other_strand
+from corpus.samples.order import Place, Shuffled, Spaced
+from corpus.samples.windows import ConcatWindows, SampleDataset
+from corpus.store.index import TokenIndex
+from corpus.store.index_writer import IndexWriter
 from tokenizer.sequence import to_upper
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from conduct.errors import InputError
-from corpus.index import TokenIndex
-from corpus.index_format import HEADER, bin_path, idx_path
-from corpus.index_writer import IndexWriter
+from corpus.store.index import TokenIndex
+from corpus.store.index_format import HEADER, bin_path, idx_path
+from corpus.store.index_writer import IndexWriter
 
 DOCUMENTS = [bytes([65 + n % 20]) * (n % 7 + 1) + b"\0" for n in range(200)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from conduct.errors import InputError
-from corpus.source_file import open_source
+from corpus.readers.compression import open_source
 from tokenizer.sequence import NUCLEOTIDES, not_nucleotides
 
 BLOCK = 1 << 17

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from corpus.permutation import Permutation
+from corpus.samples.permutation import Permutation
 
 
 class Place(NamedTuple):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from corpus.example import label_weights, make_example, other_strand, takes_other_strand
+from corpus.samples.example import label_weights, make_example, other_strand, takes_other_strand
 from tokenizer.sequence import Ids, encode
 from tokenizer.vocabulary import EOS, PAD
 

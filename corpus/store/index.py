@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conduct.errors import InputError
-from corpus.index_format import HEADER, MAGIC, UINT8, VERSION, bin_path, idx_path, idx_size
+from corpus.store.index_format import HEADER, MAGIC, UINT8, VERSION, bin_path, idx_path, idx_size
 from tokenizer.sequence import Ids
 
 _REMEDY = "Prepare the corpus again with genomic-llama prepare."

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conduct.errors import InputError
-from corpus import split
-from corpus.split import SplitRule, strand_hash
+from corpus.preparation import split
+from corpus.preparation.split import SplitRule, strand_hash
 from tokenizer.sequence import reverse_complement
 
 dna = st.binary(min_size=1, max_size=700).map(lambda x: x.translate(b"ACGTacgtNRYKMSWBDHVU" * 12 + b"A" * 16))
@@ -42,7 +42,7 @@ def test_palindrome_longer_than_a_block() -> None:
 
 
 def test_is_the_same_in_another_process() -> None:
-    code = "from corpus.split import strand_hash; print(strand_hash(b'ACGTTGCA' * 9, 5))"
+    code = "from corpus.preparation.split import strand_hash; print(strand_hash(b'ACGTTGCA' * 9, 5))"
     output = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True

@@ -1,0 +1,1 @@
+"""Preparation: from sources to a corpus, in shards that share no state."""

@@ -1,0 +1,1 @@
+"""Samples: cutting, ordering, masking; pure functions of (seed, epoch, index)."""

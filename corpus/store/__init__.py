@@ -1,0 +1,1 @@
+"""The store: Megatron's indexed dataset on disk, written and read."""
