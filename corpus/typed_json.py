@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def to_json(value: object) -> Any:
-    """Dataclasses as objects, tuples as lists, paths as text."""
+    """Dataclasses as objects, tuples as lists, paths as strings."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -23,7 +23,7 @@ def to_json(value: object) -> Any:
 
 
 def from_json(kind: type[T], value: Any, where: str) -> T:
-    """`value` as `kind`: a dataclass of str, bool, int, float, Path, None, tuple[X, ...], dict[str, X] and dataclasses.
+    """`value` as `kind`: a dataclass of str, int, float, bool, Path, None, tuple[X, ...], dict[str, X] and dataclasses.
 
     Errors: `InputError` that names the key, as `where.key[index]`.
     """
