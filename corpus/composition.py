@@ -62,7 +62,7 @@ class Composition:
         return int(self.totals[BASES].sum())
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _count_common(tokens, bounds, counts):  # type: ignore[no-untyped-def]
     for document in range(len(counts)):
         end = bounds[document + 1] - 1
@@ -70,7 +70,7 @@ def _count_common(tokens, bounds, counts):  # type: ignore[no-untyped-def]
             _count_block(tokens[start : min(start + 255, end)], counts[document])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _count_block(block, row):  # type: ignore[no-untyped-def]
     """Counts of up to 255 bytes, in single bytes: so the compiler works on 32 at a time."""
     a = c = g = t = n = lower = uint8(0)
@@ -91,7 +91,7 @@ def _count_block(block, row):  # type: ignore[no-untyped-def]
     row[SOFT_MASKED] += lower
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _count_again(tokens, bounds, documents, classes, counts):  # type: ignore[no-untyped-def]
     """Byte by byte, for documents with rare letters, foreign bytes or markup. A tag ends with its document at last."""
     for document in documents:

@@ -75,7 +75,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         """
         if self.corpus == synthetic.CORPUS:
             synthetic.ensure_synthetic_corpus(Path(self.corpus))
-        size = sum(file.bytes for split in read_manifest(Path(self.corpus)).splits for file in split.files)
+        size = sum(file.bytes for file in read_manifest(Path(self.corpus)).files())
         verify(Path(self.corpus), full=size <= CHECKSUM_LIMIT)
 
     def setup(self, stage: str = "") -> None:
@@ -150,7 +150,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         assert self._manifest is not None, "setup() comes first"
         train = self._manifest.split("train")
         assert train is not None
-        return {"train_sha256": train.files[0].sha256, "seq_length": self.seq_length, "seed": self.seed}
+        return {"train_digest": train.digest(), "seq_length": self.seq_length, "seed": self.seed}
 
     def _evaluation(self, split: str, limit: int | float) -> SampleDataset | None:
         assert self._manifest is not None

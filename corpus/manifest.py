@@ -150,9 +150,7 @@ def read_manifest(directory: Path) -> Manifest:
     return from_json(Manifest, value, str(path))
 
 
-def verify(
-    directory: Path, *, full: bool = False, observe: Callable[[memoryview], object] | None = None
-) -> Manifest:
+def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview], object] | None = None) -> Manifest:
     """The manifest, after the check that every file is there with its size, and where `full` with its checksum.
 
     `observe` gets each block that is read, for progress. Errors: `InputError` naming the file.

@@ -8,12 +8,10 @@ from importlib import metadata
 
 import numpy as np
 
-from conduct.errors import InputError
 from corpus.manifest import FORMAT_VERSION, Manifest, Source, Split, add_splits
 from corpus.preparation.plan import Plan
 from corpus.preparation.record_names import Hashes, check_names
 from corpus.preparation.results import ShardResult
-from corpus.preparation.split import SPLITS
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.formats import Slice, read_slice
 

@@ -37,7 +37,7 @@ def cut(batch: Batch, length: int) -> tuple[Ids, npt.NDArray[np.int64], npt.NDAr
     return tokens, bounds, record
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _copy(tokens, starts, lengths, result, places):  # type: ignore[no-untyped-def]
     for segment in range(len(starts)):
         start, place = starts[segment], places[segment]

@@ -6,10 +6,9 @@ them; it does not make a safe one, and fine-tuning on such sequence can restore 
 """
 
 import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from conduct.errors import InputError
 from corpus.batch import Batch
@@ -73,21 +72,13 @@ class ExclusionRule:
         """Whether nothing is left out."""
         return not (self.accessions or self.header or self.by_taxon)
 
-    def identity(self) -> dict[str, Any]:
-        """The rule as JSON, with the SHA-256 of each file that it names: two equal ones leave out the same records.
-
-        Errors: `InputError` for a file that is missing.
-        """
+    def files(self) -> tuple[Path, ...]:
+        """The files that it reads."""
         taxdump = [self.taxdump / name for name in TAXDUMP_FILES] if self.taxdump else []
-        return {
-            "accessions": [_file(path) for path in self.accessions],
-            "header": list(self.header),
-            "taxa": list(self.taxa),
-            "preset": [{"name": name, "sha256": _sha256(find_preset(name))} for name in self.preset],
-            "taxdump": [_file(path) for path in taxdump if path.exists() or path.name in TAXDUMP_FILES[:2]],
-            "accession_taxids": [_file(self.accession_taxids)] if self.accession_taxids else [],
-            "strict": self.strict,
-        }
+        present = [path for path in taxdump if path.exists() or path.name in TAXDUMP_FILES[:2]]
+        presets = [find_preset(name) for name in self.preset]
+        table = [self.accession_taxids] if self.accession_taxids else []
+        return (*self.accessions, *presets, *present, *table)
 
 
 class Excluder:
@@ -128,18 +119,3 @@ def _checks(rule: ExclusionRule) -> tuple[_Check, ...]:
         )
         checks.append(taxa)
     return tuple(checks)
-
-
-def _file(path: Path) -> dict[str, str]:
-    return {"path": str(path), "sha256": _sha256(path)}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except FileNotFoundError:
-        raise InputError("does not exist", where=path, fix="Check the path.") from None
-    return digest.hexdigest()

@@ -14,6 +14,7 @@ from pathlib import Path
 import xxhash
 
 from conduct.errors import InputError
+from configs.locate import CONFIGS
 from corpus.manifest import FORMAT_VERSION
 from corpus.preparation.settings import Settings
 from corpus.readers.compression import STANDARD_INPUT
@@ -100,7 +101,7 @@ def make_plan(paths: Sequence[Path], settings: Settings, *, shard_bytes: int = S
             room -= part.bytes
     return Plan(
         settings=settings,
-        rule_files={str(path): sha256(path) for path in _rule_files(settings)},
+        rule_files={_shown(path): sha256(path) for path in (*settings.split.files(), *settings.exclusion.files())},
         sources=sources,
         shards=tuple(ShardPlan(parts=tuple(parts)) for parts in shards),
     )
@@ -154,5 +155,7 @@ def _parts(number: int, source: PlannedSource, shard_bytes: int) -> list[Part]:
     return [Part(source=number, start=cut.start, stop=cut.stop, bytes=share) for cut in cuts]
 
 
-def _rule_files(settings: Settings) -> list[Path]:
-    return [*settings.split.files(), *settings.exclusion.files()]
+def _shown(path: Path) -> str:
+    """A shipped file by its place in the project, the same on every machine."""
+    project = CONFIGS.parent
+    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)

@@ -134,7 +134,10 @@ def _shown_progress(work: WorkFolder, plan: Plan, shards: Sequence[int]) -> Iter
         while more:
             more = not stop.wait(_LOOK)  # one last look when all is done
             at_work = work.progress()
-            now = sum(sizes[shard] if shard in finished else min(at_work.get(shard, (0, 0))[0], sizes[shard]) for shard in shards)
+            now = sum(
+                sizes[shard] if shard in finished else min(at_work.get(shard, (0, 0))[0], sizes[shard])
+                for shard in shards
+            )
             bases = sum(bases for _, bases in at_work.values())
             advance(now - shown_bytes, bases - shown_bases)
             shown_bytes, shown_bases = now, bases

@@ -36,8 +36,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.segment_length is not None and self.segment_length < 1:
-            raise InputError(
-                f"is {self.segment_length}", where="segment_length", fix="Give a number of bases above 0."
-            )
+            raise InputError(f"is {self.segment_length}", where="segment_length", fix="Give a number of bases above 0.")
         if self.segment_length is not None and self.markup:
             raise InputError("segments of text with markup would cut tags", fix="Leave segment_length or markup out.")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from conduct.atomic import full_disk, sync
 from conduct.errors import InputError
@@ -23,6 +24,7 @@ from corpus.preparation.work_folder import Report, WorkFolder
 from corpus.readers.compression import STANDARD_INPUT, Observe
 from corpus.readers.formats import Format, Slice, read_slice
 from corpus.readers.letters import explain_letters
+from tokenizer.sequence import Ids
 
 _READ_FROM_START_TO_END = (Format.FASTA, Format.FASTQ, Format.JSONL)
 
@@ -118,7 +120,7 @@ class _Shard:
             splits, counts = splits[record], count_letters(tokens, bounds, markup=False)
         self._write(tokens, bounds, self.splitter.by_sequence(splits, tokens, bounds), counts)
 
-    def _write(self, tokens: np.ndarray, bounds: np.ndarray, splits: Splits, counts: Counts) -> None:
+    def _write(self, tokens: Ids, bounds: npt.NDArray[np.int64], splits: Splits, counts: Counts) -> None:
         """Documents of the same split that follow each other are one write."""
         edges = np.flatnonzero(np.diff(splits)) + 1
         for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(splits)], strict=True):

@@ -44,19 +44,19 @@ class SplitRule:
         In [0, 2**64).
     by : {"sequence", "source", "cluster"}
         What is drawn: sequences (both strands and equal sequences go together), whole files by their names, or clusters.
-    clusters : str or None
+    clusters : Path or None
         Two columns, tab-separated, representative and member, as MMseqs2 writes `_cluster.tsv`. Every record is in it.
-    validation_list, test_list : str or None
+    validation_list, test_list : Path or None
         Files of accessions, one a line: records of these names go there, whatever the rest says.
     """
 
-    validation_fraction: float
-    test_fraction: float
-    seed: int
+    validation_fraction: float = 0.05
+    test_fraction: float = 0.0
+    seed: int = 0
     by: str = "sequence"
-    clusters: str | None = None
-    validation_list: str | None = None
-    test_list: str | None = None
+    clusters: Path | None = None
+    validation_list: Path | None = None
+    test_list: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("validation_fraction", "test_fraction"):
@@ -81,9 +81,9 @@ class SplitRule:
         }
         return tuple(name for name, want in wanted.items() if want)
 
-    def files(self) -> tuple[str, ...]:
+    def files(self) -> tuple[Path, ...]:
         """The files that it reads."""
-        return tuple(name for name in (self.clusters, self.validation_list, self.test_list) if name is not None)
+        return tuple(path for path in (self.clusters, self.validation_list, self.test_list) if path is not None)
 
 
 class Splitter:
@@ -91,9 +91,9 @@ class Splitter:
 
     def __init__(self, rule: SplitRule) -> None:
         self.rule = rule
-        self._clusters = read_clusters(Path(rule.clusters)) if rule.clusters else None
+        self._clusters = read_clusters(rule.clusters) if rule.clusters else None
         lists = ((VALIDATION, rule.validation_list), (TEST, rule.test_list))
-        self._lists = [(split, read_names(Path(path))) for split, path in lists if path]
+        self._lists = [(split, read_names(path)) for split, path in lists if path]
 
     def by_record(self, batch: Batch, source: Path) -> Splits:
         """The split of each record of `batch`, `UNDECIDED` where its bases decide."""

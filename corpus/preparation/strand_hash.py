@@ -50,7 +50,7 @@ def _hash_in_blocks(sequence: Ids, canonical: Ids, seed: int) -> int:
     return digest.intdigest()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _canonical_forms(tokens, bounds, forward, reverse, result):  # type: ignore[no-untyped-def]
     """Each document's form, at the place that the document has in the batch."""
     for document in range(len(bounds) - 1):
@@ -62,7 +62,7 @@ def _canonical_forms(tokens, bounds, forward, reverse, result):  # type: ignore[
             _translate(sequence, forward, form)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _other_strand_is_smaller(sequence, forward, reverse):  # type: ignore[no-untyped-def]
     """Stops at the first difference, mostly in the first few bases."""
     last = len(sequence) - 1
@@ -73,13 +73,13 @@ def _other_strand_is_smaller(sequence, forward, reverse):  # type: ignore[no-unt
     return False
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _translate(sequence, table, result):  # type: ignore[no-untyped-def]
     for position, base in enumerate(sequence):
         result[position] = table[base]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _translate_backwards(sequence, table, result):  # type: ignore[no-untyped-def]
     position = len(sequence)
     for base in sequence:

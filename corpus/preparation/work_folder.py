@@ -1,9 +1,9 @@
 """Where a preparation keeps what is finished until all is: a hidden folder beside the corpus to be.
 
-    .NAME.prepare/plan.json          what there is to do
-    .NAME.prepare/corpus/            the corpus as it grows
-    .NAME.prepare/results/00003.json what is known of a finished shard; written after its files are durable
-    .NAME.prepare/progress/00003     stored bytes and bases read so far
+.NAME.prepare/plan.json          what there is to do
+.NAME.prepare/corpus/            the corpus as it grows
+.NAME.prepare/results/00003.json what is known of a finished shard; written after its files are durable
+.NAME.prepare/progress/00003     stored bytes and bases read so far
 """
 
 import fcntl

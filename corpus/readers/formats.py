@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from conduct.errors import InputError
 from corpus.batch import Batch
-from corpus.readers.compression import Observe, STANDARD_INPUT, first_bytes, is_compressed
+from corpus.readers.compression import Observe
 
 
 class Format(str, Enum):

@@ -36,7 +36,9 @@ def _expand(argument: str, folder: Path) -> Iterator[Path]:
     if path == STANDARD_INPUT:
         yield path
     elif path.is_dir():
-        fix = f"Name the files in it, e.g. with a wildcard: '{path}/*.fa.gz', or '{path}/**/*.fa.gz' for its folders too."
+        fix = (
+            f"Name the files in it, e.g. with a wildcard: '{path}/*.fa.gz', or '{path}/**/*.fa.gz' for its folders too."
+        )
         raise InputError("is a directory", where=path, fix=fix)
     elif path.exists():
         yield path

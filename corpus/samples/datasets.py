@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
+from corpus.read import open_split
 from corpus.samples.order import Shuffled, Spaced
 from corpus.samples.windows import ConcatWindows, SampleDataset
-from corpus.store.index import TokenIndex
 
 
 def train_dataset(
     corpus: Path, *, seq_length: int, length: int, seed: int, soft_mask_weight: float, reverse_complement: bool
 ) -> SampleDataset:
     """`length` samples of the train split, epoch after shuffled epoch; sample i does not depend on `length`."""
-    windows = ConcatWindows(TokenIndex(Path(corpus) / "train"), seq_length)
+    windows = ConcatWindows(open_split(corpus, "train"), seq_length)
     return SampleDataset(
         windows,
         Shuffled(samples=len(windows), seed=seed),
@@ -30,7 +30,7 @@ def evaluation_dataset(
     `limit` is Lightning's: an int counts global batches, a float is a share of the split. At least one sample; never
     one twice, so a small split makes fewer batches than asked for.
     """
-    windows = ConcatWindows(TokenIndex(Path(corpus) / split), seq_length)
+    windows = ConcatWindows(open_split(corpus, split), seq_length)
     wanted = limit * global_batch_size if isinstance(limit, int) else int(len(windows) * limit)
     count = min(max(wanted, 1), len(windows))
     return SampleDataset(

@@ -7,7 +7,7 @@ import numpy as np
 from conduct.errors import InputError
 from corpus.samples.example import Example, make_example, other_strand, takes_other_strand
 from corpus.samples.order import Order
-from corpus.store.index import TokenIndex
+from corpus.store.stream import TokenStream
 from tokenizer.sequence import Ids
 
 
@@ -32,7 +32,7 @@ class ConcatWindows:
     token but the first is a label once. The last sample may be shorter.
     """
 
-    def __init__(self, index: TokenIndex, seq_length: int) -> None:
+    def __init__(self, index: TokenStream, seq_length: int) -> None:
         if seq_length < 1:
             raise InputError(f"is {seq_length}", where="seq_length", fix="Give a number of tokens above 0.")
         self.index, self.seq_length = index, seq_length
