@@ -53,9 +53,7 @@ def prepare(
     ] = SplitBy.sequence,
     clusters: Annotated[
         Path | None,
-        typer.Option(
-            help="For --split-by cluster: representative and member, as MMseqs2 writes.", rich_help_panel=_SPLIT
-        ),
+        typer.Option(help="For --split-by cluster: MMseqs2's _cluster.tsv.", rich_help_panel=_SPLIT),
     ] = None,
     validation_list: Annotated[
         Path | None, typer.Option(help="Accessions held out for validation, one a line.", rich_help_panel=_SPLIT)
@@ -83,9 +81,7 @@ def prepare(
     ] = None,
     markup: Annotated[
         bool,
-        typer.Option(
-            "--markup", help="JSONL and Parquet text has OpenGenome2's tags and joins.", rich_help_panel=_FORMAT
-        ),
+        typer.Option("--markup", help="Text has OpenGenome2's tags and joins.", rich_help_panel=_FORMAT),
     ] = False,
     exclude_accessions: Annotated[
         list[Path] | None, typer.Option(help="File of accessions, one a line.", rich_help_panel=_EXCLUDE)
@@ -98,7 +94,7 @@ def prepare(
     ] = None,
     exclude_preset: Annotated[
         list[str] | None,
-        typer.Option(help="A list of taxa: eukaryotic_viruses, or a YAML file.", rich_help_panel=_EXCLUDE),
+        typer.Option(help="eukaryotic_viruses, or a YAML file of taxa.", rich_help_panel=_EXCLUDE),
     ] = None,
     taxdump: Annotated[
         Path | None, typer.Option(help="Folder of NCBI's nodes.dmp and names.dmp.", rich_help_panel=_EXCLUDE)
@@ -162,7 +158,7 @@ def prepare(
         ),
         segment_length=segment_length,
         format=format,
-        field=field,
+        text_field=field,
         markup=markup,
     )
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Call with the amount of work just done, in the bar's unit, and with what the rate counts where that is another."""
+    """Call with the work just done, in the bar's unit; `counted`: in the unit of the rate, where that is another."""
 
     def __call__(self, amount: float, /, counted: float | None = None) -> None: ...
 

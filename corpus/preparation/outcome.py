@@ -35,8 +35,8 @@ def check_splits(documents: Mapping[str, int], rule: SplitRule, out: Path) -> No
     for name, count in documents.items():
         if count:
             continue
-        names = getattr(rule, f"{name}_list", None)
-        how = "" if name == "train" else f" ({names or f'fraction {getattr(rule, f"{name}_fraction"):g}'})"
+        names, fraction = getattr(rule, f"{name}_list", None), getattr(rule, f"{name}_fraction", None)
+        how = f" ({names})" if names else "" if fraction is None else f" (fraction {fraction:g})"
         raise InputError(
             f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{how}",
             where=out,

@@ -1,6 +1,6 @@
 """The options of `prepare` that decide what is written. Kept in the plan and in the manifest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conduct.errors import InputError
 from corpus.preparation.exclusion import ExclusionRule
@@ -21,17 +21,17 @@ class Settings:
         Contigs of more bases are cut into documents of this many.
     format : str or None
         The format of all sources; None: what each file shows to be.
-    field : str or None
+    text_field : str or None
         The field or column of the sequence in JSONL and Parquet.
     markup : bool
         Whether JSONL and Parquet text has OpenGenome2's tags and joins.
     """
 
     split: SplitRule
-    exclusion: ExclusionRule = ExclusionRule()
+    exclusion: ExclusionRule = field(default_factory=ExclusionRule)
     segment_length: int | None = None
     format: str | None = None
-    field: str | None = None
+    text_field: str | None = None
     markup: bool = False
 
     def __post_init__(self) -> None:

@@ -102,7 +102,7 @@ class _Shard:
 
     def _records(self, slice: Slice, observe: Observe | None = None) -> Iterator[Batch]:
         settings = self.plan.settings
-        return read_slice(slice, field=settings.field, markup=settings.markup, observe=observe)
+        return read_slice(slice, field=settings.text_field, markup=settings.markup, observe=observe)
 
     def _take(self, batch: Batch, counts: Counts, source: Path) -> None:
         """Write the documents of `batch` to their splits."""

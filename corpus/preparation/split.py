@@ -43,7 +43,7 @@ class SplitRule:
     seed : int
         In [0, 2**64).
     by : {"sequence", "source", "cluster"}
-        What is drawn: sequences (both strands and equal sequences go together), whole files by their names, or clusters.
+        What is drawn: sequences (equal ones and other strands go together), whole files by their names, or clusters.
     clusters : Path or None
         Two columns, tab-separated, representative and member, as MMseqs2 writes `_cluster.tsv`. Every record is in it.
     validation_list, test_list : Path or None
