@@ -147,7 +147,12 @@ def read_manifest(directory: Path) -> Manifest:
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(f"has format version {version}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
-    return from_json(Manifest, value, str(path))
+    manifest = from_json(Manifest, value, str(path))
+    shards = [shard for split in manifest.splits for shard in split.shards]
+    for name in [shard.name for shard in shards] + [file.name for file in manifest.files()]:
+        if Path(name).name != name or "\0" in name:
+            raise InputError(f"names {name!r}, which is outside the folder", where=path, fix=_REMEDY)
+    return manifest
 
 
 def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview], object] | None = None) -> Manifest:
@@ -159,7 +164,7 @@ def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview
     manifest = read_manifest(directory)
     for file in manifest.files():
         path = directory / file.name
-        if Path(file.name).name != file.name or not path.is_file():
+        if not path.is_file():
             raise InputError("is in the manifest but not in the folder", where=path, fix=_REMEDY)
         if (size := path.stat().st_size) != file.bytes:
             raise InputError(f"has {size:,} bytes, its manifest says {file.bytes:,}", where=path, fix=_REMEDY)

@@ -17,7 +17,7 @@ from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
 from corpus.preparation.engines import Engine, InlineEngine
 from corpus.preparation.outcome import check_output, check_splits
-from corpus.preparation.plan import SHARD_BYTES, Plan, make_plan, write_plan
+from corpus.preparation.plan import SHARD_BYTES, Plan, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.settings import Settings
 from corpus.preparation.shard import prepare_shard
@@ -52,6 +52,7 @@ def prepare(
     Errors: `InputError` for bad input, a name that a file has twice, a split without documents, or a full disk.
     """
     sources, out = [Path(source) for source in sources], Path(out)
+    check_output(sources, out)
     check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     work, plan = plan_preparation(sources, out, settings, shard_bytes=shard_bytes)
     if engine is None or STANDARD_INPUT in sources:
@@ -80,7 +81,7 @@ def plan_preparation(
     work = WorkFolder.beside(out)
     work.make()
     write_plan(plan, work.plan)
-    return work, plan
+    return work, read_plan(work.plan)  # as every worker sees it
 
 
 def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResult]:
@@ -134,10 +135,8 @@ def _shown_progress(work: WorkFolder, plan: Plan, shards: Sequence[int]) -> Iter
         while more:
             more = not stop.wait(_LOOK)  # one last look when all is done
             at_work = work.progress()
-            now = sum(
-                sizes[shard] if shard in finished else min(at_work.get(shard, (0, 0))[0], sizes[shard])
-                for shard in shards
-            )
+            read = {shard: min(done, sizes[shard]) for shard, (done, _) in at_work.items()}
+            now = sum((read | {shard: sizes[shard] for shard in finished}).values())
             bases = sum(bases for _, bases in at_work.values())
             advance(now - shown_bytes, bases - shown_bases)
             shown_bytes, shown_bases = now, bases

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -122,11 +123,13 @@ class _Shard:
 
     def _write(self, tokens: Ids, bounds: npt.NDArray[np.int64], splits: Splits, counts: Counts) -> None:
         """Documents of the same split that follow each other are one write."""
-        edges = np.flatnonzero(np.diff(splits)) + 1
-        for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(splits)], strict=True):
+        for split, writer in self.writers.items():
+            writer.count(counts[splits == split])
+        edges = [0, *(np.flatnonzero(np.diff(splits)) + 1).tolist(), len(splits)]
+        for first, last in pairwise(edges):
             if first < last:
                 run = tokens[bounds[first] : bounds[last]]
-                self.writers[int(splits[first])].add(run, np.diff(bounds[first : last + 1]), counts[first:last])
+                self.writers[int(splits[first])].add(run, np.diff(bounds[first : last + 1]))
 
 
 def _check_unchanged(source: PlannedSource) -> None:

@@ -26,9 +26,12 @@ class SplitWriter:
         """Documents so far."""
         return self._index.documents
 
-    def add(self, tokens: Ids, lengths: npt.NDArray[np.int64], counts: Counts) -> None:
-        """Append documents that lie end to end in `tokens`, with their `corpus.composition.count_letters`."""
+    def add(self, tokens: Ids, lengths: npt.NDArray[np.int64]) -> None:
+        """Append documents that lie end to end in `tokens`."""
         self._index.add(tokens, lengths)
+
+    def count(self, counts: Counts) -> None:
+        """Note what documents are made of: rows of `corpus.composition.count_letters`."""
         self._composition.add(counts)
 
     def __enter__(self) -> "SplitWriter":
