@@ -36,7 +36,9 @@ def _expand(argument: str, folder: Path) -> Iterator[Path]:
     if path == STANDARD_INPUT:
         yield path
     elif path.is_dir():
-        fix = f"Name the files in it, e.g. with a wildcard: '{path}/*.fa.gz', or '{path}/**/*.fa.gz' for its folders too."
+        fix = (
+            f"Name the files in it, e.g. with a wildcard: '{path}/*.fa.gz', or '{path}/**/*.fa.gz' for its folders too."
+        )
         raise InputError("is a directory", where=path, fix=fix)
     elif path.exists():
         yield path
@@ -59,7 +61,7 @@ def _listed(path: Path) -> Iterator[Path]:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise InputError("is no text", where=path, fix="Give a list of paths after the @, one a line.") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    lines = [(number, line.partition(" #")[0].strip()) for number, line in enumerate(text.splitlines(), start=1)]
     named = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not named:
         raise InputError("names no file", where=path, fix="Write one path a line.")
