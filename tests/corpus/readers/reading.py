@@ -25,7 +25,8 @@ def rows(batches: Iterable[Batch]) -> list[Row]:
         assert (int(batch.bounds[0]), int(batch.bounds[-1])) == (0, len(batch.tokens))
         assert (np.diff(batch.bounds) > 1).all()
         assert (batch.tokens[batch.bounds[1:] - 1] == 0).all()
-        found += zip(batch.names, batch.descriptions, map(np.ndarray.tobytes, map(batch.sequence, range(len(batch)))))
+        sequences = [batch.sequence(record).tobytes() for record in range(len(batch))]
+        found += zip(batch.names, batch.descriptions, sequences, strict=True)
     return found
 
 
@@ -58,18 +59,18 @@ def twobit(sequences: Sequence[tuple[str, bytes]], *, order: str = "<", version:
 
 def _twobit_record(sequence: bytes, order: str) -> bytes:
     record = struct.pack(order + "I", len(sequence))
-    for runs in (_runs([letter in b"Nn" for letter in sequence]), _runs([97 <= letter for letter in sequence])):
+    for runs in (_runs([letter in b"Nn" for letter in sequence]), _runs([letter >= 97 for letter in sequence])):
         record += struct.pack(order + "I", len(runs))
         record += b"".join(struct.pack(order + "I", start) for start, _ in runs)
         record += b"".join(struct.pack(order + "I", size) for _, size in runs)
     record += struct.pack(order + "I", 0)
     codes = ["TCAG".index(chr(letter).upper().replace("N", "T")) for letter in sequence]
     codes += [0] * (-len(codes) % 4)
-    return record + bytes(a << 6 | b << 4 | c << 2 | d for a, b, c, d in zip(*[iter(codes)] * 4))
+    return record + bytes(a << 6 | b << 4 | c << 2 | d for a, b, c, d in zip(*[iter(codes)] * 4, strict=True))
 
 
 def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
     """Start and size of each run of true ones."""
     starts = [i for i, flag in enumerate(flags) if flag and (i == 0 or not flags[i - 1])]
     ends = [i + 1 for i, flag in enumerate(flags) if flag and (i + 1 == len(flags) or not flags[i + 1])]
-    return [(start, end - start) for start, end in zip(starts, ends)]
+    return [(start, end - start) for start, end in zip(starts, ends, strict=True)]

@@ -77,7 +77,7 @@ def test_unknown_content(tmp_path: Path) -> None:
     (tmp_path / "x.fa.gz").write_bytes(gzip.compress(b"hello"))
     assert detect_format(tmp_path / "x.fa.gz") is Format.FASTA  # whose reader says what is wrong
     (tmp_path / "empty.fa").touch()
-    with pytest.raises(InputError, match="empty.fa: is empty"):
+    with pytest.raises(InputError, match=r"empty.fa: is empty"):
         detect_format(tmp_path / "empty.fa")
 
 
