@@ -56,7 +56,7 @@ class BatchBuilder:
         self._first = 1
         self._clear()
 
-    def add(self, name: str, description: str, sequence: bytes) -> Iterator[Batch]:
+    def add(self, name: str, description: str, sequence: bytes | memoryview) -> Iterator[Batch]:
         """Take one record; yields a batch when one is full, so write `yield from builder.add(...)`."""
         self._names.append(name)
         self._descriptions.append(description)
@@ -81,7 +81,7 @@ class BatchBuilder:
     def _clear(self) -> None:
         self._names: list[str] = []
         self._descriptions: list[str] = []
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | memoryview] = []
         self._ends = [0]
 
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 from conduct.errors import InputError
 from corpus.readers import bgzf
@@ -30,7 +30,7 @@ _NOT_READ = {
 
 
 @contextmanager
-def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -> Iterator[BinaryIO]:
+def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -> Iterator[io.BufferedReader]:
     """The decompressed bytes of `path`; `observe` gets each block of the stored ones, for as long as the call.
 
     gzip, bgzf and zstd are told by their first bytes, never by a name. `-` is standard input. `start`: the byte to
@@ -47,11 +47,9 @@ def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -
             bgzf.check_end(path, raw)
         if start:
             raw.seek(start)
-        stored = cast(BinaryIO, io.BufferedReader(_Observed(raw, observe) if observe else raw, READ))
-        if codec:
-            stream = MemberStream(path, stored, codec, end=bgzf.END if blocked else b"")
-            stored = cast(BinaryIO, io.BufferedReader(stream, READ))
-        yield stored
+        stored = _buffered(_Observed(raw, observe) if observe else raw)
+        end = bgzf.END if blocked else b""
+        yield _buffered(MemberStream(path, stored, codec, end=end)) if codec else stored
 
 
 def is_compressed(path: Path) -> bool:
@@ -67,7 +65,7 @@ def first_bytes(path: Path) -> bytes:
         codec = _codec(path, head)
         if codec is None:
             return head
-        return io.BufferedReader(MemberStream(path, io.BytesIO(head), codec, whole=False), READ).read(HEAD)
+        return _buffered(MemberStream(path, io.BytesIO(head), codec, whole=False)).read(HEAD)
 
 
 @contextmanager
@@ -96,6 +94,10 @@ def _raw(path: Path) -> Iterator[io.FileIO | StandardInput]:
         yield raw
 
 
+def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
+    return io.BufferedReader(raw, READ)
+
+
 def _look(raw: io.FileIO | StandardInput) -> bytes:
     """The first bytes, which are read again."""
     if isinstance(raw, StandardInput):
@@ -110,6 +112,27 @@ def _codec(path: Path, head: bytes) -> Codec | None:
         if head.startswith(magic):
             raise InputError(f"is {name}, which is not read", where=path, fix=fix.replace("FILE", str(path)))
     return next((codec for codec in CODECS if codec.starts(head)), None)
+
+
+class ObservedFile(io.FileIO):
+    """A raw file whose every block passes `observe`, in the order of reading: for formats that seek."""
+
+    def __init__(self, path: Path, observe: Observe | None) -> None:
+        super().__init__(path)
+        self._observe = observe or (lambda block: None)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size) or b""
+        self._observe(memoryview(data))
+        return data
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        count = super().readinto(buffer) or 0
+        self._observe(memoryview(buffer).cast("B")[:count])
+        return count
 
 
 class _Observed(io.RawIOBase):

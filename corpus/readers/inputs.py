@@ -61,7 +61,7 @@ def _listed(path: Path) -> Iterator[Path]:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise InputError("is no text", where=path, fix="Give a list of paths after the @, one a line.") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    lines = [(number, line.partition(" #")[0].strip()) for number, line in enumerate(text.splitlines(), start=1)]
     named = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not named:
         raise InputError("names no file", where=path, fix="Write one path a line.")

@@ -8,10 +8,10 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 import zstandard
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from conduct.errors import InputError
 
@@ -59,7 +59,7 @@ CODECS = (
         member="gzip member",
         magics=(b"\x1f\x8b",),
         decoder=lambda: isal_zlib.decompressobj(wbits=31),
-        error=isal_zlib.error,
+        error=cast(type[Exception], igzip_lib.IsalError),
         padding=b"\0",
     ),
     Codec(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conduct.errors import InputError
-from corpus.readers import fasta
+from corpus.readers import window
 from corpus.readers.fasta import Record, read_fasta
 
 CLEAN = b">a first one\nACGT\nacgtN\n>b\nRYKM\n"
@@ -71,7 +71,7 @@ def test_lines_and_blocks_may_fall_anywhere(
             lines = [b">r%d text" % number] + [sequence[i : i + width] for i in range(0, len(sequence), width)]
             stream.write(end.join(lines) + end)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fasta, "BLOCK", block)
+        patch.setattr(window, "BLOCK", block)
         assert [record.sequence for record in read_fasta(path)] == records
 
 
