@@ -10,7 +10,7 @@ from conduct.errors import InputError
 from corpus.batch import Batch
 from corpus.exclusion.accession_list import accessions
 from corpus.exclusion.accession_taxids import AccessionTaxids
-from corpus.exclusion.lineages import Lineage, is_informative, lineages_in, tagged_lineages, taxids_in
+from corpus.exclusion.lineages import Lineage, is_informative, labelled_headers, lineages_in, tagged_lineages, taxids_in
 from corpus.exclusion.preset import read_preset
 from corpus.exclusion.taxonomy import TaxIds, Taxonomy
 
@@ -42,19 +42,18 @@ class TaxonFilter:
 
     def mark(self, batch: Batch, reasons: list[str | None]) -> None:
         """Give the reason `taxon:<id>`, the id listed, to the records that are to go and have none yet."""
-        tags = tagged_lineages(batch)
-        by_table = self._look_up(batch)
-        for record, (name, description) in enumerate(zip(batch.names, batch.descriptions, strict=True)):
+        headers, tags, by_table = labelled_headers(batch), tagged_lineages(batch), self._look_up(batch)
+        for record in range(len(batch)) if self._strict else sorted({*headers, *tags, *by_table}):
             if reasons[record] is not None:
                 continue
-            header = f"{name} {description}"
+            header = headers.get(record, "")
             taxids = [*taxids_in(header), *by_table.get(record, ())]
             lineages = [*lineages_in(header), *tags.get(record, ())]
             reasons[record] = self._reason(taxids, lineages)
             if self._strict and reasons[record] is None and not self._is_known(taxids, lineages):
                 raise InputError(
                     "has no known taxonomy, which a strict exclusion wants of each record",
-                    where=f"record {batch.first + record} ({name})",
+                    where=f"record {batch.first + record} ({batch.names[record]})",
                     fix="Give its taxon in the header (taxid=...) or the accession table, or list its accession.",
                 )
 

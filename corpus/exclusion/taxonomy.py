@@ -47,6 +47,8 @@ class Taxonomy:
         above = self.parents.copy()
         for _ in range(_DOUBLINGS):  # `found` covers the next 1, 2, 4, 8, ... ancestors
             found = np.where(found == 0, found[above], found)
+            if above.max() <= 1:
+                break
             above = above[above]
         return found
 

@@ -39,7 +39,7 @@ def taxdump(tmp_path: Path) -> Path:
     names = [(i, name, UNIQUE.get(i, ""), "scientific name") for i, _, _, name in TAXA]
     names += [(562, "Bacterium coli", "", "synonym"), (10298, 'HHV-1 "type"', "", "synonym")]
     _write(folder / "names.dmp", names)
-    _write(folder / "merged.dmp", [(11103, 10298), (9605999, 562)])
+    _write(folder / "merged.dmp", [(11103, 10298), (11104, 562)])
     _write(folder / "delnodes.dmp", [(777,)])
     return folder
 
