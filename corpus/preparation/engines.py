@@ -41,7 +41,7 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """`processes` worker processes of this machine. They end with this process, however that ends."""
+    """`processes` worker processes of this machine, which end with this process, however that ends; or this one."""
 
     def __init__(self, processes: int) -> None:
         if processes < 1:
@@ -49,7 +49,12 @@ class LocalEngine:
         self._processes = processes
 
     def run(self, tasks: Sequence[int], work: Work, on_done: Callable[[int], None]) -> None:
-        """As `Engine.run`."""
+        """As `Engine.run`; one task at a time needs no other process."""
+        if min(self._processes, len(tasks)) < 2:
+            for task in tasks:
+                work(task)
+                on_done(task)
+            return
         waiting = iter(tasks)
         with _workers(min(self._processes, len(tasks))) as workers:
             running = {

@@ -15,7 +15,7 @@ from conduct.errors import InputError
 from conduct.progress import Advance, progress_bar
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
-from corpus.preparation.engines import Engine, InlineEngine
+from corpus.preparation.engines import Engine, LocalEngine
 from corpus.preparation.outcome import check_output, check_splits
 from corpus.preparation.plan import SHARD_BYTES, Plan, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
@@ -56,7 +56,7 @@ def prepare(
     check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     work, plan = plan_preparation(sources, out, settings, shard_bytes=shard_bytes)
     if engine is None or STANDARD_INPUT in sources:
-        engine = InlineEngine()  # standard input is this process's alone
+        engine = LocalEngine(1)  # standard input is this process's alone
     with work.locked():
         results = _run_shards(work, plan, engine)
         manifest = assemble(plan, results, work)

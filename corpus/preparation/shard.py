@@ -23,7 +23,7 @@ from corpus.preparation.split import SPLITS, Splits, Splitter
 from corpus.preparation.split_writer import SplitWriter
 from corpus.preparation.work_folder import Report, WorkFolder
 from corpus.readers.compression import STANDARD_INPUT, Observe
-from corpus.readers.formats import Format, Slice, read_slice
+from corpus.readers.formats import TEXT, Format, Slice, read_slice
 from corpus.readers.letters import explain_letters
 from tokenizer.sequence import Ids
 
@@ -72,7 +72,8 @@ class _Shard:
         )
 
     def _read(self, part: Part) -> PartResult:
-        source, markup = self.plan.sources[part.source], self.plan.settings.markup
+        source = self.plan.sources[part.source]
+        markup = self.plan.settings.markup and Format(source.format) in TEXT
         digest, size, records, bases = hashlib.sha256(), 0, 0, 0
         hash_while_reading = part.whole and Format(source.format) in _READ_FROM_START_TO_END
 

@@ -87,7 +87,7 @@ def read_slice(slice: Slice, *, field: str | None, markup: bool, observe: Observ
     observe : callable, optional
         Gets each block of stored bytes that is read, in the order of reading.
     """
-    if not (markup and slice.format in _TEXT):
+    if not (markup and slice.format in TEXT):
         yield from _batches(slice, field, observe)
         return
     for batch in _batches(slice, field, observe):
@@ -148,7 +148,9 @@ def _extension(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-_TEXT = (Format.JSONL, Format.PARQUET)
+TEXT = (Format.JSONL, Format.PARQUET)
+"""The formats whose text may have markup."""
+
 _SEEKING = (Format.PARQUET, Format.TWOBIT, Format.SHARDED_EDEN)
 _MAGIC = {
     b"PAR1": Format.PARQUET,

@@ -16,7 +16,7 @@ import pytest
 
 from conduct.errors import InputError
 from corpus.manifest import Manifest, verify
-from corpus.preparation.engines import InlineEngine
+from corpus.preparation.engines import LocalEngine
 from corpus.preparation.prepare import plan_preparation, prepare
 from corpus.preparation.settings import Settings
 from corpus.preparation.shard import prepare_shard
@@ -43,7 +43,7 @@ def files(corpus: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in corpus.iterdir()}
 
 
-class Backwards(InlineEngine):
+class Backwards(LocalEngine):
     def run(self, tasks, work, on_done) -> None:  # type: ignore[no-untyped-def]
         super().run(list(reversed(tasks)), work, on_done)
 
@@ -51,7 +51,7 @@ class Backwards(InlineEngine):
 @pytest.mark.parametrize("shard_bytes", [700, 3000, 20_000])
 def test_any_size_gives_the_same_documents(tmp_path: Path, genomes: list[Path], shard_bytes: int) -> None:
     whole = prepare(genomes, tmp_path / "whole", SETTINGS)
-    cut = prepare(genomes, tmp_path / "cut", SETTINGS, shard_bytes=shard_bytes, engine=Backwards())
+    cut = prepare(genomes, tmp_path / "cut", SETTINGS, shard_bytes=shard_bytes, engine=Backwards(1))
     assert documents(tmp_path / "cut") == documents(tmp_path / "whole")
     assert cut.sources == whole.sources
     for one, other in zip(cut.splits, whole.splits, strict=True):
