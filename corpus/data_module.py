@@ -182,7 +182,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the samples that a checkpoint had consumed.
 
-        Errors: `InputError` where corpus, weights, mode, stride, seq_length or seed are others: so would the samples be.
+        Errors: `InputError` for another corpus, weight, mode, stride, seq_length or seed: the samples would be others.
         """
         from megatron.core.num_microbatches_calculator import update_num_microbatches
 

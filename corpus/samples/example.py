@@ -104,7 +104,7 @@ _EOS, _a, _z, _CASE = (np.uint8(byte) for byte in (EOS.id, ord("a"), ord("z"), 3
 _TAG = TAG
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _write(stored, before, other_strand, weights, tokens, labels, loss_mask):  # type: ignore[no-untyped-def]
     """Write one run, without the `before` tokens that precede it, to the front of three arrays; returns its inputs."""
     tagged = find_tags(stored)[before:]

@@ -29,7 +29,7 @@ _ENDS_A_STRETCH[[EOS.id, *JOINS]] = True
 _COMPLEMENT = reverse_complement(np.arange(VOCAB_SIZE, dtype=np.uint8))[::-1].copy()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def find_tags(stored):  # type: ignore[no-untyped-def]
     """Where `stored` (uint8) is a tag, bars included: flags of its length, or an empty array where there is no bar."""
     bars = 0
@@ -46,7 +46,7 @@ def find_tags(stored):  # type: ignore[no-untyped-def]
     return tagged
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _mark_tags(document, tagged, may_begin_inside):  # type: ignore[no-untyped-def]
     inside = False
     if may_begin_inside:
@@ -63,7 +63,7 @@ def _mark_tags(document, tagged, may_begin_inside):  # type: ignore[no-untyped-d
         inside ^= bar
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def turn(run, tagged):  # type: ignore[no-untyped-def]
     """A copy of `run` with every stretch of bases reverse-complemented in its place; case kept.
 
@@ -81,7 +81,7 @@ def turn(run, tagged):  # type: ignore[no-untyped-def]
     return turned
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _stretch(run, tagged):  # type: ignore[no-untyped-def]
     """Length of the stretch of bases that `run` begins with."""
     end = 0

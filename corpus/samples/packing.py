@@ -15,7 +15,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 class Packing(NamedTuple):
-    """`order`: pieces window after window, in each as they were; `first`: where each window begins in it, [bins + 1]."""
+    """`order`: pieces, window after window; `first`: where each window begins in it, then its end, [windows + 1]."""
 
     order: Numbers
     first: Numbers
@@ -40,7 +40,7 @@ def pack(lengths: Numbers, seq_length: int) -> Packing:
     return Packing(*_by_window(window, windows))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _cut(starts, seq_length, first, length):  # type: ignore[no-untyped-def]
     piece = 0
     for document in range(len(starts) - 1):
@@ -51,7 +51,7 @@ def _cut(starts, seq_length, first, length):  # type: ignore[no-untyped-def]
             piece += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _longest_first(lengths, seq_length):  # type: ignore[no-untyped-def]
     """Pieces by falling length: a counting sort."""
     place = np.zeros(seq_length + 2, dtype=np.int64)
@@ -65,7 +65,7 @@ def _longest_first(lengths, seq_length):  # type: ignore[no-untyped-def]
     return order
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _best_fit(order, lengths, seq_length, window):  # type: ignore[no-untyped-def]
     """Set the window of each piece; returns the number of windows."""
     newest = np.full(seq_length + 1, -1, dtype=np.int64)  # by room: the open window that was listed last
@@ -91,7 +91,7 @@ def _best_fit(order, lengths, seq_length, window):  # type: ignore[no-untyped-de
     return windows
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _least_room(listed, length):  # type: ignore[no-untyped-def]
     """The lowest set bit from `length` on, or -1."""
     word = length >> 6
@@ -109,7 +109,7 @@ def _least_room(listed, length):  # type: ignore[no-untyped-def]
     return room
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _by_window(window, windows):  # type: ignore[no-untyped-def]
     first = np.zeros(windows + 1, dtype=np.int64)
     for chosen in window:

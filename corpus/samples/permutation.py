@@ -42,7 +42,7 @@ class Permutation:
         return values.reshape(array.shape)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _permute_many(indices, size, a, b, keys):  # type: ignore[no-untyped-def]
     values = np.empty_like(indices)
     for place in range(len(indices)):
@@ -50,7 +50,7 @@ def _permute_many(indices, size, a, b, keys):  # type: ignore[no-untyped-def]
     return values
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _permute(index, size, a, b, keys):  # type: ignore[no-untyped-def]
     value, size, a, b = uint64(index), uint64(size), uint64(a), uint64(b)
     while True:
@@ -63,7 +63,7 @@ def _permute(index, size, a, b, keys):  # type: ignore[no-untyped-def]
             return value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _mix(value):  # type: ignore[no-untyped-def]
     """The finaliser of SplitMix64 (Steele, Lea and Flood 2014), its upper half: a sum with a base stays in 64 bits."""
     value = (value ^ (value >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)

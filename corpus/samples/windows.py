@@ -120,7 +120,7 @@ def check_length(name: str, tokens: int) -> int:
     return tokens
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _windows(labels, seq_length, stride):  # type: ignore[no-untyped-def]
     """Windows of a document of so many labels."""
     if labels <= seq_length:
@@ -128,14 +128,14 @@ def _windows(labels, seq_length, stride):  # type: ignore[no-untyped-def]
     return (labels - seq_length + stride - 1) // stride + 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _count_windows(starts, seq_length, stride, counts):  # type: ignore[no-untyped-def]
     for document in range(len(starts) - 1):
         labels = starts[document + 1] - starts[document] - 1
         counts[document // DOCUMENTS_PER_COUNT] += _windows(labels, seq_length, stride)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _span(starts, window, seq_length, stride):  # type: ignore[no-untyped-def]
     """Stored tokens of the `window`th window of the documents at `starts`."""
     document = 0
@@ -149,7 +149,7 @@ def _span(starts, window, seq_length, stride):  # type: ignore[no-untyped-def]
         document += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _last_at_most(values, value):  # type: ignore[no-untyped-def]
     """Of sorted `values`, the last that is not above `value`."""
     low, high = 0, len(values)
