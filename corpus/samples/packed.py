@@ -59,7 +59,7 @@ def write_packing(stream: Stream, path: Path, seq_length: int, digest: bytes) ->
         atomic_file(path) as temporary,
         open(temporary, "wb") as file,
         tempfile.TemporaryFile(dir=path.parent) as firsts,
-        progress_bar(f"pack {path.stem}", total=stream.tokens, unit="B") as advance,
+        progress_bar(f"pack {path.stem}", total=stream.tokens - stream.documents, unit="B") as advance,
     ):
         file.write(bytes(HEADER.size))
         for start, labels in _chunks(stream, seq_length):
