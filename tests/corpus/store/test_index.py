@@ -33,6 +33,17 @@ def test_round_trip(tmp_path: Path, longest_sequence: int) -> None:
     assert pickle.loads(pickle.dumps(index)).document(7).tobytes() == DOCUMENTS[7]
 
 
+@pytest.mark.parametrize("longest_sequence", [2**31 - 1, 3, 4])
+def test_starts(tmp_path: Path, longest_sequence: int) -> None:
+    index = TokenIndex(write(tmp_path / "train", longest_sequence=longest_sequence))
+    expected = np.cumsum([0] + [len(document) for document in DOCUMENTS])
+    for first, last in ((0, 200), (0, 1), (7, 30), (199, 200)):
+        assert index.starts(first, last).tolist() == expected[first : last + 1].tolist()
+    for first, last in ((0, 0), (-1, 2), (5, 201)):
+        with pytest.raises(IndexError):
+            index.starts(first, last)
+
+
 def test_a_document_longer_than_int32_is_several_sequences(tmp_path: Path) -> None:
     """With the real limit, and the tokens thrown away: the lengths in the index are what counts."""
 
