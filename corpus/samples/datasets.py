@@ -13,7 +13,7 @@ from corpus.samples.blend import Blend, apportion, exact_shares
 from corpus.samples.dataset import SampleDataset
 from corpus.samples.order import OneAfterTheOther, Order, Shuffled, Spaced
 from corpus.samples.packed import PackedWindows, ensure_packed, pack_path
-from corpus.samples.windows import ConcatWindows, DocumentWindows, Windows
+from corpus.samples.windows import ConcatWindows, DocumentWindows, Windows, check_length, check_stride
 
 Mode = Literal["concat", "window", "packed"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -23,7 +23,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 class Cutting:
     """How splits are cut into samples: a mode of `MODES`, tokens a sample and, for windows, from one to the next.
 
-    Errors: `InputError` for an unknown mode, or a stride where there is none.
+    Errors: `InputError` for an unknown mode, a bad length, or a stride where there is none.
     """
 
     seq_length: int
@@ -33,8 +33,12 @@ class Cutting:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise InputError(f"is {self.mode!r}", where="dataset.mode", fix=nearest(self.mode, MODES))
-        if self.stride is not None and self.mode != "window":
+        check_length("dataset.sequence_length", self.seq_length)
+        if self.stride is None:
+            return
+        if self.mode != "window":
             raise InputError(f"is {self.stride}", where="dataset.stride", fix="It goes with dataset.mode=window alone.")
+        check_stride(self.stride, self.seq_length)
 
     def windows(self, corpus: Path, split: str) -> Windows:
         """The samples of a split of a prepared corpus; packed ones after `pack`."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import TypedDict
 
 import numpy as np
@@ -60,8 +61,8 @@ def make_example(
 
 def segments(lengths: Sequence[int], seq_length: int) -> npt.NDArray[np.int32]:
     """`cu_seqlens` of a packed sample of documents of so many inputs: `[3, 4], 10  ->  0 3 7 10`."""
-    ends = np.cumsum([0, *lengths], dtype=np.int32)
-    return ends if ends[-1] == seq_length else np.append(ends, np.int32(seq_length))
+    ends = list(accumulate(lengths, initial=0))
+    return np.array(ends if ends[-1] == seq_length else [*ends, seq_length], dtype=np.int32)
 
 
 def join_segments(samples: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:

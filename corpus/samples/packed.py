@@ -98,9 +98,8 @@ class PackedWindows:
         """The pieces of one window, in the order of the stream."""
         after = HEADER.size + PIECE.itemsize * self._pieces
         first, end = struct.unpack("<2q", self._read(16, after + 8 * sample))
-        rows = np.frombuffer(self._read(PIECE.itemsize * (end - first), HEADER.size + PIECE.itemsize * first), PIECE)
-        starts, labels = rows["start"].tolist(), rows["labels"].tolist()
-        return [(start, start + count + 1) for start, count in zip(starts, labels, strict=True)]
+        rows = self._read(PIECE.itemsize * (end - first), HEADER.size + PIECE.itemsize * first)
+        return [(start, start + labels + 1) for start, labels in struct.iter_unpack("<qi", rows)]
 
     def _read(self, size: int, offset: int) -> bytes:
         data = os.pread(self._file, size, offset)

@@ -85,10 +85,7 @@ class DocumentWindows:
 
     def __init__(self, stream: Stream, seq_length: int, stride: int | None = None) -> None:
         self.stream, self.seq_length = stream, check_length("seq_length", seq_length)
-        self.stride = check_length("stride", stride or seq_length)
-        if self.stride > seq_length:
-            problem = f"is {stride}, above the sequence length of {seq_length}"
-            raise InputError(problem, where="stride", fix="Bases between two windows would be lost; lower it.")
+        self.stride = seq_length if stride is None else check_stride(stride, seq_length)
         self._first_window = self._count()  # [counts + 1]
 
     def __len__(self) -> int:
@@ -118,6 +115,14 @@ def check_length(name: str, tokens: int) -> int:
     if tokens < 1:
         raise InputError(f"is {tokens}", where=name, fix="Give a number of tokens above 0.")
     return tokens
+
+
+def check_stride(stride: int, seq_length: int) -> int:
+    """`stride`, after the check that windows of `seq_length` leave no gaps. Errors: `InputError`."""
+    if check_length("dataset.stride", stride) > seq_length:
+        problem = f"is {stride}, above the sequence length of {seq_length}"
+        raise InputError(problem, where="dataset.stride", fix="Bases between two windows would be lost; lower it.")
+    return stride
 
 
 @njit(cache=True, nogil=True)

@@ -161,7 +161,7 @@ def test_evaluation_of_a_blend(corpus: Path, tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"seq_length": 0}, "seq_length: is 0"),
+        ({"seq_length": 0}, "sequence_length: is 0"),
         ({"mode": "windows"}, r"dataset\.mode: is 'windows'\. Did you mean 'window'"),
         ({"stride": 5}, r"dataset\.stride: is 5\. It goes with dataset\.mode=window"),
         ({"mode": "window", "stride": 65}, "stride: is 65, above the sequence length of 64"),
