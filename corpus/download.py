@@ -12,7 +12,7 @@ import httpx
 
 from conduct.errors import InputError
 from conduct.progress import Advance, progress_bar
-from corpus.manifest import sha256
+from corpus.checksum import sha256
 
 RETRIES = 6
 """Failures in a row, without a byte gained, after which a download is given up."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import xxhash
 
 from conduct.errors import InputError
+from corpus.checksum import xxh3_128
 from corpus.preparation.settings import Settings
 from corpus.store.index_format import bin_path, idx_path
 from corpus.typed_json import from_json, to_json
@@ -168,7 +169,7 @@ def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview
             raise InputError("is in the manifest but not in the folder", where=path, fix=_REMEDY)
         if (size := path.stat().st_size) != file.bytes:
             raise InputError(f"has {size:,} bytes, its manifest says {file.bytes:,}", where=path, fix=_REMEDY)
-        if full and checksum(path, observe) != file.xxh3_128:
+        if full and xxh3_128(path, observe) != file.xxh3_128:
             raise InputError("was changed: its checksum is not the manifest's", where=path, fix=_REMEDY)
     return manifest
 
@@ -178,17 +179,5 @@ def stored_files(prefix: Path, bin_checksum: str) -> tuple[StoredFile, ...]:
     idx = idx_path(prefix)
     return tuple(
         StoredFile(name=path.name, bytes=path.stat().st_size, xxh3_128=digest)
-        for path, digest in ((bin_path(prefix), bin_checksum), (idx, checksum(idx)))
+        for path, digest in ((bin_path(prefix), bin_checksum), (idx, xxh3_128(idx)))
     )
-
-
-def checksum(path: Path, observe: Callable[[memoryview], object] | None = None) -> str:
-    """XXH3-128 of a file, in hexadecimal: against damage, not against forgery."""
-    digest = xxhash.xxh3_128()
-    buffer = memoryview(bytearray(1 << 20))
-    with open(path, "rb", buffering=0) as stream:
-        while count := stream.readinto(buffer):
-            digest.update(buffer[:count])
-            if observe:
-                observe(buffer[:count])
-    return digest.hexdigest()

@@ -3,7 +3,6 @@
 A plan depends on the sources, their sizes and the settings alone, so the corpus is the same whatever does the work.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import xxhash
 
 from conduct.errors import InputError
 from configs.locate import CONFIGS
+from corpus.checksum import sha256
 from corpus.manifest import FORMAT_VERSION
 from corpus.preparation.settings import Settings
 from corpus.readers.compression import STANDARD_INPUT
@@ -124,16 +124,6 @@ def read_plan(path: Path) -> Plan:
     except (FileNotFoundError, NotADirectoryError):
         fix = "Name the working folder that genomic-llama prepare --plan-only printed."
         raise InputError("holds no plan of a preparation", where=path.parent, fix=fix) from None
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal. Errors: `InputError`."""
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        fix = "Check the path and its permissions."
-        raise InputError(f"cannot be read: {error.strerror}", where=path, fix=fix) from None
 
 
 @lru_cache(maxsize=1)

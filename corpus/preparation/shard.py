@@ -13,10 +13,11 @@ import numpy.typing as npt
 from conduct.atomic import full_disk, sync
 from conduct.errors import InputError
 from corpus.batch import Batch
+from corpus.checksum import sha256
 from corpus.composition import BASES, FOREIGN, Counts, count_letters
 from corpus.preparation.documents import cut, keep
 from corpus.preparation.exclusion import Excluder
-from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan, sha256
+from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, write_result
 from corpus.preparation.split import SPLITS, Splits, Splitter

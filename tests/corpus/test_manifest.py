@@ -5,18 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from corpora import prepare
 
 from conduct.errors import InputError
 from corpus.manifest import read_manifest, verify
-from corpus.preparation.prepare import prepare
-from corpus.preparation.settings import Settings
-from corpus.preparation.split import SplitRule
 from corpus.read import open_split, read_documents
 
 
 @pytest.fixture
 def corpus(tmp_path: Path, write_fasta: Callable[..., Path], contigs: dict[str, bytes]) -> Path:
-    prepare([write_fasta(contigs)], tmp_path / "corpus", Settings(split=SplitRule(validation_fraction=0.2)))
+    prepare([write_fasta(contigs)], tmp_path / "corpus", validation_fraction=0.2)
     return tmp_path / "corpus"
 
 
@@ -39,10 +37,16 @@ Change = Callable[[dict[str, object]], object]
         (lambda m: m.update(exluded="x"), "unknown key 'exluded'. Did you mean 'excluded'?"),
         (lambda m: m["settings"]["split"].update(seed="0"), "settings.split.seed: is '0', not a int"),
         (lambda m: m["settings"]["split"].update(seed=True), "settings.split.seed: is True"),
-        (lambda m: m["splits"][1]["shards"][0]["files"][0].update(bytes=None), "splits[1].shards[0].files[0].bytes: is None"),
+        (
+            lambda m: m["splits"][1]["shards"][0]["files"][0].update(bytes=None),
+            "splits[1].shards[0].files[0].bytes: is None",
+        ),
         (lambda m: m["splits"][0]["composition"].update(A=1.5), "splits[0].composition.A: is 1.5"),
         (lambda m: m.update(sources={}), "sources: is {}, not a list"),
-        (lambda m: m["splits"][0]["shards"][0]["files"][0].update(name="../train.bin"), "names '../train.bin', which is outside the folder"),
+        (
+            lambda m: m["splits"][0]["shards"][0]["files"][0].update(name="../train.bin"),
+            "names '../train.bin', which is outside the folder",
+        ),
     ],
 )
 def test_a_wrong_manifest(corpus: Path, change: Change, problem: str) -> None:

@@ -7,27 +7,17 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from corpora import prepare
 
 from conduct.errors import InputError
-from corpus.manifest import Manifest, verify
-from corpus.preparation.prepare import prepare as prepare_corpus
-from corpus.preparation.settings import Settings
-from corpus.preparation.split import SplitRule
+from corpus.manifest import verify
 from corpus.read import read_documents
 from tokenizer.sequence import reverse_complement
 
 WriteFasta = Callable[..., Path]
-
-
-def prepare(
-    sources: list[Path], out: Path, *, overwrite: bool = False, segment_length: int | None = None, **split: Any
-) -> Manifest:
-    settings = Settings(split=SplitRule(**split), segment_length=segment_length)
-    return prepare_corpus(sources, out, settings, overwrite=overwrite)
 
 
 def documents(corpus: Path) -> dict[str, list[bytes]]:
@@ -70,7 +60,11 @@ def test_counts(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, byte
         assert split.composition == letters | {"other": len(text) - sum(letters.values())}
         assert split.soft_masked == sum(letter in b"acgtn" for letter in text)
         assert split.bases == len(text)
-        assert split.tokens == split.bases + split.documents == (tmp_path / "out" / f"{split.name}-00000.bin").stat().st_size
+        assert (
+            split.tokens
+            == split.bases + split.documents
+            == (tmp_path / "out" / f"{split.name}-00000.bin").stat().st_size
+        )
 
 
 def test_composition_of_long_and_odd_sequences(tmp_path: Path, write_fasta: WriteFasta) -> None:
@@ -214,7 +208,7 @@ def test_a_full_disk_and_no_torch(tmp_path: Path, write_fasta: WriteFasta) -> No
 import json, resource, sys
 from pathlib import Path
 from conduct.errors import InputError
-from corpus.preparation.prepare import prepare
+from corpora import prepare
 from corpus.preparation.settings import Settings
 from corpus.preparation.split import SplitRule
 small, large, out = map(Path, sys.argv[1:])

@@ -1,9 +1,5 @@
 """Shards: whatever their size, their order, and however often the work is killed, the corpus is the same."""
 
-import json
-import multiprocessing
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +11,7 @@ import numpy as np
 import pytest
 
 from conduct.errors import InputError
-from corpus.manifest import Manifest, verify
+from corpus.manifest import verify
 from corpus.preparation.engines import LocalEngine
 from corpus.preparation.prepare import plan_preparation, prepare
 from corpus.preparation.settings import Settings
@@ -67,7 +63,9 @@ def test_any_size_gives_the_same_documents(tmp_path: Path, genomes: list[Path], 
 
 def test_histograms(tmp_path: Path, write_fasta: WriteFasta) -> None:
     records = {"a": b"GGCC" * 4, "b": b"ACGT" * 4, "c": b"N" * 1024, "d": b"acgtG"}
-    split = prepare([write_fasta(records)], tmp_path / "out", Settings(split=SplitRule(validation_fraction=0))).splits[0]
+    split = prepare([write_fasta(records)], tmp_path / "out", Settings(split=SplitRule(validation_fraction=0))).splits[
+        0
+    ]
     assert split.length_histogram == {"9": 1, "16": 2, "40": 1}  # floor(4 log2 of 5, 16, 1024)
     assert split.gc_histogram == {"50": 1, "60": 1, "100": 1}  # of N alone there is none
 
@@ -163,7 +161,9 @@ prepare([Path(sys.argv[1])], Path(sys.argv[2]), Settings(split=SplitRule(validat
     kills, moments = 0, np.random.default_rng(1).uniform(0.02, 0.5, 30)
     for moment in moments:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, str(large), str(tmp_path / "out")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-c", code, str(large), str(tmp_path / "out")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         assert process.stdout is not None
         process.stdout.readline()
