@@ -208,7 +208,7 @@ def test_a_full_disk_and_no_torch(tmp_path: Path, write_fasta: WriteFasta) -> No
 import json, resource, sys
 from pathlib import Path
 from conduct.errors import InputError
-from corpora import prepare
+from corpus.preparation.prepare import prepare
 from corpus.preparation.settings import Settings
 from corpus.preparation.split import SplitRule
 small, large, out = map(Path, sys.argv[1:])
