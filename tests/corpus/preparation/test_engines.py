@@ -78,6 +78,12 @@ def test_an_unreachable_cluster_is_an_error(tmp_path: Path) -> None:
     assert "nowhere: no Ray cluster" in done.stdout
 
 
+def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match="not installed"):
+        RayEngine().run([1], print, print)
+
+
 def test_no_task_and_no_process() -> None:
     LocalEngine(2).run([], print, print)
     with pytest.raises(InputError, match="processes"):
