@@ -56,10 +56,9 @@ def download(
         raise InputError(f"is {connections}", where="connections", fix="Give 1 or more.")
     total = sum(file.size - file.fetched(out) for file in files)
     stop = threading.Event()
-    timeout = httpx.Timeout(30, read=60)
     with (
         progress_bar("download", total=total, unit="B") as advance,
-        httpx.Client(timeout=timeout, follow_redirects=True, headers=headers) as client,
+        httpx.Client(timeout=30, follow_redirects=True, headers=headers) as client,
         ThreadPoolExecutor(connections) as threads,
     ):
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpus.manifest import Manifest, Source, read_manifest
-from evaluation.quantities import exact, short
+from pages.quantities import exact, short
 
 SHOWN_SOURCES = 20
 

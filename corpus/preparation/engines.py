@@ -148,8 +148,11 @@ class RayEngine:
 
     def run(self, tasks: Sequence[int], work: Work, on_done: Callable[[int], None]) -> None:
         """As `Engine.run`."""
-        import ray
-        from ray.exceptions import RayError, RayTaskError
+        try:
+            import ray
+            from ray.exceptions import RayError, RayTaskError
+        except ModuleNotFoundError:
+            raise InputError("Ray is not installed", fix="Install the extra: pip install -e '.[ray]'.") from None
 
         with _ray_cluster(self._address):
             remote = ray.remote(max_retries=self._retries, num_cpus=1)(_call)
