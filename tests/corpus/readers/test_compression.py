@@ -73,7 +73,8 @@ def named_gzip(text: bytes) -> bytes:
 def test_whole(tmp_path: Path, make: Callable[[Path], bytes]) -> None:
     (tmp_path / "x.txt").write_bytes(make(tmp_path))
     assert content(tmp_path / "x.txt") == TEXT
-    assert TEXT.startswith(first_bytes(tmp_path / "x.txt")[:90])
+    head = first_bytes(tmp_path / "x.txt")
+    assert (len(head) > 90, TEXT.startswith(head)) == (True, True)
     assert is_compressed(tmp_path / "x.txt") == (make(tmp_path) != TEXT)
 
 
