@@ -18,7 +18,10 @@ STANDARD_INPUT = Path("-")
 
 READ = 1 << 18
 HEAD = 1 << 12
-"""Stored bytes that tell what a source is."""
+"""Stored bytes that tell how a source is compressed."""
+
+_DECODABLE = 1 << 18
+"""Stored bytes that a decoder makes something of: zstd takes a block whole, of up to 128 KiB."""
 
 Observe = Callable[[memoryview], object]
 
@@ -59,12 +62,12 @@ def is_compressed(path: Path) -> bool:
 
 
 def first_bytes(path: Path) -> bytes:
-    """The first decompressed bytes of `path`, some thousand. Errors: those of `open_source`."""
+    """The first decompressed bytes of `path`, up to `HEAD`. Errors: those of `open_source`."""
     with named_errors(path), _raw(path) as raw:
-        head = _look(raw)
+        head = _look(raw, _DECODABLE)
         codec = _codec(path, head)
         if codec is None:
-            return head
+            return head[:HEAD]
         return _buffered(MemberStream(path, io.BytesIO(head), codec, whole=False)).read(HEAD)
 
 
@@ -98,11 +101,11 @@ def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
     return io.BufferedReader(raw, READ)
 
 
-def _look(raw: io.FileIO | StandardInput) -> bytes:
+def _look(raw: io.FileIO | StandardInput, size: int = HEAD) -> bytes:
     """The first bytes, which are read again."""
     if isinstance(raw, StandardInput):
-        return raw.head(HEAD)
-    head = raw.read(HEAD) or b""
+        return raw.head(size)
+    head = raw.read(size) or b""
     raw.seek(0)
     return head
 

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from conduct.errors import InputError
 from corpus.batch import Batch
-from corpus.readers import fasta_scanner as scanner
-from corpus.readers import scanning
+from corpus.readers import scanner
 from corpus.readers.compression import Observe, open_source
 from corpus.readers.letters import explain_letters
-from corpus.readers.lines import INNER_RETURN, NO_NAME
-from corpus.readers.scanning import State, scan_batches
+from corpus.readers.scanner import State
+from corpus.readers.scanning import scan_batches
 from corpus.readers.window import LONGEST_HEADER, Columns, Window
 from tokenizer.sequence import not_nucleotides
 
@@ -62,11 +61,10 @@ def read_fasta_stream(
 
     def scan(state: State) -> tuple[int, State]:
         limit = window.end if stop is None else stop - window.offset
-        text = (window.text, window.end, window.final, limit)
-        return scanner.scan(*text, state, columns.tokens, columns.bounds, columns.names, columns.descriptions)
+        return scanner.scan_fasta(window.text, window.end, window.final, limit, state, columns.full, *columns.arrays)
 
     status, state = yield from scan_batches(window, columns, scan, longest=LONGEST_HEADER)
-    if status != scanning.END:
+    if status != scanner.END:
         raise _error(status, window, f"{where}, record {columns.next_number}", columns.last_name(state.names), where)
     if not start and columns.next_number == 1 and window.position == window.end:
         raise InputError("holds no record", where=where, fix="Leave it out, or check how it was made.")
@@ -92,13 +90,13 @@ def _error(status: int, window: Window, record: str, name: str, where: object) -
     if status == scanner.EMPTY:
         fix = "Remove the record, or complete the file."
         return InputError("has no sequence", where=f"{record} {name!r}", fix=fix)
-    if status == INNER_RETURN or b"\r" in line.rstrip(b"\r"):
+    if status == scanner.INNER_RETURN or b"\r" in line.rstrip(b"\r"):
         fix = "Convert it: tr '\\r' '\\n'."
         return InputError("has old Macintosh line ends (CR only)", where=where, fix=fix)
-    if status == scanning.TOO_LONG:
+    if status == scanner.TOO_LONG:
         problem = f"its header is longer than {LONGEST_HEADER:,} bytes"
         return InputError(problem, where=record, fix="Check how it was made.")
-    assert status == NO_NAME
+    assert status == scanner.NO_NAME
     header = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
     return InputError(f"has no name: its header is {header!r}", where=record, fix="Name it right after the '>'.")
 

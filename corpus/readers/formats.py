@@ -48,14 +48,13 @@ def detect_format(path: Path) -> Format:
     """The format that the first bytes of `path` show; where they show none, that of its extension, whose reader says
     what is wrong. Errors: `InputError` where neither shows one, or `open_source`'s.
     """
-    head = first_bytes(path)
-    format = next((format for magic, format in _MAGIC.items() if head.startswith(magic)), None)
-    if format and is_compressed(path):
-        raise InputError(f"is compressed {format.value}", where=path, fix="Decompress it first.")
-    mark = head.lstrip()[:1]
-    format = format or _MARKS.get(mark) or _EXTENSIONS.get(_extension(path))
-    if not head:
+    head, compressed = first_bytes(path), is_compressed(path)
+    if not head and not compressed:
         raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
+    format = next((format for magic, format in _MAGIC.items() if head.startswith(magic)), None)
+    if format and compressed:
+        raise InputError(f"is compressed {format.value}", where=path, fix="Decompress it first.")
+    format = format or _MARKS.get(head.lstrip()[:1]) or _EXTENSIONS.get(_extension(path))
     if format is None:
         raise InputError(f"is of no known format: it starts with {head[:16]!r}", where=path, fix=_FIX)
     if path == STANDARD_INPUT and format in _SEEKING:

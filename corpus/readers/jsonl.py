@@ -32,65 +32,62 @@ def read_jsonl_stream(
     Errors: `InputError` with the line and its offset, after the batch of those before it.
     """
     builder = BatchBuilder()
-    offset = _skip_line(stream, start) if start else 0
-    numbered = _Place(path, start=offset)
+    offset = begin = _skip_line(stream, start) if start else 0
+    number, empty = 1, True
     fields = (field,) if field else SEQUENCE_FIELDS
-    empty = True
     while (stop is None or offset < stop) and (line := stream.readline(longest_line + 1)):
-        try:
-            if len(line) > longest_line:
-                raise numbered.error(f"is longer than {longest_line:,} bytes", "Check how it was made.")
-            record = _record(line, fields, numbered) if not line.isspace() else None
-        except InputError:
-            yield from builder.finish()
-            raise
-        if record:
+        if not line.isspace():
+            try:
+                name, sequence = _record(line, fields, longest_line)
+            except InputError as error:
+                yield from builder.finish()
+                number += _count_lines(path, begin) if begin else 0
+                where = f"{path}, line {number} (byte {offset:,})"
+                raise InputError(error.problem, where=where, fix=error.fix) from None
+            yield from builder.add(name, "", sequence)
             empty = False
-            yield from builder.add(*record)
         offset += len(line)
-        numbered.next(offset)
+        number += 1
     yield from builder.finish()
     if empty and not start and not stream.peek(1):
         raise InputError("holds no record", where=path, fix="Leave it out, or check how it was made.")
 
 
-class _Place:
-    """The line that is read: where it begins, and its number, which a slice has to count for."""
-
-    def __init__(self, path: Path, *, start: int) -> None:
-        self._path, self._start, self._offset, self._line = path, start, start, 1
-
-    def next(self, offset: int) -> None:
-        self._offset = offset
-        self._line += 1
-
-    def error(self, problem: str, fix: str) -> InputError:
-        number = self._line + (_count_lines(self._path, self._start) if self._start else 0)
-        return InputError(problem, where=f"{self._path}, line {number} (byte {self._offset:,})", fix=fix)
-
-
-def _record(line: bytes, fields: tuple[str, ...], place: _Place) -> tuple[str, str, bytes]:
-    """Name, description and sequence of one line."""
+def _record(line: bytes, fields: tuple[str, ...], longest: int) -> tuple[str, bytes]:
+    """Name and sequence of one line. Errors: `InputError` that does not say where."""
+    if len(line) > longest:
+        raise InputError(f"is longer than {longest:,} bytes", fix="Check how it was made.")
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise place.error(f"is no JSON: {error}", "Repair the line, or remove it.") from None
+        raise InputError(f"is no JSON: {error}", fix="Repair the line, or remove it.") from None
     if not isinstance(row, dict):
-        raise place.error(f"is {_kind(row)}, not an object", 'Give lines such as {"text": "ACGT"}.')
-    field = next((name for name in fields if name in row), None)
-    if field is None:
-        there = ", ".join(map(repr, row)) or "none"
-        raise place.error(f"has no field {fields[0]!r}; its fields are: {there[:500]}", "Name the field with --field.")
-    text = row[field]
-    if not isinstance(text, str):
-        raise place.error(f"field {field!r} is {_kind(text)}, not a string", "Repair the line, or name another field.")
-    if not text:
-        raise place.error(f"field {field!r} is empty", "Remove the line.")
-    sequence = text.encode()
+        raise InputError(f"is {_kind(row)}, not an object", fix='Give lines such as {"text": "ACGT"}.')
+    sequence = _text(row, fields).encode()
     if b"\0" in sequence:
-        raise place.error(f"field {field!r} has a NUL at base {sequence.index(0) + 1}", "Repair the line.")
-    name = next((row[key] for key in NAME_FIELDS if isinstance(row.get(key), str | int)), "")
-    return str(name), "", sequence
+        raise InputError(f"its text has a NUL at base {sequence.index(0) + 1}", fix="Repair the line.")
+    return _name(row), sequence
+
+
+def _text(row: dict[str, Any], fields: tuple[str, ...]) -> str:
+    for field in fields:
+        text = row.get(field)
+        if text and isinstance(text, str):
+            return text
+        if field in row:
+            how = "empty" if text == "" else f"{_kind(text)}, not a string"
+            raise InputError(f"field {field!r} is {how}", fix="Repair or remove the line, or name another field.")
+    there = ", ".join(map(repr, row)) or "none"
+    problem = f"has no field {' or '.join(map(repr, fields))}; its fields are: {there[:500]}"
+    raise InputError(problem, fix="Name the field with --field.")
+
+
+def _name(row: dict[str, Any]) -> str:
+    for field in NAME_FIELDS:
+        name = row.get(field)
+        if isinstance(name, str | int):
+            return str(name)
+    return ""
 
 
 def _kind(value: Any) -> str:

@@ -15,7 +15,7 @@ from conduct.errors import InputError
 from corpus.batch import BATCH_BYTES, Batch
 from corpus.readers.compression import Observe, ObservedFile, named_errors
 from corpus.readers.jsonl import NAME_FIELDS, SEQUENCE_FIELDS
-from corpus.readers.lines import copy, find
+from corpus.readers.scanner import find
 from corpus.readers.window import RECORDS
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
@@ -141,9 +141,10 @@ def _separate(data: Ids, offsets: npt.NDArray[np.int64], tokens: Ids) -> None:
     """Each piece of `data`, and EOS after it."""
     filled = 0
     for index in range(len(offsets) - 1):
-        filled = copy(data, offsets[index], offsets[index + 1], tokens, filled)
-        tokens[filled] = _EOS
-        filled += 1
+        end = filled + offsets[index + 1] - offsets[index]
+        tokens[filled:end] = data[offsets[index] : offsets[index + 1]]
+        tokens[end] = _EOS
+        filled = end + 1
 
 
 def _strings(column: Any) -> list[str]:

@@ -1,30 +1,10 @@
 """How a compiled scanner is driven: over one window after the other, into one batch after the other."""
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple
 
 from corpus.batch import Batch
+from corpus.readers.scanner import FULL, MORE, TOO_LONG, State
 from corpus.readers.window import Columns, Window
-
-MORE, FULL, END, TOO_LONG = 1, 2, 3, 4
-"""Why a scan stopped: the window is used up; the batch is full; the slice or file ends; what must lie in one window is
-longer than allowed. Each scanner has errors of its own."""
-
-
-class State(NamedTuple):
-    """Where a scan is: in the window, and how much of each column is filled.
-
-    `open`: a header was read and its record not yet ended. `inside`: the next byte continues a line of sequence.
-    """
-
-    position: int
-    records: int = 0
-    filled: int = 0
-    names: int = 0
-    descriptions: int = 0
-    open: bool = False
-    inside: bool = False
-
 
 Scan = Callable[[State], tuple[int, State]]
 

@@ -53,7 +53,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
             yield connection
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise InputError(f"is damaged, or no SQLite database: {error}", where=path, fix="Fetch it again.") from None
 
 

@@ -22,8 +22,8 @@ SIGNATURE = 0x1A412743
 
 _BASES = np.frombuffer(b"TCAG", dtype=np.uint8)
 _SHIFTS = np.array([6, 4, 2, 0], dtype=np.uint8)
-_FOUR_BASES: Ids = _BASES[(np.arange(256, dtype=np.uint8)[:, None] >> _SHIFTS) & 3]
-"""Bases of each byte, [256, 4]; the first is in the high bits."""
+_FOUR_BASES = _BASES[(np.arange(256, dtype=np.uint8)[:, None] >> _SHIFTS) & 3].view(np.uint32)[:, 0]
+"""Bases of each byte, [256], four in a word as they follow one another in memory; the first is in the high bits."""
 
 _N, _LOWER = ord("N"), 32
 
@@ -124,8 +124,7 @@ def _sequence(file: _File, entry: Entry) -> Ids:
     masked = _runs(file, length, f"{what}, its soft-masked runs,")
     file.integers(1, what)  # reserved
     packed = np.frombuffer(file.read((length + 3) // 4, what), dtype=np.uint8)
-    bases: Ids = np.empty(4 * len(packed), dtype=np.uint8)
-    _unpack(packed, _FOUR_BASES, bases)
+    bases = _unpack(packed, _FOUR_BASES).view(np.uint8)
     _apply(bases, *unknown, *masked)
     return bases[:length]
 
@@ -143,10 +142,11 @@ def _runs(file: _File, length: int, what: str) -> Runs:
 
 
 @njit(cache=True, nogil=True)
-def _unpack(packed: Ids, four_bases: Ids, bases: Ids) -> None:
+def _unpack(packed: Ids, four_bases: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    words = np.empty(len(packed), dtype=np.uint32)
     for index in range(len(packed)):
-        for part in range(4):
-            bases[4 * index + part] = four_bases[packed[index], part]
+        words[index] = four_bases[packed[index]]
+    return words
 
 
 @njit(cache=True, nogil=True)

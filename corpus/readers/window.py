@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import numpy.typing as npt
 
 from corpus.batch import BATCH_BYTES, Batch
 from tokenizer.sequence import Ids
@@ -47,10 +48,16 @@ class Columns:
     """Growing columns of a batch; names and descriptions are bytes with a line feed after each."""
 
     def __init__(self) -> None:
+        self.full = BATCH_BYTES
         self._first = 1
         self.bounds = np.zeros(RECORDS + 1, dtype=np.int64)
         self.names = self.descriptions = np.empty(0, dtype=np.uint8)
         self.tokens = _fresh()
+
+    @property
+    def arrays(self) -> tuple[Ids, npt.NDArray[np.int64], Ids, Ids]:
+        """What a scanner fills: tokens, bounds, names, descriptions."""
+        return self.tokens, self.bounds, self.names, self.descriptions
 
     def reserve(self, used: tuple[int, int, int], more: int) -> None:
         """Make room for `more` bytes after the `used` ones of tokens, names and descriptions."""

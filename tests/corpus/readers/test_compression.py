@@ -73,7 +73,8 @@ def named_gzip(text: bytes) -> bytes:
 def test_whole(tmp_path: Path, make: Callable[[Path], bytes]) -> None:
     (tmp_path / "x.txt").write_bytes(make(tmp_path))
     assert content(tmp_path / "x.txt") == TEXT
-    assert TEXT.startswith(first_bytes(tmp_path / "x.txt")[:90])
+    head = first_bytes(tmp_path / "x.txt")
+    assert (len(head) > 90, TEXT.startswith(head)) == (True, True)
     assert is_compressed(tmp_path / "x.txt") == (make(tmp_path) != TEXT)
 
 
@@ -99,7 +100,7 @@ def damaged(path: Path, data: bytes) -> tuple[str, list[int]]:
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstd], ids=["gzip", "zstd"])
 def test_cut_anywhere(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
-    first, second = compress(TEXT[:500]), compress(TEXT[500:])
+    first, second = compress(TEXT[:200]), compress(TEXT[200:500])
     for cut in range(4, len(first + second)):
         if cut == len(first):
             continue

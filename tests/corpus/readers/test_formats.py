@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +143,19 @@ def test_errors_in_a_slice_name_their_place(tmp_path: Path) -> None:
     late = Slice(path=path, format=Format.FASTA, start=4, stop=None)
     with pytest.raises(InputError, match=r"x.fa, from byte 4, record 1 'b': has no sequence"):
         rows(read_slice(late, field=None, markup=False))
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"])
+def test_standard_input(compress: Callable[[bytes], bytes]) -> None:
+    code = """
+from pathlib import Path
+from corpus.readers.formats import *
+path = Path("-")
+format = detect_format(path)
+[part] = slices(path, format, 1)
+[batch] = read_slice(part, field=None, markup=False)
+print(format.value, batch.names, batch.tokens.tobytes())
+"""
+    result = subprocess.run([sys.executable, "-c", code], input=compress(JSONL), capture_output=True, check=True)
+    tokens = b"".join(sequence + b"\0" for _, _, sequence in ROWS)
+    assert result.stdout.decode() == f"jsonl ['a', 'b', 'c', 'd'] {tokens!r}\n"

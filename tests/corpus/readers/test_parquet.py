@@ -75,17 +75,14 @@ def test_errors_name_the_row_of_the_file(tmp_path: Path) -> None:
 
 
 def test_damaged_pages(tmp_path: Path) -> None:
-    """Every byte of the pages is covered: by their checksums where the writer made them."""
+    """Seen by the checksums of the pages, where the writer made them."""
     path = tmp_path / "x.parquet"
     table = pa.table({"text": ["ACGTACGTAC" * 5, "GGCC" * 9]})
-    pq.write_table(table, path, write_page_checksum=True, use_dictionary=False, compression="none")
+    options = {"use_dictionary": False, "compression": "none", "write_statistics": False}
+    pq.write_table(table, path, write_page_checksum=True, **options)
     data = path.read_bytes()
-    at = data.index(b"ACGTACGTAC")
-    for place in range(at, at + 50):
-        path.write_bytes(
-            data[:place] + b"T" + data[place + 1 :]
-            if data[place] != ord("T")
-            else data[:place] + b"A" + data[place + 1 :]
-        )
+    start = data.index(b"ACGTACGTAC")
+    for place in range(start, start + 50):
+        path.write_bytes(data[:place] + b"N" + data[place + 1 :])
         with pytest.raises(InputError, match="is damaged"):
             read(path)
