@@ -59,9 +59,9 @@ def main() -> None:
         lengths = document_lengths(given.documents)
         write_corpus(Path(folder) / "train", lengths)
         for row in itertools.chain(
-            *reopening(Path(folder) / "many", given.reopen),
-            *serving(Path(folder) / "train", given.seconds),
-            *packing(document_lengths(1_000_000), given.peer_documents),
+            reopening(Path(folder) / "many", given.reopen),
+            serving(Path(folder) / "train", given.seconds),
+            packing(document_lengths(1_000_000), given.peer_documents),
         ):
             rows.append(row)
             print(f"{row.work:32} {row.who:44} {row.value:14,.4g} {row.unit}", flush=True)
