@@ -28,8 +28,8 @@ from corpus.samples.order import Shuffled
 from corpus.samples.packed import PackedWindows, write_packing
 from corpus.samples.packing import cut, pack
 from corpus.samples.windows import ConcatWindows, DocumentWindows, Windows
-from corpus.store.stream import TokenStream
 from corpus.store.index_format import HEADER, MAGIC, UINT8, VERSION, bin_path, idx_path
+from corpus.store.stream import TokenStream
 
 SEQ_LENGTH = 8192
 

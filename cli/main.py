@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import corpus
+from cli.prepare import prepare
 from conduct.errors import InputError
 
 app = typer.Typer(
@@ -49,7 +50,7 @@ def main() -> None:
         sys.exit(1)
 
 
-app.command()(corpus.prepare)
+app.command()(prepare)
 app.add_typer(corpus.app, name="corpus")
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
-from corpus.card_data import CardData, SourceRow, SplitRow, card_data
+from corpus.card_data import CardData, card_data, gc_and_known
 from corpus.card_figures import gc_figure, length_figure
 from corpus.histogram import gc_summary, length_summary
-from corpus.manifest import read_manifest
+from corpus.manifest import Source, Split, read_manifest
 from corpus.typed_json import from_json, to_json
 from pages.page import write_page, write_text
 from pages.quantities import exact, short
@@ -53,7 +53,7 @@ def write_card(corpus: Path, out: Path, text: CardText | None = None) -> tuple[P
 
     Errors: `InputError` where there is no corpus.
     """
-    data, text = card_data(to_json(read_manifest(corpus))), text or CardText()
+    data, text = card_data(read_manifest(corpus)), text or CardText()
     return write_card_of(data, text, Path(out), name=Path(corpus).resolve().name)
 
 
@@ -75,7 +75,7 @@ def write_card_of(data: CardData, text: CardText, out: Path, *, name: str) -> tu
         "sources": [_source_cells(source, text) for source in data.sources[:SHOWN_SOURCES]],
         "more_sources": len(data.sources) - SHOWN_SOURCES,
         "settings": data.settings,
-        "versions": (("prepared", data.created), *data.versions),
+        "versions": data.versions,
     }
     figures = {
         "length_svg": Markup(length_figure(data.lengths)) if data.lengths else "",
@@ -105,9 +105,10 @@ def _large_tiles(data: CardData) -> list[dict[str, str]]:
 
 def _small_tiles(data: CardData) -> list[dict[str, str]]:
     left_out = sum(count for _, count in data.excluded)
+    n_bases = data.composition["N"]
     return [
-        {"label": "GC", "value": _share(data.gc_bases, data.acgt_bases), "note": "of A, C, G and T"},
-        {"label": "N", "value": _share(data.n_bases, data.bases), "note": f"{exact(data.n_bases)} bases"},
+        {"label": "GC", "value": _share(*gc_and_known(data.composition)), "note": "of A, C, G and T"},
+        {"label": "N", "value": _share(n_bases, data.bases), "note": f"{exact(n_bases)} bases"},
         {"label": "Soft-masked", "value": _share(data.soft_masked, data.bases), "note": "lower-case bases: repeats"},
         {"label": "Left out", "value": short(left_out), "note": "records, by the rules below"},
     ]
@@ -122,19 +123,19 @@ def _shares(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     ]
 
 
-def _split_cells(split: SplitRow) -> Sequence[str]:
+def _split_cells(split: Split) -> Sequence[str]:
     return (
         split.name,
         exact(split.documents),
         exact(split.bases),
         exact(split.tokens),
-        _share(split.gc_bases, split.acgt_bases),
-        _share(split.n_bases, split.bases),
+        _share(*gc_and_known(split.composition)),
+        _share(split.composition["N"], split.bases),
         _share(split.soft_masked, split.bases),
     )
 
 
-def _source_cells(source: SourceRow, text: CardText) -> Sequence[str]:
+def _source_cells(source: Source, text: CardText) -> Sequence[str]:
     name = Path(source.path).name
     licence = next((text.source_licences[key] for key in text.source_licences if fnmatch(name, key)), text.licence)
     counts = (exact(source.records), exact(source.bases), exact(source.bytes))

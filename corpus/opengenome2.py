@@ -18,7 +18,6 @@ from conduct.atomic import atomic_file
 from conduct.errors import InputError, nearest
 from corpus.download import RemoteFile, download
 from corpus.hub import DatasetRepository
-from corpus.preparation.exclusion import ExclusionRule
 
 REPOSITORY = "arcinstitute/opengenome2"
 ROOT = "json/pretraining_or_both_phases"
@@ -38,9 +37,6 @@ SOURCES: Mapping[str, str] = {
 """The sources of Evo 2's blend at 8k, and the folder of each."""
 
 SPLITS = ("train", "valid", "test")
-
-EXCLUSION = ExclusionRule(preset=("eukaryotic_viruses",))
-"""What a corpus of OpenGenome2 leaves out unless told otherwise: OpenGenome2 does so itself; this says it again."""
 
 _FILE = re.compile(r"[\w.-]+_(?P<split>train|valid|test)_chunk\d+\.jsonl\.gz", re.ASCII)
 

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from corpora import prepare
 
 from conduct.errors import InputError
 from corpus.card import CardText, read_card_text, write_card, write_card_of
-from corpus.card_data import card_data
+from corpus.card_data import CardData, card_data
 from corpus.histogram import gc_summary, length_summary
-from corpus.preparation.prepare import prepare
+from corpus.manifest import FORMAT_VERSION, Manifest
+from corpus.preparation.exclusion import ExclusionRule
+from corpus.preparation.settings import Settings
+from corpus.preparation.split import SplitRule
+from corpus.typed_json import from_json, to_json
 
 HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"
 
@@ -44,26 +49,28 @@ def split(name: str, documents: int) -> dict[str, Any]:
         "bases": 1000 * documents,
         "composition": composition,
         "soft_masked": 125 * documents,
-        "files": [],
+        "markup": 0,
+        "shards": [],
         "length_histogram": {"40": documents - 1, "44": 1},
         "gc_histogram": {"52": documents - 1, "53": 1},
-        "n_bases": 40 * documents,
     }
+
+
+def data(manifest: dict[str, Any]) -> CardData:
+    return card_data(from_json(Manifest, manifest, "manifest"))
 
 
 @pytest.fixture
 def manifest() -> dict[str, Any]:
     return {
-        "created": "2026-01-02T03:04:05+00:00",
+        "format_version": FORMAT_VERSION,
         "versions": {"genomic-llama": "0.1.0"},
-        "settings": {
-            "seed": 7,
-            "segment_length": None,
-            "exclusion": {"strict": False, "preset": ["eukaryotic_viruses"]},
-        },
+        "settings": to_json(Settings(split=SplitRule(seed=7), exclusion=ExclusionRule(preset=("eukaryotic_viruses",)))),
+        "rule_files": {},
         "sources": [
             {
                 "path": f"/data/genome{number}.fa.gz",
+                "format": "fasta",
                 "bytes": 12345,
                 "sha256": f"{number:x}" * 64,
                 "records": 31,
@@ -78,7 +85,7 @@ def manifest() -> dict[str, Any]:
 
 def test_both_forms_say_the_numbers(manifest: dict[str, Any], tmp_path: Path) -> None:
     text = CardText(title="Two genomes", description="For a test.", licence="CC0", source_licences={"*2.fa*": "MIT"})
-    html, markdown = write_card_of(card_data(manifest), text, tmp_path, name="corpus")
+    html, markdown = write_card_of(data(manifest), text, tmp_path, name="corpus")
     page, plain = _Page(html), markdown.read_text("utf-8")
     for expected in (
         "Two genomes",
@@ -98,7 +105,7 @@ def test_both_forms_say_the_numbers(manifest: dict[str, Any], tmp_path: Path) ->
         "about 1.12 k bases or more",
         "Median 52%",
         "eukaryotic",
-        "2026-01-02",
+        "seed 7",
     ):
         assert expected in page.text, expected
         assert expected in plain, expected
@@ -107,7 +114,7 @@ def test_both_forms_say_the_numbers(manifest: dict[str, Any], tmp_path: Path) ->
 
 
 def test_the_page_needs_nothing(manifest: dict[str, Any], tmp_path: Path) -> None:
-    html, _ = write_card_of(card_data(manifest), CardText(), tmp_path, name="corpus")
+    html, _ = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
     page, source = _Page(html), html.read_text("utf-8")
     assert not {"script", "link", "img", "iframe", "object", "form"} & set(page.tags)
     assert all(link.startswith("#") for link in page.links)
@@ -121,7 +128,7 @@ def test_names_are_shown_and_not_obeyed(manifest: dict[str, Any], tmp_path: Path
     manifest["sources"][0]["path"] = HOSTILE.replace("/", "_")
     manifest["excluded"] = {f"header:{HOSTILE}": 1}
     text = CardText(title=HOSTILE, description=HOSTILE, licence=HOSTILE)
-    html, markdown = write_card_of(card_data(manifest), text, tmp_path, name="corpus")
+    html, markdown = write_card_of(data(manifest), text, tmp_path, name="corpus")
     page, plain = _Page(html), markdown.read_text("utf-8")
     assert "script" not in page.tags
     assert f"header:{HOSTILE}" in page.text
@@ -147,16 +154,16 @@ def test_a_corpus_gets_its_card(write_fasta: Any, contigs: dict[str, bytes], tmp
 
 def test_many_sources_are_cut_short(manifest: dict[str, Any], tmp_path: Path) -> None:
     manifest["sources"] = [{**manifest["sources"][0], "path": f"g{number}.fa"} for number in range(103)]
-    html, markdown = write_card_of(card_data(manifest), CardText(), tmp_path, name="corpus")
+    html, markdown = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
     assert "3 more are in the manifest" in _Page(html).text
     assert "3 more are in `manifest.json`" in markdown.read_text("utf-8")
 
 
 def test_nothing_left_out_and_no_histogram(manifest: dict[str, Any], tmp_path: Path) -> None:
-    del manifest["excluded"]
+    manifest["excluded"] = {}
     for row in manifest["splits"]:
-        del row["length_histogram"], row["gc_histogram"], row["n_bases"]
-    html, _ = write_card_of(card_data(manifest), CardText(), tmp_path, name="corpus")
+        row["length_histogram"] = row["gc_histogram"] = {}
+    html, _ = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
     page = _Page(html)
     assert "No record was left out" in page.text
     assert "svg" not in page.tags

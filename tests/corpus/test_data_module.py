@@ -255,14 +255,14 @@ def test_resuming_with_another_corpus(corpus: str, tmp_path: Path, write_fasta: 
     state = module(corpus).state_dict()
     others = {f"contig{number}": b"ACGT" * 50 + b"A" * number for number in range(30)}
     prepare([write_fasta(others, "others.fa")], tmp_path / "others", validation_fraction=0.2)
-    with pytest.raises(InputError, match=r"others: train_sha256 is \['.*, but the checkpoint was trained with"):
+    with pytest.raises(InputError, match=r"others: train_digest is \['.*, but the checkpoint was trained with"):
         module(str(tmp_path / "others"), state=state)
 
 
 def test_a_damaged_corpus(corpus: str) -> None:
-    path = Path(corpus) / "train.bin"
+    path = Path(corpus) / "train-00000.bin"
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(InputError, match=r"train\.bin: has .* bytes, its manifest says"):
+    with pytest.raises(InputError, match=r"train-00000\.bin: has .* bytes, its manifest says"):
         module(corpus)
 
 
