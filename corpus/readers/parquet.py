@@ -40,7 +40,7 @@ def read_parquet(
         row = sum(file.metadata.row_group(group).num_rows for group in range(start))
         first = 1
         for group in groups:
-            rows = _rows_at_a_time(file.metadata.row_group(group), column)
+            rows = _rows_at_a_time(file.metadata.row_group(group))
             wanted = [column, names] if names else [column]
             for table in file.iter_batches(batch_size=rows, row_groups=[group], columns=wanted, use_threads=False):
                 where = f"{path}, column {column!r}"
@@ -52,10 +52,11 @@ def read_parquet(
 
 
 def row_group_bytes(path: Path) -> list[int]:
-    """Stored bytes of each row group."""
+    """Stored bytes of each row group, about: its share of the file."""
     with _opened(path, None) as file:
-        groups = (file.metadata.row_group(group) for group in range(file.num_row_groups))
-        return [sum(group.column(i).total_compressed_size for i in range(group.num_columns)) for group in groups]
+        sizes = [max(file.metadata.row_group(group).total_byte_size, 0) for group in range(file.num_row_groups)]
+    stored = path.stat().st_size
+    return [size * stored // max(sum(sizes), 1) for size in sizes]
 
 
 @contextmanager
@@ -97,11 +98,12 @@ def _name_column(schema: Any, sequence: str) -> str | None:
     )
 
 
-def _rows_at_a_time(group: Any, column: str) -> int:
-    """As many as make about a batch."""
-    chunks = (group.column(index) for index in range(group.num_columns))
-    size = next((chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column), 0)
-    return int(min(max(BATCH_BYTES * group.num_rows // max(size, 1), 1), RECORDS))
+def _rows_at_a_time(group: Any) -> int:
+    """As many as make about a batch.
+
+    By the size of all columns: pyarrow ends the process where it is asked for one column's of a damaged file.
+    """
+    return int(min(max(BATCH_BYTES * group.num_rows // max(group.total_byte_size, 1), 1), RECORDS))
 
 
 def _tokens(column: Any, where: str, row: int) -> tuple[Ids, npt.NDArray[np.int64]]:

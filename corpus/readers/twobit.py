@@ -4,6 +4,7 @@ A file holds a table of names and offsets, and for each sequence its length, the
 four bases a byte.
 """
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numba import njit
 
 from conduct.errors import InputError
 from corpus.batch import Batch, BatchBuilder
-from corpus.readers.compression import Observe, ObservedFile, named_errors
+from corpus.readers.compression import READ, Observe, ObservedFile, named_errors
 from tokenizer.sequence import Ids
 
 SIGNATURE = 0x1A412743
@@ -69,7 +70,7 @@ class _File:
     """Reads of known size, refused before anything is allocated for what the file does not hold."""
 
     def __init__(self, path: Path, raw: ObservedFile) -> None:
-        self._path, self._raw = path, raw
+        self._path, self._raw = path, io.BufferedReader(raw, READ)
         self._size = os.fstat(raw.fileno()).st_size
         self._order = "<"
         signature = self.integers(1, "the signature")[0]
@@ -87,10 +88,7 @@ class _File:
         here = self._raw.tell()
         if count > self._size - here:
             raise self.error(f"{what} would need {count:,} bytes from byte {here:,}; the file has {self._size:,}")
-        data = b""
-        while len(data) < count and (more := self._raw.read(count - len(data))):
-            data = data + more if data else more
-        return data
+        return self._raw.read(count)
 
     def integers(self, count: int, what: str, width: int = 4) -> npt.NDArray[np.int64]:
         return np.frombuffer(self.read(width * count, what), dtype=f"{self._order}u{width}").astype(np.int64)

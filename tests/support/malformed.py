@@ -80,6 +80,7 @@ COMPRESSION = [
     Case("nothing in gzip", "x.fa.gz", gzip.compress(b""), "holds no record"),
     Case("bgzf", "x.fa.gz", BGZ, AB),
     Case("bgzf cut between blocks", "x.fa.gz", BGZ[:-28], "is truncated: the end block of bgzf is missing"),
+    Case("garbage after bgzf", "x.fa.gz", BGZ + b"garbage", f"is corrupt: .* at byte {len(BGZ)}"),
     Case("bgzf cut in a block", "x.fa.gz", BGZ[:30], "its last whole block ends at byte 0 of 30"),
     Case("zstd", "x.fa.zst", ZST, AB),
     Case("zstd of more than a block", "x", zstandard.compress(LONG_LINE), [("a", "", LONG_LINE[3:-1])]),

@@ -127,6 +127,13 @@ def test_bgzf_cut_anywhere(tmp_path: Path) -> None:
         assert offsets[0] == max(end for end in [0, *ends] if end <= cut)
 
 
+def test_garbage_after_bgzf(tmp_path: Path) -> None:
+    data = bgzf(tmp_path, LONG)
+    problem, offsets = damaged(tmp_path / "x", data + b"garbage")
+    assert problem.startswith("is corrupt: after its end block")
+    assert offsets == [len(data)]
+
+
 def block_ends(data: bytes) -> list[int]:
     ends = [0]
     while ends[-1] < len(data):
