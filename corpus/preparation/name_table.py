@@ -30,9 +30,8 @@ class NameTable:
 
 
 def name_hashes(names: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """64-bit XXH3 of each name."""
-    encoded = (name.encode("utf-8", "surrogateescape") for name in names)
-    return np.fromiter((xxhash.xxh3_64_intdigest(name) for name in encoded), dtype=np.uint64, count=len(names))
+    """64-bit XXH3 of each name, as UTF-8."""
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, map(str.encode, names)), dtype=np.uint64, count=len(names))
 
 
 def read_names(path: Path) -> NameTable:
@@ -88,4 +87,4 @@ def _read_clusters(path: Path) -> NameTable:
 
 def _lines(path: Path) -> list[str]:
     with open_source(path) as stream:
-        return stream.read().decode("utf-8", "surrogateescape").splitlines()
+        return stream.read().decode("utf-8", "backslashreplace").splitlines()

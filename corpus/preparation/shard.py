@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from corpus.preparation.exclusion import Excluder
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, write_result
-from corpus.preparation.split import SPLITS, Splits, Splitter
+from corpus.preparation.split import SPLITS, UNDECIDED, Splits, Splitter
 from corpus.preparation.split_writer import SplitWriter
 from corpus.preparation.work_folder import Report, WorkFolder
 from corpus.readers.compression import STANDARD_INPUT, Observe
@@ -125,13 +124,13 @@ class _Shard:
 
     def _write(self, tokens: Ids, bounds: npt.NDArray[np.int64], splits: Splits, counts: Counts) -> None:
         """Documents of the same split that follow each other are one write."""
+        edges = np.flatnonzero(np.diff(splits, prepend=UNDECIDED, append=UNDECIDED))
+        places, runs = bounds[edges].tolist(), splits[edges[:-1]]
+        lengths = np.diff(bounds)
         for split, writer in self.writers.items():
-            writer.count(counts[splits == split])
-        edges = [0, *(np.flatnonzero(np.diff(splits)) + 1).tolist(), len(splits)]
-        for first, last in pairwise(edges):
-            if first < last:
-                run = tokens[bounds[first] : bounds[last]]
-                self.writers[int(splits[first])].add(run, np.diff(bounds[first : last + 1]))
+            own = [tokens[places[run] : places[run + 1]] for run in np.flatnonzero(runs == split).tolist()]
+            if own:
+                writer.add(own, lengths[splits == split], counts[splits == split])
 
 
 def _check_unchanged(source: PlannedSource) -> None:

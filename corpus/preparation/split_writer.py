@@ -1,5 +1,6 @@
 """The part of one split that one shard writes."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,9 @@ class SplitWriter:
         """Documents so far."""
         return self._index.documents
 
-    def add(self, tokens: Ids, lengths: npt.NDArray[np.int64]) -> None:
-        """Append documents that lie end to end in `tokens`."""
-        self._index.add(tokens, lengths)
-
-    def count(self, counts: Counts) -> None:
-        """Note what documents are made of: rows of `corpus.composition.count_letters`."""
+    def add(self, runs: Iterable[Ids], lengths: npt.NDArray[np.int64], counts: Counts) -> None:
+        """Append documents that lie end to end in `runs`, with their rows of `corpus.composition.count_letters`."""
+        self._index.add(runs, lengths)
         self._composition.add(counts)
 
     def __enter__(self) -> "SplitWriter":

@@ -79,7 +79,7 @@ def _text(row: dict[str, Any], fields: tuple[str, ...]) -> str:
             raise InputError(f"field {field!r} is {how}", fix="Repair or remove the line, or name another field.")
     there = ", ".join(map(repr, row)) or "none"
     problem = f"has no field {' or '.join(map(repr, fields))}; its fields are: {there[:500]}"
-    raise InputError(problem, fix="Name the field with --field.")
+    raise InputError(problem, fix="Name the field with --text-field.")
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -76,12 +76,12 @@ def _sequence_column(path: Path, schema: Any, field: str | None) -> str:
     if name is None:
         there = ", ".join(map(repr, schema.names)) or "none"
         problem = f"has no column {' or '.join(map(repr, wanted))}; its columns are: {there[:500]}"
-        raise InputError(problem, where=path, fix="Name the column with --field.")
+        raise InputError(problem, where=path, fix="Name the column with --text-field.")
     if schema.names.count(name) > 1:
         raise InputError(f"has several columns {name!r}", where=path, fix="Rename one of them.")
     if not _is_text(schema.field(name).type):
         problem = f"column {name!r} holds {schema.field(name).type}, not strings"
-        raise InputError(problem, where=path, fix="Name the column of the sequences with --field.")
+        raise InputError(problem, where=path, fix="Name the column of the sequences with --text-field.")
     return name
 
 

@@ -1,6 +1,7 @@
 """Writing a Megatron indexed dataset of uint8 tokens: bytes go from the batch to the file as they are."""
 
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
@@ -42,17 +43,17 @@ class IndexWriter:
         """XXH3-128 of the tokens so far, in hexadecimal."""
         return self._checksum.hexdigest()
 
-    def add(self, tokens: Ids, lengths: npt.NDArray[np.int64]) -> None:
-        """Append documents that lie end to end in `tokens`: `lengths` tokens each, at least one."""
-        if len(lengths) and int(lengths.min()) < 1:
-            raise ValueError("a document must have tokens")
-        if int(lengths.sum()) != len(tokens):
-            raise ValueError(f"the lengths add up to {int(lengths.sum())}, not to the {len(tokens)} tokens")
-        self._bin.write(tokens.data)
-        self._checksum.update(tokens.data)
-        self.tokens += len(tokens)
+    def add(self, runs: Iterable[Ids], lengths: npt.NDArray[np.int64]) -> None:
+        """Append documents that lie end to end in `runs` of tokens: `lengths` tokens each, at least one."""
+        before = self.tokens
+        for run in runs:
+            self._bin.write(run.data)
+            self._checksum.update(run.data)
+            self.tokens += len(run)
+        if not len(lengths) or int(lengths.min()) < 1 or int(lengths.sum()) != self.tokens - before:
+            raise ValueError(f"lengths {lengths} are not those of documents in {self.tokens - before} tokens")
         first = len(self._lengths)
-        if len(lengths) and int(lengths.max()) > self._longest:
+        if int(lengths.max()) > self._longest:
             for length in lengths.tolist():
                 full, rest = divmod(length, self._longest)
                 self._lengths.extend([self._longest] * full + [rest] * bool(rest))

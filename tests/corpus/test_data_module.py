@@ -94,7 +94,7 @@ def test_megatron_reads_the_index(tmp_path: Path, longest_sequence: int) -> None
     documents = [bytes([65 + n % 20]) * (n % 7 + 1) + b"\0" for n in range(200)]
     with IndexWriter(tmp_path / "train", longest_sequence=longest_sequence) as writer:
         lengths = np.array([len(document) for document in documents])
-        writer.add(np.frombuffer(b"".join(documents), dtype=np.uint8), lengths)
+        writer.add([np.frombuffer(b"".join(documents), dtype=np.uint8)], lengths)
     for mmap in (True, False):
         dataset = IndexedDataset(str(tmp_path / "train"), mmap=mmap)
         assert dataset.index.dtype == np.uint8

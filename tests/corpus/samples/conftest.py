@@ -24,7 +24,7 @@ def write_split(tmp_path: Path) -> WriteSplit:
         with IndexWriter(tmp_path / "train") as writer:
             for document in documents:
                 tokens = np.frombuffer(document + b"\0", dtype=np.uint8)
-                writer.add(tokens, np.array([len(tokens)]))
+                writer.add([tokens], np.array([len(tokens)]))
         return TokenStream([tmp_path / "train"])
 
     return write

@@ -24,7 +24,7 @@ def write(prefix: Path, documents: list[bytes] = DOCUMENTS, *, longest_sequence:
     with IndexWriter(prefix, longest_sequence=longest_sequence) as writer:
         for group in (documents[:1], documents[1:50], documents[50:]):
             tokens = np.frombuffer(b"".join(group), dtype=np.uint8)
-            writer.add(tokens, np.array([len(document) for document in group], dtype=np.int64))
+            writer.add([tokens], np.array([len(document) for document in group], dtype=np.int64))
         assert (writer.documents, writer.tokens) == (len(documents), len(b"".join(documents)))
         assert writer.checksum() == xxhash.xxh3_128_hexdigest(b"".join(documents))
     return prefix
@@ -72,7 +72,7 @@ def test_a_document_longer_than_int32_is_several_sequences(tmp_path: Path) -> No
 
     tokens = np.zeros(2**31 + 5, dtype=np.uint8)  # untouched pages take no memory
     with Counting(tmp_path / "train") as writer:
-        writer.add(tokens, np.array([len(tokens)]))
+        writer.add([tokens], np.array([len(tokens)]))
     with open(idx_path(tmp_path / "train"), "rb") as stream:
         assert HEADER.unpack(stream.read(HEADER.size))[3:] == (2, 2)
         assert np.fromfile(stream, "<i4", 2).tolist() == [2**31 - 1, 6]
