@@ -6,20 +6,17 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint8
 
+from corpus.markup import BAR, JOINS
 from tokenizer.sequence import NUCLEOTIDES, Ids
 
 COLUMNS = ("A", "C", "G", "T", "N", "other", "soft_masked", "markup", "foreign")
 """Columns of `count_letters`: letters in either case; IUPAC codes and U; lower-case ones of them all; bytes of tags and
-separators; bytes that are neither."""
+joins; bytes that are neither."""
 
 A, C, G, T, N, OTHER, SOFT_MASKED, MARKUP, FOREIGN = range(len(COLUMNS))
 
 BASES = slice(A, OTHER + 1)
 """The columns of letters: together, all bases."""
-
-TAG = ord("|")
-SEPARATORS = b"@#"
-"""OpenGenome2's markup: `|d__Bacteria;…|` tells the lineage; `@` and `#` join pieces and contigs."""
 
 Counts = npt.NDArray[np.int64]
 
@@ -101,7 +98,7 @@ def _count_again(tokens, bounds, documents, classes, counts):  # type: ignore[no
         for position in range(bounds[document], bounds[document + 1] - 1):
             token = tokens[position]
             column = MARKUP if in_tag else classes[token]
-            if token == TAG and column == MARKUP:
+            if token == BAR and column == MARKUP:
                 in_tag = not in_tag
             row[column] += 1
             row[SOFT_MASKED] += column <= OTHER and token >= 97
@@ -114,7 +111,7 @@ def _classes(*, markup: bool) -> npt.NDArray[np.uint8]:
     for column, letter in enumerate(b"ACGTN"):
         table[[letter, letter + 32]] = column
     if markup:
-        table[[TAG, *SEPARATORS]] = MARKUP
+        table[[BAR, *JOINS]] = MARKUP
     return table
 
 

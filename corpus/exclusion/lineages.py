@@ -9,12 +9,12 @@ import re
 import numpy as np
 
 from corpus.batch import Batch
+from corpus.markup import BAR
 
 _TAXID = re.compile(r"(?:tax_?id[=:|]|\bOX=)(\d{1,9})\b", re.IGNORECASE)
 _LINEAGE = re.compile(r"(?<![A-Za-z0-9_])d__[^|]*", re.IGNORECASE)
 _RANK = re.compile(r"\s*[a-z]{1,2}__", re.IGNORECASE)
 _UNNAMED = ("", "unclassified", "na", "none")
-_BAR = ord("|")
 _DOMAIN = b"d__"
 _LOWER = np.uint8(0x20)  # the bit that makes a letter small
 
@@ -42,7 +42,7 @@ def labelled_headers(batch: Batch) -> dict[int, str]:
 
 def tagged_lineages(batch: Batch) -> dict[int, set[Lineage]]:
     """Lineages in the sequences of a batch, by record; records without any are not in it."""
-    tokens, bars = batch.tokens, np.flatnonzero(batch.tokens == _BAR)
+    tokens, bars = batch.tokens, np.flatnonzero(batch.tokens == BAR)
     starts, stops = bars[:-1], bars[1:]
     wide = stops - starts > len(_DOMAIN)
     starts, stops = starts[wide], stops[wide]

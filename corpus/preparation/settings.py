@@ -9,6 +9,7 @@ from conduct.errors import InputError, nearest
 from configs.locate import CONFIGS
 from corpus.preparation.exclusion import ExclusionRule
 from corpus.preparation.split import SplitRule
+from corpus.readers.formats import Format
 from corpus.typed_json import from_json, to_json
 
 
@@ -40,6 +41,9 @@ class Settings:
     markup: bool = False
 
     def __post_init__(self) -> None:
+        formats = [format.value for format in Format]
+        if self.format is not None and self.format not in formats:
+            raise InputError(f"no format {self.format!r}", fix=nearest(self.format, formats))
         if self.segment_length is not None and self.segment_length < 1:
             raise InputError(f"is {self.segment_length}", where="segment_length", fix="Give a number of bases above 0.")
         if self.segment_length is not None and self.markup:

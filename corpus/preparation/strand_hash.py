@@ -7,7 +7,7 @@ from numba import njit, uint8, uint64
 
 from tokenizer.sequence import Ids, reverse_complement, to_upper
 
-BLOCK = 1 << 24
+BLOCK = 1 << 18
 """Bases brought into canonical form at once: no second copy of a chromosome is made."""
 
 

@@ -6,14 +6,13 @@ from numba import njit
 
 from conduct.errors import InputError
 from corpus.batch import Batch
+from corpus.markup import BAR, JOINS
 from tokenizer.sequence import NUCLEOTIDES, Ids
 
-JOINS = b"@#"
 LONGEST_TAG = 2048
 """Bytes between two bars; a bar without its other would make a tag of the sequence."""
 
 _FINE, _LETTER, _TAG, _UNCLOSED, _BARE = 0, 1, 2, 3, 4
-_BAR = ord("|")
 _ALLOWED = np.zeros(256, dtype=np.bool_)
 _ALLOWED[list(NUCLEOTIDES + JOINS)] = True
 
@@ -46,7 +45,7 @@ def _check(tokens: Ids, bounds: npt.NDArray[np.int64], allowed: npt.NDArray[np.b
         tag, bases = -1, 0
         for index in range(start, stop):
             byte = tokens[index]
-            if byte == _BAR:
+            if byte == BAR:
                 tag = -1 if tag >= 0 else index
             elif tag < 0:
                 if not allowed[byte]:

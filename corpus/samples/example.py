@@ -11,7 +11,8 @@ import numpy.typing as npt
 from numba import njit
 
 from conduct.errors import InputError
-from corpus.samples.markup import JOINS, TAG, find_tags, turn
+from corpus.markup import BAR, JOINS
+from corpus.samples.markup import find_tags, turn
 from tokenizer.sequence import Ids, is_soft_masked, is_unambiguous
 from tokenizer.vocabulary import EOS, PAD, VOCAB_SIZE
 
@@ -83,7 +84,7 @@ def label_weights(soft_mask_weight: float = 1.0, markup_weight: float = 0.0) -> 
     soft, markup = _hundredths("soft_mask_weight", soft_mask_weight), _hundredths("markup_weight", markup_weight)
     ids = np.arange(VOCAB_SIZE, dtype=np.uint8)
     weights = np.where(is_soft_masked(ids), soft, FULL_WEIGHT) * is_unambiguous(ids)
-    weights[[TAG, *JOINS]] = markup
+    weights[[BAR, *JOINS]] = markup
     weights[EOS.id] = FULL_WEIGHT
     return weights.astype(np.uint8)
 
@@ -101,7 +102,6 @@ def takes_other_strand(seed: int, source: int, epoch: int, sample: int) -> bool:
 
 
 _EOS, _a, _z, _CASE = (np.uint8(byte) for byte in (EOS.id, ord("a"), ord("z"), 32))
-_TAG = TAG
 
 
 @njit(cache=True, nogil=True)
@@ -123,7 +123,7 @@ def _write(stored, before, other_strand, weights, tokens, labels, loss_mask):  #
     if len(tagged) > 0:
         for place in range(count):
             if tagged[place + 1]:
-                loss_mask[place] = weights[_TAG]
+                loss_mask[place] = weights[BAR]
     for place in range(count):
         loss_mask[place] *= run[place] != _EOS
     return count

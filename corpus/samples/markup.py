@@ -8,11 +8,9 @@ A run may begin inside a tag. What lies between two bars is told by its content:
 import numpy as np
 from numba import njit
 
+from corpus.markup import BAR, JOINS
 from tokenizer.sequence import NUCLEOTIDES, reverse_complement
 from tokenizer.vocabulary import EOS, SPECIAL_TOKENS, VOCAB_SIZE
-
-TAG = ord("|")
-JOINS = b"@#"
 
 LOOK_BACK = 512
 """Tokens before a run that are read to tell whether it begins inside a tag. OpenGenome2's tags are below 300 letters.
@@ -21,9 +19,9 @@ Of a tag that began earlier than that, what the run holds up to the closing bar 
 unless that is made of the letters of nucleotides alone.
 """
 
-_TAG, _EOS = np.uint8(TAG), np.uint8(EOS.id)
-_IN_TAGS_ALONE = np.ones(VOCAB_SIZE, dtype=np.bool_)
-_IN_TAGS_ALONE[[*NUCLEOTIDES, *JOINS, TAG, *b"-.*", *(token.id for token in SPECIAL_TOKENS)]] = False
+_BAR, _EOS = np.uint8(BAR), np.uint8(EOS.id)
+_IN_BARS_ALONE = np.ones(VOCAB_SIZE, dtype=np.bool_)
+_IN_BARS_ALONE[[*NUCLEOTIDES, *JOINS, BAR, *b"-.*", *(token.id for token in SPECIAL_TOKENS)]] = False
 _ENDS_A_STRETCH = np.zeros(VOCAB_SIZE, dtype=np.bool_)
 _ENDS_A_STRETCH[[EOS.id, *JOINS]] = True
 _COMPLEMENT = reverse_complement(np.arange(VOCAB_SIZE, dtype=np.uint8))[::-1].copy()
@@ -34,7 +32,7 @@ def find_tags(stored):  # type: ignore[no-untyped-def]
     """Where `stored` (uint8) is a tag, bars included: flags of its length, or an empty array where there is no bar."""
     bars = 0
     for byte in stored:
-        bars += byte == _TAG
+        bars += byte == _BAR
     tagged = np.zeros(len(stored) if bars else 0, dtype=np.bool_)
     start = 0
     while bars and start < len(stored):
@@ -52,13 +50,13 @@ def _mark_tags(document, tagged, may_begin_inside):  # type: ignore[no-untyped-d
     if may_begin_inside:
         crossed = False
         for byte in document:
-            if byte == _TAG:
+            if byte == _BAR:
                 crossed = not crossed
-            elif _IN_TAGS_ALONE[byte]:
+            elif _IN_BARS_ALONE[byte]:
                 inside = not crossed
                 break
     for place in range(len(document)):
-        bar = document[place] == _TAG
+        bar = document[place] == _BAR
         tagged[place] = inside or bar
         inside ^= bar
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from conduct.errors import InputError
 from corpus.store.index_format import HEADER, MAGIC, UINT8, VERSION, bin_path, idx_path, idx_size
@@ -32,7 +33,12 @@ class TokenIndex:
 
     def read_into(self, start: int, tokens: Ids) -> None:
         """Fill `tokens` with those from `start` on."""
-        _read_exactly(self._bin, bin_path(self.prefix), memoryview(tokens.data), start)
+        view, done = memoryview(tokens.data), 0
+        while done < len(view):
+            count = os.preadv(self._bin, [view[done:]], start + done)
+            if not count:
+                raise InputError("is shorter than when it was opened", where=bin_path(self.prefix), fix=_REMEDY)
+            done += count
 
     def starts(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Where documents [first, last) begin among the tokens, then where the last of them ends: [last - first + 1].
@@ -41,21 +47,21 @@ class TokenIndex:
         """
         marks = self._column(HEADER.size + 12 * self.sequences, first, last + 1)
         low, high = int(marks[0]), int(marks[-1])
-        if not 0 <= low <= high <= self.sequences or (np.diff(marks) <= 0).any():
+        if not 0 <= low <= high <= self.sequences or not _rises(marks):
             raise self._out_of_order()
         offsets = self._column(HEADER.size + 4 * self.sequences, low, min(high + 1, self.sequences))
         if high == self.sequences:
             offsets = np.append(offsets, self.tokens)
-        starts: npt.NDArray[np.int64] = offsets[marks - low]
-        if starts[0] < 0 or starts[-1] > self.tokens or (np.diff(starts) <= 0).any():
+        starts = offsets if len(offsets) == len(marks) else offsets[marks - low]
+        if starts[0] < 0 or starts[-1] > self.tokens or not _rises(starts):
             raise self._out_of_order()
         return starts
 
     def _column(self, offset: int, start: int, stop: int) -> npt.NDArray[np.int64]:
-        values = np.empty(stop - start, dtype="<i8")
-        if len(values):
-            _read_exactly(self._idx, idx_path(self.prefix), memoryview(values.data).cast("B"), offset + 8 * start)
-        return values.astype(np.int64, copy=False)
+        data = os.pread(self._idx, 8 * (stop - start), offset + 8 * start)
+        if len(data) != 8 * (stop - start):
+            raise InputError("is shorter than when it was opened", where=idx_path(self.prefix), fix=_REMEDY)
+        return np.frombuffer(data, dtype="<i8")
 
     def _out_of_order(self) -> InputError:
         return InputError("has documents out of order", where=idx_path(self.prefix), fix=_REMEDY)
@@ -84,13 +90,13 @@ class TokenIndex:
 _HANDLES = ("_bin", "_idx")
 
 
-def _read_exactly(handle: int, path: Path, view: memoryview, offset: int) -> None:
-    done = 0
-    while done < len(view):
-        count = os.preadv(handle, [view[done:]], offset + done)
-        if not count:
-            raise InputError("is shorter than when it was opened", where=path, fix=_REMEDY)
-        done += count
+@njit(cache=True, nogil=True)
+def _rises(values):  # type: ignore[no-untyped-def]
+    """Whether each value is above the one before it; several times as fast as `numpy.diff` on a thousand."""
+    falls = 0
+    for place in range(1, len(values)):
+        falls += values[place] <= values[place - 1]
+    return falls == 0
 
 
 def _read_header(path: Path) -> tuple[int, int]:

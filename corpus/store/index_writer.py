@@ -50,10 +50,10 @@ class IndexWriter:
             self._bin.write(run.data)
             self._checksum.update(run.data)
             self.tokens += len(run)
-        if not len(lengths) or int(lengths.min()) < 1 or int(lengths.sum()) != self.tokens - before:
+        if int(lengths.min(initial=1)) < 1 or int(lengths.sum()) != self.tokens - before:
             raise ValueError(f"lengths {lengths} are not those of documents in {self.tokens - before} tokens")
         first = len(self._lengths)
-        if int(lengths.max()) > self._longest:
+        if int(lengths.max(initial=0)) > self._longest:
             for length in lengths.tolist():
                 full, rest = divmod(length, self._longest)
                 self._lengths.extend([self._longest] * full + [rest] * bool(rest))

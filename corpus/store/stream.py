@@ -51,9 +51,11 @@ class TokenStream:
         pieces: list[npt.NDArray[np.int64]] = []
         for number, low, high in _overlaps(self._first_document, first, last):
             begin = self._first_document[number]
-            starts = self._shard(number).starts(low - begin, high - begin) + self._first_token[number]
+            starts = self._shard(number).starts(low - begin, high - begin)
+            if number:
+                starts = starts + self._first_token[number]
             pieces.append(starts if high == last else starts[:-1])
-        return np.concatenate(pieces)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def document(self, number: int) -> Ids:
         """Tokens of one document, in [0, documents), its EOS included."""

@@ -14,6 +14,9 @@ import shard_cases
 
 from conduct.errors import InputError
 from corpus.preparation.engines import Engine, LocalEngine, RayEngine
+from corpus.preparation.prepare import prepare
+from corpus.preparation.settings import Settings
+from corpus.preparation.split import SplitRule
 
 SUPPORT = Path(shard_cases.__file__)
 
@@ -125,3 +128,15 @@ def _command(pid: str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def test_a_preparation_is_the_same_on_any_engine(
+    engine: Engine, tmp_path: Path, write_fasta: Callable[..., Path], contigs: dict[str, bytes]
+) -> None:
+    genomes = [write_fasta({name: contigs[name]}, f"{name}.fa") for name in list(contigs)[:6]]
+    settings = Settings(split=SplitRule(validation_fraction=0.3, seed=2))
+    for out, given in (("one", None), ("many", engine)):
+        prepare(genomes, tmp_path / out, settings, shard_bytes=1000, engine=given)
+    one, many = ({path.name: path.read_bytes() for path in (tmp_path / out).iterdir()} for out in ("one", "many"))
+    assert one == many
+    assert len([name for name in one if name.startswith("train")]) > 4

@@ -1,0 +1,134 @@
+"""`prepare` and `corpus` as a user calls them."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from conduct.errors import InputError
+from corpus.manifest import Manifest, read_manifest
+from corpus.read import read_documents
+
+SEQUENCES = {f"contig{n}": "ACGTTGCAnn"[: 3 + n % 7] * (5 + n) for n in range(30)}
+
+
+def call(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def prepared(folder: Path, *arguments: object) -> Manifest:
+    call("prepare", *arguments, "--out", folder / "corpus", "--overwrite")
+    return read_manifest(folder / "corpus")
+
+
+@pytest.fixture
+def genome(tmp_path: Path) -> Path:
+    path = tmp_path / "genome.fa"
+    path.write_text("".join(f">{name} d__Bacteria\n{text}\n" for name, text in SEQUENCES.items()))
+    return path
+
+
+def test_the_tour(genome: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    assert "wrote" in call("prepare", genome, "--out", corpus, "--validation-fraction", 0.3)
+    assert "30 records" in call("corpus", "info", corpus)
+    assert json.loads(call("corpus", "info", corpus, "--json"))["sources"][0]["records"] == 30
+    assert "is whole: 4 files" in call("corpus", "verify", corpus)
+    call("corpus", "card", corpus, "--out", tmp_path / "card")
+    assert "genome.fa" in (tmp_path / "card" / "DATACARD.md").read_text()
+    call("corpus", "pack", corpus, "--sequence-length", 64)
+    assert (corpus / "train.64.pack").exists()
+    call("prepare", genome, "--out", corpus, "--validation-fraction", 0.3, "--overwrite")
+    assert not (corpus / "train.64.pack").exists()
+
+
+def test_every_format_gives_the_same_documents(genome: Path, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import zstandard
+
+    lines = "".join(json.dumps({"record": name, "seq": text}) + "\n" for name, text in SEQUENCES.items()).encode()
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    (tmp_path / "a.fa.zst").write_bytes(zstandard.compress(genome.read_bytes()))
+    pq.write_table(pa.table({"seq": list(SEQUENCES.values())}), tmp_path / "a.parquet", row_group_size=7)
+    (tmp_path / "a.fq").write_text("".join(f"@{n}\n{text}\n+\n{'I' * len(text)}\n" for n, text in SEQUENCES.items()))
+    found: dict[str, Any] = {}
+    for name, options in (
+        ("genome.fa", ()),
+        ("a.fa.zst", ()),
+        ("a.fq", ()),
+        ("a.jsonl.gz", ("--text-field", "seq")),
+        ("a.parquet", ("--text-field", "seq")),
+    ):
+        manifest = prepared(tmp_path, tmp_path / name, *options, "--validation-fraction", 0.3)
+        found[name] = [
+            sorted(ids.tobytes() for _, ids in read_documents(tmp_path / "corpus", split))
+            for split in ("train", "validation")
+        ]
+        assert manifest.sources[0].format == {"fa": "fasta", "zst": "fasta", "fq": "fastq", "gz": "jsonl"}.get(
+            name.rsplit(".", 1)[1], "parquet"
+        )
+    assert all(documents == found["genome.fa"] for documents in found.values())
+
+
+def test_settings_and_what_goes_before_them(genome: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "mine.yaml"
+    settings.write_text("split: {validation_fraction: 0.3, seed: 5}\nexclusion: {header: ['contig1\\d']}\n")
+    manifest = prepared(tmp_path, genome, "--settings", settings)
+    assert (manifest.settings.split.seed, manifest.excluded) == (5, {"header:contig1\\d": 10})
+    manifest = prepared(tmp_path, genome, "--settings", settings, "--seed", 6, "--exclude-header", "contig3 ")
+    assert (manifest.settings.split.seed, manifest.settings.split.validation_fraction) == (6, 0.3)
+    assert manifest.excluded == {"header:contig3 ": 1}
+
+
+def test_opengenome2_leaves_out_viruses_of_eukaryotes(tmp_path: Path) -> None:
+    texts = {
+        "phage": "|d__Viruses;p__Uroviricota;c__Caudoviricetes;o__;f__;g__;s__|" + "ACGT" * 20,
+        "corona": "|d__Viruses;p__Pisuviricota;c__Pisoniviricetes;o__Nidovirales;f__Coronaviridae;g__;s__|"
+        + "ACGT" * 20,
+        "plain": "ACGTT" * 20 + "@GGCC#TTAA",
+    }
+    source = tmp_path / "data_x_train_chunk1.jsonl"
+    source.write_text("".join(json.dumps({"record": name, "text": text}) + "\n" for name, text in texts.items()))
+    manifest = prepared(tmp_path, source, "--settings", "opengenome2", "--validation-fraction", 0)
+    assert sum(manifest.excluded.values()) == 1
+    assert next(iter(manifest.excluded)).startswith("taxon:")
+    (train,) = manifest.splits
+    assert (train.documents, train.bases) == (2, 80 + 108)
+    assert train.markup == len(texts["phage"]) - 80 + 2
+    assert "configs/exclusion/eukaryotic_viruses.yaml" in manifest.rule_files
+    with pytest.raises(InputError, match=r"record .*plain.*taxonomy"):
+        prepared(tmp_path, source, "--settings", "opengenome2", "--strict-taxonomy", "--validation-fraction", 0)
+
+
+def test_a_plan_worked_off_by_others(genome: Path, tmp_path: Path) -> None:
+    arguments = ("prepare", genome, "--out", tmp_path / "corpus", "--validation-fraction", 0.3)
+    said = call(*arguments, "--plan-only")
+    work = tmp_path / ".corpus.prepare"
+    assert f"genomic-llama corpus shard {work} N" in said
+    assert "shard 0 is finished" in call("corpus", "shard", work, 0)
+    call(*arguments)
+    assert not work.exists()
+    expected = prepared(tmp_path / "again", genome, "--validation-fraction", 0.3)
+    assert read_manifest(tmp_path / "corpus") == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--settings", "opengenome3"), "opengenome3: are no settings of a preparation. Did you mean 'opengenome2'?"),
+        (("--split-by", "cluster"), "a split by cluster and a cluster file go together"),
+        (("--ray-address", "here"), "--ray-address goes with --engine ray"),
+        (("--format", "genbank"), "genbank"),
+        (("--segment-length", "9", "--markup"), "would cut tags"),
+    ],
+)
+def test_wrong_options(genome: Path, tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        prepared(tmp_path, genome, *arguments)

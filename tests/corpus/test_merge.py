@@ -1,0 +1,89 @@
+"""Corpora merged: the documents of all, in order, in the same bytes on disk."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from corpora import prepare
+
+from conduct.errors import InputError
+from corpus.manifest import FILE_NAME, verify
+from corpus.merge import merge
+from corpus.read import read_documents
+from corpus.verify import verify_corpus
+
+WriteFasta = Callable[..., Path]
+
+
+@pytest.fixture
+def parts(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> list[Path]:
+    names = list(contigs)
+    folders = [tmp_path / name for name in "abc"]
+    for number, folder in enumerate(folders):
+        genome = write_fasta({name: contigs[name] for name in names[number::3]}, f"{folder.name}.fa")
+        prepare([genome], folder, validation_fraction=0.3)
+    return folders
+
+
+def documents(corpus: Path, split: str) -> list[bytes]:
+    return [ids.tobytes() for _, ids in read_documents(corpus, split)]
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_merged(parts: list[Path], tmp_path: Path, copy: bool) -> None:
+    manifest = merge(parts, tmp_path / "all", copy=copy)
+    assert verify_corpus(tmp_path / "all") == manifest
+    for split in ("train", "validation"):
+        assert documents(tmp_path / "all", split) == [text for part in parts for text in documents(part, split)]
+    assert sum(split.bases for split in manifest.splits) == sum(source.bases for source in manifest.sources)
+    same = (tmp_path / "all" / "train-00001.bin").samefile(parts[1] / "train-00000.bin")
+    assert same is not copy
+
+
+def test_refused(
+    parts: list[Path],
+    tmp_path: Path,
+    write_fasta: WriteFasta,
+    contigs: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "all"
+    with pytest.raises(InputError, match="at least two"):
+        merge(parts[:1], out)
+    with pytest.raises(InputError, match=r"a\.fa of .*c2: is the same file as .*a\.fa of .*a\. Leave one"):
+        shutil.copytree(parts[0], tmp_path / "c2")
+        merge([parts[0], tmp_path / "c2"], out)
+    other = tmp_path / "other"
+    prepare(
+        [write_fasta({f"n{n}": b"ACGT" * (n + 9) for n in range(9)}, "o.fa")], other, validation_fraction=0.3, seed=1
+    )
+    with pytest.raises(InputError, match=r"other: was prepared with split \{.*'seed': 1"):
+        merge([parts[0], other], out)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "hardlink_to", refuse)
+        with pytest.raises(InputError, match=r"cannot be linked .* copy with --copy"):
+            merge(parts, out)
+    (parts[1] / "train-00000.bin").unlink()
+    with pytest.raises(InputError, match=r"train-00000\.bin: is in the manifest but not in the folder"):
+        merge(parts, out)
+    assert not out.exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_every_byte_is_verified(parts: list[Path]) -> None:
+    for path in sorted(parts[0].iterdir()):
+        if path.name == FILE_NAME:
+            continue
+        good = path.read_bytes()
+        path.write_bytes(good[: len(good) // 2] + bytes([good[len(good) // 2] ^ 4]) + good[len(good) // 2 + 1 :])
+        verify(parts[0])
+        with pytest.raises(InputError, match=f"{path.name}: was changed"):
+            verify_corpus(parts[0])
+        path.write_bytes(good)
+    verify_corpus(parts[0])
