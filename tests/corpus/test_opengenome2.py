@@ -8,9 +8,11 @@ from pathlib import Path
 
 import hub_server
 import pytest
+from omegaconf import OmegaConf
 
 import corpus.download
 from conduct.errors import InputError
+from configs.locate import CONFIGS
 from corpus.hub import is_safe
 from corpus.opengenome2 import RECORD, ROOT, SOURCES, download_opengenome2
 
@@ -235,3 +237,9 @@ def test_a_token_is_sent_to_the_endpoint(hub: hub_server.Hub, tmp_path: Path, mo
 def test_nine_sources_in_nine_folders() -> None:
     assert len(SOURCES) == len(set(SOURCES.values())) == 9
     assert all(is_safe(folder) for folder in SOURCES.values())
+
+
+def test_the_blend_is_of_the_sources() -> None:
+    blend = OmegaConf.load(CONFIGS / "data" / "opengenome2.yaml").corpus
+    assert [Path(source.corpus).name for source in blend] == list(SOURCES)
+    assert sum(source.weight for source in blend) == pytest.approx(1.0053)
