@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import xxhash
@@ -136,13 +137,23 @@ def write_manifest(manifest: Manifest, directory: Path) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of the corpus in `directory`. Errors: `InputError` naming the file and the key."""
+    """The manifest of the corpus in `directory`, read once a process.
+
+    Errors: `InputError` naming the file and the key.
+    """
     path = Path(directory) / FILE_NAME
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         fix = "Name a folder that genomic-llama prepare made."
         raise InputError(f"is no prepared corpus: it has no {FILE_NAME}", where=directory, fix=fix) from None
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, modified: int, size: int) -> Manifest:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"is no JSON: {error}", where=path, fix=_REMEDY) from None
     version = value.get("format_version") if isinstance(value, dict) else None

@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +14,10 @@ T = TypeVar("T")
 
 def to_json(value: object) -> Any:
     """Dataclasses as objects, tuples as lists, paths as strings."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: to_json(getattr(value, name)) for name in _hints(type(value))}
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, Path):
@@ -49,7 +52,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 
 
 def _dataclass(kind: type, value: Any, where: str) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     for key in _typed(dict, value, where):
         if key not in hints:
             raise InputError(f"unknown key {key!r}", where=where, fix=nearest(key, hints))
@@ -57,6 +60,12 @@ def _dataclass(kind: type, value: Any, where: str) -> Any:
         if key not in value:
             raise InputError(f"lacks the key {key!r}", where=where)
     return kind(**{key: _convert(hint, value[key], f"{where}.{key}") for key, hint in hints.items()})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Fields of a dataclass with their types, which Python takes long to resolve."""
+    return typing.get_type_hints(kind)
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:
