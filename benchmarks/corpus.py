@@ -30,9 +30,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from configs.locate import CONFIGS
 from corpus.preparation.prepare import prepare
-from corpus.preparation.settings import Settings
-from corpus.preparation.split import SplitRule
 from corpus.readers.fasta import read_fasta
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 from corpus.store.index_format import bin_path
 from tokenizer.sequence import encode
 

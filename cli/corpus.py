@@ -102,7 +102,7 @@ def card(
     ] = None,
 ) -> None:
     """Write the data card of a corpus: sources, licences, composition, what was left out."""
-    from corpus.card import read_card_text, write_card
+    from corpus.card.page import read_card_text, write_card
 
     for path in write_card(corpus, out, read_card_text(text) if text else None):
         print(f"wrote {path}")
@@ -135,7 +135,7 @@ def download(
     yes: Annotated[bool, typer.Option("--yes", help="Fetch without asking.")] = False,
 ) -> None:
     """Fetch the files of OpenGenome2 from the Hugging Face Hub; shows sizes first, and goes on where it stopped."""
-    from corpus.opengenome2 import SOURCES, SPLITS, download_opengenome2
+    from corpus.download.opengenome2 import SOURCES, SPLITS, download_opengenome2
 
     if name != "opengenome2":
         raise InputError(f"no data set {name!r}", fix="Known: opengenome2.")

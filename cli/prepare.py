@@ -149,8 +149,8 @@ def prepare(
     """
     from corpus.preparation.prepare import plan_preparation
     from corpus.preparation.prepare import prepare as prepare_corpus
-    from corpus.preparation.settings import compose_settings
     from corpus.readers.inputs import expand_inputs
+    from corpus.rules.settings import compose_settings
 
     if validation_fraction is None and (validation_list or test_list):
         validation_fraction = 0.0

@@ -11,7 +11,7 @@ import xxhash
 
 from conduct.errors import InputError
 from corpus.checksum import xxh3_128
-from corpus.preparation.settings import Settings
+from corpus.rules.settings import Settings
 from corpus.store.index_format import bin_path, idx_path
 from corpus.typed_json import from_json, to_json
 

@@ -38,8 +38,8 @@ def write_synthetic_genome(path: Path, *, contigs: int = 60, contig_length: int 
 def ensure_synthetic_corpus(directory: Path) -> None:
     """Prepare a corpus of the default genome in `directory`, unless one is there."""
     from corpus.preparation.prepare import prepare
-    from corpus.preparation.settings import Settings
-    from corpus.preparation.split import SplitRule
+    from corpus.rules.settings import Settings
+    from corpus.rules.split_rule import SplitRule
 
     if (directory / "manifest.json").exists():
         return

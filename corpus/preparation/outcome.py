@@ -6,7 +6,7 @@ from pathlib import Path
 
 from conduct.errors import InputError
 from corpus.manifest import FILE_NAME
-from corpus.preparation.split import SPLITS, SplitRule
+from corpus.rules.split_rule import SPLITS, SplitRule
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:

@@ -16,9 +16,9 @@ from conduct.errors import InputError
 from configs.locate import CONFIGS
 from corpus.checksum import sha256
 from corpus.manifest import FORMAT_VERSION
-from corpus.preparation.settings import Settings
 from corpus.readers.compression import STANDARD_INPUT
 from corpus.readers.formats import Format, Slice, detect_format, slices
+from corpus.rules.settings import Settings
 from corpus.typed_json import from_json, to_json
 
 SHARD_BYTES = 512 << 20

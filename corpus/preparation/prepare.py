@@ -19,10 +19,10 @@ from corpus.preparation.engines import Engine, LocalEngine
 from corpus.preparation.outcome import check_output, check_splits
 from corpus.preparation.plan import SHARD_BYTES, Plan, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
-from corpus.preparation.settings import Settings
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.compression import STANDARD_INPUT
+from corpus.rules.settings import Settings
 
 _LOOK = 0.2
 """Seconds between two looks at the progress of the workers."""

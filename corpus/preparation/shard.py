@@ -19,12 +19,13 @@ from corpus.preparation.exclusion import Excluder
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, write_result
-from corpus.preparation.split import SPLITS, UNDECIDED, Splits, Splitter
+from corpus.preparation.split import UNDECIDED, Splits, Splitter
 from corpus.preparation.split_writer import SplitWriter
 from corpus.preparation.work_folder import Report, WorkFolder
 from corpus.readers.compression import STANDARD_INPUT, Observe
 from corpus.readers.formats import TEXT, Format, Slice, read_slice
 from corpus.readers.letters import explain_letters
+from corpus.rules.split_rule import SPLITS
 from tokenizer.sequence import Ids
 
 _READ_FROM_START_TO_END = (Format.FASTA, Format.FASTQ, Format.JSONL)

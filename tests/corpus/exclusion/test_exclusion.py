@@ -10,7 +10,8 @@ import pytest
 
 from conduct.errors import InputError
 from corpus.exclusion.preset import read_preset
-from corpus.preparation.exclusion import Excluder, ExclusionRule
+from corpus.preparation.exclusion import Excluder
+from corpus.rules.exclusion_rule import ExclusionRule
 from corpus.typed_json import from_json, to_json
 
 PRESET = "eukaryotic_viruses"

@@ -15,8 +15,8 @@ import shard_cases
 from conduct.errors import InputError
 from corpus.preparation.engines import Engine, LocalEngine, RayEngine
 from corpus.preparation.prepare import prepare
-from corpus.preparation.settings import Settings
-from corpus.preparation.split import SplitRule
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 
 SUPPORT = Path(shard_cases.__file__)
 

@@ -209,8 +209,8 @@ import json, resource, sys
 from pathlib import Path
 from conduct.errors import InputError
 from corpus.preparation.prepare import prepare
-from corpus.preparation.settings import Settings
-from corpus.preparation.split import SplitRule
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 small, large, out = map(Path, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 prepare([small], out / "small", Settings(split=SplitRule(validation_fraction=0.3)))

@@ -14,10 +14,10 @@ from conduct.errors import InputError
 from corpus.manifest import verify
 from corpus.preparation.engines import LocalEngine
 from corpus.preparation.prepare import plan_preparation, prepare
-from corpus.preparation.settings import Settings
 from corpus.preparation.shard import prepare_shard
-from corpus.preparation.split import SplitRule
 from corpus.read import read_documents
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 
 WriteFasta = Callable[..., Path]
 SETTINGS = Settings(split=SplitRule(validation_fraction=0.2))
@@ -152,8 +152,8 @@ def test_killed_at_any_moment(tmp_path: Path, large: Path) -> None:
 import sys
 from pathlib import Path
 from corpus.preparation.prepare import prepare
-from corpus.preparation.settings import Settings
-from corpus.preparation.split import SplitRule
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 print("ready", flush=True)
 prepare([Path(sys.argv[1])], Path(sys.argv[2]), Settings(split=SplitRule(validation_fraction=0.2)), shard_bytes=1 << 20)
 """

@@ -8,7 +8,8 @@ import pytest
 
 from conduct.errors import InputError
 from corpus.batch import Batch, BatchBuilder
-from corpus.preparation.split import SPLITS, SplitRule, Splitter
+from corpus.preparation.split import Splitter
+from corpus.rules.split_rule import SPLITS, SplitRule
 
 
 def batch(**records: bytes) -> Batch:

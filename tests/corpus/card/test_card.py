@@ -9,13 +9,13 @@ import pytest
 from corpora import prepare
 
 from conduct.errors import InputError
-from corpus.card import CardText, read_card_text, write_card, write_card_of
-from corpus.card_data import CardData, card_data
-from corpus.histogram import gc_summary, length_summary
+from corpus.card.data import CardData, card_data
+from corpus.card.histogram import gc_summary, length_summary
+from corpus.card.page import CardText, read_card_text, write_card, write_card_of
 from corpus.manifest import FORMAT_VERSION, Manifest
-from corpus.preparation.exclusion import ExclusionRule
-from corpus.preparation.settings import Settings
-from corpus.preparation.split import SplitRule
+from corpus.rules.exclusion_rule import ExclusionRule
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 from corpus.typed_json import from_json, to_json
 
 HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"

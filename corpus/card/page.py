@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
-from corpus.card_data import CardData, card_data, gc_and_known
-from corpus.card_figures import gc_figure, length_figure
-from corpus.histogram import gc_summary, length_summary
+from corpus.card.data import CardData, card_data, gc_and_known
+from corpus.card.figures import gc_figure, length_figure
+from corpus.card.histogram import gc_summary, length_summary
 from corpus.manifest import Source, Split, read_manifest
 from corpus.typed_json import from_json, to_json
 from pages.page import write_page, write_text

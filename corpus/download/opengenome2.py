@@ -16,8 +16,8 @@ from pathlib import Path
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError, nearest
-from corpus.download import RemoteFile, download
-from corpus.hub import DatasetRepository
+from corpus.download.files import RemoteFile, download
+from corpus.download.hub import DatasetRepository
 
 REPOSITORY = "arcinstitute/opengenome2"
 ROOT = "json/pretraining_or_both_phases"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from conduct.errors import InputError
-from corpus.download import RemoteFile, ask
+from corpus.download.files import RemoteFile, ask
 
 HUB = "https://huggingface.co"
 

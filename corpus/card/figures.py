@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpus.card_data import Histogram
-from corpus.histogram import edges
+from corpus.card.data import Histogram
+from corpus.card.histogram import edges
 from pages.figure import ACCENT, MUTED, canvas, to_svg
 from pages.quantities import short
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corpus.card_data import Histogram
+from corpus.card.data import Histogram
 from pages.quantities import short
 
 BINS_PER_OCTAVE = 4

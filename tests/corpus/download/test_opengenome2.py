@@ -10,11 +10,11 @@ import hub_server
 import pytest
 from omegaconf import OmegaConf
 
-import corpus.download
+import corpus.download.files
 from conduct.errors import InputError
 from configs.locate import CONFIGS
-from corpus.hub import is_safe
-from corpus.opengenome2 import RECORD, ROOT, SOURCES, download_opengenome2
+from corpus.download.hub import is_safe
+from corpus.download.opengenome2 import RECORD, ROOT, SOURCES, download_opengenome2
 
 ORGANELLE = f"{ROOT}/organelle/data_organelle_{{}}_chunk{{}}.jsonl.gz"
 TRAIN = ORGANELLE.format("train", 1)
@@ -23,7 +23,7 @@ RESOLVED = f"/datasets/arcinstitute/opengenome2/resolve/{hub_server.COMMIT}/{TRA
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[hub_server.Hub]:
-    monkeypatch.setattr(corpus.download, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(corpus.download.files, "FIRST_PAUSE", 0.001)
     files = {
         ORGANELLE.format(split, chunk): os.urandom(300_000 + chunk)
         for split in ("train", "valid", "test")
@@ -97,7 +97,7 @@ def test_a_cut_connection_is_resumed(hub: hub_server.Hub, tmp_path: Path, ranges
 def test_a_later_call_goes_on_where_one_was_given_up(
     hub: hub_server.Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus.download, "RETRIES", 2)
+    monkeypatch.setattr(corpus.download.files, "RETRIES", 2)
     hub.cut_after[TRAIN] = [100_000, *[0] * 5]
     with pytest.raises(InputError, match=r"data_organelle_train_chunk1.*in a row.*what was fetched is kept"):
         fetch(tmp_path, splits=["train"], connections=1)

@@ -7,9 +7,9 @@ from typing import Any
 
 from conduct.errors import InputError, nearest
 from configs.locate import CONFIGS
-from corpus.preparation.exclusion import ExclusionRule
-from corpus.preparation.split import SplitRule
 from corpus.readers.formats import Format
+from corpus.rules.exclusion_rule import ExclusionRule
+from corpus.rules.split_rule import SplitRule
 from corpus.typed_json import from_json, to_json
 
 

@@ -1,0 +1,1 @@
+"""The data card of a corpus, from its manifest: a page and Markdown."""

@@ -1,0 +1,1 @@
+"""Fetching published data sets: OpenGenome2 from the Hugging Face Hub."""
