@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cli.plan import plan
 from conduct.errors import InputError
 
 app = typer.Typer(
@@ -188,6 +189,8 @@ def tokenizer(
         write_tokenizer(temporary, model_max_length=model_max_length)
     print(f"wrote {directory}")
 
+
+app.command()(plan)
 
 if __name__ == "__main__":
     main()

@@ -8,18 +8,9 @@ import nemo_run as run
 from nemo.collections import llm
 
 from configs.compose import compose_config
+from recipes.names import FACTORIES
 from recipes.overrides import check_overrides
 from recipes.recipe import pretrain_recipe
-
-FACTORIES = {
-    "llama3_tiny_genomic": "train_tiny",
-    "llama3_100m_genomic": "train_100m",
-    "llama3_300m_genomic": "train_300m",
-    "llama3_1b_genomic": "train_1b",
-    "llama3_3b_genomic": "train_3b",
-    "llama3_8b_genomic": "train_8b_opengenome2",
-}
-"""Factory name -> configuration in `configs/`."""
 
 
 def _register(name: str, config_name: str) -> None:

@@ -12,6 +12,7 @@ from configs.llama import LlamaArchitecture, megatron_fields
 from configs.schema import TrainConfig
 from recipes.cpu.layers import cpu_block_spec
 from recipes.forward import causal_forward_step
+from recipes.layout import recompute_fields
 
 
 def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Any:
@@ -24,6 +25,7 @@ def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_
             **megatron_fields(dataclasses.replace(architecture, max_position_embeddings=sequence_length)),
             embedding_init_method_std=config.optimizer.embedding_init_std,
             forward_step_fn=causal_forward_step,
+            **recompute_fields(config),
             **(CPU_FIELDS if on_cpu else GPU_FIELDS),
         ),
     )
