@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cli.launch import launch
 from cli.plan import plan
 from conduct.errors import InputError
 
@@ -191,6 +192,7 @@ def tokenizer(
 
 
 app.command()(plan)
+app.command()(launch)
 
 if __name__ == "__main__":
     main()

@@ -48,6 +48,11 @@ def quick_config(name: str, overrides: Sequence[str] = ()) -> TrainConfig:
     return config
 
 
+def typed_values(schema: Any, values: dict[str, Any], *, where: str) -> Any:
+    """An instance of the dataclass `schema` from plain values. Errors: `InputError`, naming the key, as above."""
+    return _typed(schema, values, values, path=where)
+
+
 def config_names() -> list[str]:
     """The names of the shipped training configurations."""
     return sorted(path.stem for path in CONFIGS.glob("train_*.yaml"))
@@ -154,7 +159,7 @@ def _typed(schema: Any, values: dict[str, Any], root: dict[str, Any], *, path: s
             given[field.name] = _typed(kind, values.get(field.name, {}), root, path=where)
         elif field.name in values:
             given[field.name] = _converted(kind, _resolved(values[field.name], root), where)
-        elif field.default is MISSING:
+        elif field.default == MISSING:
             raise InputError(f"no value for {where}", fix=f"Add {where}=VALUE.")
     return schema(**given)
 
@@ -179,8 +184,14 @@ def _converted(kind: Any, value: Any, where: str) -> Any:
             return float(value)  # YAML 1.1 reads 3e-5 as text
         if kind is str and isinstance(value, (str, int, float)):
             return str(value)
-        if typing.get_origin(kind) is not None or kind is Any or type(value) is kind:
+        if typing.get_origin(kind) is list and isinstance(value, list):
+            (item,) = typing.get_args(kind)
+            return [_converted(item, one, where) for one in value]
+        if typing.get_origin(kind) is dict and isinstance(value, dict):
+            _, item = typing.get_args(kind)
+            return {str(key): _converted(item, one, f"{where}.{key}") for key, one in value.items()}
+        if kind is Any or type(value) is kind:
             return value
     except ValueError:
         pass
-    raise InputError(f"value {value!r} could not be converted to {kind.__name__}", where=where)
+    raise InputError(f"value {value!r} could not be converted to {getattr(kind, '__name__', kind)}", where=where)

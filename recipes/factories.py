@@ -8,6 +8,9 @@ import nemo_run as run
 from nemo.collections import llm
 
 from configs.compose import compose_config
+from recipes.executors import genomic_cpu as genomic_cpu
+from recipes.executors import genomic_local as genomic_local
+from recipes.executors import genomic_slurm as genomic_slurm
 from recipes.names import FACTORIES
 from recipes.overrides import check_overrides
 from recipes.recipe import pretrain_recipe

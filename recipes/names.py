@@ -1,5 +1,8 @@
 """The recipes by name."""
 
+from conduct.errors import InputError, nearest
+from configs.quick import config_names
+
 FACTORIES = {
     "llama3_tiny_genomic": "train_tiny",
     "llama3_100m_genomic": "train_100m",
@@ -13,3 +16,14 @@ FACTORIES = {
     "llama3_35b_genomic": "train_35b",
 }
 """Factory name -> configuration in `configs/`. Sizes from 11B on are those of BioNeMo's Eden."""
+
+
+def configuration(recipe: str) -> str:
+    """The configuration of a recipe, which may be given by either name.
+
+    Errors: `InputError` with the nearest name.
+    """
+    known = {**FACTORIES, **{name: name for name in config_names()}}
+    if recipe not in known:
+        raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known))
+    return known[recipe]

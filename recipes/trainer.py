@@ -7,6 +7,7 @@ from nemo.lightning.pytorch.callbacks.garbage_collection import GarbageCollectio
 from configs.schema import TrainConfig
 from recipes.layout import strategy_recipe
 from recipes.precision import precision_recipe
+from recipes.preemption import Preemption
 from recipes.progress import TrainingProgress
 from recipes.run_log import RunLog
 from recipes.seed import Seed
@@ -19,6 +20,7 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         run.Config(Seed, seed=config.seed),
         run.Config(RunLog, run_dir=config.run_dir),
         run.Config(TrainingProgress),
+        run.Config(Preemption),
     ]
     if config.hardware.accelerator == "gpu":
         # All ranks collect together, instead of each stalling the others at a time of its own.

@@ -4,12 +4,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from conduct.errors import InputError, nearest
+from conduct.errors import InputError
 from configs.llama import LlamaArchitecture, read_architecture
-from configs.quick import config_names, group_values, quick_config
+from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
 from recipes.check import check_run, count_rules, enforce, precision_rules
-from recipes.names import FACTORIES
+from recipes.names import configuration
 from recipes.planning.flops import flops_per_token
 from recipes.planning.memory import Memory, memory_per_gpu, micro_batches, replicas
 from recipes.planning.remedies import remedies
@@ -53,7 +53,7 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     `gpu` "" and `gpus` 0 leave what the recipe says; `tokens` 0 takes the recipe's steps.
     Errors: `InputError` for what is unknown, and for a precision that the GPU does not have.
     """
-    config = quick_config(_configuration(recipe), (*_machine(gpu, gpus), *overrides))
+    config = quick_config(configuration(recipe), (*_machine(gpu, gpus), *overrides))
     config = _spread(config, gpus)
     if config.hardware.accelerator != "gpu":
         raise InputError("a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.")
@@ -149,13 +149,6 @@ def _candidate_json(plan: Plan, config: TrainConfig, memory: Memory, speed: Thro
             "assumption": speed.efficiency.source,
         }
     return values
-
-
-def _configuration(recipe: str) -> str:
-    known = {**FACTORIES, **{name: name for name in config_names()}}
-    if recipe not in known:
-        raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known))
-    return known[recipe]
 
 
 def _machine(gpu: str, gpus: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Every size, precision and layout: what cannot work is refused by name, and what can reaches NeMo and Megatron-Core."""
+"""Every size, precision and layout: what cannot work is refused by name, what can reaches NeMo and Megatron-Core."""
 
 import json
 import subprocess

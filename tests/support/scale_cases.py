@@ -161,3 +161,15 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
         for key, value in values.items()
         if isinstance(value, kinds) or type(value).__name__ == "dtype"
     }
+
+
+def train_in_own_group(arguments: list[str], log: Path) -> None:
+    """`python -m recipes.train` in a process group of its own, so that the group can be sent a signal."""
+    import multiprocessing
+    import os
+
+    from nemo_process import _call, _train
+
+    multiprocessing.set_start_method("fork", force=True)  # of data-loading processes, as in a run from a shell
+    os.setpgid(0, 0)
+    _call(_train, (arguments,), log)
