@@ -1,6 +1,7 @@
 """A plan: does a recipe fit on a machine, how fast might it go, how long does it take, and what would be better."""
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +30,17 @@ class Plan:
     problem: str  # why the recipe's own layout cannot work at all; "" where it can
     memory: Memory | None
     throughput: Throughput | None
-    remedies: tuple[str, ...]  # single changes that make the recipe fit, as overrides
-    candidates: tuple[Candidate, ...]  # best first
+
+    @functools.cached_property
+    def remedies(self) -> tuple[str, ...]:
+        """Single changes that make the recipe fit, as overrides; none where it fits, or cannot work at all."""
+        needed = self.memory is not None and not self.fits
+        return remedies(self.config, self.architecture, self.sequence_length) if needed else ()
+
+    @functools.cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Layouts that fit, best first."""
+        return tuple(search_layouts(self.config, self.architecture, self.sequence_length))
 
     @property
     def fits(self) -> bool:
@@ -75,8 +85,6 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
         throughput=predict_throughput(config, architecture, sequence_length)
         if memory and fits(config, memory)
         else None,
-        remedies=remedies(config, architecture, sequence_length) if memory and not fits(config, memory) else (),
-        candidates=tuple(search_layouts(config, architecture, sequence_length)),
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,8 @@ from configs.llama import read_architecture
 from configs.quick import group_options, quick_config
 from configs.schema import TrainConfig
 from recipes.check import check_config
-from recipes.names import FACTORIES
+from recipes.support import EVERY_PRECISION, GPUS, PRECISIONS, RUN, SIZES, support_page, supported, verified
 
-SIZES = [name for name in FACTORIES.values() if name != "train_tiny"]
-PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "mxfp8")
-GPUS = ("a100", "h100", "h200", "b200", "gb200")
 LAYOUTS = {"gpus_1": 1, "gpus_8": 8, "gpus_64": 64, "gpus_512": 512}
 CAPABLE = {"bf16": set(GPUS), "mxfp8": {"b200", "gb200"}}
 
@@ -107,7 +105,7 @@ def test_the_sizes_of_eden() -> None:
 COMBINATIONS = [
     *([size] for size in SIZES),
     *(
-        ["train_8b_opengenome2", f"precision={precision}", *machine(gpu, 8)]
+        [EVERY_PRECISION, f"precision={precision}", *machine(gpu, 8)]
         for gpu in GPUS
         for precision in PRECISIONS
         if gpu in CAPABLE.get(precision, set(GPUS) - {"a100"})
@@ -192,3 +190,16 @@ def settings(config: TrainConfig) -> dict[str, dict[str, Any]]:
         },
         "optimizer": optimizer,
     }
+
+
+def test_the_support_page_says_what_the_tests_do() -> None:
+    page = Path(__file__).parents[2] / "docs" / "support.md"
+    assert page.read_text(encoding="utf-8") == support_page(), "python -m recipes.support > docs/support.md"
+    built_here = set()
+    for name, *values in COMBINATIONS:
+        config = quick_config(name, values)
+        chosen = {value.partition("=")[0]: value.partition("=")[2] for value in values}
+        if not {"parallelism"} & chosen.keys():
+            built_here.add((name, config.hardware.gpu, chosen.get("precision", "bf16")))
+    assert {case for case in supported() if verified(*case)} <= built_here
+    assert {("train_tiny", "cpu", "fp32")} == RUN  # tests/recipes/test_training.py
