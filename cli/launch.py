@@ -36,11 +36,13 @@ def launch(
     if len(targets) != 1:
         raise InputError("one of --slurm, --kubernetes, --skypilot and --local is needed", fix="Give one.")
 
-    from recipes.launch.launch import make_script, submit
+    from recipes.launch.launch import make_script, memory_warning, submit
 
     job, script = make_script(
         recipe, overrides or [], target=targets[0], site_file=site, directory=Path.cwd().resolve()
     )
+    if warning := memory_warning(job):
+        print(warning, file=sys.stderr)
     if dry_run:
         print(script, end="")
         return

@@ -182,7 +182,7 @@ def _converted(kind: Any, value: Any, where: str) -> Any:
     try:
         if kind is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
             return float(value)  # YAML 1.1 reads 3e-5 as text
-        if kind is str and isinstance(value, (str, int, float)):
+        if kind is str and isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return str(value)
         if typing.get_origin(kind) is list and isinstance(value, list):
             (item,) = typing.get_args(kind)

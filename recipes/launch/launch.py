@@ -7,11 +7,14 @@ from pathlib import Path
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError
+from configs.llama import read_architecture
 from configs.quick import quick_config
 from recipes.check import check_config
 from recipes.launch.script import Job, job_script
 from recipes.launch.sites import Kubernetes, Local, Slurm, read_site
 from recipes.names import configuration
+from recipes.planning.memory import GIB, memory_per_gpu
+from recipes.planning.search import fits
 
 SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
 SUBMIT = {
@@ -48,6 +51,20 @@ def make_script(
     if not isinstance(site, Slurm | Local):
         check_storage(job, [site.mount] if isinstance(site, Kubernetes) else list(site.mounts))
     return job, job_script(job, site)
+
+
+def memory_warning(job: Job) -> str:
+    """What the plan says against the job; "" where it fits, or on a CPU."""
+    config = job.config
+    if config.hardware.memory_gib <= 0:
+        return ""
+    architecture = read_architecture(config.model_tag)
+    length = config.dataset.sequence_length or architecture.max_position_embeddings
+    memory = memory_per_gpu(config, architecture, length)
+    if fits(config, memory):
+        return ""
+    needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
+    return f"warning: by its plan this needs {needed}; genomic-llama plan {job.recipe} says what to change"
 
 
 def check_storage(job: Job, mounts: Sequence[str]) -> None:

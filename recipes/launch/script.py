@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +65,13 @@ def _from_template(name: str, job: Job, site: Slurm | Local) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    python = sys.executable if isinstance(site, Local) else "python"  # of the container, or of launch.setup
     templates.filters["sh"] = lambda value: shlex.quote(str(value))
     return templates.get_template(name).render(
         job=job,
         site=site,
         variables=_variables(job, site),
-        command=_lines(["python", *job.arguments]),
+        command=_lines([python, *job.arguments]),
         status=PREEMPTED,
     )
 

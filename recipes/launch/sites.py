@@ -89,7 +89,9 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
         if not isinstance(values, dict):
             raise InputError("is no mapping of keys to values", where=file)
     for override in overrides:
-        key, _, value = override.removeprefix("launch.").partition("=")
+        key, equals, value = override.removeprefix("launch.").partition("=")
+        if not equals:
+            raise InputError(f"{override!r} has no value", fix="Write launch.KEY=VALUE.")
         try:
             values[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:

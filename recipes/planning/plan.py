@@ -67,6 +67,10 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     config = _spread(config, gpus)
     if config.hardware.accelerator != "gpu":
         raise InputError("a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.")
+    if config.hardware.memory_gib <= 0:
+        raise InputError(
+            "hardware.memory_gib is not known", where=recipe, fix="Give --gpu, or hardware.memory_gib=GIB."
+        )
     architecture = read_architecture(config.model_tag)
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
     for rules in (count_rules, precision_rules):

@@ -32,6 +32,8 @@ def predict_throughput(config: TrainConfig, architecture: LlamaArchitecture, seq
     if efficiency is None or config.precision.compute == "32":
         return None
     peak = config.hardware.bf16_tflops if config.precision.fp8 == "none" else config.hardware.fp8_tflops
+    if peak <= 0:
+        return None
     tflops = peak * efficiency.share * layout_share(config, architecture, efficiency)
     per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length)
     gpus = config.hardware.devices * config.hardware.num_nodes

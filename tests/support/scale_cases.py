@@ -173,3 +173,26 @@ def train_in_own_group(arguments: list[str], log: Path) -> None:
     multiprocessing.set_start_method("fork", force=True)  # of data-loading processes, as in a run from a shell
     os.setpgid(0, 0)
     _call(_train, (arguments,), log)
+
+
+def slurm_script(out: Path) -> None:
+    """The sbatch script that NeMo-Run makes with `genomic_slurm`."""
+    import fiddle
+    from nemo_run.core.execution.slurm import SlurmBatchRequest
+
+    from recipes.executors import genomic_slurm
+
+    executor = fiddle.build(
+        genomic_slurm(account="me", nodes=2, time="08:00:00", container_image="image.sqsh", container_mounts="/a:/a,/b")
+    )
+    assert executor.container_mounts == ["/a:/a", "/b"]
+    executor.assign("experiment", str(out.parent), "task", "task")
+    request = SlurmBatchRequest(
+        launch_cmd=["sbatch"],
+        jobs=["task"],
+        command_groups=[["python", "-m", "x"]],
+        executor=executor,
+        max_retries=executor.retries,
+        extra_env={},
+    )
+    out.write_text(request.materialize())

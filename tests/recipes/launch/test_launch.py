@@ -158,6 +158,8 @@ def test_the_sky_task(tmp_path: Path) -> None:
     ("target", "overrides", "message"),
     [
         ("slurm", ["launch.acount=a"], "no key 'acount' in launch. Did you mean 'account'"),
+        ("slurm", ["launch.account"], "'launch.account' has no value"),
+        ("slurm", ["launch.setup=false"], "launch.setup: value False"),
         ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: value 'soon'"),
         ("slurm", ['launch.account="a\\nb"'], "launch.account holds a line break"),
         ("slurm", ["launch.environment={A-B: x}"], "launch.environment names 'A-B'"),
@@ -207,6 +209,12 @@ def test_the_command(tmp_path: Path) -> None:
     sent = command("llama3_8b_genomic", "--slurm", cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")
     assert (sent.returncode, sent.stdout) == (3, dry.stdout)
     assert (tmp_path / "runs/llama3_8b_genomic/launch.sbatch").read_text() == dry.stdout
+
+
+def test_a_job_that_will_not_fit_gets_a_warning(tmp_path: Path) -> None:
+    dry = command("llama3_8b_genomic", "--slurm", "--dry-run", "precision.grad_reduce_in_fp32=true", cwd=tmp_path)
+    assert dry.returncode == 0
+    assert dry.stderr.startswith("warning: by its plan this needs 86.1 GiB on a GPU of 79.6")
 
 
 def test_it_imports_nothing_heavy() -> None:

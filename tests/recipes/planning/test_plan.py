@@ -189,6 +189,7 @@ def test_a_prediction_names_its_source_and_pays_for_its_layout() -> None:
         ({"gpu": "h1000"}, "no option 'h1000' in the group hardware"),
         ({"gpus": 12}, "--gpus 12 is no multiple of 8"),
         ({"gpus": -1}, "--gpus -1"),
+        ({"overrides": ("hardware.memory_gib=0",)}, "memory_gib is not known"),
         ({"overrides": ("hardware=cpu", "parallelism=plain")}, "a plan is for GPUs"),
         ({"gpu": "a100", "overrides": ("precision=fp8_delayed",)}, "fp8=delayed on a100"),
         ({"gpu": "h200", "overrides": ("precision=mxfp8",)}, "fp8=mxfp8 on h200.*b200"),
