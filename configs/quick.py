@@ -55,7 +55,7 @@ def typed_values(schema: Any, values: dict[str, Any], *, where: str) -> Any:
 
 def config_names() -> list[str]:
     """The names of the shipped training configurations."""
-    return sorted(path.stem for path in CONFIGS.glob("train_*.yaml"))
+    return sorted(path.stem for pattern in ("train_*", "finetune_*") for path in CONFIGS.glob(f"{pattern}.yaml"))
 
 
 def group_options(group: str) -> list[str]:
@@ -157,10 +157,10 @@ def _typed(schema: Any, values: dict[str, Any], root: dict[str, Any], *, path: s
         where, kind = f"{path}.{field.name}".lstrip("."), kinds[field.name]
         if dataclasses.is_dataclass(kind):
             given[field.name] = _typed(kind, values.get(field.name, {}), root, path=where)
+        elif values.get(field.name) == MISSING or (field.name not in values and field.default == MISSING):
+            raise InputError(f"no value for {where}", fix=f"Add {where}=VALUE.")
         elif field.name in values:
             given[field.name] = _converted(kind, _resolved(values[field.name], root), where)
-        elif field.default == MISSING:
-            raise InputError(f"no value for {where}", fix=f"Add {where}=VALUE.")
     return schema(**given)
 
 

@@ -105,6 +105,7 @@ class TrainConfig:
     run_dir: str = MISSING  # everything that the run writes
     seed: int = 1234
     init_from: str | None = None  # NeMo checkpoint whose weights a new run starts from
+    finetune: bool = False  # NeMo's llm.finetune in place of llm.pretrain; init_from has to be given
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)

@@ -32,7 +32,6 @@ def strategy_recipe(config: TrainConfig) -> Any:
             overlap_grad_reduce=layout.overlap,
             overlap_param_gather=layout.overlap and layout.distributed_optimizer,
             use_distributed_optimizer=layout.distributed_optimizer,
-            average_in_collective=not on_cpu,  # NCCL averages (NeMo 2.7.3, recipes/llama3_8b.py); gloo only sums
         ),
     )
 

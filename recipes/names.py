@@ -17,13 +17,19 @@ FACTORIES = {
 }
 """Factory name -> configuration in `configs/`. Sizes from 11B on are those of BioNeMo's Eden."""
 
+FINETUNE_FACTORIES = {
+    "llama3_tiny_genomic_finetune": "finetune_tiny",
+    "llama3_8b_genomic_finetune": "finetune_8b",
+}
+"""The same for fine-tuning, which needs `init_from`."""
+
 
 def configuration(recipe: str) -> str:
     """The configuration of a recipe, which may be given by either name.
 
     Errors: `InputError` with the nearest name.
     """
-    known = {**FACTORIES, **{name: name for name in config_names()}}
+    known = {**FACTORIES, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
     if recipe not in known:
         raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known))
     return known[recipe]

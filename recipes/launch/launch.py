@@ -69,7 +69,9 @@ def memory_warning(job: Job) -> str:
 
 def check_storage(job: Job, mounts: Sequence[str]) -> None:
     """Refuse a run whose corpus is not there, or whose checkpoints go with the machine that wrote them."""
-    for key, value in (("run_dir", job.config.run_dir), ("dataset.corpus", job.config.dataset.corpus)):
+    corpus = job.config.dataset.corpus
+    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
+    for key, value in (("run_dir", job.config.run_dir), *(("dataset.corpus", one) for one in corpora)):
         if not any(Path(value).is_relative_to(mount) for mount in mounts) and value != "synthetic":
             below = f"{mounts[0].rstrip('/')}/{Path(value).name}" if mounts else f"/data/{Path(value).name}"
             raise InputError(

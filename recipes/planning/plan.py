@@ -9,13 +9,13 @@ from conduct.errors import InputError
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
-from recipes.check import check_run, count_rules, enforce, precision_rules
 from recipes.names import configuration
 from recipes.planning.flops import flops_per_token
 from recipes.planning.memory import Memory, memory_per_gpu, micro_batches, replicas
 from recipes.planning.remedies import remedies
 from recipes.planning.search import Candidate, fits, search_layouts
 from recipes.planning.throughput import Throughput, predict_throughput
+from recipes.rules import check_run, count_rules, enforce, precision_rules
 
 
 @dataclass(frozen=True, kw_only=True)

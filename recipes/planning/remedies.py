@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
-from recipes.check import check_run
 from recipes.planning.memory import memory_per_gpu
 from recipes.planning.search import change_layout, fits, least_recomputation
+from recipes.rules import check_run
 
 
 def remedies(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> tuple[str, ...]:

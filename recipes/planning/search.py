@@ -8,9 +8,9 @@ from typing import Any
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
 from configs.schema import ParallelismConfig, TrainConfig
-from recipes.check import check_run
 from recipes.planning.memory import GIB, Memory, memory_per_gpu
 from recipes.planning.throughput import Throughput, predict_throughput
+from recipes.rules import check_run
 
 MICRO_BATCHES = (1, 2, 4, 8, 16)
 CONTEXTS = (1, 2, 4, 8)

@@ -40,6 +40,7 @@ def test_options_of_groups(option: str) -> None:
         "dataset.sequence_length=null",
         "parallelism.overlap=false",
         "run_dir=a/b",
+        "init_from=runs/a/checkpoints/step=6-last",
         "precision.compute=32",
     ],
 )

@@ -71,6 +71,12 @@ def test_what_cannot_work_is_refused_by_name(override: str) -> None:
         check_config(quick_config("train_8b_opengenome2", override.split()))
 
 
+def test_fine_tuning_needs_weights() -> None:
+    with pytest.raises(InputError, match=r"no value for init_from\. Add init_from=CHECKPOINT"):
+        check_config(quick_config("finetune_8b"))
+    check_config(quick_config("finetune_8b", ["init_from=runs/8b/checkpoints/step=1000"]))
+
+
 def test_a_refusal_imports_nothing_heavy() -> None:
     code = (
         "import sys; from recipes.train import main\n"
@@ -173,7 +179,6 @@ def settings(config: TrainConfig) -> dict[str, dict[str, Any]]:
             "overlap_grad_reduce": layout.overlap,
             "overlap_param_gather": layout.overlap and layout.distributed_optimizer,
             "fp8_param_gather": precision.fp8_parameters,
-            "average_in_collective": True,
             "reuse_grad_buf_for_mxfp8_param_ag": precision.fp8 == "mxfp8",
         },
         "strategy": {

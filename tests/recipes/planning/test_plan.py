@@ -17,7 +17,6 @@ from conduct.errors import InputError
 from configs.llama import read_architecture
 from configs.quick import quick_config
 from configs.schema import TrainConfig
-from recipes.check import check_run
 from recipes.names import FACTORIES
 from recipes.planning.flops import flops_per_token, matmul_weights
 from recipes.planning.memory import GIB, memory_per_gpu, stage_parameters, state_bytes
@@ -27,6 +26,7 @@ from recipes.planning.published import PUBLISHED, Row
 from recipes.planning.search import change_layout, fits
 from recipes.planning.text import overrides, plan_text
 from recipes.planning.throughput import predict_throughput
+from recipes.rules import check_run
 
 EIGHT_B = read_architecture("llama3_8b_genomic_config")
 
