@@ -7,7 +7,6 @@ from typing import Any
 
 from conduct.errors import InputError, nearest
 from configs.locate import CONFIGS
-from configs.quick import config_names as config_names
 
 
 def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path | None = None) -> Any:
@@ -45,6 +44,11 @@ def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path 
     if missing:
         raise InputError(f"no value for {', '.join(missing)}", where=name, fix=f"Add {missing[0]}=VALUE.")
     return config
+
+
+def config_names() -> list[str]:
+    """The names of the shipped training configurations."""
+    return sorted(path.stem for kind in ("train_*", "finetune_*") for path in CONFIGS.glob(f"{kind}.yaml"))
 
 
 def register_schema() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from conduct.errors import InputError, nearest
+from configs.compose import config_names
 from configs.locate import CONFIGS
 from configs.schema import MISSING, TrainConfig
 
@@ -51,11 +52,6 @@ def quick_config(name: str, overrides: Sequence[str] = ()) -> TrainConfig:
 def typed_values(schema: Any, values: dict[str, Any], *, where: str) -> Any:
     """An instance of the dataclass `schema` from plain values. Errors: `InputError`, naming the key, as above."""
     return _typed(schema, values, values, path=where)
-
-
-def config_names() -> list[str]:
-    """The names of the shipped training configurations."""
-    return sorted(path.stem for pattern in ("train_*", "finetune_*") for path in CONFIGS.glob(f"{pattern}.yaml"))
 
 
 def group_options(group: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The recipes by name."""
 
 from conduct.errors import InputError, nearest
-from configs.quick import config_names
+from configs.compose import config_names
 
 FACTORIES = {
     "llama3_tiny_genomic": "train_tiny",
