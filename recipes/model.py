@@ -23,9 +23,9 @@ def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         config=run.Config(
             LlamaConfig,
             **megatron_fields(dataclasses.replace(architecture, max_position_embeddings=sequence_length)),
+            **recompute_fields(config),
             embedding_init_method_std=config.optimizer.embedding_init_std,
             forward_step_fn=causal_forward_step,
-            **recompute_fields(config),
             **(CPU_FIELDS if on_cpu else GPU_FIELDS),
         ),
     )
