@@ -5,14 +5,17 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
 from conduct.errors import InputError
 from configs.compose import compose_config, config_names
 from configs.locate import CONFIGS
-from configs.quick import quick_config
+from configs.quick import group_options, quick_config
 
-OPTIONS = sorted(f"{path.parent.name}={path.stem}" for path in CONFIGS.glob("*/*.yaml"))
+DEFAULTS = yaml.safe_load((CONFIGS / "train.yaml").read_text())["defaults"]
+GROUPS = sorted(group for entry in DEFAULTS if isinstance(entry, dict) for group in entry)
+OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(group)]
 
 
 def same(name: str, *overrides: str) -> None:
