@@ -36,7 +36,7 @@ def test_a_signal_saves_and_exits_with_75(sent: signal.Signals, corpus: Path, tm
     """SIGUSR1 goes to the whole process group, as Slurm sends it; SIGTERM to the process, as Kubernetes does."""
     run, log = tmp_path / "run", tmp_path / "log"
     process = multiprocessing.get_context("forkserver").Process(
-        target=train_in_own_group, args=(arguments(run, corpus, 10_000), log)
+        target=train_in_own_group, args=(arguments(run, corpus, 500), log)
     )
     process.start()
     deadline = time.monotonic() + 120
