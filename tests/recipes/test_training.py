@@ -44,6 +44,7 @@ def test_a_run_leaves_its_log_and_its_configuration(six_steps: Path, corpus: Pat
     assert last[1] < first[1]
     config = yaml.safe_load((six_steps / "config.yaml").read_text())
     assert config["model"]["parameters"] == 3_082_496
+    assert config["precision"] == {"compute": "32", "fp8": "none", "grad_reduce_in_fp32": True}
     assert config["dataset"] == {
         "corpus": str(corpus),
         "sequence_length": 64,
