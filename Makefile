@@ -26,6 +26,8 @@ check: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/shellcheck scripts/*.sh docker/*.sh .ci/run
 	$(BIN)/python -m pytest $(TESTS)
 
 venv: $(VENV)/.ready

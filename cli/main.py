@@ -11,6 +11,8 @@ import typer
 
 from cli import corpus
 from cli.prepare import prepare
+from cli.launch import launch
+from cli.plan import plan
 from conduct.errors import InputError
 
 app = typer.Typer(
@@ -164,6 +166,9 @@ def tokenizer(
         write_tokenizer(temporary, model_max_length=model_max_length)
     print(f"wrote {directory}")
 
+
+app.command()(plan)
+app.command()(launch)
 
 if __name__ == "__main__":
     main()

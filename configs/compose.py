@@ -1,5 +1,6 @@
 """A Hydra configuration by name, checked against the schema; a misspelt override is an error with the nearest name."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path 
             base = compose(name, overrides=search_path)
             for override in overrides:
                 _check_key(override, base)
-            config = compose(name, overrides=[*search_path, *overrides])
+            config = compose(name, overrides=[*search_path, *(_quoted(override) for override in overrides)])
         OmegaConf.resolve(config)
         missing = sorted(OmegaConf.missing_keys(config))
     except (HydraException, OmegaConfBaseException) as error:
@@ -54,7 +55,7 @@ def plain(value: Any) -> Any:
 
 def config_names() -> list[str]:
     """The names of the shipped training configurations."""
-    return sorted(path.stem for path in CONFIGS.glob("train_*.yaml"))
+    return sorted(path.stem for kind in ("train_*", "finetune_*") for path in CONFIGS.glob(f"{kind}.yaml"))
 
 
 def register_schema() -> None:
@@ -82,6 +83,13 @@ def _check_key(override: str, base: Any) -> None:
             where = ".".join(path) or "the configuration"
             raise InputError(f"no key {part!r} in {where}", where=override, fix=nearest(part, names))
         node, path = None if OmegaConf.is_missing(node, part) else node[part], [*path, part]
+
+
+def _quoted(override: str) -> str:
+    """A value with an equals sign, as in `checkpoints/step=1000`, in the quotes that Hydra's grammar wants."""
+    key, _, value = override.partition("=")
+    plain = "=" in value and not re.search(r"['\"\[\]{}()$,\\]", value)
+    return f"{key}='{value}'" if plain else override
 
 
 def _groups() -> list[str]:

@@ -6,7 +6,9 @@ Hydra checks a configuration against these classes, so a key that no reader know
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
+MISSING: Any = (
+    "???"  # OmegaConf's mark of a field that a configuration has to fill; written out to stay quick to import
+)
 
 
 @dataclass
@@ -48,19 +50,28 @@ class PrecisionConfig:
     """Number formats."""
 
     compute: str = MISSING  # bf16-mixed or 32
-    grad_reduce_in_fp32: bool = True
+    grad_reduce_in_fp32: bool = True  # gradients are accumulated and summed over the devices in fp32; else in bf16
+    moments: str = "float32"  # of Adam: float32, or bfloat16 with parallelism.precision_aware_optimizer
+    fp8: str = "none"  # scaling of the FP8 matrix products: none, delayed, tensorwise or mxfp8
+    fp8_format: str = "hybrid"  # hybrid (E4M3 forward, E5M2 backward) or e4m3
+    fp8_amax_history: int = 1  # steps whose largest values set the scale; delayed scaling alone looks at it
+    fp8_bf16_layers: int = 0  # layers at the start, and as many at the end, that stay in bf16
+    fp8_parameters: bool = False  # weights are stored and gathered in FP8
 
 
 @dataclass
 class ParallelismConfig:
     """How one model is laid over the devices; what is left over is data parallel."""
 
+    gpus: int | None = None  # devices that a named layout is meant for; null: any number
     tensor: int = 1
     pipeline: int = 1
     context: int = 1
     sequence_parallel: bool = False
     distributed_optimizer: bool = True  # ZeRO-1
+    precision_aware_optimizer: bool = False  # Transformer Engine's Adam; fp32 master weights as bf16 and remainders
     overlap: bool = True  # gradient reduction and parameter gathering behind the computation
+    recompute_layers: int = 0  # layers of each pipeline stage whose activations are computed again, not kept
 
 
 @dataclass
@@ -70,6 +81,11 @@ class HardwareConfig:
     accelerator: str = MISSING  # gpu, or cpu for tests and first steps
     devices: int = MISSING  # GPUs, or processes, of one node
     num_nodes: int = 1
+    gpu: str = "none"  # name of the GPU
+    compute_capability: float = 0.0  # CUDA's; decides which FP8 formats there are
+    memory_gib: float = 0.0  # of one GPU, GiB
+    bf16_tflops: float = 0.0  # peak of one GPU without sparsity, TFLOP/s
+    fp8_tflops: float = 0.0
 
 
 @dataclass
@@ -93,6 +109,7 @@ class TrainConfig:
     run_dir: str = MISSING  # everything that the run writes
     seed: int = 1234
     init_from: str | None = None  # NeMo checkpoint whose weights a new run starts from
+    finetune: bool = False  # NeMo's llm.finetune in place of llm.pretrain; init_from has to be given
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from nemo import lightning as nl
+from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 
 class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
@@ -14,3 +15,12 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
 
     def _monitor_candidates(self, trainer: Any) -> dict[str, torch.Tensor]:
         return {**super()._monitor_candidates(trainer), "step": torch.tensor(trainer.global_step)}
+
+    def save_now(self, trainer: Any) -> None:
+        """Save a checkpoint of the step that just ended; returns when it is on disk."""
+        if self._last_global_step_saved != trainer.global_step:
+            candidates = self._monitor_candidates(trainer)
+            self._save_topk_checkpoint(trainer, candidates)
+            self._save_last_checkpoint(trainer, candidates)
+        if isinstance(trainer.strategy.checkpoint_io, AsyncFinalizableCheckpointIO):
+            trainer.strategy.checkpoint_io.maybe_finalize_save_checkpoint(blocking=True)

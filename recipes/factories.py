@@ -8,18 +8,12 @@ import nemo_run as run
 from nemo.collections import llm
 
 from configs.compose import compose_config
+from recipes.executors import genomic_cpu as genomic_cpu
+from recipes.executors import genomic_local as genomic_local
+from recipes.executors import genomic_slurm as genomic_slurm
+from recipes.names import FACTORIES, FINETUNE_FACTORIES
 from recipes.overrides import check_overrides
 from recipes.recipe import pretrain_recipe
-
-FACTORIES = {
-    "llama3_tiny_genomic": "train_tiny",
-    "llama3_100m_genomic": "train_100m",
-    "llama3_300m_genomic": "train_300m",
-    "llama3_1b_genomic": "train_1b",
-    "llama3_3b_genomic": "train_3b",
-    "llama3_8b_genomic": "train_8b_opengenome2",
-}
-"""Factory name -> configuration in `configs/`."""
 
 
 def _register(name: str, config_name: str) -> None:
@@ -31,15 +25,37 @@ def _register(name: str, config_name: str) -> None:
     ) -> run.Partial:
         given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
-        recipe = pretrain_recipe(compose_config(config_name, overrides))
-        if Path(sys.argv[0]).name in ("nemo", "nemorun"):
-            check_overrides(recipe, sys.argv[1:])
-        return recipe
+        return _checked(pretrain_recipe(compose_config(config_name, overrides)))
 
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = f"Pretrain with the configuration `{config_name}`."
     globals()[name] = run.cli.factory(target=llm.pretrain, name=name)(factory)
 
 
+def _register_finetune(name: str, config_name: str) -> None:
+    def factory(
+        init_from: str,
+        num_nodes: Optional[int] = None,  # noqa: UP045
+        devices: Optional[int] = None,  # noqa: UP045
+        run_dir: Optional[str] = None,  # noqa: UP045
+    ) -> run.Partial:
+        given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
+        overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
+        return _checked(pretrain_recipe(compose_config(config_name, [f"init_from={init_from}", *overrides])))
+
+    factory.__name__ = factory.__qualname__ = name
+    factory.__doc__ = f"Fine-tune the checkpoint `init_from` with the configuration `{config_name}`."
+    globals()[name] = run.cli.factory(target=llm.finetune, name=name)(factory)
+
+
+def _checked(recipe: run.Partial) -> run.Partial:
+    """`recipe`, after a look at the overrides where the command line is NeMo's."""
+    if Path(sys.argv[0]).name in ("nemo", "nemorun"):
+        check_overrides(recipe, sys.argv[1:])
+    return recipe
+
+
 for _name, _config in FACTORIES.items():
     _register(_name, _config)
+for _name, _config in FINETUNE_FACTORIES.items():
+    _register_finetune(_name, _config)

@@ -12,6 +12,7 @@ from configs.llama import LlamaArchitecture, megatron_fields
 from configs.schema import TrainConfig
 from recipes.cpu.layers import cpu_block_spec
 from recipes.forward import causal_forward_step, genomic_data_step
+from recipes.layout import recompute_fields
 
 
 def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Any:
@@ -22,6 +23,7 @@ def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         config=run.Config(
             LlamaConfig,
             **megatron_fields(dataclasses.replace(architecture, max_position_embeddings=sequence_length)),
+            **recompute_fields(config),
             embedding_init_method_std=config.optimizer.embedding_init_std,
             data_step_fn=genomic_data_step,
             forward_step_fn=causal_forward_step,

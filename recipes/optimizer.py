@@ -8,6 +8,7 @@ from megatron.core.optimizer import OptimizerConfig
 from nemo import lightning as nl
 
 from configs.schema import TrainConfig
+from recipes.layout import optimizer_state_fields
 
 
 def optimizer_recipe(config: TrainConfig) -> run.Config[nl.MegatronOptimizerModule]:
@@ -25,7 +26,7 @@ def optimizer_recipe(config: TrainConfig) -> run.Config[nl.MegatronOptimizerModu
             adam_eps=values.eps,
             clip_grad=values.clip_grad,
             bf16=config.precision.compute == "bf16-mixed",
-            use_distributed_optimizer=config.parallelism.distributed_optimizer,
+            **optimizer_state_fields(config),
         ),
         no_weight_decay_cond=without_weight_decay,
         lr_scheduler=run.Config(

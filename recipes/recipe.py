@@ -18,13 +18,13 @@ from tokenizer.nucleotide import NucleotideTokenizer
 
 
 def pretrain_recipe(config: TrainConfig) -> run.Partial:
-    """`llm.pretrain` with everything that `config` says. Nothing is built yet.
+    """`llm.pretrain`, or `llm.finetune`, with everything that `config` says. Nothing is built yet.
 
     Errors: `InputError` for a model, tokenizer or layout that cannot work.
     """
     architecture, sequence_length = check_config(config)
     return run.Partial(
-        llm.pretrain,
+        llm.finetune if config.finetune else llm.pretrain,
         model=model_recipe(config, architecture, sequence_length),
         data=run.Config(
             GenomicDataModule,
@@ -45,6 +45,7 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
         log=log_recipe(config),
         optim=optimizer_recipe(config),
         resume=resume_recipe(config),
+        **({"tokenizer": "data"} if config.finetune else {}),  # NeMo would take the model's, which has none yet
     )
 
 

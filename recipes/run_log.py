@@ -111,13 +111,19 @@ def live_config(trainer: Any, pl_module: Any) -> dict[str, Any]:
             "clip_grad": optimizer.clip_grad,
             "embedding_init_std": model.embedding_init_method_std,
         },
-        "precision": {"compute": "bf16-mixed" if model.bf16 else "32"},
+        "precision": {
+            "compute": "bf16-mixed" if model.bf16 else "32",
+            "fp8": model.fp8_recipe if model.fp8 else "none",
+            "grad_reduce_in_fp32": strategy.ddp_config.grad_reduce_in_fp32,
+        },
         "parallelism": {
             "tensor": strategy.tensor_model_parallel_size,
             "pipeline": strategy.pipeline_model_parallel_size,
             "context": strategy.context_parallel_size,
             "sequence_parallel": strategy.sequence_parallel,
             "distributed_optimizer": optimizer.use_distributed_optimizer,
+            "precision_aware_optimizer": optimizer.use_precision_aware_optimizer,
+            "recompute_layers": model.recompute_num_layers or 0,
         },
         "hardware": {
             "accelerator": strategy.root_device.type,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("prepare", "convert", "score", "report", "simulate", "tokenizer")
+COMMANDS = ("prepare", "convert", "score", "report", "simulate", "tokenizer", "plan", "launch")
 HEAVY = ("torch", "nemo", "nemo_run", "megatron", "transformers", "lightning", "pyarrow", "matplotlib", "numpy")
 
 

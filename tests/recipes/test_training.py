@@ -44,6 +44,7 @@ def test_a_run_leaves_its_log_and_its_configuration(six_steps: Path, corpus: Pat
     assert last[1] < first[1]
     config = yaml.safe_load((six_steps / "config.yaml").read_text())
     assert config["model"]["parameters"] == 3_082_496
+    assert config["precision"] == {"compute": "32", "fp8": "none", "grad_reduce_in_fp32": True}
     assert config["dataset"] == {
         "corpus": str(corpus),
         "sequence_length": 64,
@@ -169,3 +170,28 @@ def test_a_finished_run_says_so(six_steps: Path, corpus: Path) -> None:
 def test_the_stand_in_for_cuda_leaves_nothing_behind(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert run_in_process(stand_in_restores_after_an_error, log=log) == 0, log.read_text()[-2000:]
+
+
+def test_fine_tuning_goes_on_from_trained_weights(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
+    """Its first loss is that of the trained model, and not of a new one; its steps and optimizer are new."""
+    run, log = tmp_path / "finetuned", tmp_path / "log"
+    checkpoint = six_steps / "checkpoints" / "step=6"
+    status = nemo(
+        "llm",
+        "finetune",
+        "--factory",
+        f"llama3_tiny_genomic_finetune(init_from='{checkpoint}', run_dir='{run}')",
+        "-y",
+        f"data.corpus={corpus}",
+        "data.seq_length=64",
+        "model.config.seq_length=64",
+        "data.micro_batch_size=2",
+        "data.global_batch_size=4",
+        "trainer.max_steps=1",
+        log=log,
+    )
+    assert status == 0, log.read_text()[-3000:]
+    ((step, loss, _),) = losses(run)
+    first, *_, last = losses(six_steps)
+    assert step == 1
+    assert abs(loss - last[1]) < abs(loss - first[1])

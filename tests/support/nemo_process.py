@@ -33,9 +33,9 @@ def train(*arguments: str, log: Path) -> int:
     return run_in_process(_train, list(arguments), log=log)
 
 
-def nemo(*arguments: str, log: Path) -> int:
-    """`nemo ARGUMENTS`."""
-    return run_in_process(_nemo, list(arguments), log=log)
+def nemo(*arguments: str, log: Path, home: Path | None = None) -> int:
+    """`nemo ARGUMENTS`; what NeMo-Run keeps of it goes to `home`."""
+    return run_in_process(_nemo, list(arguments), home, log=log)
 
 
 def _train(arguments: list[str]) -> None:
@@ -45,7 +45,9 @@ def _train(arguments: list[str]) -> None:
     sys.exit(main(arguments))
 
 
-def _nemo(arguments: list[str]) -> None:
+def _nemo(arguments: list[str], home: Path | None) -> None:
+    if home is not None:
+        os.environ["NEMORUN_HOME"] = str(home)
     sys.argv = ["nemo", *arguments]
     from nemo_run.__main__ import app  # reads sys.argv
 

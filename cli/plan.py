@@ -1,0 +1,46 @@
+"""`genomic-llama plan`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def plan(
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe, llama3_8b_genomic, or a configuration, train_8b_opengenome2.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[key=value]...", help="As for training.", show_default=False)
+    ] = None,
+    gpus: Annotated[int, typer.Option(help="Number of GPUs.", min=0, show_default="the recipe's")] = 0,
+    gpu: Annotated[
+        str, typer.Option(help="Kind of GPU: a100, h100, h200, b200, gb200.", show_default="the recipe's")
+    ] = "",
+    tokens: Annotated[
+        float, typer.Option(help="Tokens of the run, 1e12 for example.", min=0, show_default="the recipe's steps")
+    ] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON: bytes, seconds, FLOPs.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="SVG file to write: memory by part.", show_default=False)] = None,
+) -> None:
+    """Tell whether a recipe fits, how fast it might train, how long it takes, and which layout is better.
+
+    Arithmetic on the recipe and on published speeds; nothing is run or measured.
+    """
+    from recipes.planning.plan import as_json, make_plan
+
+    result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus, tokens=tokens)
+    if picture is not None:
+        from conduct.atomic import atomic_file
+        from recipes.planning.picture import plan_picture
+
+        with atomic_file(picture) as temporary:
+            temporary.write_text(plan_picture(result), encoding="utf-8")
+    if json:
+        from json import dumps
+
+        print(dumps(as_json(result), indent=2))
+    else:
+        from recipes.planning.text import plan_text
+
+        print(plan_text(result))

@@ -1,0 +1,93 @@
+"""From a recipe and a site to a script, and to the program that submits it."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from conduct.atomic import atomic_file
+from conduct.errors import InputError
+from configs.llama import read_architecture
+from configs.quick import quick_config
+from recipes.check import check_config
+from recipes.launch.script import Job, job_script
+from recipes.launch.sites import Kubernetes, Local, Slurm, read_site
+from recipes.names import configuration
+from recipes.planning.memory import GIB, memory_per_gpu
+from recipes.planning.search import fits
+
+SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
+SUBMIT = {
+    "slurm": ("sbatch",),
+    "kubernetes": ("kubectl", "create", "--filename"),  # create: generateName gives each run a name of its own
+    "skypilot": ("sky", "jobs", "launch"),
+    "local": ("bash",),
+}
+
+
+def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
+    """The job of a recipe; checked as training will check it.
+
+    Errors: `InputError` for what cannot work, before anything waits in a queue for it.
+    """
+    name = configuration(recipe)
+    config = quick_config(name, overrides)
+    check_config(config)
+    return Job(recipe=recipe, config_name=name, overrides=tuple(overrides), config=config, directory=directory)
+
+
+def make_script(
+    recipe: str, overrides: Sequence[str], *, target: str, site_file: Path | None = None, directory: Path
+) -> tuple[Job, str]:
+    """The job and its script. `launch.KEY=VALUE` among the overrides are the site's."""
+    own = [override for override in overrides if override.startswith("launch.")]
+    job = make_job(recipe, [override for override in overrides if override not in own], directory)
+    machine = job.config.hardware
+    if target == "local" and machine.num_nodes > 1:
+        raise InputError(f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.")
+    if target in ("kubernetes", "skypilot") and machine.accelerator != "gpu":
+        raise InputError(f"--{target} with hardware={machine.accelerator}", fix="Choose a GPU, or --local or --slurm.")
+    site = read_site(target, site_file, own)
+    if not isinstance(site, Slurm | Local):
+        check_storage(job, [site.mount] if isinstance(site, Kubernetes) else list(site.mounts))
+    return job, job_script(job, site)
+
+
+def memory_warning(job: Job) -> str:
+    """What the plan says against the job; "" where it fits, or on a CPU."""
+    config = job.config
+    if config.hardware.memory_gib <= 0:
+        return ""
+    architecture = read_architecture(config.model_tag)
+    length = config.dataset.sequence_length or architecture.max_position_embeddings
+    memory = memory_per_gpu(config, architecture, length)
+    if fits(config, memory):
+        return ""
+    needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
+    return f"warning: by its plan this needs {needed}; genomic-llama plan {job.recipe} says what to change"
+
+
+def check_storage(job: Job, mounts: Sequence[str]) -> None:
+    """Refuse a run whose corpus is not there, or whose checkpoints go with the machine that wrote them."""
+    corpus = job.config.dataset.corpus
+    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
+    for key, value in (("run_dir", job.config.run_dir), *(("dataset.corpus", one) for one in corpora)):
+        if not any(Path(value).is_relative_to(mount) for mount in mounts) and value != "synthetic":
+            below = f"{mounts[0].rstrip('/')}/{Path(value).name}" if mounts else f"/data/{Path(value).name}"
+            raise InputError(
+                f"{key}={value} is on no mount of the job ({', '.join(mounts) or 'none'})",
+                fix=f"Give {key}={below}" + ("." if mounts else " and launch.mounts={/data: s3://my-bucket}."),
+            )
+
+
+def submit(job: Job, script: str, *, target: str) -> int:
+    """Write the script beside the run and hand it to the scheduler. Returns the exit status of that."""
+    program, *options = SUBMIT[target]
+    if shutil.which(program) is None:
+        raise InputError(
+            f"{program} is not on this machine", fix="Print the script with --dry-run, and submit it where it is."
+        )
+    path = Path(job.config.run_dir) / f"launch.{SUFFIX[target]}"
+    with atomic_file(path) as temporary:
+        temporary.write_text(script, encoding="utf-8")
+    return subprocess.run([program, *options, str(path)], check=False).returncode

@@ -1,0 +1,113 @@
+"""What a job needs to know about the place where it runs: one frozen table of fields for each kind of scheduler.
+
+Values come from a YAML file of one's own (`--site my_cluster.yaml`) and from `launch.KEY=VALUE`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from conduct.errors import InputError
+from configs.quick import typed_values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slurm:
+    """A Slurm cluster; containers through pyxis and enroot."""
+
+    account: str | None = None
+    partition: str | None = None
+    qos: str | None = None
+    time: str = "04:00:00"  # limit of one job; the run goes on in the next
+    grace_seconds: int = 300  # before the limit, when the run is asked to save and leave
+    gres: str | None = None  # in place of --gpus-per-node, where a cluster wants gpu:8 or the like
+    container_image: str | None = None  # a .sqsh file, or nvcr.io#nvidia/pytorch:TAG; null: no container
+    container_mounts: list[str] = field(default_factory=list)  # /path:/path; the working directory always is one
+    setup: str | None = None  # a shell line before training, in the container: . .venv/bin/activate
+    environment: dict[str, str] = field(default_factory=dict)  # more variables, for NCCL above all
+    directives: list[str] = field(default_factory=list)  # more #SBATCH options: --mail-type=END
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kubernetes:
+    """A Kubernetes cluster with Kubeflow Trainer 2 (TrainJob)."""
+
+    image: str = "???"
+    claim: str = "???"  # PersistentVolumeClaim for corpus and checkpoints, ReadWriteMany
+    mount: str = "/workspace"  # where the claim appears; run_dir and dataset.corpus have to be below it
+    workdir: str = "/opt/genomic-llama"  # where the image has this repository
+    namespace: str = "default"
+    runtime: str = "torch-distributed"  # ClusterTrainingRuntime
+    queue: str | None = None  # of Kueue
+    pull_secret: str | None = None
+    shared_memory: str = "64Gi"  # /dev/shm, for NCCL and the data-loading processes
+    grace_seconds: int = 300  # between SIGTERM and SIGKILL
+    resources: dict[str, str] = field(default_factory=dict)  # more of each node: rdma/ib: "8"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skypilot:
+    """A cloud, or several, through SkyPilot's managed jobs."""
+
+    image: str | None = None  # docker:nvcr.io/...; null: SkyPilot's own
+    infra: str | None = None  # aws/us-east-1, k8s/my-context, ...; null: the cheapest
+    use_spot: bool = False
+    restarts: int = 10  # after a failure; those after a preemption are not counted
+    setup: str = "make install-gpu PYTHON=python3"
+    mounts: dict[str, str] = field(default_factory=dict)  # /data: s3://bucket; run_dir and dataset.corpus below one
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """This machine."""
+
+    setup: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+Site = Slurm | Kubernetes | Skypilot | Local
+SITES: dict[str, type[Site]] = {"slurm": Slurm, "kubernetes": Kubernetes, "skypilot": Skypilot, "local": Local}
+
+
+def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
+    """The site of a target from a YAML file and `launch.KEY=VALUE` overrides.
+
+    Errors: `InputError` for an unknown or missing key, a wrong type, or a line break where a script cannot have one.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"cannot be read as YAML ({error})", where=file) from error
+        if not isinstance(values, dict):
+            raise InputError("is no mapping of keys to values", where=file)
+    for override in overrides:
+        key, equals, value = override.removeprefix("launch.").partition("=")
+        if not equals:
+            raise InputError(f"{override!r} has no value", fix="Write launch.KEY=VALUE.")
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"{override!r} has no readable value", fix="Quote it.") from error
+    site: Site = typed_values(SITES[target], values, where="launch")
+    for one in fields(site):
+        if one.name != "setup":
+            _check_lines(f"launch.{one.name}", asdict(site)[one.name])
+    for variable in site.environment:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            raise InputError(f"launch.environment names {variable!r}", fix="A variable has letters, digits and _.")
+    return site
+
+
+def _check_lines(name: str, value: Any) -> None:
+    texts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    for text in texts:
+        if isinstance(text, str) and not text.isprintable():
+            raise InputError(f"{name} holds a line break or control character: {text!r}", fix="Take it out.")

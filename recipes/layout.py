@@ -1,0 +1,65 @@
+"""How a layout reaches NeMo and Megatron-Core: the strategy, its gradients, and which layers are computed again."""
+
+from typing import Any
+
+import nemo_run as run
+import torch
+from megatron.core.distributed import DistributedDataParallelConfig
+from nemo import lightning as nl
+
+from configs.schema import TrainConfig
+from recipes.cpu.strategy import CpuMegatronStrategy
+from recipes.precision import compute_dtype
+
+
+def strategy_recipe(config: TrainConfig) -> Any:
+    """Megatron's parallel layout, data parallelism and checkpoint format."""
+    layout, on_cpu = config.parallelism, config.hardware.accelerator == "cpu"
+    return run.Config(
+        CpuMegatronStrategy if on_cpu else nl.MegatronStrategy,
+        tensor_model_parallel_size=layout.tensor,
+        pipeline_model_parallel_size=layout.pipeline,
+        context_parallel_size=layout.context,
+        sequence_parallel=layout.sequence_parallel,
+        pipeline_dtype=compute_dtype(config),
+        ckpt_async_save=config.trainer.async_checkpoints,
+        ckpt_parallel_load=True,
+        gradient_as_bucket_view=True,
+        ddp=run.Config(
+            DistributedDataParallelConfig,
+            check_for_nan_in_grad=True,
+            grad_reduce_in_fp32=config.precision.grad_reduce_in_fp32,
+            overlap_grad_reduce=layout.overlap,
+            overlap_param_gather=layout.overlap and layout.distributed_optimizer,
+            use_distributed_optimizer=layout.distributed_optimizer,
+        ),
+    )
+
+
+def recompute_fields(config: TrainConfig) -> dict[str, Any]:
+    """Fields of the model configuration for `parallelism.recompute_layers`: the first layers of each stage, whole."""
+    layers = config.parallelism.recompute_layers
+    if not layers:
+        return {}
+    return {"recompute_granularity": "full", "recompute_method": "block", "recompute_num_layers": layers}
+
+
+def optimizer_state_fields(config: TrainConfig) -> dict[str, Any]:
+    """Fields of Megatron-Core's `OptimizerConfig` that say how the optimizer's state is stored and sharded."""
+    layout, precision = config.parallelism, config.precision
+    fields: dict[str, Any] = {"use_distributed_optimizer": layout.distributed_optimizer}
+    if layout.precision_aware_optimizer:
+        moments = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision.moments]
+        fields |= {
+            "use_precision_aware_optimizer": True,
+            "main_grads_dtype": torch.float32 if precision.grad_reduce_in_fp32 else torch.bfloat16,
+            "exp_avg_dtype": moments,
+            "exp_avg_sq_dtype": moments,
+            # Exact: the 16 bits of an fp32 master weight that its bf16 weight lacks. FP8 weights lack more.
+            "store_param_remainders": precision.compute == "bf16-mixed" and precision.fp8 == "none",
+        }
+    if precision.fp8 != "none":
+        reuse = precision.fp8 == "mxfp8" and precision.fp8_parameters
+        # Megatron-Core decides by it, when the config is made, who keeps the master weights.
+        fields |= {"fp8_recipe": precision.fp8, "reuse_grad_buf_for_mxfp8_param_ag": reuse}
+    return fields

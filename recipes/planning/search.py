@@ -1,0 +1,118 @@
+"""The layouts that would work on the same machine, the fastest first, by the prediction."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from conduct.errors import InputError
+from configs.llama import LlamaArchitecture
+from configs.schema import ParallelismConfig, TrainConfig
+from recipes.planning.memory import GIB, Memory, memory_per_gpu
+from recipes.planning.throughput import Throughput, predict_throughput
+from recipes.rules import check_run
+
+MICRO_BATCHES = (1, 2, 4, 8, 16)
+CONTEXTS = (1, 2, 4, 8)
+NEAR = 0.02
+"""Predicted speeds this close count as equal; then what is nearer to the recipe, and simpler, comes first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A configuration that fits, with its memory and predicted speed."""
+
+    config: TrainConfig
+    memory: Memory
+    throughput: Throughput | None  # None where no speed was published that comes near
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Predicted; 0 where nothing is."""
+        return self.throughput.tokens_per_second if self.throughput else 0.0
+
+
+def capacity(config: TrainConfig) -> float:
+    """Bytes of one GPU."""
+    return config.hardware.memory_gib * GIB
+
+
+def fits(config: TrainConfig, memory: Memory) -> bool:
+    """True where the memory is enough, the reserve included."""
+    return memory.total <= capacity(config)
+
+
+def search_layouts(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> list[Candidate]:
+    """Every layout over tensor, pipeline, context, micro-batch and recomputation that fits; best first.
+
+    Recomputation is the least that makes a layout fit. The precision, the machine and the global batch stay.
+    """
+    found = []
+    for variant in _variants(config, architecture):
+        try:
+            check_run(variant, architecture, sequence_length)
+        except InputError:
+            continue
+        fitting = least_recomputation(variant, architecture, sequence_length)
+        if fitting:
+            memory = memory_per_gpu(fitting, architecture, sequence_length)
+            speed = predict_throughput(fitting, architecture, sequence_length)
+            found.append(Candidate(config=fitting, memory=memory, throughput=speed))
+    best = max((one.tokens_per_second for one in found), default=0.0)
+    return sorted(found, key=lambda one: _rank(one, config, best))
+
+
+def least_recomputation(
+    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int
+) -> TrainConfig | None:
+    """`config` with the fewest recomputed layers that fit; None where all of them are not enough."""
+    layers = architecture.num_hidden_layers // config.parallelism.pipeline
+    few, many = 0, layers + 1
+    if _enough(config, architecture, sequence_length, 0):
+        return change_layout(config, recompute_layers=0)
+    while many - few > 1:
+        middle = (few + many) // 2
+        if middle <= layers and _enough(config, architecture, sequence_length, middle):
+            many = middle
+        else:
+            few = middle
+    return change_layout(config, recompute_layers=many) if many <= layers else None
+
+
+def change_layout(config: TrainConfig, **fields: Any) -> TrainConfig:
+    """`config` with other fields of `parallelism`; not for a named number of GPUs any more."""
+    layout: ParallelismConfig = dataclasses.replace(config.parallelism, **{"gpus": None, **fields})
+    return dataclasses.replace(config, parallelism=layout)
+
+
+def _enough(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int, layers: int) -> bool:
+    changed = change_layout(config, recompute_layers=layers)
+    return fits(changed, memory_per_gpu(changed, architecture, sequence_length))
+
+
+def _variants(config: TrainConfig, architecture: LlamaArchitecture) -> Iterator[TrainConfig]:
+    tensors = [size for size in (1, 2, 4, 8) if size <= config.hardware.devices]  # with context, within a node: NVLink
+    layers = architecture.num_hidden_layers
+    pipelines = [size for size in range(1, min(layers, 16) + 1) if layers % size == 0]
+    micro = sorted({*MICRO_BATCHES, config.dataset.micro_batch_size})
+    for tensor in tensors:
+        for pipeline in pipelines:
+            for context in (size for size in CONTEXTS if tensor * size <= config.hardware.devices):
+                layout = change_layout(
+                    config, tensor=tensor, pipeline=pipeline, context=context, sequence_parallel=tensor > 1
+                )
+                for size in micro:
+                    dataset = dataclasses.replace(config.dataset, micro_batch_size=size)
+                    yield dataclasses.replace(layout, dataset=dataset)
+
+
+def _rank(one: Candidate, given: TrainConfig, best: float) -> tuple[float, ...]:
+    layout = one.config.parallelism
+    behind = 1 - one.tokens_per_second / best if best else 0.0
+    return (
+        round(behind / NEAR),
+        layout.tensor * layout.pipeline * layout.context,
+        one.config.dataset.micro_batch_size != given.dataset.micro_batch_size,
+        layout.recompute_layers,
+        one.config.dataset.micro_batch_size,
+    )

@@ -1,0 +1,58 @@
+"""Predicted speed: a published share of the peak, less what a layout costs more. A prediction, never a measurement."""
+
+import math
+from dataclasses import dataclass
+
+from configs.llama import LlamaArchitecture
+from configs.schema import TrainConfig
+from recipes.planning.flops import flops_per_token, layer_matrices, matmul_weights
+from recipes.planning.memory import micro_batches
+from recipes.planning.published import Efficiency, assumed_efficiency
+
+TENSOR_COST = (4_378 / 6_514) ** (1 / 3)
+"""Share of the speed that is left at each doubling of tensor parallelism: torchtitan, 8 H100, 8 ways against none."""
+CONTEXT_COST = 0.95
+"""The same for context parallelism. Assumed: no published pair isolates it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throughput:
+    """A predicted speed."""
+
+    tokens_per_second_per_gpu: float
+    tokens_per_second: float
+    step_seconds: float
+    tflops: float  # of one GPU, causal model FLOPs
+    efficiency: Efficiency
+
+
+def predict_throughput(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Throughput | None:
+    """The predicted speed; None where no published row comes near (fp32, for one)."""
+    efficiency = assumed_efficiency(config.hardware.gpu, config.precision.fp8)
+    if efficiency is None or config.precision.compute == "32":
+        return None
+    peak = config.hardware.bf16_tflops if config.precision.fp8 == "none" else config.hardware.fp8_tflops
+    if peak <= 0:
+        return None
+    tflops = peak * efficiency.share * layout_share(config, architecture, efficiency)
+    per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length)
+    gpus = config.hardware.devices * config.hardware.num_nodes
+    return Throughput(
+        tokens_per_second_per_gpu=per_gpu,
+        tokens_per_second=per_gpu * gpus,
+        step_seconds=config.dataset.global_batch_size * sequence_length / (per_gpu * gpus),
+        tflops=tflops,
+        efficiency=efficiency,
+    )
+
+
+def layout_share(config: TrainConfig, architecture: LlamaArchitecture, efficiency: Efficiency) -> float:
+    """What is left of the published speed in this layout: recomputation, tensor and context parallelism, the bubble."""
+    layout = config.parallelism
+    layers = layout.recompute_layers * layout.pipeline * layer_matrices(architecture)
+    recompute = 1 / (1 + layers / matmul_weights(architecture) / 3)  # one more forward pass, of three in all
+    tensor: float = TENSOR_COST ** max(0.0, math.log2(layout.tensor / efficiency.tensor))
+    context: float = CONTEXT_COST ** math.log2(layout.context)
+    batches = micro_batches(config)
+    bubble = batches / (batches + layout.pipeline - 1)  # 1F1B without interleaving
+    return recompute * tensor * context * bubble

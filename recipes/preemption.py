@@ -1,0 +1,63 @@
+"""A run that is asked to leave saves a checkpoint first, and says by its exit status that it wants to go on."""
+
+import signal
+import sys
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from nemo.lightning.io import IOMixin
+
+from recipes.launch.status import PREEMPTED
+
+
+class Preemption(Callback, IOMixin):  # type: ignore[misc]
+    """On SIGTERM or SIGUSR1 to any rank: finish the step, save a checkpoint, exit with status 75.
+
+    NeMo's own callback exits with 0, as a finished run does, so that nobody knows to requeue it. SIGUSR1 is there for
+    Slurm, which signals every process of a step: PyTorch's data-loading processes die of a SIGTERM.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Before the data-loading processes are forked: they inherit the handler of SIGUSR1, and live on."""
+        self._before = {one: signal.getsignal(one) for one in self.SIGNALS}
+        self._listen()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._listen()  # Lightning has put its own handlers in between, which end the run without a checkpoint
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        asked = torch.tensor(self._asked, device="cuda")  # on a CPU the stand-in makes it a CPU tensor
+        torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+        if not asked.item():
+            return
+        trainer.checkpoint_callback.save_now(trainer)
+        torch.distributed.barrier()  # the first rank to exit may end the others
+        if trainer.is_global_zero:
+            name = signal.Signals(int(asked.item())).name
+            print(f"\nstopped by {name} after step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
+        sys.exit(PREEMPTED)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._restore()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        self._restore()
+
+    def _ask(self, signum: int, frame: Any) -> None:
+        self._asked = signum
+
+    def _listen(self) -> None:
+        for one in self.SIGNALS:
+            signal.signal(one, self._ask)
+
+    def _restore(self) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+        self._before = {}

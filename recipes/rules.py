@@ -1,0 +1,194 @@
+"""What counts, machines, precisions and layouts must satisfy, each rule with its problem and its fix.
+
+Imports nothing but the schema: `genomic-llama plan` asks these rules about hundreds of layouts in a tenth of a second.
+"""
+
+from collections.abc import Iterator
+
+from conduct.errors import InputError
+from configs.llama import LlamaArchitecture
+from configs.schema import TrainConfig
+
+Rule = tuple[bool, str, str]
+"""Whether it holds, the problem where it does not, the fix."""
+
+
+def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
+    """Refuse by name what Megatron-Core would refuse minutes later, or compute wrongly."""
+    for rules in (count_rules, machine_rules, precision_rules):
+        enforce(rules(config), config)
+    enforce(layout_rules(config, architecture, sequence_length), config)
+
+
+def count_rules(config: TrainConfig) -> Iterator[Rule]:
+    """Counts are positive, and what has to be given is."""
+    yield (
+        config.init_from is not None or not config.finetune,
+        "no value for init_from",
+        "Add init_from=CHECKPOINT, the weights to start from.",
+    )
+    counts = {
+        "trainer.max_steps": config.trainer.max_steps,
+        "trainer.validate_every": config.trainer.validate_every,
+        "trainer.checkpoint_every": config.trainer.checkpoint_every,
+        "trainer.log_every": config.trainer.log_every,
+        "dataset.micro_batch_size": config.dataset.micro_batch_size,
+        "dataset.global_batch_size": config.dataset.global_batch_size,
+        "optimizer.schedule_steps": config.optimizer.schedule_steps,
+        "hardware.devices": config.hardware.devices,
+        "hardware.num_nodes": config.hardware.num_nodes,
+        "parallelism.tensor": config.parallelism.tensor,
+        "parallelism.pipeline": config.parallelism.pipeline,
+        "parallelism.context": config.parallelism.context,
+    }
+    for name, count in counts.items():
+        yield count >= 1, f"{name}={count}", "Give a number above 0."
+
+
+def machine_rules(config: TrainConfig) -> Iterator[Rule]:
+    """What the machine has."""
+    machine, layout = config.hardware, config.parallelism
+    on_cpu = machine.accelerator == "cpu"
+    devices = machine.devices * machine.num_nodes
+    yield machine.accelerator in ("cpu", "gpu"), f"hardware.accelerator={machine.accelerator}", "Use cpu or gpu."
+    yield (
+        not on_cpu or (layout.context == 1 and not layout.distributed_optimizer),
+        "hardware=cpu with context parallelism or the distributed optimizer",
+        "Add parallelism=plain.",
+    )
+    yield (
+        layout.gpus in (None, devices),
+        f"this layout is for {layout.gpus} GPUs, and hardware.devices x hardware.num_nodes = {devices}",
+        f"Give hardware.num_nodes={(layout.gpus or devices) // machine.devices}, or parallelism=data_parallel."
+        if (layout.gpus or devices) % machine.devices == 0
+        else f"Give hardware.devices={layout.gpus}, or parallelism=data_parallel.",
+    )
+    yield (
+        not layout.precision_aware_optimizer or (layout.distributed_optimizer and not on_cpu),
+        "parallelism.precision_aware_optimizer=true without the distributed optimizer on GPUs",
+        "Transformer Engine's Adam needs both; give parallelism.precision_aware_optimizer=false.",
+    )
+
+
+def precision_rules(config: TrainConfig) -> Iterator[Rule]:
+    """Number formats that the GPU, and the optimizer, can do."""
+    precision, machine = config.precision, config.hardware
+    name = machine.gpu if machine.accelerator == "gpu" else machine.accelerator
+    yield (
+        precision.compute in ("bf16-mixed", "32"),
+        f"precision.compute={precision.compute}",
+        "Use bf16-mixed or 32; FP8 is precision=fp8_delayed, fp8_current or mxfp8.",
+    )
+    yield (
+        precision.fp8 in FP8_CAPABILITY,
+        f"precision.fp8={precision.fp8}",
+        f"Use one of {', '.join(FP8_CAPABILITY)}.",
+    )
+    needed = FP8_CAPABILITY[precision.fp8]
+    yield (
+        machine.compute_capability >= needed,
+        f"precision.fp8={precision.fp8} on {name} (compute capability {machine.compute_capability})",
+        f"It needs {needed} or more ({FP8_MACHINES[needed]}); "
+        + ("use precision=fp8_current." if machine.compute_capability >= 8.9 else "use precision=bf16."),
+    )
+    yield (
+        precision.fp8 == "none" or precision.compute == "bf16-mixed",
+        f"precision.fp8={precision.fp8} with precision.compute={precision.compute}",
+        "FP8 goes with bf16-mixed.",
+    )
+    yield (
+        precision.fp8 != "none" or (not precision.fp8_parameters and precision.fp8_bf16_layers == 0),
+        "precision.fp8_parameters or fp8_bf16_layers without FP8",
+        "Give precision.fp8, or leave them out.",
+    )
+    yield (
+        precision.fp8_bf16_layers == 0 or precision.fp8 != "delayed",
+        "precision.fp8_bf16_layers with delayed scaling",
+        "Megatron-Core has no bf16 layers there; use precision=fp8_current.",
+    )
+    yield precision.fp8_format in ("hybrid", "e4m3"), f"precision.fp8_format={precision.fp8_format}", "Or hybrid, e4m3."
+    yield (
+        precision.moments in ("float32", "bfloat16"),
+        f"precision.moments={precision.moments}",
+        "Use float32 or bfloat16.",
+    )
+    yield (
+        precision.moments == "float32" or config.parallelism.precision_aware_optimizer,
+        "precision.moments=bfloat16 without parallelism.precision_aware_optimizer",
+        "Turn that on.",
+    )
+
+
+FP8_CAPABILITY = {"none": 0.0, "delayed": 8.9, "tensorwise": 8.9, "mxfp8": 10.0}
+"""CUDA compute capability that each FP8 recipe needs (Transformer Engine 2.9, pytorch/fp8.py)."""
+FP8_MACHINES = {0.0: "any", 8.9: "h100, h200, b200, gb200", 10.0: "b200, gb200"}
+
+
+def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Iterator[Rule]:
+    """Whole heads, layers, sequences and batches on every device."""
+    layout, data, precision = config.parallelism, config.dataset, config.precision
+    devices = config.hardware.devices * config.hardware.num_nodes
+    replicas = devices / (layout.tensor * layout.pipeline * layout.context)
+    stage = architecture.num_hidden_layers // layout.pipeline
+    yield (
+        architecture.num_key_value_heads % layout.tensor == 0,
+        f"parallelism.tensor={layout.tensor} does not divide {architecture.num_key_value_heads} key-value heads",
+        "Choose a divisor.",
+    )
+    yield (
+        architecture.num_hidden_layers % layout.pipeline == 0,
+        f"parallelism.pipeline={layout.pipeline} does not divide {architecture.num_hidden_layers} layers",
+        "Choose a divisor.",
+    )
+    yield (
+        0 <= layout.recompute_layers <= stage,
+        f"parallelism.recompute_layers={layout.recompute_layers} of {stage} layers in a pipeline stage",
+        "Choose a number from 0 to that.",
+    )
+    yield (
+        0 <= precision.fp8_bf16_layers <= stage,
+        f"precision.fp8_bf16_layers={precision.fp8_bf16_layers} of {stage} layers in a pipeline stage",
+        "Choose a number from 0 to that.",
+    )
+    yield (
+        replicas == int(replicas) and replicas >= 1,
+        f"{devices} devices are no multiple of tensor x pipeline x context = "
+        f"{layout.tensor} x {layout.pipeline} x {layout.context}",
+        "Change hardware.devices, hardware.num_nodes or the layout.",
+    )
+    yield (
+        data.global_batch_size % max(1, data.micro_batch_size * int(replicas)) == 0,
+        f"dataset.global_batch_size={data.global_batch_size} is no multiple of micro_batch_size x data-parallel "
+        f"replicas = {data.micro_batch_size} x {int(replicas)}",
+        "Change one of them, or the layout: tensor, pipeline and context parallelism lessen the replicas.",
+    )
+    yield (
+        sequence_length <= architecture.max_position_embeddings,
+        f"dataset.sequence_length={sequence_length} is over the model's {architecture.max_position_embeddings}",
+        "Shorten it, or choose a model of a longer context.",
+    )
+    pieces = (2 * layout.context if layout.context > 1 else 1) * (layout.tensor if layout.sequence_parallel else 1)
+    yield (
+        sequence_length % pieces == 0,
+        f"dataset.sequence_length={sequence_length} is no multiple of {pieces}, into which the layout cuts it",
+        "Change the length, parallelism.context or parallelism.sequence_parallel.",
+    )
+    rows = data.micro_batch_size * sequence_length // (layout.context * layout.tensor)
+    block = 32 if precision.fp8 == "mxfp8" else 16
+    yield (
+        precision.fp8 == "none" or rows % block == 0,
+        f"precision.fp8={precision.fp8} with {rows} tokens on a device",
+        f"Transformer Engine needs a multiple of {block}; change dataset.sequence_length.",
+    )
+    yield (
+        not layout.sequence_parallel or layout.tensor > 1,
+        "parallelism.sequence_parallel=true with parallelism.tensor=1",
+        "Sequence parallelism splits over the tensor-parallel ranks; turn it off.",
+    )
+
+
+def enforce(rules: Iterator[Rule], config: TrainConfig) -> None:
+    """Raise the first rule that does not hold."""
+    for holds, problem, fix in rules:
+        if not holds:
+            raise InputError(problem, where=config.model_tag, fix=fix)

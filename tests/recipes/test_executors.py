@@ -1,0 +1,47 @@
+"""NeMo's own command with the executors that are registered here."""
+
+import json
+from pathlib import Path
+
+from nemo_process import nemo, run_in_process
+from scale_cases import slurm_script
+
+
+def test_torchrun_on_a_cpu(tmp_path: Path) -> None:
+    """The forked process takes the command; torchrun starts one that imports NeMo itself."""
+    run, log = tmp_path / "run", tmp_path / "log"
+    status = nemo(
+        "llm",
+        "pretrain",
+        "--factory",
+        f"llama3_tiny_genomic(run_dir='{run}')",
+        "-y",
+        "run.executor=genomic_cpu",
+        "trainer.max_steps=2",
+        "data.seq_length=64",
+        "model.config.seq_length=64",
+        log=log,
+        home=tmp_path / "nemo_run",
+    )
+    assert status == 0, log.read_text()[-3000:]
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps[:2] == [1, 2]
+    assert "torchrun" in log.read_text() or "torch/distributed/elastic" in log.read_text()
+
+
+def test_the_slurm_executor_asks_for_what_the_launch_scripts_ask(tmp_path: Path) -> None:
+    out, log = tmp_path / "sbatch", tmp_path / "log"
+    assert run_in_process(slurm_script, out, log=log) == 0, log.read_text()[-3000:]
+    text = out.read_text()
+    for line in (
+        "#SBATCH --account=me",
+        "#SBATCH --nodes=2",
+        "#SBATCH --ntasks-per-node=8",
+        "#SBATCH --gpus-per-node=8",
+        "#SBATCH --signal=USR1@300",
+        "#SBATCH --time=08:00:00",
+        "export CUDA_DEVICE_MAX_CONNECTIONS=32",
+    ):
+        assert line in text, text
+    assert "--container-image image.sqsh" in text
+    assert "--cpu-bind=none" in text

@@ -1,0 +1,63 @@
+"""A run that is asked to leave saves, exits with 75, and goes on as if nothing had been."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from nemo_process import train
+from scale_cases import train_in_own_group
+
+VALUES = (
+    "dataset.sequence_length=64",
+    "dataset.micro_batch_size=2",
+    "dataset.global_batch_size=4",
+    "dataset.num_workers=1",
+    "trainer.validate_every=100",
+    "trainer.checkpoint_every=100",
+)
+
+
+def losses(run: Path) -> list[tuple[int, float]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [(line["step"], line["loss"]) for line in lines if "loss" in line]
+
+
+def arguments(run: Path, corpus: Path, steps: int) -> list[str]:
+    given = (f"run_dir={run}", f"dataset.corpus={corpus}", f"trainer.max_steps={steps}")
+    return ["--config-name", "train_tiny", *given, *VALUES]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_and_exits_with_75(sent: signal.Signals, corpus: Path, tmp_path: Path) -> None:
+    """SIGUSR1 goes to the whole process group, as Slurm sends it; SIGTERM to the process, as Kubernetes does."""
+    run, log = tmp_path / "run", tmp_path / "log"
+    process = multiprocessing.get_context("forkserver").Process(
+        target=train_in_own_group, args=(arguments(run, corpus, 500), log)
+    )
+    process.start()
+    deadline = time.monotonic() + 120
+    while not (run / "metrics.jsonl").is_file() or len(losses(run)) < 2:
+        assert process.is_alive(), log.read_text()[-3000:]
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.05)
+    assert process.pid is not None
+    os.kill(process.pid, sent) if sent is signal.SIGTERM else os.killpg(process.pid, sent)
+    process.join(60)
+    assert process.exitcode == 75, log.read_text()[-3000:]
+    done = losses(run)
+    last = done[-1][0]
+    assert f"stopped by {sent.name} after step {last}; its checkpoint is saved" in log.read_text()
+    assert (run / "checkpoints" / f"step={last}" / "weights" / ".metadata").is_file()
+    assert (run / "checkpoints" / f"step={last}-last").exists()
+
+    if sent is signal.SIGTERM:
+        return
+    alone = "dataset.num_workers=0"
+    assert train(*arguments(run, corpus, last + 2), alone, log=log) == 0, log.read_text()[-3000:]
+    whole = tmp_path / "whole"
+    assert train(*arguments(whole, corpus, last + 2), alone, log=log) == 0, log.read_text()[-3000:]
+    assert losses(run) == losses(whole)
