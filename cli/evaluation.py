@@ -1,0 +1,95 @@
+"""The commands that use a trained model: score, and what follows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Bed, ContextLength, Dtype, Model, ModelDtype, Split, Strand, Stride
+from conduct.errors import InputError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def score(
+    model: Model,
+    source: Annotated[Path, typer.Argument(help="A FASTA file, or a prepared corpus.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.", show_default=False)] = None,
+    split: Split = "validation",
+    bed: Bed = None,
+    flank: Annotated[int, typer.Option(help="Context before each region of the BED file, not scored.", min=0)] = 0,
+    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.forward,
+    per_base: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write each base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
+        ),
+    ] = None,
+    acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
+    context_length: ContextLength = None,
+    stride: Stride = None,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
+) -> None:
+    """Bits per base of sequences under a model: 2 is a uniform guess, less is better."""
+    from contextlib import nullcontext
+
+    from corpus.manifest import read_manifest
+    from evaluation.likelihood import plan_reading
+    from evaluation.model import load_model
+    from evaluation.regions import read_regions
+    from evaluation.score import write_score
+    from evaluation.scoring import Source, score_regions
+    from evaluation.tracks import check_track, open_track
+
+    is_corpus = source.is_dir()
+    if is_corpus and bed is not None:
+        raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+    if flank and bed is None:
+        raise InputError("--flank goes with --bed", fix="Leave it out.")
+    if per_base is not None:
+        check_track(per_base)
+    known = read_manifest(source).split(split) if is_corpus else None
+    loaded = load_model(model, dtype.value)
+    with open_track(per_base) if per_base else nullcontext() as track:
+        result = score_regions(
+            loaded,
+            read_regions(source, split=split if is_corpus else None, bed=bed, flank=flank),
+            plan_reading(
+                loaded, context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only
+            ),
+            Source(
+                model=str(model),
+                source=str(source),
+                split=split if is_corpus else None,
+                regions=str(bed) if bed else None,
+                flank=flank,
+                bases=known.bases if known else None,
+            ),
+            strand=strand.value,
+            track=track,
+        )
+    if out is not None:
+        write_score(result, out)
+    print(
+        f"{result.bits_per_base:.4f} bits per base, perplexity {result.perplexity:.3f}, "
+        f"{result.bases_scored:,} bases of {len(result.records):,} records, {result.tokens_per_second:,.0f} tokens/s"
+    )
+
+
+@commands.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Directory of a training run.", show_default=False)],
+    corpus: Annotated[Path, typer.Option(help="The corpus it was trained on.", show_default=False)],
+    scores: Annotated[Path, typer.Option("--score", help="What `genomic-llama score` wrote.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    entropy_floor: Annotated[
+        float | None, typer.Option(help="Entropy rate of the source in bits per base, where it is known.")
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
+    from evaluation.report import build_report
+
+    build_report(run, corpus, scores, out, entropy_floor=entropy_floor)
+    print(f"wrote {out}")
