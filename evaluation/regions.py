@@ -69,18 +69,19 @@ def load_contigs(fasta: Path, names: Iterable[str]) -> dict[str, Ids]:
     """
     from corpus.readers.fasta import read_fasta
 
-    wanted = {alias: name for name in names for alias in (f"chr{name}", name.removeprefix("chr"), name)}
+    wanted: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        for alias in {name, f"chr{name}", name.removeprefix("chr")}:
+            wanted.setdefault(alias, []).append(name)
     found: dict[str, Ids] = {}
-    exact: set[str] = set()
+    seen: set[str] = set()
     for record in read_fasta(fasta):
-        name = wanted.get(record.name)
-        if name is None or (name in exact and record.name != name):
-            continue
-        if name in exact:
-            raise InputError(f"has two records {name!r}", where=fasta, fix="Keep one of them.")
-        found[name] = encode(record.sequence)
-        if record.name == name:
-            exact.add(name)
+        if record.name in seen:
+            raise InputError(f"has two records {record.name!r}", where=fasta, fix="Keep one of them.")
+        if matches := wanted.get(record.name):
+            seen.add(record.name)
+            ids = encode(record.sequence)
+            found |= {name: ids for name in matches if name == record.name or name not in seen}
     return found
 
 
