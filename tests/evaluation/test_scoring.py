@@ -101,7 +101,7 @@ def test_a_name_is_found_with_and_without_chr_and_the_very_name_wins(tmp_path: P
     ("bed", "message"),
     [
         ("chr9\t0\t5\n", "line 1: 'chr9' is no record"),
-        ("chr1\t0\t500\n", "ends at 500, chr1 has 147 bases"),
+        ("chr1\t0\t500\n", "ends at 500, chr1 has 150 bases"),
         ("chr1\t5\t5\n", "is empty"),
         ("#x\nchr1 0\n", "line 2: is not BED"),
         ("# nothing\n", "holds no region"),
