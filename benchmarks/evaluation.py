@@ -38,12 +38,13 @@ def main() -> None:
     ours, peer = _models()
     print(f"{ours.num_parameters():,} parameters, fp32, {given.threads} thread(s), torch {torch.__version__}")
     contig = encode("".join(np.random.default_rng(0).choice(list("ACGT"), size=40_000)))
-    for name, placement, sites, alternatives in (
-        ("BRCA1 protocol: 3 alternatives a site, each site its own centred window", Placement(length=LENGTH, downstream=4096, grid=1), 2, 3),
-        ("centred windows on a grid of 512, one alternative a site", Placement(length=LENGTH, downstream=4096, grid=512), 6, 1),
-        ("1024 bases downstream, grid of 128, one alternative a site", Placement(length=LENGTH, downstream=1024, grid=128), 6, 1),
-    ):  # fmt: skip
-        print(f"\n{name}")
+    for name, downstream, grid, sites, alternatives in (
+        ("as for BRCA1: 3 alternatives a site, each site its own centred window", 4096, 1, 2, 3),
+        ("centred windows on a grid of 512, one alternative a site", 4096, 512, 6, 1),
+        ("1024 bases downstream, grid of 128, one alternative a site", 1024, 128, 6, 1),
+    ):
+        print(f"\n{name}", flush=True)
+        placement = Placement(length=LENGTH, downstream=downstream, grid=grid)
         _variants(ours, peer, contig, _snvs(contig, sites, alternatives), placement, given.rounds)
     print("\nscore, 6 sequences of 8,192 bases: tokens a second against a loop of transformers forward passes")
     _score(ours, peer, contig, given.rounds)
@@ -73,8 +74,9 @@ def _variants(ours: Any, peer: Any, contig: Ids, alleles: list[Allele], placemen
     found = variant_effects(bf16, alleles, {"c": contig}, placement, readings=(False,), batch_size=8)
     half = [effect.mean for some in found for effect in some if effect]
     signal = float(np.std(exact))
-    print(f"  against fp64: fp32 {_most(results['ours'], exact):.1e} a base ({_most(results['ours'], exact) / signal:.1e} of "
-          f"the signal); bf16 {_rms(half, exact) / signal:.3f} of the signal (rms; the signal is the deltas' spread)")  # fmt: skip
+    error = _most(results["ours"], exact)
+    print(f"  against fp64: fp32 {error:.1e} a base, {error / signal:.1e} of the signal (the spread of the deltas)")
+    print(f"  against fp64: bf16 {_rms(half, exact):.1e} a base, {_rms(half, exact) / signal:.3f} of the signal (rms)")
 
 
 def _score(ours: Any, peer: Any, contig: Ids, rounds: int) -> None:

@@ -73,8 +73,10 @@ class Growing:
         if start == 0:
             return causal(query, key, value, scale)
         assert query.shape[2] == 1
-        keys, values = self._layers[layer]
-        return _sdpa(query, keys[:, :, :end], values[:, :, :end], scale, is_causal=False)
+        keys, values = (store[:, :, :end] for store in self._layers[layer])
+        # One position sees all of them, so the heads of a group can stand for its positions: nothing is repeated.
+        grouped = query.reshape(*keys.shape[:2], -1, query.shape[3])
+        return _sdpa(grouped, keys, values, scale, is_causal=False).reshape(query.shape)
 
     def keep(self, rows: "Tensor") -> None:
         """Go on with these rows alone."""
