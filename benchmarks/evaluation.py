@@ -1,6 +1,6 @@
 """Speed and agreement of evaluation against the usual ways, on the same model, work and machine, in turns.
 
-python -m benchmarks.evaluation [--rounds 3] [--threads 1]
+python -m benchmarks.evaluation [--rounds 3] [--threads 1] [--trained demo/model --genome demo/genome.fa]
 
 Variants: the peer is the way of Evo 2's BRCA1 notebook: every distinct window scored whole, one by one or in batches,
 and the mean log-probability compared. It is run twice: as the notebook does, with each distinct reference window
@@ -12,13 +12,17 @@ import copy
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from corpus.readers.fasta import read_fasta
 from evaluation.attention import use_attention
 from evaluation.likelihood import base_log_probabilities, plan_reading
+from evaluation.model import load_model
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.effects import variant_effects
 from evaluation.variants.vcf import VcfRecord
@@ -33,6 +37,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--trained", type=Path, help="an export of a trained model, for the agreement")
+    options.add_argument("--genome", type=Path, help="sequence like what that model was trained on, FASTA")
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     ours, peer = _models()
@@ -48,35 +54,45 @@ def main() -> None:
         _variants(ours, peer, contig, _snvs(contig, sites, alternatives), placement, given.rounds)
     print("\nscore, 6 sequences of 8,192 bases: tokens a second against a loop of transformers forward passes")
     _score(ours, peer, contig, given.rounds)
+    _agreement(ours, peer, contig, 1024)
+    if given.trained:
+        model = load_model(given.trained, device="cpu")
+        plain = copy.deepcopy(model)
+        plain.set_attn_implementation("sdpa")
+        longest = next(iter(read_fasta(given.genome))).sequence
+        print(f"\ntrained model {given.trained}", end="")
+        _agreement(model, plain, encode(longest), min(1024, int(model.config.max_position_embeddings)))
 
 
 def _variants(ours: Any, peer: Any, contig: Ids, alleles: list[Allele], placement: Placement, rounds: int) -> None:
-    def mine() -> list[float]:
-        found = variant_effects(ours, alleles, {"c": contig}, placement, readings=(False,), batch_size=8)
-        return [effect.mean for some in found for effect in some if effect]
-
     ways: dict[str, Callable[[], list[float]]] = {
-        f"{name}, batches of {size}": lambda size=size, distinct=distinct: _notebook(  # type: ignore[misc]
-            peer, contig, alleles, placement, size, distinct
-        )
+        f"{name}, batches of {size}": partial(_notebook, peer, contig, alleles, placement, size, distinct)
         for name, distinct in (("distinct windows once", True), ("both windows for every variant", False))
         for size in (1, 4)
     }
-    results = {"ours": mine()} | {name: way() for name, way in ways.items()}
-    times = _in_turns({"ours": mine, **ways}, rounds)
-    print(f"  ours: {len(alleles) / statistics.median(times['ours']):.2f} variants/s")
+    times, results = _in_turns({"ours": partial(_ours, ours, contig, alleles, placement), **ways}, rounds)
+    print(f"  ours: {len(alleles) / statistics.median(times['ours']):.2f} variants a processor second")
     for name in ways:
         ratio = statistics.median(theirs / own for theirs, own in zip(times[name], times["ours"], strict=True))
-        print(f"  against {name}: {ratio:.2f} times as fast, "
-              f"largest difference of mean log-probability {_most(results['ours'], results[name]):.1e}")  # fmt: skip
+        difference = _most(results["ours"], results[name])
+        print(f"  against {name}: {ratio:.2f} times as fast, scores differ by {difference:.1e} at most", flush=True)
+
+
+def _agreement(ours: Any, peer: Any, contig: Ids, length: int) -> None:
+    alleles = _snvs(contig, 12, 1)
+    placement = Placement(length=length, downstream=length // 2, grid=length // 16)
     exact = _notebook(copy.deepcopy(peer).double(), contig, alleles, placement, 1, True)
-    bf16 = copy.deepcopy(ours).bfloat16()
-    found = variant_effects(bf16, alleles, {"c": contig}, placement, readings=(False,), batch_size=8)
-    half = [effect.mean for some in found for effect in some if effect]
     signal = float(np.std(exact))
-    error = _most(results["ours"], exact)
-    print(f"  against fp64: fp32 {error:.1e} a base, {error / signal:.1e} of the signal (the spread of the deltas)")
-    print(f"  against fp64: bf16 {_rms(half, exact):.1e} a base, {_rms(half, exact) / signal:.3f} of the signal (rms)")
+    print(f"\nagreement with fp64, windows of {length}; the signal is the spread of the deltas, {signal:.1e} a base")
+    for name, model in (("fp32", ours), ("bf16", copy.deepcopy(ours).bfloat16())):
+        found = _ours(model, contig, alleles, placement)
+        rms = float(np.sqrt(np.mean(np.subtract(found, exact) ** 2)))
+        print(f"  {name}: {_most(found, exact):.1e} a base at most; {rms / signal:.1e} of the signal (rms)", flush=True)
+
+
+def _ours(model: Any, contig: Ids, alleles: list[Allele], placement: Placement) -> list[float]:
+    found = variant_effects(model, alleles, {"c": contig}, placement, readings=(False,), batch_size=8)
+    return [effect.mean for some in found for effect in some if effect]
 
 
 def _score(ours: Any, peer: Any, contig: Ids, rounds: int) -> None:
@@ -94,8 +110,8 @@ def _score(ours: Any, peer: Any, contig: Ids, rounds: int) -> None:
             total += float(_whole(peer, sequences[first : first + size]).sum())
         return total
 
-    ways: dict[str, Callable[[], object]] = {f"batches of {size}": lambda size=size: loop(size) for size in (1, 2, 6)}  # type: ignore[misc]
-    times = _in_turns({"ours": mine, **ways}, rounds)
+    ways: dict[str, Callable[[], object]] = {f"batches of {size}": partial(loop, size) for size in (1, 2, 6)}
+    times, _ = _in_turns({"ours": mine, **ways}, rounds)
     for name in ways:
         ratio = statistics.median(theirs / own for theirs, own in zip(times[name], times["ours"], strict=True))
         print(f"  against {name}: {ratio:.2f} times as fast")
@@ -130,21 +146,22 @@ def _whole(model: Any, windows: list[Ids]) -> torch.Tensor:
         return logs[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0].double()
 
 
-def _in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Processor seconds of each way, round by round, so that another's load weighs on all alike."""
+def _in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Processor seconds of each way, round by round, so that another's load weighs on all alike; and its results."""
     times: dict[str, list[float]] = {name: [] for name in ways}
+    results: dict[str, Any] = {}
     for _ in range(rounds):
         for name, way in ways.items():
             started = time.process_time()
-            way()
+            results[name] = way()
             times[name].append(time.process_time() - started)
-    return times
+    return times, results
 
 
 def _snvs(contig: Ids, sites: int, alternatives: int) -> list[Allele]:
     alleles = []
     for site in range(sites):
-        position = 20_000 + 13 * site
+        position = len(contig) // 2 + 13 * site
         ref = contig[position : position + 1]
         others = [base for base in b"ACGT" if base != ref[0]][:alternatives]
         record = VcfRecord(line=site, contig="c", position=position, id=".", ref=chr(ref[0]), alts=(), fields=())
@@ -171,10 +188,6 @@ def _models() -> tuple[Any, Any]:
 
 def _most(one: list[float], other: list[float]) -> float:
     return float(np.abs(np.subtract(one, other)).max())
-
-
-def _rms(one: list[float], other: list[float]) -> float:
-    return float(np.sqrt(np.mean(np.subtract(one, other) ** 2)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,18 @@ class Strand(str, Enum):
     both = "both"
 
 
+class Pooling(str, Enum):
+    mean = "mean"
+    last = "last"
+    max = "max"
+    none = "none"
+
+
+class Head(str, Enum):
+    linear = "linear"
+    mlp = "mlp"
+
+
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 Model = Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)]
 ModelDtype = Annotated[Dtype, typer.Option("--dtype", help="Number format of the model.")]

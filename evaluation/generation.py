@@ -146,7 +146,8 @@ def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.in
     Temperature first, then the `top_k` most likely, then the fewest of those that have `top_p` together.
     """
     if not sampling.temperature:
-        return np.argmax(logs, axis=1)
+        likeliest: npt.NDArray[np.int64] = np.argmax(logs, axis=1)
+        return likeliest
     scaled = logs / sampling.temperature
     chances = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     order = np.argsort(-chances, axis=1, kind="stable")
