@@ -276,6 +276,42 @@ def probe(
 
 
 @commands.command()
+def evaluate(
+    suite: Annotated[
+        Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
+    ],
+    models: Annotated[
+        list[Path], typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
+    dtype: ModelDtype = Dtype.float32,
+) -> None:
+    """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
+
+    What is already in the directory is compared too, so that checkpoints can be added as they come.
+    """
+    from evaluation.model import check_directory, load_model
+    from evaluation.suite.compare import format_comparison
+    from evaluation.suite.config import read_suite
+    from evaluation.suite.output import read_directory, result_path, write_page
+    from evaluation.suite.result import write_evaluation
+    from evaluation.suite.run import check_suite, evaluate_model
+
+    tasks = read_suite(suite)
+    check_suite(tasks)
+    for model in models:
+        check_directory(model)
+    read_directory(out)  # what cannot be read there is told before the work
+    for model in models:
+        result = evaluate_model(load_model(model, dtype.value), model, tasks, name=suite.stem)
+        write_evaluation(result, result_path(out, result))
+    evaluations = read_directory(out)
+    write_page(evaluations, out / "index.html")
+    print(format_comparison(evaluations))
+    print(f"wrote {out}")
+
+
+@commands.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Directory of a training run.", show_default=False)],
     corpus: Annotated[Path, typer.Option(help="The corpus it was trained on.", show_default=False)],

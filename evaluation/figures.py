@@ -33,7 +33,7 @@ def loss_curve(log: RunLog, *, held_out: float, best: MarkovScore, floor: float 
     lines += [] if floor is None else [(floor, "entropy floor")]
     validation = to_bits([point.validation_loss for point in log.validations])
     lowest, highest = visible_range(smoothed, validation, [held_out, *(value for value, _ in lines)])
-    figure, axes = _canvas(height=4.0)
+    figure, axes = canvas(height=4.0)
     for value, _ in lines:
         axes.axhline(value, color=MUTED, linewidth=1, dashes=(4, 3))
     axes.plot(*thin(steps, losses), color=FAINT, linewidth=1, marker="o" if len(steps) == 1 else None)
@@ -45,8 +45,8 @@ def loss_curve(log: RunLog, *, held_out: float, best: MarkovScore, floor: float 
     axes.set(ylim=(lowest, highest), xlim=(0, last), xlabel="optimizer step", ylabel="loss, bits per token")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     labels = [*((value, text, MUTED) for value, text in lines), (held_out, "held out", ACCENT)]
-    _label_right(axes, [(value, f"{text} {bits(value)}", colour) for value, text, colour in labels])
-    return _svg(figure, "loss", "Loss in bits per token against the step"), int((losses > highest).sum())
+    label_right(axes, [(value, f"{text} {bits(value)}", colour) for value, text, colour in labels])
+    return to_svg(figure, "loss", "Loss in bits per token against the step"), int((losses > highest).sum())
 
 
 def baseline_bars(scores: Sequence[MarkovScore], *, held_out: float, floor: float | None) -> str:
@@ -54,20 +54,20 @@ def baseline_bars(scores: Sequence[MarkovScore], *, held_out: float, floor: floa
     names = [f"order {score.order}" for score in scores] + ["model"]
     values = [score.bits_per_base for score in scores] + [held_out]
     saved = [UNIFORM_BITS - value for value in values]
-    figure, axes = _canvas(height=3.4)
+    figure, axes = canvas(height=3.4)
     bars = axes.bar(names, saved, width=0.66, color=[BAR] * len(scores) + [ACCENT])
     axes.bar_label(bars, labels=[bits(value) for value in values], padding=3, color=INK, fontsize=9)
     axes.axhline(0, color=MUTED, linewidth=1)
     if floor is not None:
         axes.axhline(UNIFORM_BITS - floor, color=MUTED, linewidth=1, dashes=(4, 3))
-        _label_right(axes, [(UNIFORM_BITS - floor, "entropy floor", MUTED)])
+        label_right(axes, [(UNIFORM_BITS - floor, "entropy floor", MUTED)])
     axes.set(ylabel="bits saved per base")
     axes.margins(y=0.12)
     axes.tick_params(axis="x", length=0)
-    return _svg(figure, "bars", "Bits per base of the Markov chains and of the model")
+    return to_svg(figure, "bars", "Bits per base of the Markov chains and of the model")
 
 
-def _canvas(height: float) -> "tuple[Figure, Axes]":
+def canvas(height: float) -> "tuple[Figure, Axes]":
     """A figure that is no part of pyplot's state, 9 inches wide, with room for labels at the right."""
     from matplotlib.figure import Figure
 
@@ -84,7 +84,7 @@ def _canvas(height: float) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
+def label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
     """Write each (value, text, colour) beside its height at the right edge, pushed apart where they would touch."""
     low, high = axes.get_ylim()
     room = 0.068 * (high - low) * 288 / axes.figure.bbox.height
@@ -102,7 +102,7 @@ def _label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
         )
 
 
-def _svg(figure: "Figure", name: str, title: str) -> str:
+def to_svg(figure: "Figure", name: str, title: str) -> str:
     """The figure as an `<svg>` element: no prolog, no metadata, ids of its own, text as text, the page's colours."""
     import matplotlib
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from conduct.atomic import atomic_file
 from conduct.errors import InputError
 from evaluation.baseline import Baselines, markov_baselines
 from evaluation.corpus_view import view_corpus
 from evaluation.figures import UNIFORM_BITS, baseline_bars, loss_curve
+from evaluation.page import write_html
 from evaluation.quantities import bits, exact, short
 from evaluation.run_log import RunLog, read_run_log
 from evaluation.score import Score, read_score
@@ -30,7 +30,6 @@ def build_report(run: Path, corpus: Path, score: Path, out: Path, *, entropy_flo
     `entropy_floor` is the entropy of the source in bits per base, where it is known (a made-up genome). Markov chains
     are fitted here. Errors: `InputError` for inputs that are missing, broken, or not of one another.
     """
-    import jinja2
     from markupsafe import Markup
 
     if entropy_floor is not None and not 0 <= entropy_floor <= UNIFORM_BITS:
@@ -56,11 +55,7 @@ def build_report(run: Path, corpus: Path, score: Path, out: Path, *, entropy_flo
         "versions": [("Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"), *_versions()],
         "config": log.config,
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    with atomic_file(out) as temporary:
-        temporary.write_text(environment.get_template("report.html.j2").render(page), encoding="utf-8")
+    write_html(out, "report.html.j2", **page)
 
 
 def _subtitle(score: Score) -> str:
