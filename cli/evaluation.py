@@ -320,9 +320,12 @@ def report(
     entropy_floor: Annotated[
         float | None, typer.Option(help="Entropy rate of the source in bits per base, where it is known.")
     ] = None,
+    model_card: Annotated[
+        Path | None, typer.Option(help="Write a model card too, e.g. MODEL/README.md.", show_default=False)
+    ] = None,
 ) -> None:
     """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
     from evaluation.report import build_report
 
-    build_report(run, corpus, scores, out, entropy_floor=entropy_floor)
-    print(f"wrote {out}")
+    build_report(run, corpus, scores, out, entropy_floor=entropy_floor, model_card=model_card)
+    print(f"wrote {out}" + (f" and {model_card}" if model_card else ""))
