@@ -21,7 +21,7 @@ def labels(evaluations: Sequence[Evaluation]) -> list[str]:
     if len(set(ends)) < len(ends):
         ends = ["/".join(evaluation.model.rstrip("/").split("/")[-2:]) for evaluation in evaluations]
     return [
-        end if one.step is None or f"step={one.step}" in end else f"{end}, step {one.step:,}"
+        end if one.step is None or str(one.step) in end else f"{end}, step {one.step:,}"
         for end, one in zip(ends, evaluations, strict=True)
     ]
 
@@ -41,13 +41,14 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
 
 
 def by_training(evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluation]]:
-    """Evaluations with their place on the axis: the step where all have one of their own, their order otherwise."""
-    steps = [evaluation.step for evaluation in evaluations]
-    known = [step for step in steps if step is not None]
-    places = known if len(set(known)) == len(steps) else range(1, len(steps) + 1)
-    return sorted(
-        ((float(place), one) for place, one in zip(places, evaluations, strict=True)), key=lambda pair: pair[0]
-    )
+    """Evaluations with their place on the axis: the step where all have one of their own, their order otherwise.
+
+    Those of unknown step come last.
+    """
+    ordered = sorted(evaluations, key=lambda one: (one.step is None, one.step or 0))
+    known = {one.step for one in ordered if one.step is not None}
+    places = [one.step or 0 for one in ordered] if len(known) == len(ordered) else range(1, len(ordered) + 1)
+    return [(float(place), one) for place, one in zip(places, ordered, strict=True)]
 
 
 def format_comparison(evaluations: Sequence[Evaluation]) -> str:

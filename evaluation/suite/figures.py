@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _SHOWN = 8  # lines that can be told apart in one figure
+_LETTERS = 16  # of a name beside it
 
 
 def recall_curve(rows: Sequence[Row], names: Sequence[str]) -> "Markup":
@@ -28,7 +29,7 @@ def recall_curve(rows: Sequence[Row], names: Sequence[str]) -> "Markup":
         xs, ys = zip(*[(x, one.value) for x, one in points if one is not None], strict=True)
         colour = ACCENT if column == len(names) - 1 else BAR
         axes.plot(xs, ys, color=colour, linewidth=2, marker="o", markersize=5)
-        labels.append((ys[-1], f"{names[column]} {ys[-1]:.3f}", ACCENT if colour is ACCENT else INK))
+        labels.append((ys[-1], f"{_cut(names[column])} {ys[-1]:.3f}", ACCENT if colour is ACCENT else INK))
     axes.set_xscale("log", base=2)
     axes.set_xticks(distances, [f"{distance:,}" for distance in distances])
     axes.minorticks_off()
@@ -51,11 +52,11 @@ def metric_curve(rows: Sequence[Row], evaluations: Sequence[Evaluation]) -> "Mar
         xs, ys = zip(*[(x, one.value) for x, one in points if one is not None], strict=True)
         axes.plot(xs, ys, color=ACCENT if index == 0 else BAR, linewidth=2, marker="o", markersize=5)
         name = f"{row.metric.name} {row.metric.part}".strip()
-        labels.append((ys[-1], f"{name} {ys[-1]:.3f}", ACCENT if index == 0 else INK))
+        labels.append((ys[-1], f"{_cut(name)} {ys[-1]:.3f}", ACCENT if index == 0 else INK))
         if row.metric.baseline is not None:
             axes.axhline(row.metric.baseline, color=MUTED, linewidth=1, dashes=(4, 3))
             labels.append((row.metric.baseline, f"{row.metric.baseline_name} {row.metric.baseline:.3f}", MUTED))
-    steps = all(one.step is not None for one in evaluations)
+    steps = [one.step for _, one in places] == [x for x, _ in places]
     axes.set(xlabel="optimizer step" if steps else "model", ylabel=rows[0].metric.metric)
     axes.set_xticks([x for x, _ in places], [f"{x:,.0f}" for x, _ in places])
     axes.margins(y=0.15)
@@ -63,3 +64,8 @@ def metric_curve(rows: Sequence[Row], evaluations: Sequence[Evaluation]) -> "Mar
     metric = rows[0].metric
     name = f"{metric.kind}-{metric.metric}".replace(" ", "-").lower()
     return Markup(to_svg(figure, name, f"{metric.metric} of {metric.kind} along training"))
+
+
+def _cut(name: str) -> str:
+    """A name that fits beside a figure."""
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
