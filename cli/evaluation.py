@@ -293,7 +293,7 @@ def evaluate(
     from evaluation.model import check_directory, load_model
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
-    from evaluation.suite.output import read_directory, result_path, write_page
+    from evaluation.suite.output import read_directory, result_path, write_comparison
     from evaluation.suite.result import write_evaluation
     from evaluation.suite.run import check_suite, evaluate_model
 
@@ -306,7 +306,7 @@ def evaluate(
         result = evaluate_model(load_model(model, dtype.value), model, tasks, name=suite.stem)
         write_evaluation(result, result_path(out, result))
     evaluations = read_directory(out)
-    write_page(evaluations, out / "index.html")
+    write_comparison(evaluations, out / "index.html")
     print(format_comparison(evaluations))
     print(f"wrote {out}")
 

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from cli import corpus
 from cli.evaluation import commands as evaluation
 from cli.options import Dtype, Overwrite
+from cli.prepare import prepare
 from conduct.errors import InputError
 
 app = typer.Typer(
@@ -44,34 +46,8 @@ def main() -> None:
         sys.exit(1)
 
 
-@app.command()
-def prepare(
-    fasta: Annotated[list[Path], typer.Argument(help="FASTA files: plain, .gz or .bgz.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Directory of the corpus.", show_default=False)],
-    validation_fraction: Annotated[float, typer.Option(help="Share of records held out for validation.")] = 0.05,
-    test_fraction: Annotated[float, typer.Option(help="Share of records held out for a test.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
-    segment_length: Annotated[
-        int | None,
-        typer.Option(help="Cut longer contigs into documents of this many bases, for genomes of few contigs."),
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Turn FASTA files into a corpus for training: Megatron .bin/.idx files and a manifest."""
-    from corpus.preparation.prepare import prepare as prepare_corpus
-
-    manifest = prepare_corpus(
-        fasta,
-        out,
-        validation_fraction=validation_fraction,
-        test_fraction=test_fraction,
-        seed=seed,
-        segment_length=segment_length,
-        overwrite=overwrite,
-    )
-    for split in manifest.splits:
-        print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
-    print(f"wrote {out}")
+app.command()(prepare)
+app.add_typer(corpus.app, name="corpus")
 
 
 @app.command()

@@ -21,13 +21,13 @@ def atomic_file(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        with _full_disk(path):
+        with full_disk(path):
             yield temporary
-            _sync(temporary)
+            sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         with _refusals(path):
             temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -40,26 +40,36 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
     `mark` is the name of a file that outputs of this kind have: a directory without it is never replaced.
     """
     path = Path(path)
+    check_replaceable(path, mark=mark, overwrite=overwrite)
+    with _refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        with full_disk(path):
+            yield temporary
+            for file in [*temporary.rglob("*"), temporary]:
+                sync(file)
+        put_in_place(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> None:
+    """That a directory may take the name `path`, as `atomic_directory` says. Errors: `InputError`."""
     if path.exists() and not path.is_dir():
         raise InputError("is a file, a directory was expected", where=path, fix="Choose another output.")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise InputError("already exists", where=path, fix="Choose another output, or pass --overwrite to replace it.")
     if path.is_dir() and any(path.iterdir()) and not (path / mark).exists():
         raise InputError(f"has no {mark}, so it is not replaced", where=path, fix="Choose another output.")
+
+
+def put_in_place(directory: Path, path: Path) -> None:
+    """Give a directory that is whole and durable the name `path`, in the place of what was there."""
+    directory.chmod(0o777 & ~_umask())
     with _refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    try:
-        with _full_disk(path):
-            yield temporary
-            for file in [*temporary.rglob("*"), temporary]:
-                _sync(file)
-        temporary.chmod(0o777 & ~_umask())
-        with _refusals(path):
-            _swap(temporary, path)
-        _sync(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _swap(directory, path)
+    sync(path.parent)
 
 
 _FULL = {
@@ -70,7 +80,7 @@ _FULL = {
 
 
 @contextmanager
-def _full_disk(path: Path) -> Iterator[None]:
+def full_disk(path: Path) -> Iterator[None]:
     """A disk that is full while `path` is written, as an `InputError`; libraries wrap that error in their own."""
     try:
         yield
@@ -104,7 +114,8 @@ def _swap(new: Path, path: Path) -> None:
         new.replace(path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a directory, are durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

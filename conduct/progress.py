@@ -1,19 +1,23 @@
 """A progress bar with rate and time left, on standard error; one line at the end where that is no terminal."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 
 class Advance(Protocol):
-    """Call with the amount of work just done, in the bar's unit."""
+    """Call with the work just done, in the bar's unit; `counted`: in the unit of the rate, where that is another."""
 
-    def __call__(self, amount: float, /) -> None: ...
+    def __call__(self, amount: float, /, counted: float | None = None) -> None: ...
 
 
 @contextmanager
-def progress_bar(description: str, *, total: float | None, unit: str) -> Iterator[Advance]:
-    """Show `description` with done/total, rate in `unit`/s and ETA; yields the function that advances it."""
+def progress_bar(description: str, *, total: float | None, unit: str, rate: str | None = None) -> Iterator[Advance]:
+    """Show `description` with done/total, rate and ETA; yields the function that advances it.
+
+    `unit`: of the work; `rate`: of what the rate counts, where that is another: a file is bytes, and done in bases/s.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -27,12 +31,16 @@ def progress_bar(description: str, *, total: float | None, unit: str) -> Iterato
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
         task = progress.add_task(description, total=total, done="", rate="")
+        began, counted_so_far = time.perf_counter(), 0.0
 
-        def advance(amount: float, /) -> None:
+        def advance(amount: float, /, counted: float | None = None) -> None:
+            nonlocal counted_so_far
             progress.advance(task, amount)
-            completed, speed = progress.tasks[task].completed, progress.tasks[task].speed
+            counted_so_far += amount if counted is None else counted
+            completed, seconds = progress.tasks[task].completed, time.perf_counter() - began
             done = f"{completed / total:4.0%}" if total else f"{_short(completed)}{unit}"
-            progress.update(task, done=done, rate=f"{_short(speed)}{unit}/s" if speed else "")
+            speed = f"{_short(counted_so_far / seconds)}{rate or unit}/s" if seconds > 0 else ""
+            progress.update(task, done=done, rate=speed)
 
         yield advance
 

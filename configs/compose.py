@@ -45,6 +45,13 @@ def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path 
     return config
 
 
+def plain(value: Any) -> Any:
+    """A value of a configuration without OmegaConf's containers: lists and dicts."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
 def config_names() -> list[str]:
     """The names of the shipped training configurations."""
     return sorted(path.stem for path in CONFIGS.glob("train_*.yaml"))

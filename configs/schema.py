@@ -4,6 +4,7 @@ Hydra checks a configuration against these classes, so a key that no reader know
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -12,13 +13,17 @@ from omegaconf import MISSING
 class DatasetConfig:
     """What is read, and how many samples at a time."""
 
-    corpus: str = MISSING  # directory written by `genomic-llama prepare`, or "synthetic"
+    # Directory written by `genomic-llama prepare`, or "synthetic", or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]
+    corpus: Any = MISSING
+    mode: str = "concat"  # documents end to end; window: within one; packed: several, attention reset at each
+    stride: int | None = None  # tokens from one window to the next; null: sequence_length
     tokenizer_path: str = MISSING  # directory of a Hugging Face tokenizer; checked to be the 256-token vocabulary
     sequence_length: int | None = None  # tokens a sample; null: the architecture's max_position_embeddings
     micro_batch_size: int = MISSING  # samples of one forward pass on one device
     global_batch_size: int = MISSING  # samples of one optimizer step on all devices
-    soft_mask_weight: float = 1.0  # loss weight of lower-case bases
-    reverse_complement: bool = False  # read every other sample as its reverse complement
+    soft_mask_weight: float = 0.1  # loss weight of lower-case bases (Evo 2's); two decimals
+    markup_weight: float = 0.0  # loss weight of OpenGenome2's tags and joins; two decimals
+    reverse_complement: bool = False  # read a random half of the samples as their reverse complement
     num_workers: int = 0  # data-loading processes of one device
 
 

@@ -28,7 +28,7 @@ class Batch:
         Identifier of each record, [records].
     descriptions : list of str
         What else its source says of it, "" where nothing, [records].
-    tokens : uint8 array
+    tokens : uint8 array, read-only
         [bounds[-1]].
     bounds : int64 array
         [records + 1], from 0.
@@ -56,23 +56,26 @@ class BatchBuilder:
         self._first = 1
         self._clear()
 
-    def add(self, name: str, description: str, sequence: bytes) -> Iterator[Batch]:
+    def add(self, name: str, description: str, sequence: bytes | memoryview) -> Iterator[Batch]:
         """Take one record; yields a batch when one is full, so write `yield from builder.add(...)`."""
         self._names.append(name)
         self._descriptions.append(description)
-        self._parts += (sequence, _EOS)
-        self._ends.append(self._ends[-1] + len(sequence) + 1)
-        if self._ends[-1] >= self._limit:
+        self._tokens += sequence
+        self._tokens += _EOS
+        self._ends.append(len(self._tokens))
+        if len(self._tokens) >= self._limit:
             yield from self.finish()
 
     def finish(self) -> Iterator[Batch]:
         """The records not yet yielded, where there are any."""
         if self._names:
+            tokens = np.frombuffer(self._tokens, dtype=np.uint8)
+            tokens.flags.writeable = False
             yield Batch(
                 first=self._first,
                 names=self._names,
                 descriptions=self._descriptions,
-                tokens=np.frombuffer(b"".join(self._parts), dtype=np.uint8),
+                tokens=tokens,
                 bounds=np.array(self._ends, dtype=np.int64),
             )
             self._first += len(self._names)
@@ -81,7 +84,7 @@ class BatchBuilder:
     def _clear(self) -> None:
         self._names: list[str] = []
         self._descriptions: list[str] = []
-        self._parts: list[bytes] = []
+        self._tokens = bytearray()
         self._ends = [0]
 
 

@@ -1,49 +1,121 @@
-"""Counts of bases: by letter, and of soft-masked ones."""
+"""What sequences are made of: counts a document, in one compiled pass, and the sums of a split."""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit, uint8
 
-BLOCK = 1 << 20
+from tokenizer.sequence import NUCLEOTIDES, Ids
 
-LETTERS = "ACGTN"
+COLUMNS = ("A", "C", "G", "T", "N", "other", "soft_masked", "markup", "foreign")
+"""Columns of `count_letters`: letters in either case; IUPAC codes and U; lower-case ones of them all; bytes of tags and
+separators; bytes that are neither."""
+
+A, C, G, T, N, OTHER, SOFT_MASKED, MARKUP, FOREIGN = range(len(COLUMNS))
+
+BASES = slice(A, OTHER + 1)
+"""The columns of letters: together, all bases."""
+
+TAG = ord("|")
+SEPARATORS = b"@#"
+"""OpenGenome2's markup: `|d__Bacteria;…|` tells the lineage; `@` and `#` join pieces and contigs."""
+
+Counts = npt.NDArray[np.int64]
 
 
+def count_letters(tokens: Ids, bounds: npt.NDArray[np.int64], *, markup: bool) -> Counts:
+    """Counts by `COLUMNS` of each document of a batch, shape [documents, 9]; EOS is not counted.
+
+    With `markup`, tags and separators are no bases; without, their bytes are foreign like any other that is no IUPAC
+    nucleotide code.
+    """
+    counts = np.zeros((len(bounds) - 1, len(COLUMNS)), dtype=np.int64)
+    _count_common(tokens, bounds, counts)
+    _count_again(tokens, bounds, np.flatnonzero(counts[:, OTHER]), _CLASSES[markup], counts)
+    return counts
+
+
+@dataclass(kw_only=True)
 class Composition:
-    """Running counts of the bytes of all sequences added. NUL bytes, which no sequence has, are not counted."""
+    """Running sums over documents. The histograms: documents by quarter octave of their bases, and by GC percent."""
 
-    def __init__(self) -> None:
-        self._counts: npt.NDArray[np.int64] = np.zeros(256, dtype=np.int64)
-        self._waiting = bytearray()  # short contigs are counted together: `bincount` costs much per call
+    documents: int = 0
+    totals: Counts = field(default_factory=lambda: np.zeros(len(COLUMNS), dtype=np.int64))
+    lengths: Counts = field(default_factory=lambda: np.zeros(4 * 64, dtype=np.int64))
+    gc_percents: Counts = field(default_factory=lambda: np.zeros(101, dtype=np.int64))
 
-    def add(self, sequence: bytes | memoryview) -> None:
-        """Count the bytes of `sequence`."""
-        for start in range(0, len(sequence), BLOCK):
-            self._waiting += sequence[start : start + BLOCK]
-            if len(self._waiting) >= BLOCK:
-                self._flush()
+    def add(self, counts: Counts) -> None:
+        """Add the documents of `count_letters`."""
+        bases = counts[:, BASES].sum(axis=1)
+        known = counts[:, A : T + 1].sum(axis=1)
+        self.documents += len(counts)
+        self.totals += counts.sum(axis=0)
+        octaves = np.floor(4 * np.log2(bases[bases > 0])).astype(np.int64)
+        self.lengths += np.bincount(octaves, minlength=len(self.lengths))
+        gc = (counts[:, C] + counts[:, G])[known > 0] * 100 // known[known > 0]
+        self.gc_percents += np.bincount(gc, minlength=len(self.gc_percents))
 
-    def by_letter(self) -> dict[str, int]:
-        """Bases by letter, both cases: A, C, G, T, N and other."""
-        counts = self._totals()
-        letters = {letter: int(counts[ord(letter)] + counts[ord(letter.lower())]) for letter in LETTERS}
-        return letters | {"other": int(counts.sum()) - sum(letters.values())}
+    @property
+    def bases(self) -> int:
+        """All bases: markup is none."""
+        return int(self.totals[BASES].sum())
 
-    def soft_masked(self) -> int:
-        """Lower-case bases."""
-        return int(self._totals()[ord("a") : ord("z") + 1].sum())
 
-    def total(self) -> int:
-        """All bases."""
-        return int(self._totals().sum())
+@njit(cache=True, nogil=True)
+def _count_common(tokens, bounds, counts):  # type: ignore[no-untyped-def]
+    for document in range(len(counts)):
+        end = bounds[document + 1] - 1
+        for start in range(bounds[document], end, 255):
+            _count_block(tokens[start : min(start + 255, end)], counts[document])
 
-    def _totals(self) -> npt.NDArray[np.int64]:
-        self._flush()
-        return self._counts
 
-    def _flush(self) -> None:
-        """Count pairs of bytes, which takes `bincount` half as long; an odd end gets a NUL, which is dropped."""
-        self._waiting += b"\0" * (len(self._waiting) % 2)
-        pairs = np.bincount(np.frombuffer(self._waiting, dtype="<u2"), minlength=1 << 16).reshape(256, 256)
-        self._counts += pairs.sum(axis=0) + pairs.sum(axis=1)
-        self._counts[0] = 0
-        self._waiting = bytearray()
+@njit(cache=True, nogil=True)
+def _count_block(block, row):  # type: ignore[no-untyped-def]
+    """Counts of up to 255 bytes, in single bytes: so the compiler works on 32 at a time."""
+    a = c = g = t = n = lower = uint8(0)
+    for token in block:
+        letter = uint8(token & uint8(0xDF))
+        a = uint8(a + uint8(letter == uint8(65)))
+        c = uint8(c + uint8(letter == uint8(67)))
+        g = uint8(g + uint8(letter == uint8(71)))
+        t = uint8(t + uint8(letter == uint8(84)))
+        n = uint8(n + uint8(letter == uint8(78)))
+        lower = uint8(lower + uint8(token >= uint8(97)))
+    row[A] += a
+    row[C] += c
+    row[G] += g
+    row[T] += t
+    row[N] += n
+    row[OTHER] += len(block) - a - c - g - t - n
+    row[SOFT_MASKED] += lower
+
+
+@njit(cache=True, nogil=True)
+def _count_again(tokens, bounds, documents, classes, counts):  # type: ignore[no-untyped-def]
+    """Byte by byte, for documents with rare letters, foreign bytes or markup. A tag ends with its document at last."""
+    for document in documents:
+        row = counts[document]
+        row[:] = 0
+        in_tag = False
+        for position in range(bounds[document], bounds[document + 1] - 1):
+            token = tokens[position]
+            column = MARKUP if in_tag else classes[token]
+            if token == TAG and column == MARKUP:
+                in_tag = not in_tag
+            row[column] += 1
+            row[SOFT_MASKED] += column <= OTHER and token >= 97
+
+
+def _classes(*, markup: bool) -> npt.NDArray[np.uint8]:
+    """Column of each byte."""
+    table = np.full(256, FOREIGN, dtype=np.uint8)
+    table[np.frombuffer(NUCLEOTIDES, dtype=np.uint8)] = OTHER
+    for column, letter in enumerate(b"ACGTN"):
+        table[[letter, letter + 32]] = column
+    if markup:
+        table[[TAG, *SEPARATORS]] = MARKUP
+    return table
+
+
+_CLASSES = {markup: _classes(markup=markup) for markup in (False, True)}

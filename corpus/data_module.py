@@ -1,8 +1,10 @@
-"""The NeMo rim: a prepared corpus as the `data` of `llm.pretrain` and `llm.finetune`."""
+"""The NeMo rim: prepared corpora as the `data` of `llm.pretrain` and `llm.finetune`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Union
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities.types import EVAL_DATALOADERS, TRAIN_DATALOADERS
@@ -12,86 +14,130 @@ from nemo.lightning.pytorch.plugins import MegatronDataSampler
 
 from conduct.errors import InputError
 from corpus import synthetic
-from corpus.manifest import Manifest, read_manifest, verify
+from corpus.manifest import read_manifest, verify
 from corpus.resume import check_same_order, consumed_state
-from corpus.samples.datasets import evaluation_dataset, train_dataset
-from corpus.samples.windows import SampleDataset
+from corpus.samples.dataset import SampleDataset
+from corpus.samples.datasets import Cutting, evaluation_dataset, pack_corpus, split_digest, train_dataset
+from corpus.samples.example import Example, join_segments
+from corpus.sources import Source, parse_sources, source_names
 
 CHECKSUM_LIMIT = 16 * 2**30
 """Bytes of a corpus up to which a run compares checksums at its start: some seconds. Of a larger one, sizes alone."""
 
 
+def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+    """A micro-batch, narrow: uint8 `tokens`, `labels` and `loss_mask`, [batch, seq_length], and `source`, [batch].
+
+    Packed samples also have `cu_seqlens`, int32, over the samples of the batch laid end to end, and `max_seqlen`.
+    """
+    batch = {
+        "tokens": torch.from_numpy(np.stack([example["tokens"] for example in examples])),
+        "labels": torch.from_numpy(np.stack([example["labels"] for example in examples])),
+        "loss_mask": torch.from_numpy(np.stack([example["loss_mask"] for example in examples])),
+        "source": torch.tensor([example["source"] for example in examples]),
+    }
+    if "cu_seqlens" in examples[0]:
+        segments = join_segments([example["cu_seqlens"] for example in examples])
+        batch["cu_seqlens"] = torch.from_numpy(segments)
+        batch["max_seqlen"] = torch.tensor(int(np.diff(segments).max()))
+    return batch
+
+
 class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
-    """Batches of a corpus that `genomic-llama prepare` made: tokens, labels, loss_mask and position_ids, no mask.
+    """Batches of corpora that `genomic-llama prepare` made, as `collate` makes them; `recipes.forward` widens them.
 
     Training serves shuffled epochs without end, a pure function of `seed` and the number of samples consumed, so that a
     resumed run goes on at the very next sample. Validation and test serve the same evenly spaced samples every time.
 
     Parameters
     ----------
-    corpus : str
-        Folder with `manifest.json`; or "synthetic": a built-in genome, prepared at first use (`corpus.synthetic`).
+    corpus : str or list of {"corpus": str, "weight": float}
+        Folder with `manifest.json`; or "synthetic": a built-in genome, prepared at first use (`corpus.synthetic`); or
+        several, with the share of the samples that each has.
     tokenizer : TokenizerSpec, optional
         Handed to NeMo, which stores it with each checkpoint.
     seq_length, micro_batch_size, global_batch_size : int
         Tokens a sample, samples a forward pass and rank, samples an optimizer step.
-    soft_mask_weight, reverse_complement
+    mode, stride
+        How documents become samples: `concat`, `window` or `packed`; see `corpus.samples`.
+    soft_mask_weight, markup_weight, reverse_complement
         See `SampleDataset`; validation and test read the forward strand.
     """
 
     def __init__(
         self,
-        corpus: str,
+        corpus: Union[str, list[dict[str, Any]]],  # noqa: UP007 (NeMo-Run's parser does not know `str | list`)
         tokenizer: Any = None,
         seq_length: int = 8192,
         micro_batch_size: int = 1,
         global_batch_size: int = 8,
         num_workers: int = 0,
         seed: int = 1234,
-        soft_mask_weight: float = 1.0,
+        mode: str = "concat",
+        stride: Optional[int] = None,  # noqa: UP045
+        soft_mask_weight: float = 0.1,
+        markup_weight: float = 0.0,
         reverse_complement: bool = False,
     ) -> None:
         super().__init__()
-        self.corpus = synthetic.CORPUS if corpus == "synthetic" else corpus
+        self.corpus = corpus
         self.tokenizer = tokenizer
         self.seq_length = seq_length
         self.micro_batch_size = micro_batch_size
         self.global_batch_size = global_batch_size
         self.num_workers = num_workers
         self.seed = seed
+        self.mode = mode
+        self.stride = stride
         self.soft_mask_weight = soft_mask_weight
+        self.markup_weight = markup_weight
         self.reverse_complement = reverse_complement
         self.data_sampler = MegatronDataSampler(
             seq_len=seq_length, micro_batch_size=micro_batch_size, global_batch_size=global_batch_size
         )
         self._resumed_at_step = 0
         self._prepared_for: object = None
-        self._manifest: Manifest | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The corpora and their weights."""
+        return parse_sources(self.corpus)
+
+    @property
+    def source_names(self) -> list[str]:
+        """What `source` in a batch is an index of."""
+        return source_names(self.sources)
 
     def prepare_data(self) -> None:
-        """Make the built-in corpus where it was asked for, and compare checksums; on one rank, before `setup`.
+        """Make the built-in corpus where it was asked for, compare checksums, pack; on one rank, before `setup`.
 
         Errors: `InputError` for a corpus that was changed since it was prepared.
         """
-        if self.corpus == synthetic.CORPUS:
-            synthetic.ensure_synthetic_corpus(Path(self.corpus))
-        size = sum(file.bytes for split in read_manifest(Path(self.corpus)).splits for file in split.files)
-        verify(Path(self.corpus), full=size <= CHECKSUM_LIMIT)
+        for source in self.sources:
+            if source.corpus == Path(synthetic.CORPUS):
+                synthetic.ensure_synthetic_corpus(source.corpus)
+            size = sum(file.bytes for file in read_manifest(source.corpus).files())
+            verify(source.corpus, full=size <= CHECKSUM_LIMIT)
+            if self.mode == "packed":
+                pack_corpus(source.corpus, self.seq_length)
 
     def setup(self, stage: str = "") -> None:
-        """Check the corpus against its manifest and cut it into samples. Errors: `InputError`."""
+        """Check the corpora against their manifests and cut them into samples. Errors: `InputError`."""
         trainer = self.trainer
         if trainer is self._prepared_for:
             return  # a later stage of the same trainer, whose limits are in micro-batches by now
         if trainer.max_steps <= 0:
             raise InputError(f"is {trainer.max_steps}", where="trainer.max_steps", fix="Give a number of steps.")
-        self._manifest = verify(Path(self.corpus))
+        for source in self.sources:
+            verify(source.corpus)
         self._train = train_dataset(
-            Path(self.corpus),
-            seq_length=self.seq_length,
+            [source.corpus for source in self.sources],
+            [source.weight for source in self.sources],
+            self._cutting(),
             length=trainer.max_steps * self.global_batch_size,
             seed=self.seed,
             soft_mask_weight=self.soft_mask_weight,
+            markup_weight=self.markup_weight,
             reverse_complement=self.reverse_complement,
         )
         self._validation = self._evaluation("validation", trainer.limit_val_batches)
@@ -136,7 +182,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the samples that a checkpoint had consumed.
 
-        Errors: `InputError` where the corpus, seq_length or seed is another, as the samples would be others too.
+        Errors: `InputError` for another corpus, weight, mode, stride, seq_length or seed: the samples would be others.
         """
         from megatron.core.num_microbatches_calculator import update_num_microbatches
 
@@ -147,25 +193,34 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         update_num_microbatches(consumed_samples=consumed, consistency_check=False)
 
     def _order_settings(self) -> dict[str, Any]:
-        assert self._manifest is not None, "setup() comes first"
-        train = self._manifest.split("train")
-        assert train is not None
-        return {"train_sha256": train.files[0].sha256, "seq_length": self.seq_length, "seed": self.seed}
+        return {
+            "train_digest": [split_digest(source.corpus, "train").decode() for source in self.sources],
+            "weights": [source.weight for source in self.sources],
+            "mode": self.mode,
+            "stride": self.stride,
+            "seq_length": self.seq_length,
+            "seed": self.seed,
+        }
+
+    def _cutting(self) -> Cutting:
+        return Cutting(seq_length=self.seq_length, mode=self.mode, stride=self.stride)
 
     def _evaluation(self, split: str, limit: int | float) -> SampleDataset | None:
-        assert self._manifest is not None
-        if not limit or (split == "test" and self._manifest.split(split) is None):
+        having = [source for source in self.sources if read_manifest(source.corpus).split(split)]
+        if not limit or (split == "test" and len(having) < len(self.sources)):
             return None
-        if self._manifest.split(split) is None:
+        if missing := [source for source in self.sources if source not in having]:
             fix = f"Prepare the corpus with a {split} fraction, or set trainer.limit_val_batches=0."
-            raise InputError(f"has no {split} split", where=self.corpus, fix=fix)
+            raise InputError(f"has no {split} split", where=missing[0].corpus, fix=fix)
         return evaluation_dataset(
-            Path(self.corpus),
+            [source.corpus for source in self.sources],
+            [source.weight for source in self.sources],
             split,
-            seq_length=self.seq_length,
+            self._cutting(),
             limit=limit,
             global_batch_size=self.global_batch_size,
             soft_mask_weight=self.soft_mask_weight,
+            markup_weight=self.markup_weight,
         )
 
     def _global_batches(self, dataset: SampleDataset | None) -> int:
@@ -176,6 +231,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             mode=mode,
             dataset=dataset,
             num_workers=self.num_workers,
+            collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

@@ -1,14 +1,20 @@
 """`manifest.json`: all that is known of a prepared corpus, and the check that its files are still what it says."""
 
-import hashlib
 import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import xxhash
+
 from conduct.errors import InputError
+from corpus.checksum import xxh3_128
+from corpus.preparation.settings import Settings
+from corpus.store.index_format import bin_path, idx_path
 from corpus.typed_json import from_json, to_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"
 
 _REMEDY = "Prepare the corpus again with genomic-llama prepare."
@@ -19,20 +25,11 @@ class Source:
     """One input file. `bytes` and `sha256`: of the file as stored; `bases`: letters of all its records."""
 
     path: str
+    format: str
     bytes: int
     sha256: str
     records: int
     bases: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The options of `prepare` that decide what is written."""
-
-    validation_fraction: float
-    test_fraction: float
-    seed: int
-    segment_length: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +38,27 @@ class StoredFile:
 
     name: str
     bytes: int
-    sha256: str
+    xxh3_128: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """A part of a split: an indexed dataset of its own, for Megatron too. `files`: its `.bin` and its `.idx`."""
+
+    name: str
+    documents: int
+    tokens: int
+    files: tuple[StoredFile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """One split. `tokens`: bases plus one EOS a document; `composition`: bases by letter, case ignored.
+    """One split: its shards, end to end.
 
-    `other`: IUPAC codes and U; `soft_masked`: lower-case bases, which are counted in `composition` too.
+    `tokens`: all that is stored, one EOS a document included; `composition`: bases by letter, case ignored, where
+    `other` are IUPAC codes and U; `soft_masked`: lower-case bases, which are counted in `composition` too; `markup`:
+    bytes of tags and separators, which are no bases. The histograms count documents: `length_histogram` by
+    floor(4 * log2(bases)), `gc_histogram` by percent of G and C among A, C, G and T, rounded down.
     """
 
     name: str
@@ -57,23 +67,66 @@ class Split:
     bases: int
     composition: dict[str, int]
     soft_masked: int
-    files: tuple[StoredFile, ...]
+    markup: int
+    length_histogram: dict[str, int]
+    gc_histogram: dict[str, int]
+    shards: tuple[Shard, ...]
+
+    def digest(self) -> str:
+        """A checksum of the whole token stream: of the shards' own ones, in order."""
+        checksums = "".join(file.xxh3_128 for shard in self.shards for file in shard.files)
+        return xxhash.xxh3_128_hexdigest(checksums.encode())
+
+
+def add_splits(name: str, splits: Sequence[Split]) -> Split:
+    """One split of the shards of all, in order."""
+
+    def summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for count in counts:
+            total.update(count)
+        return dict(total)
+
+    def by_number(histogram: dict[str, int]) -> dict[str, int]:
+        return dict(sorted(histogram.items(), key=lambda item: int(item[0])))
+
+    return Split(
+        name=name,
+        documents=sum(split.documents for split in splits),
+        tokens=sum(split.tokens for split in splits),
+        bases=sum(split.bases for split in splits),
+        composition=summed(split.composition for split in splits),
+        soft_masked=sum(split.soft_masked for split in splits),
+        markup=sum(split.markup for split in splits),
+        length_histogram=by_number(summed(split.length_histogram for split in splits)),
+        gc_histogram=by_number(summed(split.gc_histogram for split in splits)),
+        shards=tuple(shard for split in splits for shard in split.shards),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A prepared corpus. `created`: UTC, ISO 8601; `versions`: of what prepared it."""
+    """A prepared corpus.
+
+    `versions`: of what prepared it; `rule_files`: sha256 of each file that the settings name; `excluded`: records left
+    out, by reason.
+    """
 
     format_version: int
-    created: str
     versions: dict[str, str]
     settings: Settings
+    rule_files: dict[str, str]
     sources: tuple[Source, ...]
+    excluded: dict[str, int]
     splits: tuple[Split, ...]
 
     def split(self, name: str) -> Split | None:
         """The split of that name, where there is one."""
         return next((split for split in self.splits if split.name == name), None)
+
+    def files(self) -> tuple[StoredFile, ...]:
+        """Every file of the corpus but the manifest itself."""
+        return tuple(file for split in self.splits for shard in split.shards for file in shard.files)
 
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
@@ -95,36 +148,36 @@ def read_manifest(directory: Path) -> Manifest:
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(f"has format version {version}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
-    return from_json(Manifest, value, str(path))
-
-
-def verify(directory: Path, *, full: bool = False) -> Manifest:
-    """The manifest, after the check that every file is there with its size, and where `full` with its sha256.
-
-    Errors: `InputError` naming the file.
-    """
-    directory = Path(directory)
-    manifest = read_manifest(directory)
-    for file in (file for split in manifest.splits for file in split.files):
-        path = directory / file.name
-        if Path(file.name).name != file.name or not path.is_file():
-            raise InputError("is in the manifest but not in the folder", where=path, fix=_REMEDY)
-        if (size := path.stat().st_size) != file.bytes:
-            raise InputError(f"has {size:,} bytes, its manifest says {file.bytes:,}", where=path, fix=_REMEDY)
-        if full and sha256(path) != file.sha256:
-            raise InputError("was changed: its sha256 is not the manifest's", where=path, fix=_REMEDY)
+    manifest = from_json(Manifest, value, str(path))
+    shards = [shard for split in manifest.splits for shard in split.shards]
+    for name in [shard.name for shard in shards] + [file.name for file in manifest.files()]:
+        if Path(name).name != name or "\0" in name:
+            raise InputError(f"names {name!r}, which is outside the folder", where=path, fix=_REMEDY)
     return manifest
 
 
-def stored_file(path: Path) -> StoredFile:
-    """The manifest's row for `path`."""
-    return StoredFile(name=path.name, bytes=path.stat().st_size, sha256=sha256(path))
+def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview], object] | None = None) -> Manifest:
+    """The manifest, after the check that every file is there with its size, and where `full` with its checksum.
+
+    `observe` gets each block that is read, for progress. Errors: `InputError` naming the file.
+    """
+    directory = Path(directory)
+    manifest = read_manifest(directory)
+    for file in manifest.files():
+        path = directory / file.name
+        if not path.is_file():
+            raise InputError("is in the manifest but not in the folder", where=path, fix=_REMEDY)
+        if (size := path.stat().st_size) != file.bytes:
+            raise InputError(f"has {size:,} bytes, its manifest says {file.bytes:,}", where=path, fix=_REMEDY)
+        if full and xxh3_128(path, observe) != file.xxh3_128:
+            raise InputError("was changed: its checksum is not the manifest's", where=path, fix=_REMEDY)
+    return manifest
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def stored_files(prefix: Path, bin_checksum: str) -> tuple[StoredFile, ...]:
+    """The manifest's rows for an indexed dataset just written; the checksum of its `.bin` is known by then."""
+    idx = idx_path(prefix)
+    return tuple(
+        StoredFile(name=path.name, bytes=path.stat().st_size, xxh3_128=digest)
+        for path, digest in ((bin_path(prefix), bin_checksum), (idx, xxh3_128(idx)))
+    )

@@ -11,7 +11,7 @@ def consumed_state(consumed_samples: int, order_settings: Mapping[str, Any]) -> 
     return {"consumed_samples": consumed_samples, **order_settings}
 
 
-def check_same_order(state: Mapping[str, Any], order_settings: Mapping[str, Any], corpus: str) -> None:
+def check_same_order(state: Mapping[str, Any], order_settings: Mapping[str, Any], corpus: object) -> None:
     """That `state` was saved under the same settings; a key that it lacks is not compared.
 
     Errors: `InputError` that names the first setting that differs.

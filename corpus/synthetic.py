@@ -38,6 +38,8 @@ def write_synthetic_genome(path: Path, *, contigs: int = 60, contig_length: int 
 def ensure_synthetic_corpus(directory: Path) -> None:
     """Prepare a corpus of the default genome in `directory`, unless one is there."""
     from corpus.preparation.prepare import prepare
+    from corpus.preparation.settings import Settings
+    from corpus.preparation.split import SplitRule
 
     if (directory / "manifest.json").exists():
         return
@@ -45,7 +47,7 @@ def ensure_synthetic_corpus(directory: Path) -> None:
     with tempfile.TemporaryDirectory(dir=directory.parent) as folder:
         genome = Path(folder) / "synthetic_genome.fa"
         write_synthetic_genome(genome)
-        prepare([genome], directory, validation_fraction=VALIDATION_FRACTION)
+        prepare([genome], directory, Settings(split=SplitRule(validation_fraction=VALIDATION_FRACTION)))
 
 
 def _contigs(contigs: int, length: int, seed: int) -> list[bytes]:

@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from conduct.errors import InputError, nearest
@@ -11,16 +12,18 @@ T = TypeVar("T")
 
 
 def to_json(value: object) -> Any:
-    """Dataclasses as objects, tuples as lists."""
+    """Dataclasses as objects, tuples as lists, paths as strings."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, Path):
+        return str(value)
     return [to_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def from_json(kind: type[T], value: Any, where: str) -> T:
-    """`value` as `kind`: a dataclass of str, int, float, None, tuple[X, ...], dict[str, X] and dataclasses.
+    """`value` as `kind`: a dataclass of str, int, float, bool, Path, None, tuple[X, ...], dict[str, X] and dataclasses.
 
     Errors: `InputError` that names the key, as `where.key[index]`.
     """
@@ -40,6 +43,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         )
     if origin is dict:
         return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in _typed(dict, value, where).items()}
+    if kind is Path:
+        return Path(_typed(str, value, where))
     return float(_typed((int, float), value, where)) if kind is float else _typed(kind, value, where)
 
 
@@ -55,7 +60,7 @@ def _dataclass(kind: type, value: Any, where: str) -> Any:
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         names = "number" if isinstance(kind, tuple) else kind.__name__
         raise InputError(f"is {value!r}, not a {names}", where=where)
     return value

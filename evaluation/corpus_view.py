@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpus.manifest import Manifest, Source, read_manifest
-from evaluation.quantities import exact, short
+from pages.quantities import exact, short
 
 SHOWN_SOURCES = 20
 
@@ -83,11 +83,11 @@ def _sources(sources: Sequence[Source]) -> Table:
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:
-    settings = manifest.settings
-    held_out = f"{settings.validation_fraction:.2%} validation, {settings.test_fraction:.2%} test, seed {settings.seed}"
+    rule = manifest.settings.split
+    held_out = f"{rule.validation_fraction:.2%} validation, {rule.test_fraction:.2%} test, seed {rule.seed}"
     return [
-        ("Split", f"{held_out}; by a hash of the sequence, the same for both strands"),
-        ("Prepared", f"{manifest.created} with " + ", ".join(f"{k} {v}" for k, v in manifest.versions.items())),
+        ("Split", f"{held_out}; by {rule.by}"),
+        ("Prepared with", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
     ]
 
 

@@ -1,10 +1,5 @@
-"""The report's figures as inline SVG: colours are CSS variables of the page, so one drawing serves light and dark.
+"""The report's figures: loss against the step, Markov chains and the model side by side."""
 
-Matplotlib draws with a stand-in colour for each variable, which is then replaced by name in the SVG.
-"""
-
-import io
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,15 +7,12 @@ import numpy as np
 
 from evaluation.curve import smooth, thin, to_bits, visible_range
 from evaluation.markov import MarkovScore
-from evaluation.quantities import bits
 from evaluation.run_log import RunLog
+from pages.figure import ACCENT, BAR, FAINT, INK, MUTED, canvas, to_svg
+from pages.quantities import bits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-INK, MUTED, GRID, ACCENT, FAINT, BAR = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
-_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", FAINT: "accent-faint", BAR: "bar"}
 
 UNIFORM_BITS = 2.0  # what guessing A, C, G and T with equal chance costs
 
@@ -67,23 +59,6 @@ def baseline_bars(scores: Sequence[MarkovScore], *, held_out: float, floor: floa
     return to_svg(figure, "bars", "Bits per base of the Markov chains and of the model")
 
 
-def canvas(height: float) -> "tuple[Figure, Axes]":
-    """A figure that is no part of pyplot's state, 9 inches wide, with room for labels at the right."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, height))
-    axes = figure.add_axes((0.07, 0.52 / height, 0.745, 1 - 0.62 / height))
-    axes.set_facecolor("none")
-    axes.grid(axis="y", color=GRID, linewidth=1)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(MUTED)
-    axes.tick_params(colors=MUTED, labelsize=9, length=0, pad=6)
-    axes.xaxis.label.set(color=MUTED, size=9)
-    axes.yaxis.label.set(color=MUTED, size=9)
-    return figure, axes
-
-
 def label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
     """Write each (value, text, colour) beside its height at the right edge, pushed apart where they would touch."""
     low, high = axes.get_ylim()
@@ -100,20 +75,3 @@ def label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
             va="center",
             annotation_clip=False,
         )
-
-
-def to_svg(figure: "Figure", name: str, title: str) -> str:
-    """The figure as an `<svg>` element: no prolog, no metadata, ids of its own, text as text, the page's colours."""
-    import matplotlib
-
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'id="([\w.]+_\d+)"', rf'id="{name}-\1"', svg)
-    svg = re.sub(r"font-family: [^;\"]*;?", "", svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
-    return re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 role="img"><title>{title}</title>', svg, count=1)

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from conduct.atomic import atomic_file
 from configs.llama import read_architecture
 from corpus.manifest import Manifest, read_manifest
 from evaluation.baseline import TRAINING_SPLIT, Baselines
-from evaluation.quantities import duration, exact, short
 from evaluation.run_log import RunLog
 from evaluation.score import Score
+from pages.page import write_text
+from pages.quantities import duration, exact, short
 
 SHOWN_SOURCES = 20
 
@@ -19,19 +19,8 @@ def write_model_card(path: Path, *, log: RunLog, corpus: Path, score: Score, bas
 
     Errors: `InputError` where that model's config.json or the corpus's manifest cannot be read.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown: names from files go through `_code`
-    )
-    text = environment.get_template("model_card.md.j2").render(_values(log, read_manifest(corpus), score, baselines))
-    with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    values = _values(log, read_manifest(corpus), score, baselines)
+    write_text(Path(__file__).parent / "templates" / "model_card.md.j2", values, path)
 
 
 def _values(log: RunLog, manifest: Manifest, score: Score, baselines: Baselines) -> dict[str, Any]:

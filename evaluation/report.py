@@ -14,11 +14,11 @@ from evaluation.baseline import Baselines, markov_baselines
 from evaluation.corpus_view import view_corpus
 from evaluation.figures import UNIFORM_BITS, baseline_bars, loss_curve
 from evaluation.model_card import write_model_card
-from evaluation.page import write_html
-from evaluation.quantities import bits, exact, short
 from evaluation.run_log import RunLog, read_run_log
 from evaluation.score import Score, read_score
 from evaluation.tiles import costs, count_records, headline, set_name
+from pages.page import write_page
+from pages.quantities import bits, exact, short
 
 SHOWN_RECORDS = 15
 
@@ -65,7 +65,7 @@ def build_report(
         "versions": [("Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"), *_versions()],
         "config": log.config,
     }
-    write_html(out, "report.html.j2", **page)
+    write_page(Path(__file__).parent / "templates" / "report.html.j2", page, out)
     if model_card is not None:
         write_model_card(model_card, log=log, corpus=corpus, score=result, baselines=baselines)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.baseline import TRAINING_SPLIT, Baselines
-from evaluation.quantities import bits, duration, exact, short
 from evaluation.run_log import RunLog
 from evaluation.score import Score
 from evaluation.verdict import Verdict, against_baseline, gap_closed
+from pages.quantities import bits, duration, exact, short
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from evaluation.markov import MarkovScore
-from evaluation.quantities import bits
+from pages.quantities import bits
 
 EQUAL_BITS = 0.0005
 """Bits per base that the report does not print: differences below it are called none."""

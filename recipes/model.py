@@ -11,7 +11,7 @@ from nemo.collections.llm.gpt.model.llama import LlamaConfig
 from configs.llama import LlamaArchitecture, megatron_fields
 from configs.schema import TrainConfig
 from recipes.cpu.layers import cpu_block_spec
-from recipes.forward import causal_forward_step
+from recipes.forward import causal_forward_step, genomic_data_step
 
 
 def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Any:
@@ -23,7 +23,10 @@ def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_
             LlamaConfig,
             **megatron_fields(dataclasses.replace(architecture, max_position_embeddings=sequence_length)),
             embedding_init_method_std=config.optimizer.embedding_init_std,
+            data_step_fn=genomic_data_step,
             forward_step_fn=causal_forward_step,
+            # The gradient of the weighted mean over the global batch, not of the mean of its micro-batches' means.
+            calculate_per_token_loss=True,
             **(CPU_FIELDS if on_cpu else GPU_FIELDS),
         ),
     )

@@ -6,6 +6,7 @@ import nemo_run as run
 from nemo import lightning as nl
 from nemo.collections import llm
 
+from configs.compose import plain
 from configs.schema import TrainConfig
 from corpus.data_module import GenomicDataModule
 from recipes.check import check_config
@@ -27,14 +28,17 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
         model=model_recipe(config, architecture, sequence_length),
         data=run.Config(
             GenomicDataModule,
-            corpus=config.dataset.corpus,
+            corpus=plain(config.dataset.corpus),
             tokenizer=run.Config(NucleotideTokenizer),
             seq_length=sequence_length,
             micro_batch_size=config.dataset.micro_batch_size,
             global_batch_size=config.dataset.global_batch_size,
             num_workers=config.dataset.num_workers,
             seed=config.seed,
+            mode=config.dataset.mode,
+            stride=config.dataset.stride,
             soft_mask_weight=config.dataset.soft_mask_weight,
+            markup_weight=config.dataset.markup_weight,
             reverse_complement=config.dataset.reverse_complement,
         ),
         trainer=trainer_recipe(config),

@@ -5,19 +5,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.callbacks import Callback
+from megatron.core import parallel_state
 from nemo.lightning.io import IOMixin
 from omegaconf import OmegaConf
 
 from conduct.atomic import atomic_file
 from configs.llama import from_megatron_fields, hf_config
+from recipes.source_losses import SourceLosses
 
 
 class RunLog(Callback, IOMixin):  # type: ignore[misc]
     """Writes the run log on global rank 0; appends when a run is resumed.
 
     A training line has `step` (1-based), `loss` (nats per token), `learning_rate`, `grad_norm`, and `tokens` and
-    `seconds` since the line before; a validation line has `step` and `validation_loss`.
+    `seconds` since the line before; a validation line has `step` and `validation_loss`, and of a blend also
+    `validation_loss_by_source`, by the names of the corpora.
     """
 
     def __init__(self, run_dir: str) -> None:
@@ -25,6 +29,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._steps = 0
         self._since = 0.0
         self._learning_rate = 0.0
+        self._by_source: SourceLosses | None = None  # while a blend is validated
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero:
@@ -52,11 +57,22 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         self._validation_began = time.perf_counter()
+        names = trainer.datamodule.source_names
+        self._by_source = SourceLosses(len(names)) if len(names) > 1 else None
+
+    def on_megatron_microbatch_end(self, step: Any, batch: Any, output: torch.Tensor, forward_callback: Any) -> None:
+        if self._by_source is not None and parallel_state.is_pipeline_last_stage():
+            self._by_source.add(output, batch["loss_mask"], batch["source"])
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         self._since += time.perf_counter() - self._validation_began  # no training time
+        line: dict[str, Any] = {"validation_loss": _scalar(trainer.callback_metrics.get("val_loss"))}
+        if self._by_source is not None:
+            means = self._by_source.mean()
+            line["validation_loss_by_source"] = dict(zip(trainer.datamodule.source_names, means, strict=True))
+            self._by_source = None
         if trainer.is_global_zero:
-            self._append(step=trainer.global_step, validation_loss=_scalar(trainer.callback_metrics.get("val_loss")))
+            self._append(step=trainer.global_step, **line)
 
     def _append(self, **line: object) -> None:
         with open(Path(self.run_dir) / "metrics.jsonl", "a", encoding="utf-8") as file:
@@ -72,11 +88,14 @@ def live_config(trainer: Any, pl_module: Any) -> dict[str, Any]:
     return {
         "model": {**hf_config(architecture), "parameters": architecture.parameters},
         "dataset": {
-            "corpus": str(data.corpus),
+            "corpus": data.corpus,
+            "mode": data.mode,
+            "stride": data.stride,
             "sequence_length": data.seq_length,
             "micro_batch_size": data.micro_batch_size,
             "global_batch_size": data.global_batch_size,
             "soft_mask_weight": data.soft_mask_weight,
+            "markup_weight": data.markup_weight,
             "reverse_complement": data.reverse_complement,
             "seed": data.seed,
         },

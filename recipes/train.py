@@ -9,7 +9,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
     from conduct.errors import InputError
     from configs.compose import compose_config, config_names
-    from recipes.check import check_config
 
     parser = argparse.ArgumentParser(
         prog="python -m recipes.train",
@@ -23,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
     given = parser.parse_intermixed_args(arguments)
+    from recipes.check import check_config
+
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
         check_config(config)

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"conduct"},
+    {"pages"},
     {"tokenizer"},
     {"configs"},
     {"corpus"},
@@ -18,7 +19,7 @@ FLOORS = (
 LEVEL = {folder: level for level, floor in enumerate(FLOORS) for folder in floor}
 MODULES = sorted(path for folder in LEVEL for path in (ROOT / folder).rglob("*.py"))
 # Pure modules: quick to import and to test. The rims that adapt to NeMo are named.
-PURE = {"conduct", "configs", "tokenizer", "corpus", "conversion", "evaluation", "cli"}
+PURE = {"conduct", "pages", "configs", "tokenizer", "corpus", "conversion", "evaluation", "cli"}
 RIMS = {"tokenizer/nucleotide.py", "corpus/data_module.py"}
 
 

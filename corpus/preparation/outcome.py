@@ -1,11 +1,12 @@
 """What `prepare` checks around its work: where it may write, that no split is empty."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conduct.errors import InputError
 from corpus.manifest import FILE_NAME
-from corpus.preparation.split import SPLITS, SplitName, SplitRule
+from corpus.preparation.split import SPLITS, SplitRule
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:
@@ -14,7 +15,7 @@ def check_output(sources: Sequence[Path], out: Path) -> None:
     Errors: `InputError`.
     """
     if not sources:
-        raise InputError("no source was given", fix="Name at least one FASTA file.")
+        raise InputError("no source was given", fix="Name at least one file.")
     folder = out.resolve()
     for source in sources:
         if folder in source.resolve().parents:
@@ -28,20 +29,30 @@ def check_output(sources: Sequence[Path], out: Path) -> None:
             raise InputError(problem, where=out, fix="Choose another output; this one is not replaced.")
 
 
-def check_splits(documents: Mapping[SplitName, int], rule: SplitRule, out: Path) -> None:
+def check_splits(documents: Mapping[str, int], rule: SplitRule, out: Path) -> None:
     """That every split has documents. Errors: `InputError` that says what to change."""
     total = sum(documents.values())
     for name, count in documents.items():
         if count:
             continue
-        fraction = "" if name == "train" else f" (fraction {getattr(rule, f'{name}_fraction'):g})"
-        change = "Lower --validation-fraction" if name == "train" else f"Raise --{name}-fraction, try another --seed"
+        names, fraction = getattr(rule, f"{name}_list", None), getattr(rule, f"{name}_fraction", None)
+        how = f" ({names})" if names else "" if fraction is None else f" (fraction {fraction:g})"
         raise InputError(
-            f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{fraction}",
+            f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{how}",
             where=out,
-            fix=f"{change}, or cut contigs into more documents with a smaller --segment-length.",
+            fix=_remedy(name, names),
         )
 
 
+def _remedy(name: str, names: Path | None) -> str:
+    if names is not None:
+        return f"Compare the names in {names} with those of the records."
+    change = "Lower --validation-fraction" if name == "train" else f"Raise --{name}-fraction, try another --seed"
+    return f"{change}, or cut contigs into more documents with a smaller --segment-length."
+
+
 def _is_ours(item: Path) -> bool:
-    return item.name == FILE_NAME or (item.suffix in (".bin", ".idx") and item.stem in SPLITS)
+    return item.name == FILE_NAME or _OF_A_SPLIT.fullmatch(item.name) is not None
+
+
+_OF_A_SPLIT = re.compile(rf"(?:{'|'.join(SPLITS)})[-.].*")

@@ -1,141 +1,151 @@
-"""FASTA files to a corpus: one folder with `manifest.json` and a Megatron indexed dataset for each split.
+"""Sources to a corpus: one folder with `manifest.json` and, for each split, Megatron indexed datasets.
 
 A document is a record, or a segment of one: its bytes as they are (a token is a byte, case kept), then EOS.
 """
 
-import contextlib
-import hashlib
-import platform
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
-from importlib import metadata
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from conduct.atomic import atomic_directory
+from conduct.atomic import check_replaceable, full_disk, put_in_place, sync
 from conduct.errors import InputError
 from conduct.progress import Advance, progress_bar
-from corpus.composition import Composition
-from corpus.manifest import FILE_NAME, FORMAT_VERSION, Manifest, Settings, Source, Split, stored_file, write_manifest
+from corpus.manifest import FILE_NAME, Manifest, write_manifest
+from corpus.preparation.assemble import assemble
+from corpus.preparation.engines import Engine, LocalEngine
 from corpus.preparation.outcome import check_output, check_splits
-from corpus.preparation.record_names import RecordNames
-from corpus.preparation.split import SplitName, SplitRule
-from corpus.readers.fasta import Record, read_fasta
-from corpus.store.index_format import bin_path, idx_path
-from corpus.store.index_writer import IndexWriter
-from tokenizer.vocabulary import EOS
+from corpus.preparation.plan import SHARD_BYTES, Plan, make_plan, read_plan, write_plan
+from corpus.preparation.results import ShardResult, read_result
+from corpus.preparation.settings import Settings
+from corpus.preparation.shard import prepare_shard
+from corpus.preparation.work_folder import WorkFolder
+from corpus.readers.compression import STANDARD_INPUT
 
-_EOS = bytes([EOS.id])
-_RECORDED = ("genomic-llama", "numpy")
+_LOOK = 0.2
+"""Seconds between two looks at the progress of the workers."""
 
 
 def prepare(
     sources: Sequence[Path],
     out: Path,
+    settings: Settings,
     *,
-    validation_fraction: float = 0.05,
-    test_fraction: float = 0.0,
-    seed: int = 0,
-    segment_length: int | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    engine: Engine | None = None,
     overwrite: bool = False,
 ) -> Manifest:
-    """Read `sources` (FASTA, plain or gzip) and write the corpus `out`, whole or not at all.
+    """Read `sources` and write the corpus `out`, whole or not at all.
 
-    The fractions are shares of the documents, drawn by a hash of the sequence. `segment_length`: contigs longer than
-    this many bases are cut into documents of their own; without it a contig is one document.
-    Errors: `InputError` for bad input, a name used twice, a split without documents, or a full disk.
+    What is finished of a preparation that was stopped, by a kill or by bad input, is kept in a hidden folder beside
+    `out`; the same call goes on from there, and the corpus is the same to the byte.
+
+    Parameters
+    ----------
+    shard_bytes : int
+        Stored bytes of the sources of one shard, about.
+    engine : Engine, optional
+        What runs the shards. Default: this process, one after the other.
+
+    Errors: `InputError` for bad input, a name that a file has twice, a split without documents, or a full disk.
     """
     sources, out = [Path(source) for source in sources], Path(out)
-    rule = SplitRule(validation_fraction=validation_fraction, test_fraction=test_fraction, seed=seed)
-    if segment_length is not None and segment_length < 1:
-        raise InputError(f"is {segment_length}", where="segment_length", fix="Give a number of bases above 0.")
     check_output(sources, out)
-    with atomic_directory(out, mark=FILE_NAME, overwrite=overwrite) as folder:
-        with contextlib.ExitStack() as stack:
-            writers = {name: stack.enter_context(_SplitWriter(folder / name)) for name in rule.names()}
-            rows = _read_all(sources, writers, rule, segment_length)
-        check_splits({name: writer.documents for name, writer in writers.items()}, rule, out)
-        manifest = Manifest(
-            format_version=FORMAT_VERSION,
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            versions={name: _version(name) for name in _RECORDED} | {"python": platform.python_version()},
-            settings=Settings(
-                validation_fraction=validation_fraction,
-                test_fraction=test_fraction,
-                seed=seed,
-                segment_length=segment_length,
-            ),
-            sources=tuple(rows),
-            splits=tuple(writer.row(name) for name, writer in writers.items()),
-        )
-        write_manifest(manifest, folder)
+    check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
+    work, plan = plan_preparation(sources, out, settings, shard_bytes=shard_bytes)
+    if engine is None or STANDARD_INPUT in sources:
+        engine = LocalEngine(1)  # standard input is this process's alone
+    with work.locked():
+        results = _run_shards(work, plan, engine)
+        manifest = assemble(plan, results, work)
+        try:
+            check_splits({split.name: split.documents for split in manifest.splits}, settings.split, out)
+        except InputError:
+            work.remove()  # other settings make other shards
+            raise
+        _put_together(work, manifest, out)
     return manifest
 
 
-class _SplitWriter(IndexWriter):
-    """An `IndexWriter` that knows what it wrote."""
+def plan_preparation(
+    sources: Sequence[Path], out: Path, settings: Settings, *, shard_bytes: int = SHARD_BYTES
+) -> tuple[WorkFolder, Plan]:
+    """Write the plan of a preparation into its working folder: what `prepare` does first, and all that workers need.
 
-    def __init__(self, prefix: Path) -> None:
-        super().__init__(prefix)
-        self._composition = Composition()
-
-    def add(self, sequence: bytes | memoryview) -> None:
-        self.add_document(sequence, _EOS)
-        self._composition.add(sequence)
-
-    def row(self, name: str) -> Split:
-        return Split(
-            name=name,
-            documents=self.documents,
-            tokens=self.tokens,
-            bases=self._composition.total(),
-            composition=self._composition.by_letter(),
-            soft_masked=self._composition.soft_masked(),
-            files=(stored_file(bin_path(self.prefix)), stored_file(idx_path(self.prefix))),
-        )
+    Errors: `InputError` for sources that are missing or of no known format, or an output that cannot be.
+    """
+    check_output(sources, out)
+    plan = make_plan(sources, settings, shard_bytes=shard_bytes)
+    work = WorkFolder.beside(out)
+    work.make()
+    write_plan(plan, work.plan)
+    return work, read_plan(work.plan)  # as every worker sees it
 
 
-def _read_all(
-    sources: Sequence[Path], writers: dict[SplitName, _SplitWriter], rule: SplitRule, segment_length: int | None
-) -> list[Source]:
-    names = RecordNames()
-    total = sum(source.stat().st_size for source in sources if source.is_file())
-    with progress_bar("prepare", total=total, unit="B") as advance:
-        return [_read_source(source, names, writers, rule, segment_length, advance) for source in sources]
-
-
-def _read_source(
-    source: Path,
-    names: RecordNames,
-    writers: dict[SplitName, _SplitWriter],
-    rule: SplitRule,
-    segment_length: int | None,
-    advance: Advance,
-) -> Source:
-    digest, size, bases = hashlib.sha256(), 0, 0
-
-    def observe(block: memoryview) -> None:
-        nonlocal size
-        size += len(block)
-        digest.update(block)
-        advance(len(block))
-
-    names.start(source)
-    for record in read_fasta(source, observe=observe):
-        names.add(record.name)
-        bases += len(record.sequence)
-        for segment in _segments(record, segment_length):
-            writers[rule.assign(segment)].add(segment)
-    return Source(path=str(source), bytes=size, sha256=digest.hexdigest(), records=names.records, bases=bases)
-
-
-def _segments(record: Record, length: int | None) -> Iterator[memoryview]:
-    view = memoryview(record.sequence)
-    step = length or len(view)
-    return (view[start : start + step] for start in range(0, len(view), step))
-
-
-def _version(distribution: str) -> str:
+def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResult]:
+    """The results of all shards, those that are missing made now."""
+    shards = range(len(plan.shards))
+    missing = [shard for shard in shards if read_result(work, plan, shard) is None]
+    if len(missing) < len(shards):
+        print(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before", file=sys.stderr)
     try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+        with _shown_progress(work, plan, missing) as done:
+            engine.run(missing, partial(prepare_shard, work.path), done)
+    except BaseException:
+        finished = sum(read_result(work, plan, shard) is not None for shard in shards)
+        if finished:
+            kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
+            print(kept, file=sys.stderr)
+        else:
+            work.remove()
+        raise
+    results = [read_result(work, plan, shard) for shard in shards]
+    if None in results:
+        raise RuntimeError(f"shard {results.index(None)} was said to be finished and is not")
+    return [result for result in results if result is not None]
+
+
+def _put_together(work: WorkFolder, manifest: Manifest, out: Path) -> None:
+    """The corpus takes its place, and the working folder goes."""
+    wanted = {file.name for file in manifest.files()}
+    for path in work.corpus.iterdir():
+        if path.name not in wanted:
+            path.unlink()  # of a plan that is no more
+    with full_disk(out):
+        write_manifest(manifest, work.corpus)
+        sync(work.corpus / FILE_NAME)
+        sync(work.corpus)
+    put_in_place(work.corpus, out)
+    work.remove()
+
+
+@contextmanager
+def _shown_progress(work: WorkFolder, plan: Plan, shards: Sequence[int]) -> Iterator[Callable[[int], None]]:
+    """A progress bar over the stored bytes of `shards`; yields what is to be called with each that is finished."""
+    work.forget_progress()
+    sizes = {shard: sum(part.bytes for part in plan.shards[shard].parts) for shard in shards}
+    finished: set[int] = set()
+    stop = threading.Event()
+
+    def watch(advance: Advance) -> None:
+        shown_bytes = shown_bases = 0
+        more = True
+        while more:
+            more = not stop.wait(_LOOK)  # one last look when all is done
+            at_work = work.progress()
+            read = {shard: min(done, sizes[shard]) for shard, (done, _) in at_work.items()}
+            now = sum((read | {shard: sizes[shard] for shard in finished}).values())
+            bases = sum(bases for _, bases in at_work.values())
+            advance(now - shown_bytes, bases - shown_bases)
+            shown_bytes, shown_bases = now, bases
+
+    with progress_bar("prepare", total=sum(sizes.values()) or None, unit="B", rate="bases") as advance:
+        watcher = threading.Thread(target=watch, args=(advance,), daemon=True)
+        watcher.start()
+        try:
+            yield finished.add
+        finally:
+            stop.set()
+            watcher.join()

@@ -1,76 +1,147 @@
-"""A source file opened for reading: decompressed where its first bytes say gzip, known whole, observed as it passes."""
+"""A source opened for reading: decompressed as its first bytes say, known whole, observed as it passes."""
 
-import gzip
 import io
-import os
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 from conduct.errors import InputError
+from corpus.readers import bgzf
+from corpus.readers.members import CODECS, Codec, MemberStream
+from corpus.readers.standard_input import StandardInput, standard_input
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-READ = 1 << 20
+STANDARD_INPUT = Path("-")
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-"""The empty block that ends a bgzf file (SAM specification, section 4.1.2)."""
+READ = 1 << 18
+HEAD = 1 << 12
+"""Stored bytes that tell how a source is compressed."""
+
+_DECODABLE = 1 << 18
+"""Stored bytes that a decoder makes something of: zstd takes a block whole, of up to 128 KiB."""
+
+Observe = Callable[[memoryview], object]
+
+_NOT_READ = {
+    b"BZh": ("bzip2", "Compress it anew: bzip2 -dc FILE | bgzip > FILE.gz."),
+    b"\xfd7zXZ\0": ("xz", "Compress it anew: xz -dc FILE | bgzip > FILE.gz."),
+    b"PK\x03\x04": ("a zip archive", "Unpack it: unzip FILE."),
+}
 
 
 @contextmanager
-def open_source(path: Path, observe: Callable[[memoryview], object] | None = None) -> Iterator[BinaryIO]:
+def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -> Iterator[io.BufferedReader]:
     """The decompressed bytes of `path`; `observe` gets each block of the stored ones, for as long as the call.
 
+    gzip, bgzf and zstd are told by their first bytes, never by a name. `-` is standard input. `start`: the byte to
+    begin at, of a file that is not compressed.
     Errors, while reading too: `InputError` for a file that is missing, a directory, unreadable, empty, truncated or
-    corrupt (gzip checksums are checked; a bgzf file must have its end block).
+    corrupt, with the offset in the stored file (checksums are checked; a bgzf file must have its end block).
     """
-    if path.is_dir():
-        raise InputError("is a directory", where=path, fix="Name the FASTA files in it, e.g. with a wildcard.")
+    with named_errors(path), _raw(path) as raw:
+        head = _look(raw)
+        if not head:
+            raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
+        codec, blocked = _codec(path, head), bgzf.is_bgzf(head)
+        if blocked and isinstance(raw, io.FileIO):
+            bgzf.check_end(path, raw)
+        if start:
+            raw.seek(start)
+        stored = _buffered(_Observed(raw, observe) if observe else raw)
+        end = bgzf.END if blocked else b""
+        yield _buffered(MemberStream(path, stored, codec, end=end)) if codec else stored
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether `path` is stored compressed. Errors: those of `open_source`."""
+    with named_errors(path), _raw(path) as raw:
+        return _codec(path, _look(raw)) is not None
+
+
+def first_bytes(path: Path) -> bytes:
+    """The first decompressed bytes of `path`, up to `HEAD`. Errors: those of `open_source`."""
+    with named_errors(path), _raw(path) as raw:
+        head = _look(raw, _DECODABLE)
+        codec = _codec(path, head)
+        if codec is None:
+            return head[:HEAD]
+        return _buffered(MemberStream(path, io.BytesIO(head), codec, whole=False)).read(HEAD)
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """What the system refuses about `path`, as an `InputError`."""
     try:
-        with open(path, "rb", buffering=0) as raw, _buffered(raw, observe) as stored:
-            start = stored.peek(16)
-            if not start:
-                raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
-            if not start.startswith(_GZIP_MAGIC):
-                yield stored
-                return
-            if start[12:14] == b"BC" and not _ends_with(raw, _BGZF_END):
-                raise _damaged(path, "truncated: the end block of bgzf is missing")
-            with gzip.open(stored) as stream:
-                yield cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, stream), READ))
+        yield
     except FileNotFoundError:
         raise InputError("does not exist", where=path, fix="Check the path.") from None
-    except EOFError:
-        raise _damaged(path, "truncated: the gzip stream ends early") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise _damaged(path, f"corrupt: {error}") from None
+    except IsADirectoryError:
+        fix = f"Name the files in it, e.g. with a wildcard: '{path}/*'."
+        raise InputError("is a directory", where=path, fix=fix) from None
     except OSError as error:
-        raise InputError(
-            f"cannot be read: {error.strerror}", where=path, fix="Check the file and its permissions."
-        ) from None
+        problem = f"cannot be read: {error.strerror or error}"
+        raise InputError(problem, where=path, fix="Check the file and its permissions.") from None
 
 
-def _buffered(raw: io.FileIO, observe: Callable[[memoryview], object] | None) -> io.BufferedReader:
-    return io.BufferedReader(_Observed(raw, observe) if observe else raw, READ)
+@contextmanager
+def _raw(path: Path) -> Iterator[io.FileIO | StandardInput]:
+    if path == STANDARD_INPUT:
+        yield standard_input()
+        return
+    with open(path, "rb", buffering=0) as raw:
+        if not raw.seekable():
+            raise InputError("is a pipe or a device", where=path, fix="Give a file, or - and pipe into the command.")
+        yield raw
 
 
-def _ends_with(raw: io.FileIO, end: bytes) -> bool:
-    size = os.fstat(raw.fileno()).st_size
-    return size < len(end) or os.pread(raw.fileno(), len(end), size - len(end)) == end
+def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
+    return io.BufferedReader(raw, READ)
 
 
-def _damaged(path: Path, how: str) -> InputError:
-    return InputError(f"is {how}", where=path, fix="Fetch or compress it again.")
+def _look(raw: io.FileIO | StandardInput, size: int = HEAD) -> bytes:
+    """The first bytes, which are read again."""
+    if isinstance(raw, StandardInput):
+        return raw.head(size)
+    head = raw.read(size) or b""
+    raw.seek(0)
+    return head
+
+
+def _codec(path: Path, head: bytes) -> Codec | None:
+    for magic, (name, fix) in _NOT_READ.items():
+        if head.startswith(magic):
+            raise InputError(f"is {name}, which is not read", where=path, fix=fix.replace("FILE", str(path)))
+    return next((codec for codec in CODECS if codec.starts(head)), None)
+
+
+class ObservedFile(io.FileIO):
+    """A raw file whose every block passes `observe`, in the order of reading: for formats that seek."""
+
+    def __init__(self, path: Path, observe: Observe | None) -> None:
+        super().__init__(path)
+        self._observe = observe or (lambda block: None)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size) or b""
+        self._observe(memoryview(data))
+        return data
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        count = super().readinto(buffer) or 0
+        self._observe(memoryview(buffer).cast("B")[:count])
+        return count
 
 
 class _Observed(io.RawIOBase):
     """A raw file whose every block passes `observe`."""
 
-    def __init__(self, raw: io.FileIO, observe: Callable[[memoryview], object]) -> None:
+    def __init__(self, raw: io.RawIOBase, observe: Observe) -> None:
         super().__init__()
         self._raw, self._observe = raw, observe
 
@@ -78,6 +149,6 @@ class _Observed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        count = self._raw.readinto(buffer) or 0
+        count = cast(io.FileIO, self._raw).readinto(buffer) or 0
         self._observe(memoryview(buffer)[:count])
         return count

@@ -1,24 +1,24 @@
-"""FASTA records of a file, plain or gzip (bgzf too), with nothing dropped: what is no clean FASTA is an error.
+"""FASTA records of a file, plain or compressed, with nothing dropped: what is no clean FASTA is an error.
 
 The reader is our own. kseq, which pysam, minimap2 and seqtk use, skips text before the first header, takes a line
 that starts with `@` or `+` for a header or for qualities, ends a line at a NUL byte, and only warns of a cut bgzf file.
 """
 
+import io
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from conduct.errors import InputError
-from corpus.readers.compression import open_source
-from tokenizer.sequence import NUCLEOTIDES, not_nucleotides
-
-BLOCK = 1 << 17
-
-_FOREIGN = re.compile(b"[^" + NUCLEOTIDES + b"]")
-_PROTEIN = set(b"EFILPQXZJOefilpqxzjo*")
+from corpus.batch import Batch
+from corpus.readers import scanner
+from corpus.readers.compression import Observe, open_source
+from corpus.readers.letters import explain_letters
+from corpus.readers.scanner import State
+from corpus.readers.scanning import scan_batches
+from corpus.readers.window import LONGEST_HEADER, Columns, Window
+from tokenizer.sequence import not_nucleotides
 
 
 @dataclass(frozen=True)
@@ -30,97 +30,91 @@ class Record:
     sequence: bytes
 
 
-def read_fasta(path: Path, *, observe: Callable[[memoryview], object] | None = None) -> Iterator[Record]:
+def read_fasta(path: Path, *, observe: Observe | None = None) -> Iterator[Record]:
     """Records of `path` in order. Memory: twice the longest record.
 
     `observe` is called with every block of the file's bytes as stored, compressed or not: for progress and checksums.
     Errors: `InputError` with the file, the record and the fix, for anything that is no nucleotide FASTA.
     """
     path = Path(path)
-    empty = True
     with open_source(path, observe) as stream:
-        for number, (header, parts) in enumerate(_split(path, stream), start=1):
-            empty = False
-            yield _record(path, number, header, b"".join(parts))
-    if empty:
-        raise InputError("holds no record", where=path, fix="Leave it out, or check how it was made.")
+        for batch in read_fasta_stream(stream, path):
+            for index, (name, description) in enumerate(zip(batch.names, batch.descriptions, strict=True)):
+                sequence = batch.sequence(index).tobytes()
+                if not_nucleotides(sequence):
+                    raise explain_letters(batch, index, path)
+                yield Record(name, description, sequence)
 
 
-def _split(path: Path, stream: BinaryIO) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Header lines without `>`, each with the pieces of its sequence without line ends."""
-    header: bytes | None = None
-    parts: list[bytes] = []
-    while block := stream.read(BLOCK):
-        block += stream.readline()  # so that every block begins at the start of a line
-        first, *records = (b"\n" + block).split(b"\n>") if b">" in block else [block]
-        if first := _join_lines(first):
-            if header is None:
-                raise _no_header(path, first)
-            parts.append(first)
-        for record in records:
-            if header is not None:
-                yield header, parts
-            header, _, body = record.partition(b"\n")
-            parts = [_join_lines(body)]
-    if header is not None:
-        yield header, parts
+def read_fasta_stream(
+    stream: io.BufferedReader, where: object, *, start: int = 0, stop: int | None = None
+) -> Iterator[Batch]:
+    """Records of a decompressed `stream`, letters not checked. Memory: twice the longest record, about.
+
+    With `start` and `stop`, those whose header lies at bytes `[start, stop)` of the file; `stream` is then at
+    `max(start - 1, 0)`.
+    Errors: `InputError` with `where` and the record, after the batch of those before it.
+    """
+    window, columns = Window(stream, max(start - 1, 0)), Columns()
+    if start and not _find_header(window, stop):
+        return
+
+    def scan(state: State) -> tuple[int, State]:
+        limit = window.end if stop is None else stop - window.offset
+        return scanner.scan_fasta(window.text, window.end, window.final, limit, state, columns.full, *columns.arrays)
+
+    status, state = yield from scan_batches(window, columns, scan, longest=LONGEST_HEADER)
+    if status != scanner.END:
+        raise _error(status, window, f"{where}, record {columns.next_number}", columns.last_name(state.names), where)
+    if not start and columns.next_number == 1 and window.position == window.end:
+        raise InputError("holds no record", where=where, fix="Leave it out, or check how it was made.")
 
 
-def _join_lines(text: bytes) -> bytes:
-    text = text.replace(b"\n", b"")
-    return text.replace(b"\r", b"") if b"\r" in text else text
+def _find_header(window: Window, stop: int | None) -> bool:
+    """Go on to the first header; False where there is none before `stop`."""
+    while not window.final and (stop is None or window.offset + window.position < stop):
+        window.advance()
+        found = window.rest().find(b"\n>")
+        if found >= 0:
+            window.position += found + 1
+            return True
+        window.position = max(window.end - 1, 0)
+    return False
 
 
-def _record(path: Path, number: int, header: bytes, sequence: bytes) -> Record:
-    line = header.rstrip(b"\r").decode("utf-8", "backslashreplace")
-    name = re.split(r"\s", line, maxsplit=1)[0]
-    where = f"{path}, record {number} {name!r}"
-    if "\r" in line:
-        raise InputError("has old Macintosh line ends (CR only)", where=path, fix="Convert it: tr '\\r' '\\n'.")
-    if not name:
-        raise InputError(f"has no name: its header is {'>' + line!r}", where=where, fix="Name it right after the '>'.")
-    if not sequence:
-        raise InputError("has no sequence", where=where, fix="Remove the record, or complete the file.")
-    if foreign := not_nucleotides(sequence):
-        raise _not_dna(where, sequence, foreign)
-    return Record(name, line[len(name) :].strip(), sequence)
+def _error(status: int, window: Window, record: str, name: str, where: object) -> InputError:
+    """The error `status` at the window's position. `name`: the last one read."""
+    line = window.rest()[: LONGEST_HEADER + 1].partition(b"\n")[0]
+    if status == scanner.NO_HEADER:
+        return _no_header(where, line)
+    if status == scanner.EMPTY:
+        fix = "Remove the record, or complete the file."
+        return InputError("has no sequence", where=f"{record} {name!r}", fix=fix)
+    if status == scanner.INNER_RETURN or b"\r" in line.rstrip(b"\r"):
+        fix = "Convert it: tr '\\r' '\\n'."
+        return InputError("has old Macintosh line ends (CR only)", where=where, fix=fix)
+    if status == scanner.TOO_LONG:
+        problem = f"its header is longer than {LONGEST_HEADER:,} bytes"
+        return InputError(problem, where=record, fix="Check how it was made.")
+    assert status == scanner.NO_NAME
+    header = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
+    return InputError(f"has no name: its header is {header!r}", where=record, fix="Name it right after the '>'.")
 
 
-def _no_header(path: Path, start: bytes) -> InputError:
+def _no_header(where: object, start: bytes) -> InputError:
     if start.startswith(b"@"):
         return InputError(
-            "is FASTQ: it starts with '@'", where=path, fix="Convert it to FASTA, e.g. with seqtk seq -A."
+            "is FASTQ: it starts with '@'", where=where, fix="Convert it to FASTA, e.g. with seqtk seq -A."
         )
     found = os.fsdecode(start[:20]).encode("utf-8", "backslashreplace").decode()
     return InputError(
-        f"is no FASTA: the first line does not start with '>' but with {found!r}",
-        where=path,
-        fix="Give FASTA, plain or gzip-compressed.",
+        f"is no FASTA: the first line does not start with '>' but with {found!r}", where=where, fix=_encoding(start)
     )
 
 
-def _not_dna(where: str, sequence: bytes, foreign: bytes) -> InputError:
-    match = _FOREIGN.search(sequence)
-    assert match is not None
-    letter, shown = match[0], _show(match[0])
-    others = ", ".join(_show(bytes([byte])) for byte in foreign if byte != letter[0])
-    problem = f"{shown} at base {match.start() + 1} is no IUPAC nucleotide letter" + (
-        f" (also: {others})" * bool(others)
-    )
-    if letter in b" \t\v\f":
-        fix = "Remove the white space from the sequence lines: sed '/^>/!s/[[:space:]]//g'."
-    elif letter in b"-.":
-        fix = "It looks like an alignment; remove the gaps: sed '/^>/!s/[-.]//g'."
-    elif letter in b"@+":
-        fix = "It looks like FASTQ; convert it to FASTA, e.g. with seqtk seq -A."
-    elif letter == b">":
-        fix = "A header must start its line; put a line end before the '>'."
-    elif _PROTEIN & set(foreign):
-        fix = "It looks like protein; only DNA can be prepared."
-    else:
-        fix = "Remove the record, or repair the file."
-    return InputError(problem, where=where, fix=fix)
-
-
-def _show(letter: bytes) -> str:
-    return repr(letter.decode()) if 32 < letter[0] < 127 else f"byte 0x{letter[0]:02x}"
+def _encoding(start: bytes) -> str:
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "It is UTF-16; convert it: iconv -f UTF-16 -t UTF-8."
+    if start.startswith(b"\xef\xbb\xbf"):
+        return "It has a byte order mark; remove it: sed '1s/^\\xef\\xbb\\xbf//'."
+    return "Give FASTA, plain or compressed with gzip or zstd."

@@ -1,70 +1,129 @@
-"""From a run of stored tokens to one training example. Pure functions; no files, no state."""
+"""From runs of stored tokens to one training example. Pure functions; no files, no state."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from tokenizer.sequence import Ids, is_soft_masked, is_unambiguous, reverse_complement, to_upper
+from conduct.errors import InputError
+from corpus.samples.markup import JOINS, TAG, find_tags, turn
+from tokenizer.sequence import Ids, is_soft_masked, is_unambiguous
 from tokenizer.vocabulary import EOS, PAD, VOCAB_SIZE
 
-
-class Example(TypedDict):
-    """What NeMo's forward step takes, each of shape [seq_length]; no attention mask: attention is causal."""
-
-    tokens: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int64]
-    loss_mask: npt.NDArray[np.float32]
-    position_ids: npt.NDArray[np.int64]
+FULL_WEIGHT = 100
+"""Loss weights are whole hundredths of a token. Megatron-Core counts the tokens of a batch, and NeMo those of a
+micro-batch, in integers: fractions are cut off there, hundredths are exact."""
 
 
-def make_example(stored: Ids, seq_length: int, *, soft_mask_weight: float = 1.0) -> Example:
-    """Tokens and labels of `stored`, whose length is at most seq_length + 1; what is missing is PAD without weight.
+class _Tokens(TypedDict):
+    tokens: Ids
+    labels: Ids
+    loss_mask: Ids
+    source: int
 
-    The weights come from the stored case; then tokens and labels are upper-cased.
+
+class Example(_Tokens, total=False):
+    """One sample as it leaves a data-loading process; the device widens it. Arrays of shape [seq_length].
+
+    `loss_mask`: weight of each label in hundredths. `source`: which corpus of a blend. `cu_seqlens`, of packed samples:
+    where documents begin, then the end, [documents + 1]; padding counts as a document.
     """
-    assert len(stored) <= seq_length + 1
-    count = max(len(stored) - 1, 0)
-    tokens = np.full(seq_length, PAD.id, dtype=np.int64)
-    labels = np.full(seq_length, PAD.id, dtype=np.int64)
-    loss_mask = np.zeros(seq_length, dtype=np.float32)
-    upper = to_upper(stored)
-    tokens[: len(stored)] = upper[:seq_length]
-    labels[:count] = upper[1:]
-    loss_mask[:count] = label_weights(soft_mask_weight)[stored[1:]]
-    return Example(
-        tokens=tokens, labels=labels, loss_mask=loss_mask, position_ids=np.arange(seq_length, dtype=np.int64)
-    )
+
+    cu_seqlens: npt.NDArray[np.int32]
+
+
+Run = tuple[Ids, int]
+"""Stored tokens with those that precede them in the stream, and how many these are."""
+
+
+def make_example(
+    runs: Iterable[Run], seq_length: int, weights: Ids, *, other_strand: bool = False, source: int = 0
+) -> Example:
+    """The example of `runs`, one after the other: of n stored tokens all but the last are inputs, all but the first
+    labels. What is missing from `seq_length` is PAD without weight.
+
+    `weights` is `label_weights(...)`; they come from the stored case and strand, then tokens and labels are
+    upper-cased. Tags are found in the stored case too. `other_strand`: see `markup.turn`.
+    """
+    tokens, labels, loss_mask = (np.empty(seq_length, dtype=np.uint8) for _ in range(3))
+    place = 0
+    for stored, before in runs:
+        place += _write(stored, before, other_strand, weights, tokens[place:], labels[place:], loss_mask[place:])
+    tokens[place:] = labels[place:] = PAD.id
+    loss_mask[place:] = 0
+    return Example(tokens=tokens, labels=labels, loss_mask=loss_mask, source=source)
+
+
+def segments(lengths: Sequence[int], seq_length: int) -> npt.NDArray[np.int32]:
+    """`cu_seqlens` of a packed sample of documents of so many inputs: `[3, 4], 10  ->  0 3 7 10`."""
+    ends = list(accumulate(lengths, initial=0))
+    return np.array(ends if ends[-1] == seq_length else [*ends, seq_length], dtype=np.int32)
+
+
+def join_segments(samples: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    """`cu_seqlens` of samples laid end to end: `0 3 10, 0 10  ->  0 3 10 20`."""
+    firsts = np.cumsum([0, *(sample[-1] for sample in samples[:-1])], dtype=np.int32)
+    ends = [sample[1:] + first for sample, first in zip(samples, firsts, strict=True)]
+    return np.concatenate([np.zeros(1, dtype=np.int32), *ends])
 
 
 @lru_cache
-def label_weights(soft_mask_weight: float) -> npt.NDArray[np.float32]:
-    """Loss weight of each stored token as a label, shape [256].
+def label_weights(soft_mask_weight: float = 1.0, markup_weight: float = 0.0) -> Ids:
+    """Loss weight of each stored token as a label, in hundredths, shape [256].
 
-    A, C, G, T and EOS 1; a, c, g, t `soft_mask_weight`; everything else, N and the IUPAC codes in particular, 0.
+    A, C, G, T and EOS 1; a, c, g, t `soft_mask_weight`; `|`, `@`, `#` `markup_weight`, which is that of the whole of a
+    tag; everything else, N and the IUPAC codes in particular, 0. The label after an EOS never has weight.
+    Errors: `InputError` for a weight that is no whole number of hundredths in [0, 1].
     """
+    soft, markup = _hundredths("soft_mask_weight", soft_mask_weight), _hundredths("markup_weight", markup_weight)
     ids = np.arange(VOCAB_SIZE, dtype=np.uint8)
-    weights = np.where(is_soft_masked(ids), soft_mask_weight, 1.0) * is_unambiguous(ids)
-    weights[EOS.id] = 1.0
-    return weights.astype(np.float32)
+    weights = np.where(is_soft_masked(ids), soft, FULL_WEIGHT) * is_unambiguous(ids)
+    weights[[TAG, *JOINS]] = markup
+    weights[EOS.id] = FULL_WEIGHT
+    return weights.astype(np.uint8)
 
 
-def other_strand(stored: Ids) -> Ids:
-    """Each document's part of `stored` reverse-complemented in its place; EOS stays where it is.
-
-    `A A C EOS G G T  ->  G T T EOS A C C`. Case is kept, and with it every base's loss weight.
-    """
-    result = stored.copy()
-    start = 0
-    for end in [*np.flatnonzero(stored == EOS.id).tolist(), len(stored)]:
-        result[start:end] = reverse_complement(stored[start:end])
-        start = end + 1
-    return result
+def _hundredths(name: str, weight: float) -> int:
+    if not 0 <= weight <= 1 or abs(weight * FULL_WEIGHT - round(weight * FULL_WEIGHT)) > 1e-6:
+        raise InputError(f"is {weight}", where=name, fix="Give a loss weight in [0, 1] of at most two decimals.")
+    return round(weight * FULL_WEIGHT)
 
 
-def takes_other_strand(seed: int, epoch: int, sample: int) -> bool:
+def takes_other_strand(seed: int, source: int, epoch: int, sample: int) -> bool:
     """A fair coin, the same for the same sample whatever the number of ranks, before and after a resume."""
-    digest = hashlib.blake2b(f"{seed},{epoch},{sample}".encode(), digest_size=1, person=b"strand")
+    digest = hashlib.blake2b(f"{seed},{source},{epoch},{sample}".encode(), digest_size=1, person=b"strand")
     return bool(digest.digest()[0] & 1)
+
+
+_EOS, _a, _z, _CASE = (np.uint8(byte) for byte in (EOS.id, ord("a"), ord("z"), 32))
+_TAG = TAG
+
+
+@njit(cache=True, nogil=True)
+def _write(stored, before, other_strand, weights, tokens, labels, loss_mask):  # type: ignore[no-untyped-def]
+    """Write one run, without the `before` tokens that precede it, to the front of three arrays; returns its inputs."""
+    tagged = find_tags(stored)[before:]
+    run = stored[before:]
+    if other_strand:
+        run = turn(run, tagged)
+    count = max(len(run) - 1, 0)
+    for place in range(count):
+        byte = run[place]
+        tokens[place] = byte - _CASE * ((byte >= _a) & (byte <= _z))
+    for place in range(count):
+        byte = run[place + 1]
+        labels[place] = byte - _CASE * ((byte >= _a) & (byte <= _z))
+    for place in range(count):
+        loss_mask[place] = weights[run[place + 1]]
+    if len(tagged) > 0:
+        for place in range(count):
+            if tagged[place + 1]:
+                loss_mask[place] = weights[_TAG]
+    for place in range(count):
+        loss_mask[place] *= run[place] != _EOS
+    return count

@@ -1,5 +1,6 @@
 """Which sample is served at which index: functions of the index alone, so that a resume needs no state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -8,8 +9,9 @@ from corpus.samples.permutation import Permutation
 
 
 class Place(NamedTuple):
-    """One sample of one pass over the data."""
+    """One sample of one pass over one of the sources."""
 
+    source: int
     epoch: int
     sample: int
 
@@ -26,10 +28,11 @@ class Shuffled:
 
     samples: int
     seed: int
+    source: int = 0
 
     def __call__(self, index: int, /) -> Place:
         epoch, position = divmod(index, self.samples)
-        return Place(epoch, _permutation(self.samples, self.seed, epoch)(position))
+        return Place(self.source, epoch, _permutation(self.samples, self.seed + self.source, epoch)(position))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +44,28 @@ class Spaced:
 
     samples: int
     count: int
+    source: int = 0
 
     def __call__(self, index: int, /) -> Place | None:
         count = min(self.count, self.samples)
-        return Place(0, index * self.samples // count) if index < count else None
+        return Place(self.source, 0, index * self.samples // count) if index < count else None
 
 
-@lru_cache(maxsize=8)
+@dataclass(frozen=True, kw_only=True)
+class OneAfterTheOther:
+    """All that the first order serves, then all that the second does, and so on."""
+
+    orders: Sequence[Spaced]
+
+    def __call__(self, index: int, /) -> Place | None:
+        for order in self.orders:
+            count = min(order.count, order.samples)
+            if index < count:
+                return order(index)
+            index -= count
+        return None
+
+
+@lru_cache(maxsize=64)
 def _permutation(samples: int, seed: int, epoch: int) -> Permutation:
     return Permutation(samples, seed=seed, epoch=epoch)

@@ -1,4 +1,4 @@
-"""Reading a Megatron indexed dataset of uint8 tokens: any range of the token stream, any document.
+"""Reading one Megatron indexed dataset of uint8 tokens: any range of its tokens, where its documents begin.
 
 Reads by `pread`, not by mmap: on cold random reads of a large file mmap reads some 300 times what is asked for.
 """
@@ -18,7 +18,7 @@ _REMEDY = "Prepare the corpus again with genomic-llama prepare."
 
 
 class TokenIndex:
-    """The documents of `<prefix>.bin` end to end, as one stream of `tokens` tokens. Opening it reads the header only.
+    """`<prefix>.bin` and `<prefix>.idx`. Opening them reads the header only, and no array is kept.
 
     May be shared by threads and forked or pickled into worker processes.
     Errors: `InputError` for files that are missing, of another format, or truncated.
@@ -26,51 +26,71 @@ class TokenIndex:
 
     def __init__(self, prefix: Path) -> None:
         self.prefix = Path(prefix)
-        self.sequences, self._marks_count = _read_header(idx_path(self.prefix))
-        self.documents = self._marks_count - 1
+        self.sequences, self._marks = _read_header(idx_path(self.prefix))
+        self.documents = self._marks - 1
         self.tokens = _size(bin_path(self.prefix))
 
-    def read(self, start: int, stop: int) -> Ids:
-        """Tokens [start, stop) of the stream, shape [stop - start], writable."""
-        if not 0 <= start <= stop <= self.tokens:
-            raise IndexError(f"[{start}, {stop}) is not within the {self.tokens} tokens of {self.prefix}")
-        tokens = np.empty(stop - start, dtype=np.uint8)
-        view, done = memoryview(tokens.data), 0
-        while done < len(tokens):
-            count = os.preadv(self._file, [view[done:]], start + done)
-            if not count:
-                raise InputError("is shorter than when it was opened", where=bin_path(self.prefix), fix=_REMEDY)
-            done += count
-        return tokens
+    def read_into(self, start: int, tokens: Ids) -> None:
+        """Fill `tokens` with those from `start` on."""
+        _read_exactly(self._bin, bin_path(self.prefix), memoryview(tokens.data), start)
 
-    def document(self, number: int) -> Ids:
-        """Tokens of one document, in [0, documents), its EOS included."""
-        if not 0 <= number < self.documents:
-            raise IndexError(f"{self.prefix} has no document {number}, it has {self.documents}")
-        return self.read(int(self.bounds[number]), int(self.bounds[number + 1]))
+    def starts(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Where documents [first, last) begin among the tokens, then where the last of them ends: [last - first + 1].
+
+        Errors: `InputError` for an index whose documents are out of order.
+        """
+        marks = self._column(HEADER.size + 12 * self.sequences, first, last + 1)
+        low, high = int(marks[0]), int(marks[-1])
+        if not 0 <= low <= high <= self.sequences or (np.diff(marks) <= 0).any():
+            raise self._out_of_order()
+        offsets = self._column(HEADER.size + 4 * self.sequences, low, min(high + 1, self.sequences))
+        if high == self.sequences:
+            offsets = np.append(offsets, self.tokens)
+        starts: npt.NDArray[np.int64] = offsets[marks - low]
+        if starts[0] < 0 or starts[-1] > self.tokens or (np.diff(starts) <= 0).any():
+            raise self._out_of_order()
+        return starts
+
+    def _column(self, offset: int, start: int, stop: int) -> npt.NDArray[np.int64]:
+        values = np.empty(stop - start, dtype="<i8")
+        if len(values):
+            _read_exactly(self._idx, idx_path(self.prefix), memoryview(values.data).cast("B"), offset + 8 * start)
+        return values.astype(np.int64, copy=False)
+
+    def _out_of_order(self) -> InputError:
+        return InputError("has documents out of order", where=idx_path(self.prefix), fix=_REMEDY)
 
     @cached_property
-    def bounds(self) -> npt.NDArray[np.int64]:
-        """Where each document begins in the stream, then where the last ends: [documents + 1]. Read on first use."""
-        with open(idx_path(self.prefix), "rb") as stream:
-            stream.seek(HEADER.size + 4 * self.sequences)
-            offsets = np.fromfile(stream, dtype="<i8", count=self.sequences)
-            marks = np.fromfile(stream, dtype="<i8", count=self._marks_count)
-        bounds: npt.NDArray[np.int64] = np.append(offsets, self.tokens)[marks]
-        if marks[-1] != self.sequences or bounds[0] != 0 or (np.diff(bounds) <= 0).any():
-            raise InputError("has documents out of order", where=idx_path(self.prefix), fix=_REMEDY)
-        return bounds
-
-    @cached_property
-    def _file(self) -> int:
+    def _bin(self) -> int:
         return os.open(bin_path(self.prefix), os.O_RDONLY)
 
+    @cached_property
+    def _idx(self) -> int:
+        return os.open(idx_path(self.prefix), os.O_RDONLY)
+
+    def close(self) -> None:
+        """Give the file handles back; the next read opens them anew."""
+        for name in _HANDLES:
+            if name in self.__dict__:
+                os.close(self.__dict__.pop(name))
+
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_file"}
+        return {name: value for name, value in self.__dict__.items() if name not in _HANDLES}
 
     def __del__(self) -> None:
-        if "_file" in self.__dict__:
-            os.close(self._file)
+        self.close()
+
+
+_HANDLES = ("_bin", "_idx")
+
+
+def _read_exactly(handle: int, path: Path, view: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(view):
+        count = os.preadv(handle, [view[done:]], offset + done)
+        if not count:
+            raise InputError("is shorter than when it was opened", where=path, fix=_REMEDY)
+        done += count
 
 
 def _read_header(path: Path) -> tuple[int, int]:

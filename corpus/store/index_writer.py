@@ -1,4 +1,4 @@
-"""Writing a Megatron indexed dataset of uint8 tokens, straight from bytes."""
+"""Writing a Megatron indexed dataset of uint8 tokens: bytes go from the batch to the file as they are."""
 
 from array import array
 from pathlib import Path
@@ -6,8 +6,11 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+import xxhash
 
 from corpus.store.index_format import HEADER, LONGEST_SEQUENCE, MAGIC, UINT8, VERSION, bin_path, idx_path
+from tokenizer.sequence import Ids
 
 Writer = TypeVar("Writer", bound="IndexWriter")
 
@@ -27,6 +30,7 @@ class IndexWriter:
         self._longest = longest_sequence
         self._lengths = array("i")
         self._marks = array("q", [0])
+        self._checksum = xxhash.xxh3_128()
         self._bin: BinaryIO = open(bin_path(prefix), "wb", buffering=_BUFFER)  # noqa: SIM115 (closed in __exit__)
 
     @property
@@ -34,17 +38,28 @@ class IndexWriter:
         """Documents so far."""
         return len(self._marks) - 1
 
-    def add_document(self, *parts: bytes | memoryview) -> None:
-        """Append one document: the tokens of `parts`, one byte each."""
-        length = sum(len(part) for part in parts)
-        if not length:
+    def checksum(self) -> str:
+        """XXH3-128 of the tokens so far, in hexadecimal."""
+        return self._checksum.hexdigest()
+
+    def add(self, tokens: Ids, lengths: npt.NDArray[np.int64]) -> None:
+        """Append documents that lie end to end in `tokens`: `lengths` tokens each, at least one."""
+        if len(lengths) and int(lengths.min()) < 1:
             raise ValueError("a document must have tokens")
-        for part in parts:
-            self._bin.write(part)
-        full, rest = divmod(length, self._longest)
-        self._lengths.extend([self._longest] * full + [rest] * bool(rest))
-        self._marks.append(len(self._lengths))
-        self.tokens += length
+        if int(lengths.sum()) != len(tokens):
+            raise ValueError(f"the lengths add up to {int(lengths.sum())}, not to the {len(tokens)} tokens")
+        self._bin.write(tokens.data)
+        self._checksum.update(tokens.data)
+        self.tokens += len(tokens)
+        first = len(self._lengths)
+        if len(lengths) and int(lengths.max()) > self._longest:
+            for length in lengths.tolist():
+                full, rest = divmod(length, self._longest)
+                self._lengths.extend([self._longest] * full + [rest] * bool(rest))
+                self._marks.append(len(self._lengths))
+        else:
+            self._lengths.frombytes(lengths.astype(np.int32).tobytes())
+            self._marks.frombytes(np.arange(first + 1, first + 1 + len(lengths), dtype=np.int64).tobytes())
 
     def __enter__(self: Writer) -> Writer:
         return self

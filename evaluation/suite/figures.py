@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evaluation.figures import ACCENT, BAR, INK, MUTED, canvas, label_right, to_svg
+from evaluation.figures import label_right
 from evaluation.suite.compare import Row, by_training
 from evaluation.suite.result import Evaluation
+from pages.figure import ACCENT, BAR, INK, MUTED, canvas, to_svg
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.page import write_html
-from evaluation.quantities import duration, exact, short
 from evaluation.suite.compare import Row, by_training, compare, labels
 from evaluation.suite.figures import metric_curve, recall_curve
 from evaluation.suite.result import Evaluation, Metric, read_evaluation
+from pages.page import write_page
+from pages.quantities import duration, exact, short
+
+_TEMPLATE = Path(__file__).parents[1] / "templates" / "evaluation.html.j2"
 
 KINDS = {
     "likelihood": ("Likelihood", "Bits per base of held-out sequence; lower is better, and 2 is a uniform guess."),
@@ -34,21 +36,19 @@ def read_directory(directory: Path) -> list[Evaluation]:
     return [evaluation for _, evaluation in by_training(found)]
 
 
-def write_page(evaluations: Sequence[Evaluation], path: Path) -> None:
+def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
     """Write the comparison as one self-contained HTML page."""
     rows, names = compare(evaluations), labels(evaluations)
-    write_html(
-        path,
-        "evaluation.html.j2",
-        title=f"{evaluations[0].suite}",
-        subtitle=f"{len(evaluations)} model{'' if len(evaluations) == 1 else 's'} on the suite {evaluations[0].suite}",
-        names=names,
-        tiles=_tiles(evaluations, rows),
-        sections=[
-            _section(kind, rows, evaluations, names) for kind in KINDS if any(r.metric.kind == kind for r in rows)
-        ],
-        models=[_model(name, one) for name, one in zip(names, evaluations, strict=True)],
-    )
+    shown = [kind for kind in KINDS if any(row.metric.kind == kind for row in rows)]
+    values = {
+        "title": evaluations[0].suite,
+        "subtitle": f"{len(evaluations)} model{'' if len(evaluations) == 1 else 's'} on one suite",
+        "names": names,
+        "tiles": _tiles(evaluations, rows),
+        "sections": [_section(kind, rows, evaluations, names) for kind in shown],
+        "models": [_model(name, one) for name, one in zip(names, evaluations, strict=True)],
+    }
+    write_page(_TEMPLATE, values, path)
 
 
 def _section(kind: str, rows: list[Row], evaluations: Sequence[Evaluation], names: list[str]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class CausalAttention(torch.nn.Module):
     """Causal attention through `scaled_dot_product_attention`; no mask is ever built.
 
     query [sequence, batch, heads, head_dim], key and value [sequence, batch, groups, head_dim]
-    -> [sequence, batch, heads * head_dim].
+    -> [sequence, batch, heads * head_dim]. Packed, without the batch dimension, each document by itself.
     """
 
     def __init__(self, config: Any, layer_number: int, attn_mask_type: Any, attention_type: str, **kwargs: Any) -> None:
@@ -94,8 +94,15 @@ class CausalAttention(torch.nn.Module):
         attention_bias: torch.Tensor | None = None,
         packed_seq_params: Any = None,
     ) -> torch.Tensor:
-        if attention_mask is not None or attention_bias is not None or packed_seq_params is not None:
-            raise ValueError("the CPU attention is causal only: no mask, bias or packing")
+        if attention_mask is not None or attention_bias is not None:
+            raise ValueError("the CPU attention is causal only: no mask or bias")
+        if packed_seq_params is None:
+            return self._attend(query, key, value)
+        lengths = packed_seq_params.cu_seqlens_q.diff().tolist()
+        parts = (torch.split(tensor.unsqueeze(1), lengths) for tensor in (query, key, value))
+        return torch.cat([self._attend(*document) for document in zip(*parts, strict=True)])
+
+    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
         attended = torch.nn.functional.scaled_dot_product_attention(
             query, key, value, is_causal=True, scale=self.scale, enable_gqa=query.shape[1] != key.shape[1]

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from corpora import prepare
 
 from conduct.errors import InputError
-from corpus.preparation.prepare import prepare
 from corpus.store.index_writer import IndexWriter
 
 GLOBAL, MICRO, LENGTH = 8, 2, 32
@@ -56,13 +57,14 @@ def trainer(**changes: Any) -> Any:
     return SimpleNamespace(**(values | changes))
 
 
-def module(corpus: str, *, state: dict[str, Any] | None = None, step: int = 0, **fields: Any) -> Any:
+def module(corpus: Any, *, state: dict[str, Any] | None = None, step: int = 0, **fields: Any) -> Any:
     """A data module in the order that Lightning and NeMo call it: setup, limits, state, loaders."""
     from corpus.data_module import GenomicDataModule
 
     options = {"seq_length": LENGTH, "micro_batch_size": MICRO, "global_batch_size": GLOBAL}
     data = GenomicDataModule(corpus, **(options | fields))
     data.trainer = trainer(global_step=step)
+    data.prepare_data()
     data.setup("fit")
     data.data_sampler.connect(data.trainer)
     data.reconfigure_limit_batches()
@@ -91,8 +93,8 @@ def test_megatron_reads_the_index(tmp_path: Path, longest_sequence: int) -> None
 
     documents = [bytes([65 + n % 20]) * (n % 7 + 1) + b"\0" for n in range(200)]
     with IndexWriter(tmp_path / "train", longest_sequence=longest_sequence) as writer:
-        for document in documents:
-            writer.add_document(document)
+        lengths = np.array([len(document) for document in documents])
+        writer.add(np.frombuffer(b"".join(documents), dtype=np.uint8), lengths)
     for mmap in (True, False):
         dataset = IndexedDataset(str(tmp_path / "train"), mmap=mmap)
         assert dataset.index.dtype == np.uint8
@@ -104,12 +106,29 @@ def test_megatron_reads_the_index(tmp_path: Path, longest_sequence: int) -> None
 def test_batches(corpus: str) -> None:
     (batch,) = batches(module(corpus), "train", 1)
     assert {key: (value.dtype, tuple(value.shape)) for key, value in batch.items()} == {
-        "tokens": (torch.int64, (MICRO, LENGTH)),
-        "labels": (torch.int64, (MICRO, LENGTH)),
-        "loss_mask": (torch.float32, (MICRO, LENGTH)),
-        "position_ids": (torch.int64, (MICRO, LENGTH)),
+        "tokens": (torch.uint8, (MICRO, LENGTH)),
+        "labels": (torch.uint8, (MICRO, LENGTH)),
+        "loss_mask": (torch.uint8, (MICRO, LENGTH)),
+        "source": (torch.int64, (MICRO,)),
     }
     assert torch.equal(batch["tokens"][:, 1:], batch["labels"][:, :-1])
+
+
+def test_packed_batches(corpus: str) -> None:
+    """Samples of different numbers of documents make one list of where these begin, end to end."""
+    data = module(corpus, mode="packed")
+    assert {path.name for path in Path(corpus).glob("*.pack")} == {"train.32.pack", "validation.32.pack"}
+    lengths = set()
+    for batch in batches(data, "train", 30):
+        ends = batch["cu_seqlens"]
+        assert ends.dtype == torch.int32
+        assert ends[0] == 0
+        assert LENGTH in ends
+        assert ends[-1] == MICRO * LENGTH
+        assert batch["max_seqlen"] == ends.diff().max()
+        assert ends.diff().min() > 0
+        lengths.add(len(ends))
+    assert len(lengths) > 1
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
@@ -127,15 +146,58 @@ def test_a_resumed_run_goes_on_at_the_next_sample(corpus: str, num_workers: int)
     assert second.state_dict()["consumed_samples"] == 40
 
 
-def test_two_ranks_share_out_what_one_reads(corpus: str) -> None:
+@pytest.mark.parametrize("mode", ["concat", "window", "packed"])
+def test_ranks_share_out_what_one_reads_and_a_resume_may_change_their_number(corpus: str, mode: str) -> None:
+    """Eight global batches on 1, 2 or 4 ranks, resumed after three on any other number: the same samples in turn."""
     from nemo.lightning.data import add_megatron_sampler
 
-    data = module(corpus, reverse_complement=True)
-    whole = batches(data, "train", 16)
-    options = {"micro_batch_size": MICRO, "global_batch_size": GLOBAL, "consumed_samples": 8, "world_size": 2}
-    ranks = [add_megatron_sampler(data.train_dataloader(), rank=rank, **options) for rank in (0, 1)]
-    in_turn = [batch for pair in itertools.islice(zip(*ranks, strict=True), 6) for batch in pair]
-    assert equal(in_turn, whole[4:])
+    data = module(corpus, reverse_complement=True, mode=mode)
+    whole = batches(data, "train", 8 * GLOBAL // MICRO)
+
+    def read(ranks: int, first: int, last: int) -> list[dict[str, torch.Tensor]]:
+        options = {"micro_batch_size": MICRO, "global_batch_size": GLOBAL, "world_size": ranks}
+        loaders = [
+            add_megatron_sampler(data.train_dataloader(), rank=rank, consumed_samples=first * GLOBAL, **options)
+            for rank in range(ranks)
+        ]
+        steps = (last - first) * GLOBAL // MICRO // ranks
+        return [batch for turn in itertools.islice(zip(*loaders, strict=True), steps) for batch in turn]
+
+    for before, after in itertools.permutations((1, 2, 4), 2):
+        assert equal(read(before, 0, 3) + read(after, 3, 8), whole)
+
+
+@pytest.mark.parametrize("mode", ["concat", "window", "packed"])
+def test_every_sample_once_an_epoch(corpus: str, mode: str) -> None:
+    """Through the loader, and a longer run serves no other samples than a shorter one did."""
+    data = module(corpus, mode=mode)
+    size = len(data._train.sources[0])
+    epoch = [batch["labels"] for batch in batches(data, "train", -(-size // MICRO))]
+    served = torch.cat(epoch)[:size]
+    expected = [data._train.runs(0, sample) for sample in range(size)]
+    tokens = [stored[before + 1 :].tobytes().upper() for runs in expected for stored, before in [*runs]]
+    assert sum(map(len, tokens)) == int((served != 1).sum())
+    counts = torch.bincount(served[served != 1].long(), minlength=256)
+    assert counts.tolist() == np.bincount(np.frombuffer(b"".join(tokens), np.uint8), minlength=256).tolist()
+
+
+def test_a_blend(corpus: str, tmp_path: Path) -> None:
+    """Sources in their shares; validation has all of them; a resumed run needs the same ones."""
+    other = shutil.copytree(corpus, tmp_path / "other")
+    blend = [{"corpus": corpus, "weight": 0.25}, {"corpus": str(other), "weight": 0.75}]
+    data = module(blend, mode="window")
+    assert data.source_names == ["corpus", "other"]
+    sources = torch.cat([batch["source"] for batch in batches(data, "train", 300)])
+    assert abs(int((sources == 0).sum()) - 150) < 45
+    validation = torch.cat([batch["source"] for batch in batches(data, "val", 100)])
+    assert (validation == 0).sum() == 4
+    assert len(validation) == 16
+
+    state = data.state_dict()
+    module(blend, mode="window", state=state)
+    for change in ([blend[0], blend[1] | {"weight": 0.5}], [blend[1], blend[0]], corpus):
+        with pytest.raises(InputError, match="but the checkpoint was trained with"):
+            module(change, mode="window", state=state)
 
 
 def test_a_longer_run_begins_like_a_shorter_one(corpus: str) -> None:
@@ -174,17 +236,33 @@ def test_a_finished_run_can_be_resumed(corpus: str) -> None:
     assert len(batches(module(corpus, state=state, step=100), "train", 1)) == 1
 
 
-@pytest.mark.parametrize(("change", "problem"), [({"seed": 1}, "seed is 1"), ({"seq_length": 16}, "seq_length is 16")])
-def test_resuming_with_other_samples(corpus: str, change: dict[str, int], problem: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"seed": 1}, "seed is 1"),
+        ({"seq_length": 16}, "seq_length is 16"),
+        ({"mode": "packed"}, "mode is packed"),
+        ({"mode": "window", "stride": 16}, "mode is window"),
+    ],
+)
+def test_resuming_with_other_samples(corpus: str, change: dict[str, Any], problem: str) -> None:
     state = module(corpus).state_dict()
     with pytest.raises(InputError, match=f"{problem}, but the checkpoint was trained with"):
         module(corpus, state=state, **change)
 
 
+def test_resuming_with_another_corpus(corpus: str, tmp_path: Path, write_fasta: Callable[..., Path]) -> None:
+    state = module(corpus).state_dict()
+    others = {f"contig{number}": b"ACGT" * 50 + b"A" * number for number in range(30)}
+    prepare([write_fasta(others, "others.fa")], tmp_path / "others", validation_fraction=0.2)
+    with pytest.raises(InputError, match=r"others: train_digest is \['.*, but the checkpoint was trained with"):
+        module(str(tmp_path / "others"), state=state)
+
+
 def test_a_damaged_corpus(corpus: str) -> None:
-    path = Path(corpus) / "train.bin"
+    path = Path(corpus) / "train-00000.bin"
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(InputError, match=r"train\.bin: has .* bytes, its manifest says"):
+    with pytest.raises(InputError, match=r"train-00000\.bin: has .* bytes, its manifest says"):
         module(corpus)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from corpora import prepare
 
 from conduct.errors import InputError
 from corpus.manifest import read_manifest, verify
-from corpus.preparation.prepare import prepare
 from corpus.read import open_split, read_documents
 
 
@@ -31,16 +31,22 @@ Change = Callable[[dict[str, object]], object]
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda m: m.update(format_version=2), "format version 2"),
+        (lambda m: m.update(format_version=3), "format version 3"),
         (lambda m: m.pop("format_version"), "format version None"),
-        (lambda m: m.pop("created"), "lacks the key 'created'"),
-        (lambda m: m.update(craeted="x"), "unknown key 'craeted'. Did you mean 'created'?"),
-        (lambda m: m["settings"].update(seed="0"), "settings.seed: is '0', not a int"),
-        (lambda m: m["settings"].update(seed=True), "settings.seed: is True"),
-        (lambda m: m["splits"][1]["files"][0].update(bytes=None), "splits[1].files[0].bytes: is None"),
+        (lambda m: m.pop("sources"), "lacks the key 'sources'"),
+        (lambda m: m.update(exluded="x"), "unknown key 'exluded'. Did you mean 'excluded'?"),
+        (lambda m: m["settings"]["split"].update(seed="0"), "settings.split.seed: is '0', not a int"),
+        (lambda m: m["settings"]["split"].update(seed=True), "settings.split.seed: is True"),
+        (
+            lambda m: m["splits"][1]["shards"][0]["files"][0].update(bytes=None),
+            "splits[1].shards[0].files[0].bytes: is None",
+        ),
         (lambda m: m["splits"][0]["composition"].update(A=1.5), "splits[0].composition.A: is 1.5"),
         (lambda m: m.update(sources={}), "sources: is {}, not a list"),
-        (lambda m: m["splits"][0]["files"][0].update(name="../train.bin"), "not in the folder"),
+        (
+            lambda m: m["splits"][0]["shards"][0]["files"][0].update(name="../train.bin"),
+            "names '../train.bin', which is outside the folder",
+        ),
     ],
 )
 def test_a_wrong_manifest(corpus: Path, change: Change, problem: str) -> None:
@@ -67,7 +73,7 @@ def test_no_manifest(corpus: Path, tmp_path: Path) -> None:
         read_manifest(corpus)
 
 
-@pytest.mark.parametrize("name", ["train.bin", "train.idx", "validation.bin", "validation.idx"])
+@pytest.mark.parametrize("name", ["train-00000.bin", "train-00000.idx", "validation-00000.bin", "validation-00000.idx"])
 def test_damaged_files(corpus: Path, name: str) -> None:
     path = corpus / name
     good = path.read_bytes()

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from corpus.preparation.prepare import prepare
+from corpora import prepare
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 CONTEXT = 24

@@ -13,7 +13,7 @@ from scored import score_records
 from evaluation.regions import read_regions
 from evaluation.report import build_report
 from evaluation.score import write_score
-from evaluation.suite.output import write_page
+from evaluation.suite.output import write_comparison
 from evaluation.suite.result import Evaluation, Metric
 
 CHROMIUM = shutil.which("chromium")
@@ -60,7 +60,7 @@ def evaluation(tmp_path: Path) -> Path:
             Evaluation(model=f"run/step={step}", step=step, parameters=10_000, dtype="float32", suite="demo",
                        created="2026-01-01T00:00:00Z", versions={"torch": "2"}, seconds=1.0, metrics=tuple(rows))
         )  # fmt: skip
-    write_page(ones, tmp_path / "index.html")
+    write_comparison(ones, tmp_path / "index.html")
     return tmp_path / "index.html"
 
 

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from evaluation.markov import MarkovScore
-from evaluation.quantities import duration, short
 from evaluation.verdict import against_baseline, gap_closed
+from pages.quantities import duration, short
 
 
 def _chain(bits: float) -> MarkovScore:

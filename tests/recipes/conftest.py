@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from corpora import prepare
 
-from corpus.preparation.prepare import prepare
 from corpus.synthetic import write_synthetic_genome
 
 

@@ -53,6 +53,14 @@ REFUSED = {
     "hardware=cpu": "distributed optimizer.*parallelism=plain",
     "trainer.max_steps=0": "trainer.max_steps=0.*above 0",
     "dataset.micro_batch_size=-1": "micro_batch_size=-1.*above 0",
+    "dataset.mode=pack": "dataset.mode: is 'pack'. Did you mean 'packed'",
+    "dataset.stride=100": "dataset.stride: is 100. It goes with dataset.mode=window",
+    "dataset.mode=window dataset.stride=9000": "stride: is 9000, above the sequence length of 8192",
+    "dataset.soft_mask_weight=0.125": "soft_mask_weight: is 0.125.*two decimals",
+    "dataset.mode=packed parallelism.context=2": "dataset.mode=packed with parallelism.context=2",
+    "dataset.mode=packed parallelism.pipeline=2 dataset.micro_batch_size=2": "micro_batch_size=2.*one at a time",
+    "dataset.global_batch_size=2624": "21,495,808 tokens a step.*at most 21,474,836",
+    "dataset.corpus=[{corpus:a,wieght:1}]": "unknown key 'wieght'. Did you mean 'weight'",
     "model_tag=./llama4": "no such directory",
     "dataset.tokenizer_path=./llama3_8b_genomic_config": r"no such|has no tokenizer\.json",
 }
@@ -64,6 +72,20 @@ def test_a_layout_that_cannot_work_is_refused_by_name(override: str) -> None:
 
     with pytest.raises(InputError, match=REFUSED[override]):
         pretrain_recipe(compose_config("train_8b_opengenome2", override.split()))
+
+
+def test_one_corpus_in_the_place_of_a_blend() -> None:
+    from recipes.recipe import pretrain_recipe
+
+    blend = pretrain_recipe(compose_config("train_8b_opengenome2")).data.corpus
+    assert [source["weight"] for source in blend] == [0.18, 0.24, 0.03, 0.02, 0.09, 0.09, 0.35, 0.0003, 0.005]
+    for name in ("train_8b_opengenome2", "train_1b", "train_tiny"):
+        assert pretrain_recipe(compose_config(name, ["dataset.corpus=some/where"])).data.corpus == "some/where"
+    two = ["dataset.corpus=[{corpus:a,weight:1},{corpus:b,weight:2.5}]"]
+    assert pretrain_recipe(compose_config("train_8b_opengenome2", two)).data.corpus == [
+        {"corpus": "a", "weight": 1},
+        {"corpus": "b", "weight": 2.5},
+    ]
 
 
 def test_the_8b_that_megatron_builds(tmp_path: Path) -> None:
@@ -102,7 +124,8 @@ def test_weight_decay_is_for_matrices_alone() -> None:
 
 def test_the_nemo_command_prints_the_8b(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    assert nemo("llm", "pretrain", "--factory", "llama3_8b_genomic", "--dryrun", "-y", log=log) == 0
+    arguments = ("--factory", "llama3_8b_genomic", "--dryrun", "-y", "data.corpus=some/where", "data.mode=packed")
+    assert nemo("llm", "pretrain", *arguments, log=log) == 0
     text = "".join(log.read_text().split())
     for expected in (
         "transformer_engine_layer_spec",
@@ -112,6 +135,9 @@ def test_the_nemo_command_prints_the_8b(tmp_path: Path) -> None:
         "schedule_steps=182314",
         "adam_beta2=0.95",
         "use_distributed_optimizer=True",
+        "corpus='some/where'",
+        "mode='packed'",
+        "calculate_per_token_loss=True",
     ):
         assert expected in text
 

@@ -49,10 +49,44 @@ def test_a_run_leaves_its_log_and_its_configuration(six_steps: Path, corpus: Pat
         "sequence_length": 64,
         "micro_batch_size": 2,
         "global_batch_size": 4,
-        "soft_mask_weight": 1.0,
+        "mode": "concat",
+        "stride": None,
+        "soft_mask_weight": 0.1,
+        "markup_weight": 0.0,
         "reverse_complement": False,
         "seed": 1234,
     }
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [("dataset.mode=window", "dataset.stride=48", "dataset.reverse_complement=true"), ("dataset.mode=packed",)],
+    ids=["window", "packed"],
+)
+def test_the_other_modes_train(corpus: Path, tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    run = tmp_path / "run"
+    train_tiny(run, corpus, "trainer.max_steps=4", "trainer.validate_every=4", "trainer.checkpoint_every=2", *overrides)
+    assert losses(run)[0][1] == pytest.approx(5.5, abs=0.3)
+    assert losses(run)[-1][1] < losses(run)[0][1]
+    assert (corpus / "train.64.pack").exists() or "dataset.mode=packed" not in overrides
+    resumed = tmp_path / "resumed"
+    for steps in (2, 4):
+        limits = (f"trainer.max_steps={steps}", "trainer.validate_every=4", "trainer.checkpoint_every=2")
+        train_tiny(resumed, corpus, *limits, *overrides)
+    assert losses(resumed) == losses(run)
+
+
+def test_a_blend_trains(corpus: Path, tmp_path: Path) -> None:
+    """And validates each source by itself."""
+    other, run = shutil.copytree(corpus, tmp_path / "other"), tmp_path / "run"
+    blend = f"dataset.corpus=[{{corpus: {corpus}, weight: 0.4}}, {{corpus: {other}, weight: 0.8}}]"
+    train_tiny(run, corpus, "trainer.max_steps=2", "trainer.validate_every=2", "trainer.validation_batches=3", blend)
+    (row,) = [line for line in lines(run) if "validation_loss" in line]
+    by_source = row["validation_loss_by_source"]
+    assert by_source.keys() == {"corpus", "other"}
+    low, high = sorted(by_source.values())
+    assert low <= row["validation_loss"] <= high
+    assert low != high  # other samples of the same corpus
 
 
 def test_checkpoints_are_complete_and_named_by_their_steps(six_steps: Path) -> None:

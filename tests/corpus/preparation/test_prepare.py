@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpora import prepare
 
 from conduct.errors import InputError
 from corpus.manifest import verify
-from corpus.preparation.prepare import prepare
 from corpus.read import read_documents
 from tokenizer.sequence import reverse_complement
 
@@ -47,7 +47,7 @@ def test_every_base_arrives(tmp_path: Path, write_fasta: WriteFasta, contigs: di
     assert [row.bases for row in manifest.sources] == [sum(map(len, part.values())) for part in (half, rest)]
     assert manifest.sources[1].bytes == zipped.stat().st_size
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
-        ["manifest.json", *(f"{s}.{e}" for s in ("train", "validation", "test") for e in ("bin", "idx"))]
+        ["manifest.json", *(f"{s}-00000.{e}" for s in ("train", "validation", "test") for e in ("bin", "idx"))]
     )
 
 
@@ -60,7 +60,11 @@ def test_counts(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, byte
         assert split.composition == letters | {"other": len(text) - sum(letters.values())}
         assert split.soft_masked == sum(letter in b"acgtn" for letter in text)
         assert split.bases == len(text)
-        assert split.tokens == split.bases + split.documents == (tmp_path / "out" / f"{split.name}.bin").stat().st_size
+        assert (
+            split.tokens
+            == split.bases + split.documents
+            == (tmp_path / "out" / f"{split.name}-00000.bin").stat().st_size
+        )
 
 
 def test_composition_of_long_and_odd_sequences(tmp_path: Path, write_fasta: WriteFasta) -> None:
@@ -105,24 +109,26 @@ def test_real_sequences(tmp_path: Path, real_fasta: list[Path]) -> None:
     assert len(every_document(tmp_path / "out")) == 68
 
 
-@pytest.mark.parametrize("inside", [False, True])
-def test_same_name_twice(tmp_path: Path, write_fasta: WriteFasta, inside: bool) -> None:
-    first = write_fasta({"x": b"ACGT", "y": b"GGGG"}, "a.fa")
-    second = write_fasta({"z": b"ACGT", "y": b"CCCA"}, "b.fa")
-    if inside:
-        first.write_bytes(first.read_bytes() + b">y again\nAC\n")
+def test_same_name_twice_in_a_file(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    genome = write_fasta({"x": b"ACGT", "y": b"GGGG", "z": b"ACC"})
+    genome.write_bytes(genome.read_bytes() + b">y again\nAC\n")
     with pytest.raises(InputError) as caught:
-        prepare([first, second], tmp_path / "out")
-    place = f"{first}, record 3" if inside else f"{second}, record 2"
-    assert str(caught.value).startswith(f"{place} 'y': has the same name as record 2 of {first}")
-    assert not (tmp_path / "out").exists()
+        prepare([genome], tmp_path / "out")
+    assert str(caught.value).startswith(f"{genome}, record 4 'y': has the same name as record 2.")
+    assert leftovers(tmp_path) == []
+
+
+def test_files_may_share_names(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    files = [write_fasta({"contig_1": letter * 9}, f"{n}.fa") for n, letter in enumerate((b"A", b"C"))]
+    manifest = prepare(files, tmp_path / "out", validation_fraction=0)
+    assert [source.records for source in manifest.sources] == [1, 1]
 
 
 def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith((".fa", ".gz")))
 
 
-@pytest.mark.parametrize("content", [b"", b"@r\nA\n+\nI\n", b">a\nACGT\n>p\nMKL\n", b">a\nACGT\n>b\n"])
+@pytest.mark.parametrize("content", [b"", b"@r\nA\n+\n", b">a\nACGT\n>p\nMKL\n", b">a\nACGT\n>b\n"])
 def test_nothing_is_left_of_a_failure(tmp_path: Path, write_fasta: WriteFasta, content: bytes) -> None:
     good, bad = write_fasta({"g": b"ACGT" * 100}), tmp_path / "bad.fa"
     bad.write_bytes(content)
@@ -203,11 +209,13 @@ import json, resource, sys
 from pathlib import Path
 from conduct.errors import InputError
 from corpus.preparation.prepare import prepare
+from corpus.preparation.settings import Settings
+from corpus.preparation.split import SplitRule
 small, large, out = map(Path, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-prepare([small], out / "small", validation_fraction=0.3)
+prepare([small], out / "small", Settings(split=SplitRule(validation_fraction=0.3)))
 try:
-    prepare([large], out / "large", validation_fraction=0)
+    prepare([large], out / "large", Settings(split=SplitRule(validation_fraction=0)))
 except InputError as error:
     heavy = {"torch", "nemo", "megatron", "lightning", "transformers"} & set(sys.modules)
     print(json.dumps([str(error), sorted(heavy)]))

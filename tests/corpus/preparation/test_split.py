@@ -1,79 +1,106 @@
-"""The split of a sequence: from its bases and the seed alone."""
+"""Splits: by sequence, by source, by cluster and by list; functions of names and bases alone."""
 
-import subprocess
-import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from conduct.errors import InputError
-from corpus.preparation import split
-from corpus.preparation.split import SplitRule, strand_hash
-from tokenizer.sequence import reverse_complement
-
-dna = st.binary(min_size=1, max_size=700).map(lambda x: x.translate(b"ACGTacgtNRYKMSWBDHVU" * 12 + b"A" * 16))
+from corpus.batch import Batch, BatchBuilder
+from corpus.preparation.split import SPLITS, SplitRule, Splitter
 
 
-def other(sequence: bytes) -> bytes:
-    return reverse_complement(np.frombuffer(sequence, dtype=np.uint8)).tobytes()
+def batch(**records: bytes) -> Batch:
+    builder = BatchBuilder()
+    for name, sequence in records.items():
+        assert not list(builder.add(name, "", sequence))
+    return next(builder.finish())
 
 
-@given(sequence=dna, seed=st.integers(-(2**40), 2**40))
-def test_strand_and_case_play_no_part(sequence: bytes, seed: int) -> None:
-    expected = strand_hash(sequence, seed)
-    assert strand_hash(other(sequence), seed) == expected
-    assert strand_hash(sequence.swapcase(), seed) == expected
-    assert strand_hash(sequence.upper().replace(b"U", b"T"), seed) == expected
+def assign(records: Batch, source: str = "a.fa", **rule: Any) -> dict[str, str]:
+    splitter = Splitter(SplitRule(**rule))
+    splits = splitter.by_sequence(splitter.by_record(records, Path(source)), records.tokens, records.bounds)
+    return {name: SPLITS[split] for name, split in zip(records.names, splits, strict=True)}
 
 
-@given(sequence=dna, block=st.integers(1, 50))
-def test_block_size_plays_no_part(sequence: bytes, block: int) -> None:
-    expected = strand_hash(sequence, 3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(split, "BLOCK", block)
-        assert strand_hash(sequence, 3) == strand_hash(other(sequence), 3) == expected
-
-
-def test_palindrome_longer_than_a_block() -> None:
-    half = b"ACGGT" * 60_000
-    assert strand_hash(half + other(half), 0) == strand_hash(memoryview(half + other(half)), 0)
-
-
-def test_is_the_same_in_another_process() -> None:
-    code = "from corpus.preparation.split import strand_hash; print(strand_hash(b'ACGTTGCA' * 9, 5))"
-    output = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert output == {f"{strand_hash(b'ACGTTGCA' * 9, 5)}\n"}
-
-
-def test_golden_hash() -> None:
-    """A corpus prepared later must split as one prepared today."""
-    assert strand_hash(b"GATTACA", 0) == GOLDEN
-
-
-GOLDEN = 4271100401081095327
-
-
-def test_shares_are_kept_and_nest() -> None:
+@pytest.fixture(scope="module")
+def many() -> Batch:
     random = np.random.default_rng(0)
-    sequences = [random.choice(list(b"ACGT"), size=30).astype(np.uint8).tobytes() for _ in range(4000)]
-    narrow = SplitRule(validation_fraction=0.1, test_fraction=0.1, seed=1)
-    wide = SplitRule(validation_fraction=0.2, test_fraction=0.1, seed=1)
-    first, second = [[rule.assign(sequence) for sequence in sequences] for rule in (narrow, wide)]
+    return batch(**{f"r{n}": random.choice(list(b"ACGT"), size=30).astype(np.uint8).tobytes() for n in range(4000)})
+
+
+def test_shares_are_kept_and_nest(many: Batch) -> None:
+    narrow = assign(many, validation_fraction=0.1, test_fraction=0.1, seed=1)
+    wide = assign(many, validation_fraction=0.2, test_fraction=0.1, seed=1)
     for name, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
-        assert abs(sum(split == name for split in first) / 4000 - share) < 0.025
-    assert all(b == "validation" for a, b in zip(first, second, strict=True) if a == "validation")
-    assert [a == "test" for a in first] == [b == "test" for b in second]
-    assert [SplitRule(validation_fraction=0.1, test_fraction=0.1, seed=2).assign(s) for s in sequences] != first
+        assert abs(sum(split == name for split in narrow.values()) / 4000 - share) < 0.025
+    assert all(wide[name] == "validation" for name, split in narrow.items() if split == "validation")
+    assert all((wide[name] == "test") == (split == "test") for name, split in narrow.items())
+    assert assign(many, validation_fraction=0.1, test_fraction=0.1, seed=2) != narrow
 
 
-@pytest.mark.parametrize(("validation", "test"), [(-0.1, 0.0), (1.0, 0.0), (0.0, 1.5), (0.5, 0.5)])
-def test_impossible_fractions(validation: float, test: float) -> None:
-    with pytest.raises(InputError, match="fraction"):
-        SplitRule(validation_fraction=validation, test_fraction=test, seed=0)
+def test_a_whole_source_goes_one_way(many: Batch) -> None:
+    rule: dict[str, Any] = {"by": "source", "validation_fraction": 0.3, "test_fraction": 0.3}
+    found = {source: set(assign(many, source, **rule).values()) for source in (f"genome{n}.fa" for n in range(60))}
+    assert all(len(splits) == 1 for splits in found.values())
+    assert {split for splits in found.values() for split in splits} == set(SPLITS)
+    assert set(assign(many, "/elsewhere/genome7.fa", **rule).values()) == found["genome7.fa"]
+
+
+def test_clusters_stay_together(tmp_path: Path, many: Batch) -> None:
+    clusters = tmp_path / "_cluster.tsv"
+    clusters.write_text("".join(f"r{n - n % 8}\tr{n}\n" for n in range(4000)))
+    splits = assign(many, by="cluster", clusters=clusters, validation_fraction=0.25)
+    assert all(splits[f"r{n}"] == splits[f"r{n - n % 8}"] for n in range(4000))
+    assert 0.15 < sum(split == "validation" for split in splits.values()) / 4000 < 0.35
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("r0\tr0\n", r"a\.fa, record 'r1': is in no cluster of .*tsv"),
+        ("r0\tr0\nr0 r1\n", r"tsv, line 2: is not two columns"),
+        ("r0\tr1\nr0\tr0\nr1\tr1\n", r"has 'r1' in more than one line"),
+    ],
+)
+def test_bad_clusters(tmp_path: Path, text: str, problem: str) -> None:
+    clusters = tmp_path / "clusters.tsv"
+    clusters.write_text(text)
+    with pytest.raises(InputError, match=problem):
+        assign(batch(r0=b"AC", r1=b"GT"), by="cluster", clusters=clusters)
+
+
+def test_lists_come_first(tmp_path: Path, many: Batch) -> None:
+    validation, test = tmp_path / "validation.txt", tmp_path / "test.txt"
+    validation.write_text("# held out\nr1\nr3  # by hand\n\n")
+    test.write_text("r2\nr3\n")
+    splits = assign(many, validation_fraction=0, validation_list=validation, test_list=test)
+    assert {name for name, split in splits.items() if split == "validation"} == {"r1"}
+    assert {name for name, split in splits.items() if split == "test"} == {"r2", "r3"}
+    drawn = assign(many, validation_fraction=0.1)
+    listed = assign(many, validation_fraction=0.1, validation_list=validation)
+    assert all(listed[name] == drawn[name] for name in many.names if name not in ("r1", "r3"))
+    assert listed["r1"] == listed["r3"] == "validation"
+    validation.write_text("#\n")
+    with pytest.raises(InputError, match=r"validation\.txt: names no record"):
+        assign(batch(a=b"A"), validation_list=tmp_path / "validation.txt", seed=1)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"validation_fraction": -0.1},
+        {"validation_fraction": 1.0},
+        {"test_fraction": 1.5},
+        {"validation_fraction": 0.5, "test_fraction": 0.5},
+        {"seed": -1},
+        {"seed": 2**64},
+        {"by": "chromosome"},
+        {"by": "cluster"},
+        {"clusters": Path("x.tsv")},
+    ],
+)
+def test_impossible_rules(rule: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"fraction|seed|split"):
+        SplitRule(**rule)

@@ -2,20 +2,25 @@
 
 import gzip
 import hashlib
+import io
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import rows
 
 from conduct.errors import InputError
-from corpus.readers import fasta
-from corpus.readers.fasta import Record, read_fasta
+from corpus.readers import window
+from corpus.readers.fasta import Record, read_fasta, read_fasta_stream
 
 CLEAN = b">a first one\nACGT\nacgtN\n>b\nRYKM\n"
+LETTERS = st.text("ACGTacgtNRYKMSWn", min_size=1, max_size=80).map(str.encode)
 RECORDS = [Record("a", "first one", b"ACGTacgtN"), Record("b", "", b"RYKM")]
 
 
@@ -71,8 +76,59 @@ def test_lines_and_blocks_may_fall_anywhere(
             lines = [b">r%d text" % number] + [sequence[i : i + width] for i in range(0, len(sequence), width)]
             stream.write(end.join(lines) + end)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fasta, "BLOCK", block)
+        patch.setattr(window, "BLOCK", block)
         assert [record.sequence for record in read_fasta(path)] == records
+
+
+@given(
+    records=st.lists(st.tuples(st.text("ab|.é", min_size=1), st.text("x y"), LETTERS), min_size=1, max_size=9),
+    width=st.integers(1, 70),
+    block=st.integers(1, 200),
+    full=st.integers(1, 200),
+    most=st.integers(1, 3),
+)
+def test_batches_may_end_anywhere(
+    records: list[tuple[str, str, bytes]], width: int, block: int, full: int, most: int
+) -> None:
+    text = b""
+    for name, description, sequence in records:
+        lines = [sequence[start : start + width] for start in range(0, len(sequence), width)]
+        text += f">{name}\t{description}\n".encode() + b"\n".join(lines) + b"\n"
+    stream = io.BufferedReader(io.BytesIO(text))  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "BLOCK", block)
+        patch.setattr(window, "BATCH_BYTES", full)
+        patch.setattr(window, "RECORDS", most)
+        batches = list(read_fasta_stream(stream, "x.fa"))
+    assert rows(batches) == [(name, description.strip(), sequence) for name, description, sequence in records]
+    for batch in batches:
+        assert len(batch) == 1 or (len(batch) <= most and batch.bounds[-2] < full)
+        assert not batch.tokens.flags.writeable
+
+
+def test_memory_of_a_long_record(tmp_path: Path) -> None:
+    """A process that reads a record of 128 MiB needs at most twice as much above what it had."""
+    path = tmp_path / "long.fa"
+    with open(path, "wb") as stream:
+        stream.write(b">a\n")
+        for _ in range(128):
+            stream.write((b"ACGT" * 15 + b"\n") * ((1 << 20) // 60) + b"ACGT\n" * 4)
+    (tmp_path / "short.fa").write_bytes(CLEAN)
+    code = """
+import resource, sys
+from corpus.readers.compression import open_source
+from corpus.readers.fasta import read_fasta_stream
+from pathlib import Path
+for path in map(Path, sys.argv[1:]):
+    with open_source(path) as stream:
+        bases = sum(len(batch.tokens) for batch in read_fasta_stream(stream, path))
+    print(bases, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+    arguments = [sys.executable, "-c", code, str(tmp_path / "short.fa"), str(path)]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    (_, before), (bases, after) = (map(int, line.split()) for line in result.stdout.splitlines())
+    assert bases > 128_000_000
+    assert after - before < 2 * bases
 
 
 def test_agrees_with_pysam_on_real_sequences(real_fasta: list[Path]) -> None:

@@ -2,35 +2,59 @@
 
 import io
 import pickle
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
 from conduct.errors import InputError
+from corpus.store import stream as stream_module
 from corpus.store.index import TokenIndex
 from corpus.store.index_format import HEADER, bin_path, idx_path
 from corpus.store.index_writer import IndexWriter
+from corpus.store.stream import TokenStream
 
 DOCUMENTS = [bytes([65 + n % 20]) * (n % 7 + 1) + b"\0" for n in range(200)]
+ALL = b"".join(DOCUMENTS)
 
 
-def write(prefix: Path, *, longest_sequence: int = 2**31 - 1) -> Path:
+def write(prefix: Path, documents: list[bytes] = DOCUMENTS, *, longest_sequence: int = 2**31 - 1) -> Path:
     with IndexWriter(prefix, longest_sequence=longest_sequence) as writer:
-        for document in DOCUMENTS:
-            writer.add_document(document[:-1], b"\0")
-        assert (writer.documents, writer.tokens) == (200, len(b"".join(DOCUMENTS)))
+        for group in (documents[:1], documents[1:50], documents[50:]):
+            tokens = np.frombuffer(b"".join(group), dtype=np.uint8)
+            writer.add(tokens, np.array([len(document) for document in group], dtype=np.int64))
+        assert (writer.documents, writer.tokens) == (len(documents), len(b"".join(documents)))
+        assert writer.checksum() == xxhash.xxh3_128_hexdigest(b"".join(documents))
     return prefix
 
 
 @pytest.mark.parametrize("longest_sequence", [2**31 - 1, 3, 4])
 def test_round_trip(tmp_path: Path, longest_sequence: int) -> None:
-    index = TokenIndex(write(tmp_path / "train", longest_sequence=longest_sequence))
-    assert [index.document(number).tobytes() for number in range(index.documents)] == DOCUMENTS
-    assert index.read(0, index.tokens).tobytes() == b"".join(DOCUMENTS)
-    assert index.read(5, 9).tobytes() == b"".join(DOCUMENTS)[5:9]
-    assert index.read(5, 5).tobytes() == b""
-    assert pickle.loads(pickle.dumps(index)).document(7).tobytes() == DOCUMENTS[7]
+    stream = TokenStream([write(tmp_path / "train", longest_sequence=longest_sequence)])
+    assert [stream.document(number).tobytes() for number in range(stream.documents)] == DOCUMENTS
+    assert stream.read(0, stream.tokens).tobytes() == ALL
+    assert stream.read(5, 9).tobytes() == ALL[5:9]
+    assert stream.read(5, 5).tobytes() == b""
+    assert pickle.loads(pickle.dumps(stream)).document(7).tobytes() == DOCUMENTS[7]
+
+
+@pytest.mark.parametrize("open_shards", [1, 2, 128])
+def test_shards_are_one_stream(tmp_path: Path, open_shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "OPEN_SHARDS", open_shards)
+    edges = (0, 1, 60, 61, 200)
+    shards = [write(tmp_path / f"train-{n}", DOCUMENTS[a:b]) for n, (a, b) in enumerate(pairwise(edges))]
+    stream = TokenStream(shards)
+    assert (stream.documents, stream.tokens) == (200, len(ALL))
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        start, stop = sorted(random.integers(0, len(ALL) + 1, size=2).tolist())
+        assert stream.read(start, stop).tobytes() == ALL[start:stop]
+        first, last = sorted(random.choice(201, size=2, replace=False).tolist())
+        ends = np.cumsum([0, *(len(document) for document in DOCUMENTS)])
+        assert stream.starts(first, last).tolist() == ends[first : last + 1].tolist()
+    assert [stream.document(number).tobytes() for number in range(200)] == DOCUMENTS
 
 
 def test_a_document_longer_than_int32_is_several_sequences(tmp_path: Path) -> None:
@@ -46,9 +70,9 @@ def test_a_document_longer_than_int32_is_several_sequences(tmp_path: Path) -> No
             self._bin.close()
             self._bin = Discard()
 
-    part = memoryview(np.zeros(2**31 + 5, dtype=np.uint8).data)  # untouched pages take no memory
+    tokens = np.zeros(2**31 + 5, dtype=np.uint8)  # untouched pages take no memory
     with Counting(tmp_path / "train") as writer:
-        writer.add_document(part)
+        writer.add(tokens, np.array([len(tokens)]))
     with open(idx_path(tmp_path / "train"), "rb") as stream:
         assert HEADER.unpack(stream.read(HEADER.size))[3:] == (2, 2)
         assert np.fromfile(stream, "<i4", 2).tolist() == [2**31 - 1, 6]
@@ -56,12 +80,15 @@ def test_a_document_longer_than_int32_is_several_sequences(tmp_path: Path) -> No
 
 
 def test_outside(tmp_path: Path) -> None:
-    index = TokenIndex(write(tmp_path / "train"))
-    for start, stop in ((-1, 2), (3, 2), (0, index.tokens + 1)):
+    stream = TokenStream([write(tmp_path / "train")])
+    for start, stop in ((-1, 2), (3, 2), (0, stream.tokens + 1)):
         with pytest.raises(IndexError):
-            index.read(start, stop)
+            stream.read(start, stop)
+    for first, last in ((-1, 2), (3, 3), (0, 201)):
+        with pytest.raises(IndexError):
+            stream.starts(first, last)
     with pytest.raises(IndexError):
-        index.document(200)
+        stream.document(200)
 
 
 def patch_header(path: Path, **fields: int) -> None:
@@ -89,12 +116,25 @@ def test_damaged_index(tmp_path: Path) -> None:
         assert "train.idx" in str(caught.value)
 
 
+@pytest.mark.parametrize("column", ["offsets", "marks"])
+@pytest.mark.parametrize("value", [-1, 0, 5000, 2**62])
+def test_documents_out_of_order(tmp_path: Path, column: str, value: int) -> None:
+    path = idx_path(write(tmp_path / "train"))
+    place = HEADER.size + (4 * 200 + 8 * 100 if column == "offsets" else 12 * 200 + 8 * 100)
+    data = bytearray(path.read_bytes())
+    data[place : place + 8] = value.to_bytes(8, "little", signed=True)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"train\.idx: has documents out of order"):
+        TokenIndex(tmp_path / "train").starts(90, 110)
+
+
 def test_truncated_tokens(tmp_path: Path) -> None:
-    index = TokenIndex(write(tmp_path / "train"))
-    with open(bin_path(index.prefix), "r+b") as stream:
-        stream.truncate(10)
+    prefix = write(tmp_path / "train")
+    stream = TokenStream([prefix])
+    with open(bin_path(prefix), "r+b") as file:
+        file.truncate(10)
     with pytest.raises(InputError, match=r"train.bin: is shorter"):
-        index.read(0, 20)
-    bin_path(index.prefix).unlink()
+        stream.read(0, 20)
+    bin_path(prefix).unlink()
     with pytest.raises(InputError, match=r"train.bin: does not exist"):
-        TokenIndex(index.prefix)
+        TokenIndex(prefix)

@@ -11,7 +11,7 @@ from conduct.errors import InputError
 from configs.locate import CONFIGS
 from evaluation.suite.compare import by_training, compare, format_comparison, labels
 from evaluation.suite.config import read_suite
-from evaluation.suite.output import beats, read_directory, result_path, write_page
+from evaluation.suite.output import beats, read_directory, result_path, write_comparison
 from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
 from evaluation.suite.result import Evaluation, Metric, read_evaluation, training_step, write_evaluation
 from evaluation.suite.run import check_suite, evaluate_model
@@ -165,13 +165,13 @@ def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:
         _metric(kind="recall", name="recall", part=f"{d} bases apart", value=1.9, baseline=2.0) for d in (64, 128)
     ]
     ones = [_evaluation(f"m/{hostile}{i}", i, _metric(name=hostile, value=2.1 - i / 10), *recall) for i in (1, 2)]
-    write_page(ones, tmp_path / "index.html")
+    write_comparison(ones, tmp_path / "index.html")
     page = (tmp_path / "index.html").read_text("utf-8")
     assert "<script" not in page
     assert "&lt;script" in page
     assert "1.900" in page
     assert page.count("<svg") == 2
-    write_page(ones[:1], tmp_path / "one.html")
+    write_comparison(ones[:1], tmp_path / "one.html")
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Lists of taxa by name: shipped ones in `configs/exclusion/`, or a YAML file of the same form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduct.errors import InputError, nearest
+from configs.locate import CONFIGS
+from corpus.typed_json import from_json
+
+PRESETS = CONFIGS / "exclusion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetTaxon:
+    """A taxon to leave out with all that is below it. `within`: names of taxa below, for reading without a taxdump."""
+
+    taxid: int
+    name: str
+    rank: str
+    within: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A list of taxa and where it is from."""
+
+    description: str
+    sources: tuple[str, ...]
+    taxa: tuple[PresetTaxon, ...]
+
+
+def find_preset(name: str) -> Path:
+    """The file of a shipped preset, or `name` itself where it is a file. Errors: `InputError`."""
+    for path in (PRESETS / f"{name}.yaml", Path(name)):
+        if path.is_file():
+            return path
+    raise InputError("is no exclusion preset", where=name, fix=nearest(name, (p.stem for p in PRESETS.glob("*.yaml"))))
+
+
+def read_preset(name: str) -> Preset:
+    """The preset of that name. Errors: `InputError` naming the file and the key."""
+    from omegaconf import OmegaConf
+
+    path = find_preset(name)
+    try:
+        value = OmegaConf.to_container(OmegaConf.load(path))
+    except Exception as error:  # of YAML, of OmegaConf, or of the encoding
+        raise InputError(f"is no YAML: {error}", where=path) from None
+    return from_json(Preset, value, str(path))

@@ -1,0 +1,91 @@
+"""Several corpora as one, without copying: the shards of all under new names, by hard links."""
+
+import dataclasses
+import errno
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from conduct.atomic import atomic_directory
+from conduct.errors import InputError
+from corpus.manifest import FILE_NAME, Manifest, Shard, Split, add_splits, verify, write_manifest
+from corpus.typed_json import to_json
+
+
+def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: bool = False) -> Manifest:
+    """Write the corpus `out` of the documents of `corpora`, in order.
+
+    `copy`: copy the files; else they are hard links, which take no space and need the same file system.
+    Errors: `InputError` for corpora that were prepared with different settings, or that share a source.
+    """
+    if len(corpora) < 2:
+        raise InputError("at least two corpora are merged", fix="Name more.")
+    manifests = [verify(corpus) for corpus in corpora]
+    for corpus, manifest in zip(corpora, manifests, strict=True):
+        _check_same_settings(corpora[0], manifests[0], corpus, manifest)
+    _check_sources(corpora, manifests)
+    with atomic_directory(out, mark=FILE_NAME, overwrite=overwrite) as folder:
+        splits = tuple(_merge_split(split.name, corpora, manifests, folder, copy) for split in manifests[0].splits)
+        excluded = {reason: 0 for manifest in manifests for reason in sorted(manifest.excluded)}
+        for reason in excluded:
+            excluded[reason] = sum(manifest.excluded.get(reason, 0) for manifest in manifests)
+        merged = dataclasses.replace(
+            manifests[0],
+            sources=tuple(source for manifest in manifests for source in manifest.sources),
+            excluded=excluded,
+            splits=splits,
+        )
+        write_manifest(merged, folder)
+    return merged
+
+
+def _merge_split(name: str, corpora: Sequence[Path], manifests: Sequence[Manifest], folder: Path, copy: bool) -> Split:
+    splits: list[Split] = []
+    number = 0
+    for corpus, manifest in zip(corpora, manifests, strict=True):
+        split = manifest.split(name)
+        if split is None:
+            raise InputError(f"has no {name} split, as {corpora[0]} has", where=corpus, fix="Leave it out.")
+        shards: list[Shard] = []
+        for shard in split.shards:
+            shards.append(_renamed(shard, f"{name}-{number:05d}"))
+            for old, new in zip(shard.files, shards[-1].files, strict=True):
+                _place(corpus / old.name, folder / new.name, copy)
+            number += 1
+        splits.append(dataclasses.replace(split, shards=tuple(shards)))
+    return add_splits(name, splits)
+
+
+def _renamed(shard: Shard, name: str) -> Shard:
+    files = tuple(dataclasses.replace(file, name=name + Path(file.name).suffix) for file in shard.files)
+    return dataclasses.replace(shard, name=name, files=files)
+
+
+def _place(old: Path, new: Path, copy: bool) -> None:
+    if copy:
+        shutil.copyfile(old, new)
+        return
+    try:
+        new.hardlink_to(old)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+        fix = "Choose an output on the same file system, or copy with --copy."
+        raise InputError(f"cannot be linked to {new}: {error.strerror}", where=old, fix=fix) from None
+
+
+def _check_same_settings(first: Path, expected: Manifest, corpus: Path, manifest: Manifest) -> None:
+    settings = to_json(manifest.settings) | {"rule_files": manifest.rule_files}
+    for key, value in (to_json(expected.settings) | {"rule_files": expected.rule_files}).items():
+        if settings[key] != value:
+            problem = f"was prepared with {key} {settings[key]}, but {first} with {value}"
+            raise InputError(problem, where=corpus, fix="Prepare one of them again with the settings of the other.")
+
+
+def _check_sources(corpora: Sequence[Path], manifests: Sequence[Manifest]) -> None:
+    seen: dict[str, str] = {}
+    for corpus, manifest in zip(corpora, manifests, strict=True):
+        for source in manifest.sources:
+            place = f"{source.path} of {corpus}"
+            if (other := seen.setdefault(source.sha256, place)) != place:
+                raise InputError(f"is the same file as {other}", where=place, fix="Leave one of the corpora out.")

@@ -1,0 +1,89 @@
+"""From finished shards to a corpus: the manifest, and the checks that need all of them."""
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from importlib import metadata
+
+import numpy as np
+
+from corpus.manifest import FORMAT_VERSION, Manifest, Source, Split, add_splits
+from corpus.preparation.plan import Plan
+from corpus.preparation.record_names import Hashes, check_names
+from corpus.preparation.results import ShardResult
+from corpus.preparation.work_folder import WorkFolder
+from corpus.readers.formats import Slice, read_slice
+
+_RECORDED = ("genomic-llama", "numpy", "isal", "zstandard", "pyarrow", "orjson", "xxhash")
+
+
+def assemble(plan: Plan, results: Sequence[ShardResult], work: WorkFolder) -> Manifest:
+    """The manifest of a corpus whose shards are all finished.
+
+    Errors: `InputError` for a name that a file has twice.
+    """
+    _check_names_of_cut_sources(plan, results, work)
+    excluded: Counter[str] = Counter()
+    for result in results:
+        excluded.update(result.excluded)
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        versions={name: _version(name) for name in _RECORDED} | {"python": platform.python_version()},
+        settings=plan.settings,
+        rule_files=plan.rule_files,
+        sources=tuple(_sources(plan, results)),
+        excluded=dict(sorted(excluded.items())),
+        splits=tuple(_splits(plan, results)),
+    )
+
+
+def _sources(plan: Plan, results: Sequence[ShardResult]) -> Iterable[Source]:
+    parts = [part for result in results for part in result.parts]
+    records: Counter[int] = Counter()
+    bases: Counter[int] = Counter()
+    for part in parts:
+        records[part.source] += part.records
+        bases[part.source] += part.bases
+    first = {part.source: part for part in reversed(parts)}
+    for number, source in enumerate(plan.sources):
+        sha256 = first[number].sha256
+        assert sha256 is not None, "the shard of a source's first part knows its checksum"
+        yield Source(
+            path=str(source.path),
+            format=source.format,
+            bytes=first[number].bytes,
+            sha256=sha256,
+            records=records[number],
+            bases=bases[number],
+        )
+
+
+def _splits(plan: Plan, results: Sequence[ShardResult]) -> Iterable[Split]:
+    for name in plan.settings.split.names():
+        yield add_splits(name, [split for result in results for split in result.splits if split.name == name])
+
+
+def _check_names_of_cut_sources(plan: Plan, results: Sequence[ShardResult], work: WorkFolder) -> None:
+    """A file that lies in one part was checked when it was read."""
+    read = partial(read_slice, field=plan.settings.text_field, markup=plan.settings.markup)
+    slices: dict[int, list[Slice]] = {}
+    hashes: dict[int, list[Hashes]] = {}
+    for number, (shard, result) in enumerate(zip(plan.shards, results, strict=True)):
+        offset = 0
+        for part, known in zip(shard.parts, result.parts, strict=True):
+            if part.whole:
+                continue
+            own = np.fromfile(work.names(number), dtype="<u8", count=known.records, offset=8 * offset)
+            offset += known.records
+            slices.setdefault(part.source, []).append(plan.slice(part))
+            hashes.setdefault(part.source, []).append(own.astype(np.uint64))
+    for source in slices:
+        check_names(slices[source], hashes[source], read)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,72 @@
+"""The part of one split that one shard writes."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from corpus.composition import BASES, COLUMNS, MARKUP, SOFT_MASKED, Composition, Counts
+from corpus.manifest import Shard, Split, stored_files
+from corpus.preparation.split import SplitName
+from corpus.store.index_format import bin_path, idx_path
+from corpus.store.index_writer import IndexWriter
+from tokenizer.sequence import Ids
+
+
+class SplitWriter:
+    """An indexed dataset `<split>-<shard>` and the composition of its documents; no file where there are none."""
+
+    def __init__(self, folder: Path, name: SplitName, shard: int) -> None:
+        self.name, self.prefix = name, folder / f"{name}-{shard:05d}"
+        self._index = IndexWriter(self.prefix)
+        self._composition = Composition()
+
+    @property
+    def documents(self) -> int:
+        """Documents so far."""
+        return self._index.documents
+
+    def add(self, tokens: Ids, lengths: npt.NDArray[np.int64]) -> None:
+        """Append documents that lie end to end in `tokens`."""
+        self._index.add(tokens, lengths)
+
+    def count(self, counts: Counts) -> None:
+        """Note what documents are made of: rows of `corpus.composition.count_letters`."""
+        self._composition.add(counts)
+
+    def __enter__(self) -> "SplitWriter":
+        self._index.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._index.__exit__(*error)  # type: ignore[arg-type]
+        if not self.documents:
+            bin_path(self.prefix).unlink(missing_ok=True)
+            idx_path(self.prefix).unlink(missing_ok=True)
+
+    def split(self) -> Split:
+        """The manifest's row, with this one shard."""
+        totals = self._composition.totals.tolist()
+        return Split(
+            name=self.name,
+            documents=self.documents,
+            tokens=self._index.tokens,
+            bases=self._composition.bases,
+            composition={letter: totals[column] for column, letter in enumerate(COLUMNS[BASES])},
+            soft_masked=totals[SOFT_MASKED],
+            markup=totals[MARKUP],
+            length_histogram=_filled(self._composition.lengths),
+            gc_histogram=_filled(self._composition.gc_percents),
+            shards=(
+                Shard(
+                    name=self.prefix.name,
+                    documents=self.documents,
+                    tokens=self._index.tokens,
+                    files=stored_files(self.prefix, self._index.checksum()),
+                ),
+            ),
+        )
+
+
+def _filled(histogram: Counts) -> dict[str, int]:
+    return {str(place): int(histogram[place]) for place in np.flatnonzero(histogram)}

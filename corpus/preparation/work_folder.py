@@ -1,0 +1,104 @@
+"""Where a preparation keeps what is finished until all is: a hidden folder beside the corpus to be.
+
+.NAME.prepare/plan.json          what there is to do
+.NAME.prepare/corpus/            the corpus as it grows
+.NAME.prepare/results/00003.json what is known of a finished shard; written after its files are durable
+.NAME.prepare/progress/00003     stored bytes and bases read so far
+"""
+
+import fcntl
+import os
+import shutil
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduct.errors import InputError
+
+_PROGRESS = struct.Struct("<qq")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkFolder:
+    """The working folder at `path`."""
+
+    path: Path
+
+    @classmethod
+    def beside(cls, out: Path) -> "WorkFolder":
+        """The one of the corpus `out`."""
+        out = out.absolute()
+        return cls(path=out.parent / f".{out.name}.prepare")
+
+    @property
+    def out(self) -> Path:
+        """The corpus to be."""
+        return self.path.parent / self.path.name.removeprefix(".").removesuffix(".prepare")
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def corpus(self) -> Path:
+        return self.path / "corpus"
+
+    def result(self, shard: int) -> Path:
+        """Where the result of a shard is kept."""
+        return self.path / "results" / f"{shard:05d}.json"
+
+    def names(self, shard: int) -> Path:
+        """Where the hashes of its record names are kept."""
+        return self.path / "results" / f"{shard:05d}.names"
+
+    def make(self) -> None:
+        """Make it, where it is not there."""
+        for folder in (self.corpus, self.path / "results", self.path / "progress"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold it for one preparation. Errors: `InputError` where another one does, on this machine."""
+        with open(self.path / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                fix = "Wait for it, or choose another output."
+                raise InputError("is being prepared by another process", where=self.path, fix=fix) from None
+            yield
+
+    def progress(self) -> dict[int, tuple[int, int]]:
+        """Stored bytes and bases read so far of each shard that was begun since `forget_progress`."""
+        contents = {int(path.name): path.read_bytes() for path in (self.path / "progress").iterdir()}
+        return {shard: _PROGRESS.unpack(content) for shard, content in contents.items() if content}
+
+    def forget_progress(self) -> None:
+        """Forget what an earlier run did."""
+        for path in (self.path / "progress").iterdir():
+            path.unlink()
+
+    @contextmanager
+    def reporting(self, shard: int) -> Iterator["Report"]:
+        """For the worker of a shard: a function that notes its progress."""
+        handle = os.open(self.path / "progress" / f"{shard:05d}", os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            yield Report(handle)
+        finally:
+            os.close(handle)
+
+
+class Report:
+    """Call with stored bytes and bases just read."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle, self._bytes, self._bases = handle, 0, 0
+
+    def __call__(self, stored_bytes: int, bases: int) -> None:
+        self._bytes, self._bases = self._bytes + stored_bytes, self._bases + bases
+        os.pwrite(self._handle, _PROGRESS.pack(self._bytes, self._bases), 0)

@@ -1,0 +1,49 @@
+"""FASTQ records of four lines each; the qualities are checked for their length and dropped."""
+
+import io
+from collections.abc import Iterator
+
+from conduct.errors import InputError
+from corpus.batch import Batch
+from corpus.readers import scanner
+from corpus.readers.scanner import State
+from corpus.readers.scanning import scan_batches
+from corpus.readers.window import Columns, Window
+
+LONGEST_RECORD = 1 << 30
+
+
+def read_fastq_stream(stream: io.BufferedReader, where: object) -> Iterator[Batch]:
+    """Records of a decompressed `stream`, letters not checked. Memory: a few times the longest record.
+
+    Errors: `InputError` with `where` and the record, after the batch of those before it.
+    """
+    window, columns = Window(stream), Columns()
+
+    def scan(state: State) -> tuple[int, State]:
+        return scanner.scan_fastq(window.text, window.end, window.final, state, columns.full, *columns.arrays)
+
+    status, _ = yield from scan_batches(window, columns, scan, longest=LONGEST_RECORD)
+    if status != scanner.END:
+        raise _error(status, window, f"{where}, record {columns.next_number}")
+    if columns.next_number == 1:
+        raise InputError("holds no record", where=where, fix="Leave it out, or check how it was made.")
+
+
+def _error(status: int, window: Window, record: str) -> InputError:
+    header = window.text[window.position : min(window.end, window.position + 1000)].tobytes().partition(b"\n")[0]
+    line = header.rstrip(b"\r").decode("utf-8", "backslashreplace")
+    problem, fix = {
+        scanner.NO_MARK: (f"does not start with '@' but with {line[:20]!r}", "Check the record before it."),
+        scanner.NO_PLUS: (
+            "its third line does not start with '+': a sequence of several lines, or a damaged record",
+            "Give each record four lines, e.g. with seqtk seq -l0.",
+        ),
+        scanner.UNEQUAL: ("its qualities are not as many as its bases", "Give each record four lines, or repair it."),
+        scanner.EMPTY: ("has no sequence", "Remove the record."),
+        scanner.CUT: ("is cut: the file ends within it", "Fetch the file again."),
+        scanner.TOO_LONG: (f"is longer than {LONGEST_RECORD:,} bytes", "Check how it was made."),
+        scanner.NO_NAME: (f"has no name: its header is {line!r}", "Name it right after the '@'."),
+        scanner.INNER_RETURN: ("has a carriage return in its header", "Convert the line ends: tr '\\r' '\\n'."),
+    }[status]
+    return InputError(problem, where=f"{record} {line[1:].split()[0] if line[1:].split() else ''!r}", fix=fix)

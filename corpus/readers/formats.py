@@ -1,0 +1,176 @@
+"""Which format a source has, how it is cut for several processes, and its records."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from conduct.errors import InputError
+from corpus.batch import Batch
+from corpus.readers.compression import STANDARD_INPUT, Observe, first_bytes, is_compressed, open_source
+from corpus.readers.fasta import read_fasta_stream
+from corpus.readers.fastq import read_fastq_stream
+from corpus.readers.jsonl import read_jsonl_stream
+from corpus.readers.markup import check_markup
+from corpus.readers.parquet import read_parquet, row_group_bytes
+from corpus.readers.sharded_eden import read_sharded_eden
+from corpus.readers.twobit import SIGNATURE, read_table, read_twobit
+
+
+class Format(str, Enum):
+    """The formats that are read."""
+
+    FASTA = "fasta"
+    FASTQ = "fastq"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    TWOBIT = "twobit"
+    SHARDED_EDEN = "sharded_eden"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """A part of a source that is read by itself.
+
+    `start` to `stop`, in units of the format: stored bytes of an uncompressed FASTA or JSONL file, row groups of a
+    Parquet file, sequences of a 2bit file; 0 and None for the whole of any. A record belongs to the slice in which its
+    first byte lies.
+    """
+
+    path: Path
+    format: Format
+    start: int = 0
+    stop: int | None = None
+
+
+def detect_format(path: Path) -> Format:
+    """The format that the first bytes of `path` show; where they show none, that of its extension, whose reader says
+    what is wrong. Errors: `InputError` where neither shows one, or `open_source`'s.
+    """
+    head, compressed = first_bytes(path), is_compressed(path)
+    if not head and not compressed:
+        raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
+    format = next((format for magic, format in _MAGIC.items() if head.startswith(magic)), None)
+    if format and compressed:
+        raise InputError(f"is compressed {format.value}", where=path, fix="Decompress it first.")
+    format = format or _MARKS.get(head.lstrip()[:1]) or _EXTENSIONS.get(_extension(path))
+    if format is None:
+        raise InputError(f"is of no known format: it starts with {head[:16]!r}", where=path, fix=_FIX)
+    if path == STANDARD_INPUT and format in _SEEKING:
+        raise InputError(
+            f"is {format.value}, which is not read from a pipe", where="standard input", fix="Name a file."
+        )
+    return format
+
+
+def slices(path: Path, format: Format, target_bytes: int) -> list[Slice]:
+    """`path` in parts of about `target_bytes` stored bytes, in order; one part where the format cannot be cut."""
+    cuts = [0, *_cuts(path, format, target_bytes)]
+    stops = [*cuts[1:], None]
+    return [Slice(path=path, format=format, start=a, stop=b) for a, b in zip(cuts, stops, strict=True)]
+
+
+def read_slice(slice: Slice, *, field: str | None, markup: bool, observe: Observe | None = None) -> Iterator[Batch]:
+    """The records of `slice`, numbered from 1.
+
+    Letters are not checked, but for text with `markup`: `corpus.readers.letters.explain_letters` makes the error of a
+    record that has others than nucleotides.
+
+    Parameters
+    ----------
+    field : str, optional
+        The field or column of the sequences in JSONL and Parquet.
+    markup : bool
+        Whether JSONL and Parquet text may have OpenGenome2's tags and joins; then all of it is checked here.
+    observe : callable, optional
+        Gets each block of stored bytes that is read, in the order of reading.
+    """
+    if not (markup and slice.format in TEXT):
+        yield from _batches(slice, field, observe)
+        return
+    for batch in _batches(slice, field, observe):
+        check_markup(batch, slice.path)
+        yield batch
+
+
+def _batches(slice: Slice, field: str | None, observe: Observe | None) -> Iterator[Batch]:
+    path, start, stop = slice.path, slice.start, slice.stop
+    match slice.format:
+        case Format.FASTA:
+            where = f"{path}, from byte {start:,}" if start else str(path)
+            with open_source(path, observe, start=max(start - 1, 0)) as stream:
+                yield from read_fasta_stream(stream, where, start=start, stop=stop)
+        case Format.FASTQ:
+            with open_source(path, observe) as stream:
+                yield from read_fastq_stream(stream, path)
+        case Format.JSONL:
+            with open_source(path, observe, start=max(start - 1, 0)) as stream:
+                yield from read_jsonl_stream(stream, path, field=field, start=start, stop=stop)
+        case Format.PARQUET:
+            yield from read_parquet(path, field=field, start=start, stop=stop, observe=observe)
+        case Format.TWOBIT:
+            yield from read_twobit(path, start=start, stop=stop, observe=observe)
+        case Format.SHARDED_EDEN:
+            yield from read_sharded_eden(path, observe=observe)
+
+
+def _cuts(path: Path, format: Format, target: int) -> list[int]:
+    """Where to cut, in units of the format."""
+    if path == STANDARD_INPUT:
+        return []
+    if format in (Format.FASTA, Format.JSONL) and not is_compressed(path):
+        size = path.stat().st_size
+        parts = max(-(-size // target), 1)
+        return [size * part // parts for part in range(1, parts)]
+    if format is Format.PARQUET:
+        return _grouped(row_group_bytes(path), target)
+    if format is Format.TWOBIT:
+        offsets = [entry.offset for entry in read_table(path)]
+        return _grouped([max(after - before, 0) for before, after in itertools.pairwise(offsets)] + [0], target)
+    return []
+
+
+def _grouped(sizes: list[int], target: int) -> list[int]:
+    """Indices at which to cut a sequence of `sizes`, so that each part has about `target`."""
+    cuts, gathered = [], 0
+    for index, size in enumerate(sizes):
+        if gathered and gathered + size > target:
+            cuts.append(index)
+            gathered = 0
+        gathered += size
+    return cuts
+
+
+def _extension(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in _COMPRESSED]
+    return suffixes[-1] if suffixes else ""
+
+
+TEXT = (Format.JSONL, Format.PARQUET)
+"""The formats whose text may have markup."""
+
+_SEEKING = (Format.PARQUET, Format.TWOBIT, Format.SHARDED_EDEN)
+_MAGIC = {
+    b"PAR1": Format.PARQUET,
+    SIGNATURE.to_bytes(4, "little"): Format.TWOBIT,
+    SIGNATURE.to_bytes(4, "big"): Format.TWOBIT,
+    b"SQLite format 3\0": Format.SHARDED_EDEN,
+}
+_MARKS = {b">": Format.FASTA, b"@": Format.FASTQ, b"{": Format.JSONL}
+_COMPRESSED = {".gz", ".bgz", ".bgzf", ".zst", ".zstd"}
+_EXTENSIONS = {
+    ".fa": Format.FASTA,
+    ".fasta": Format.FASTA,
+    ".fna": Format.FASTA,
+    ".fq": Format.FASTQ,
+    ".fastq": Format.FASTQ,
+    ".json": Format.JSONL,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".parquet": Format.PARQUET,
+    ".2bit": Format.TWOBIT,
+    ".sqlite": Format.SHARDED_EDEN,
+    ".db": Format.SHARDED_EDEN,
+}
+_FIX = "Give FASTA, FASTQ, JSON lines, Parquet, 2bit or a ShardedEden database."

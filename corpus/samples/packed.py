@@ -1,0 +1,147 @@
+"""Packed samples: documents, and parts of such, laid into windows once, in a file beside the corpus.
+
+    <split>.<seq_length>.pack
+    magic | seq_length u64 | tokens u64 | documents u64 | pieces u64 | windows u64 | digest 32 bytes
+    | pieces (start i64, labels i32) [pieces] | number of the first piece i64 [windows + 1]
+
+`digest`: of the split that was packed, so that one which was changed is noticed.
+"""
+
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from conduct.atomic import atomic_file
+from conduct.errors import InputError
+from conduct.progress import progress_bar
+from corpus.samples.packing import cut, pack
+from corpus.samples.windows import Span, Stream, check_length
+
+MAGIC = b"DNAPACK1"
+HEADER = struct.Struct("<8s5Q32s")
+PIECE = np.dtype([("start", "<i8"), ("labels", "<i4")])
+
+WINDOWS_AT_ONCE = 10_000
+"""Windows' worth of neighbouring documents that are packed together. 99.97% of each window is used then."""
+
+_DOCUMENTS_AT_ONCE = 1 << 14
+_REMEDY = "Remove it; the next run packs the split again."
+
+
+def pack_path(corpus: Path, split: str, seq_length: int) -> Path:
+    """The file of the packing of a split."""
+    return Path(corpus) / f"{split}.{seq_length}.pack"
+
+
+def ensure_packed(stream: Stream, path: Path, seq_length: int, digest: bytes) -> None:
+    """Write the packing of `stream` to `path`, with a progress bar, unless it is there and of the same `digest`."""
+    try:
+        PackedWindows(stream, path, seq_length, digest)
+    except (InputError, FileNotFoundError):
+        write_packing(stream, path, seq_length, digest)
+
+
+def write_packing(stream: Stream, path: Path, seq_length: int, digest: bytes) -> None:
+    """Pack `stream` into windows of `seq_length` tokens and write it to `path`, whole or not at all.
+
+    `digest`: 32 bytes that stand for the content of the split. Memory: that of one chunk, some 10 MB.
+    """
+    check_length("seq_length", seq_length)
+    pieces = windows = 0
+    with (
+        atomic_file(path) as temporary,
+        open(temporary, "wb") as file,
+        tempfile.TemporaryFile(dir=path.parent) as firsts,
+        progress_bar(f"pack {path.stem}", total=stream.tokens - stream.documents, unit="B") as advance,
+    ):
+        file.write(bytes(HEADER.size))
+        for start, labels in _chunks(stream, seq_length):
+            packing = pack(labels, seq_length)
+            rows = np.empty(len(start), dtype=PIECE)
+            rows["start"], rows["labels"] = start[packing.order], labels[packing.order]
+            file.write(rows.data)
+            firsts.write((packing.first[:-1] + pieces).astype("<i8").data)
+            pieces += len(rows)
+            windows += len(packing.first) - 1
+            advance(int(labels.sum()))
+        firsts.write(np.array([pieces], dtype="<i8").data)
+        firsts.seek(0)
+        shutil.copyfileobj(firsts, file, 1 << 20)
+        file.seek(0)
+        file.write(HEADER.pack(MAGIC, seq_length, stream.tokens, stream.documents, pieces, windows, digest))
+
+
+class PackedWindows:
+    """The windows of a packing that was written for `stream`. Reads by `pread`; opening reads the header alone.
+
+    Errors: `InputError` for a file that is damaged, or of another split or length; `FileNotFoundError`.
+    """
+
+    packed = True
+
+    def __init__(self, stream: Stream, path: Path, seq_length: int, digest: bytes) -> None:
+        self.stream, self.seq_length, self.path = stream, seq_length, Path(path)
+        expected = (seq_length, stream.tokens, stream.documents, digest)
+        self._pieces, self._windows = _read_header(self.path, expected)
+
+    def __len__(self) -> int:
+        return self._windows
+
+    def spans(self, sample: int) -> Sequence[Span]:
+        """The pieces of one window, in the order of the stream."""
+        after = HEADER.size + PIECE.itemsize * self._pieces
+        first, end = struct.unpack("<2q", self._read(16, after + 8 * sample))
+        rows = self._read(PIECE.itemsize * (end - first), HEADER.size + PIECE.itemsize * first)
+        return [(start, start + labels + 1) for start, labels in struct.iter_unpack("<qi", rows)]
+
+    def _read(self, size: int, offset: int) -> bytes:
+        data = os.pread(self._file, size, offset)
+        if len(data) != size:
+            raise InputError("is shorter than when it was opened", where=self.path, fix=_REMEDY)
+        return data
+
+    @cached_property
+    def _file(self) -> int:
+        return os.open(self.path, os.O_RDONLY)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_file"}
+
+    def __del__(self) -> None:
+        if "_file" in self.__dict__:
+            os.close(self._file)
+
+
+def _read_header(path: Path, expected: tuple[int, int, int, bytes]) -> tuple[int, int]:
+    """Numbers of pieces and windows."""
+    with open(path, "rb") as file:
+        header = file.read(HEADER.size)
+    if len(header) < HEADER.size or not header.startswith(MAGIC):
+        raise InputError("is no packing", where=path, fix=_REMEDY)
+    _, seq_length, tokens, documents, pieces, windows, digest = HEADER.unpack(header)
+    if (seq_length, tokens, documents, digest) != expected:
+        raise InputError("was packed for another split or sequence length", where=path, fix=_REMEDY)
+    if path.stat().st_size != HEADER.size + PIECE.itemsize * pieces + 8 * (windows + 1):
+        raise InputError("is truncated", where=path, fix=_REMEDY)
+    return pieces, windows
+
+
+def _chunks(stream: Stream, seq_length: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Pieces of neighbouring documents, `WINDOWS_AT_ONCE` windows' worth or more at a time."""
+    waiting: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+    labels = 0
+    for first in range(0, stream.documents, _DOCUMENTS_AT_ONCE):
+        last = min(first + _DOCUMENTS_AT_ONCE, stream.documents)
+        waiting.append(cut(stream.starts(first, last), seq_length))
+        labels += int(waiting[-1][1].sum())
+        if labels >= WINDOWS_AT_ONCE * seq_length or last == stream.documents:
+            start, length = (np.concatenate(arrays) for arrays in zip(*waiting, strict=True))
+            yield start, length
+            waiting, labels = [], 0

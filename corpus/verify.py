@@ -1,0 +1,39 @@
+"""The whole check of a corpus: checksums, and that the indices fit the manifest and the tokens."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from conduct.errors import InputError
+from corpus.manifest import Manifest, Shard, verify
+from corpus.store.index import TokenIndex
+
+_DOCUMENTS = 1 << 16  # whose places are read at once
+
+
+def verify_corpus(corpus: Path, observe: Callable[[memoryview], object] | None = None) -> Manifest:
+    """Check every file of `corpus` against the manifest, and each index for documents that lie end to end.
+
+    `observe` gets each block that is read. Errors: `InputError` naming the file.
+    """
+    manifest = verify(corpus, full=True, observe=observe)
+    for split in manifest.splits:
+        for shard in split.shards:
+            _check_shard(corpus, shard)
+    return manifest
+
+
+def _check_shard(corpus: Path, shard: Shard) -> None:
+    index = TokenIndex(corpus / shard.name)
+    where = corpus / f"{shard.name}.idx"
+    if (index.documents, index.tokens) != (shard.documents, shard.tokens):
+        found = f"{index.documents:,} documents, {index.tokens:,} tokens"
+        said = f"{shard.documents:,} and {shard.tokens:,}"
+        raise InputError(f"has {found}, its manifest says {said}", where=where, fix="Prepare the corpus again.")
+    begin = 0
+    for first in range(0, index.documents, _DOCUMENTS):
+        starts = index.starts(first, min(first + _DOCUMENTS, index.documents))
+        if starts[0] != begin:
+            raise InputError(f"leaves a gap before document {first}", where=where, fix="Prepare the corpus again.")
+        begin = int(starts[-1])
+    if begin != index.tokens:
+        raise InputError("leaves tokens that are of no document", where=where, fix="Prepare the corpus again.")

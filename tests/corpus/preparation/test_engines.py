@@ -1,0 +1,127 @@
+"""Tasks on this machine's processes and on Ray: all done, the first error raised, no worker left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import shard_cases
+
+from conduct.errors import InputError
+from corpus.preparation.engines import Engine, LocalEngine, RayEngine
+
+SUPPORT = Path(shard_cases.__file__)
+
+
+@pytest.fixture(scope="session")
+def ray_engine() -> Iterator[Engine]:
+    """Ray on this machine, started once: that takes some ten seconds."""
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(SUPPORT.parent))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        except Exception as error:
+            ray.shutdown()
+            if "timed out during startup" not in str(error):
+                raise
+            pytest.skip("the machine is too busy: Ray did not start in the 30 s that it gives itself")
+        yield RayEngine(retries=1)
+        ray.shutdown()
+
+
+@pytest.fixture(params=["local", "ray"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return LocalEngine(2) if request.param == "local" else request.getfixturevalue("ray_engine")
+
+
+def test_every_task_is_done_once(engine: Engine, tmp_path: Path) -> None:
+    done: list[int] = []
+    engine.run(range(5, 12), partial(shard_cases.write_shard, tmp_path), done.append)
+    assert sorted(done) == list(range(5, 12))
+    assert {path.name for path in tmp_path.iterdir()} == {f"shard-{task}" for task in done}
+    assert str(os.getpid()) not in {path.read_text() for path in tmp_path.iterdir()}
+
+
+def test_the_first_error_ends_the_others_and_is_raised_as_it_is(engine: Engine, tmp_path: Path) -> None:
+    start = time.monotonic()
+    with pytest.raises(InputError, match="shard 1: is bad") as raised:
+        engine.run(range(6), partial(shard_cases.fail_at, tmp_path, 1), lambda task: None)
+    assert type(raised.value) is InputError
+    assert time.monotonic() - start < 30
+    assert {path.name[:4] for path in tmp_path.iterdir()} == {"pid-"}  # no shard, no temporary file
+    assert_gone(tmp_path)
+
+
+def test_a_dead_worker_is_an_error_that_names_its_task(engine: Engine, tmp_path: Path) -> None:
+    engine = RayEngine(retries=0) if isinstance(engine, RayEngine) else engine
+    done: list[int] = []
+    with pytest.raises(InputError, match=r"task 3: .*Finished tasks are kept"):
+        engine.run(range(5), partial(shard_cases.die_at, tmp_path, 3), done.append)
+    assert 3 not in done
+    assert {f"shard-{task}" for task in done} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_ray_tries_a_lost_task_again(ray_engine: Engine, tmp_path: Path) -> None:
+    done: list[int] = []
+    ray_engine.run(range(3), partial(shard_cases.die_once, tmp_path, 1), done.append)
+    assert sorted(done) == [0, 1, 2]
+
+
+def test_an_unreachable_cluster_is_an_error(tmp_path: Path) -> None:
+    command = (
+        "from corpus.preparation.engines import RayEngine; from conduct.errors import InputError\n"
+        "try: RayEngine('nowhere').run([1], print, print)\n"
+        "except InputError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=120, check=True)
+    assert "nowhere: no Ray cluster" in done.stdout
+
+
+def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match="not installed"):
+        RayEngine().run([1], print, print)
+
+
+def test_no_task_and_no_process() -> None:
+    LocalEngine(2).run([], print, print)
+    with pytest.raises(InputError, match="processes"):
+        LocalEngine(0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -> None:
+    parent = subprocess.Popen([sys.executable, SUPPORT, tmp_path], stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2)
+    parent.send_signal(number)
+    parent.wait(20)
+    assert_gone(tmp_path)
+    assert {path.name[:4] for path in tmp_path.iterdir()} == {"pid-"}  # no temporary file
+
+
+def assert_gone(folder: Path) -> None:
+    """That the processes which left their number in `folder` work no more."""
+    pids = [path.name.removeprefix("pid-") for path in folder.glob("pid-*")]
+    assert pids
+    wait_until(lambda: not any("shard_cases" in _command(pid) or "forkserver" in _command(pid) for pid in pids))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.02)
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -1,0 +1,182 @@
+"""Shards: whatever their size, their order, and however often the work is killed, the corpus is the same."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conduct.errors import InputError
+from corpus.manifest import verify
+from corpus.preparation.engines import LocalEngine
+from corpus.preparation.prepare import plan_preparation, prepare
+from corpus.preparation.settings import Settings
+from corpus.preparation.shard import prepare_shard
+from corpus.preparation.split import SplitRule
+from corpus.read import read_documents
+
+WriteFasta = Callable[..., Path]
+SETTINGS = Settings(split=SplitRule(validation_fraction=0.2))
+
+
+@pytest.fixture
+def genomes(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> list[Path]:
+    names = list(contigs)
+    groups = (names[:3], names[3:25], names[25:])
+    return [write_fasta({n: contigs[n] for n in group}, f"{i}.fa") for i, group in enumerate(groups)]
+
+
+def documents(corpus: Path) -> dict[str, list[bytes]]:
+    splits = [split.name for split in verify(corpus, full=True).splits]
+    return {split: [ids.tobytes() for _, ids in read_documents(corpus, split)] for split in splits}
+
+
+def files(corpus: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in corpus.iterdir()}
+
+
+class Backwards(LocalEngine):
+    def run(self, tasks, work, on_done) -> None:  # type: ignore[no-untyped-def]
+        super().run(list(reversed(tasks)), work, on_done)
+
+
+@pytest.mark.parametrize("shard_bytes", [700, 3000, 20_000])
+def test_any_size_gives_the_same_documents(tmp_path: Path, genomes: list[Path], shard_bytes: int) -> None:
+    whole = prepare(genomes, tmp_path / "whole", SETTINGS)
+    cut = prepare(genomes, tmp_path / "cut", SETTINGS, shard_bytes=shard_bytes, engine=Backwards(1))
+    assert documents(tmp_path / "cut") == documents(tmp_path / "whole")
+    assert cut.sources == whole.sources
+    for one, other in zip(cut.splits, whole.splits, strict=True):
+        assert len(one.shards) >= len(other.shards)
+        assert (one.composition, one.length_histogram, one.gc_histogram, one.tokens) == (
+            other.composition,
+            other.length_histogram,
+            other.gc_histogram,
+            other.tokens,
+        )
+    assert not (tmp_path / ".cut.prepare").exists()
+
+
+def test_histograms(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    records = {"a": b"GGCC" * 4, "b": b"ACGT" * 4, "c": b"N" * 1024, "d": b"acgtG"}
+    split = prepare([write_fasta(records)], tmp_path / "out", Settings(split=SplitRule(validation_fraction=0))).splits[
+        0
+    ]
+    assert split.length_histogram == {"9": 1, "16": 2, "40": 1}  # floor(4 log2 of 5, 16, 1024)
+    assert split.gc_histogram == {"50": 1, "60": 1, "100": 1}  # of N alone there is none
+
+
+def test_a_name_twice_in_parts_of_a_file(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    genome = write_fasta({f"r{n}": b"ACGT" * 50 for n in range(9)})
+    genome.write_bytes(genome.read_bytes() + b">r2 again\nAC\n")
+    with pytest.raises(InputError, match=r"genome\.fa, record 10 'r2': has the same name as record 3\."):
+        prepare([genome], tmp_path / "out", SETTINGS, shard_bytes=500)
+
+
+def test_goes_on_after_bad_input(tmp_path: Path, genomes: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(genomes, tmp_path / "expected", SETTINGS, shard_bytes=5000)
+    good = genomes[2].read_bytes()
+    genomes[2].write_bytes(good + b">protein\nMKL\n")
+    with pytest.raises(InputError, match="looks like protein"):
+        prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
+    assert "shards are finished and kept; the same command goes on" in capsys.readouterr().err
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / ".out.prepare" / "results").glob("*.json")}
+    assert finished
+    genomes[2].write_bytes(good)
+    prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
+    assert "shards were finished before" in capsys.readouterr().err
+    assert files(tmp_path / "out") == files(tmp_path / "expected")
+    assert not (tmp_path / ".out.prepare").exists()
+
+
+def test_other_settings_use_nothing_of_what_was_kept(tmp_path: Path, genomes: list[Path]) -> None:
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
+    prepare_shard(work.path, 0)
+    other = Settings(split=SplitRule(validation_fraction=0.2, seed=9))
+    prepare(genomes, tmp_path / "out", other, shard_bytes=8000)
+    prepare(genomes, tmp_path / "expected", other, shard_bytes=8000)
+    assert files(tmp_path / "out") == files(tmp_path / "expected")
+
+
+def test_a_changed_source_is_read_again(tmp_path: Path, genomes: list[Path]) -> None:
+    work, plan = plan_preparation(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
+    for shard in range(len(plan.shards) - 1):
+        prepare_shard(work.path, shard)
+    genomes[0].write_bytes(b">new\nACGTACGT\n")
+    manifest = prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
+    assert manifest.sources[0].bases == 8
+    assert sum(split.bases for split in manifest.splits) == sum(source.bases for source in manifest.sources)
+
+
+def test_a_source_that_changes_under_way(tmp_path: Path, genomes: list[Path]) -> None:
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
+    genomes[1].write_bytes(genomes[1].read_bytes() + b">late\nACGT\n")
+    with pytest.raises(InputError, match=r"1\.fa: was changed while it was read"):
+        prepare_shard(work.path, 0)
+
+
+def test_no_such_plan_or_shard(tmp_path: Path, genomes: list[Path]) -> None:
+    with pytest.raises(InputError, match="holds no plan"):
+        prepare_shard(tmp_path, 0)
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
+    with pytest.raises(InputError, match="has no shard 1, only 0 to 0"):
+        prepare_shard(work.path, 1)
+
+
+def test_not_twice_at_once(tmp_path: Path, genomes: list[Path]) -> None:
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
+    with work.locked(), pytest.raises(InputError, match="is being prepared by another process"):
+        prepare(genomes, tmp_path / "out", SETTINGS)
+    prepare(genomes, tmp_path / "out", SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A genome that takes some tenths of a second."""
+    path = tmp_path_factory.mktemp("large") / "large.fa"
+    random = np.random.default_rng(0)
+    with open(path, "wb") as file:
+        for number in range(3000):
+            bases = np.frombuffer(b"ACGT", dtype=np.uint8)[random.integers(0, 4, 10_000)].tobytes()
+            file.write(b">contig_%d\n%b\n" % (number, bases))
+    return path
+
+
+def test_killed_at_any_moment(tmp_path: Path, large: Path) -> None:
+    """kill -9 again and again, until a run comes through: its files are those of a run that was left alone."""
+    code = """
+import sys
+from pathlib import Path
+from corpus.preparation.prepare import prepare
+from corpus.preparation.settings import Settings
+from corpus.preparation.split import SplitRule
+print("ready", flush=True)
+prepare([Path(sys.argv[1])], Path(sys.argv[2]), Settings(split=SplitRule(validation_fraction=0.2)), shard_bytes=1 << 20)
+"""
+    prepare([large], tmp_path / "expected", SETTINGS, shard_bytes=1 << 20)
+    kills, moments = 0, np.random.default_rng(1).uniform(0.02, 0.5, 30)
+    for moment in moments:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(large), str(tmp_path / "out")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(moment)
+        process.kill()
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+        if process.returncode == 0:
+            break
+        assert not (tmp_path / "out").exists()
+        if kills == 5:
+            prepare([large], tmp_path / "out", SETTINGS, shard_bytes=1 << 20)
+            break
+    assert kills
+    assert files(tmp_path / "out") == files(tmp_path / "expected")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected", "out"]

@@ -1,0 +1,141 @@
+"""Packing: whole documents where they fit, every label once, hardly a token of padding, and a file that is checked."""
+
+import pickle
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conduct.errors import InputError
+from corpus.samples.packed import HEADER, PackedWindows, ensure_packed, write_packing
+from corpus.samples.packing import cut, pack
+
+DIGEST = bytes(range(32))
+
+
+def best_fit_decreasing(lengths: list[int], seq_length: int) -> list[int]:
+    """By the book: how full each window is."""
+    windows: list[int] = []
+    for length in sorted(lengths, reverse=True):
+        fitting = [number for number, full in enumerate(windows) if full + length <= seq_length]
+        if fitting:
+            windows[max(fitting, key=lambda number: windows[number])] += length
+        else:
+            windows.append(length)
+    return sorted(windows)
+
+
+@given(seq_length=st.integers(1, 200), data=st.data())
+def test_packing_is_best_fit_decreasing(seq_length: int, data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(1, seq_length), max_size=80))
+    packing = pack(np.array(lengths, dtype=np.int64), seq_length)
+    assert sorted(packing.order.tolist()) == list(range(len(lengths)))
+    windows = [packing.order[a:b].tolist() for a, b in zip(packing.first, packing.first[1:], strict=False)]
+    assert all(window == sorted(window) for window in windows)
+    assert sorted(sum(lengths[piece] for piece in window) for window in windows) == best_fit_decreasing(
+        lengths, seq_length
+    )
+
+
+@given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), seq_length=st.integers(1, 20))
+def test_pieces(lengths: list[int], seq_length: int) -> None:
+    starts = np.cumsum([0, *lengths])
+    first, length = cut(starts, seq_length)
+    assert length.min(initial=1) >= 1
+    assert length.max(initial=1) <= seq_length
+    seen = [place for start, count in zip(first, length, strict=True) for place in range(start + 1, start + count + 1)]
+    assert sorted(seen) == sorted(set(range(starts[-1])) - set(starts.tolist()))
+    assert len(first) == sum(-(-(n - 1) // seq_length) for n in lengths)
+
+
+def test_hardly_any_padding() -> None:
+    """The lengths of metagenomic documents: median 2,200, mean 4,000."""
+    documents = np.random.default_rng(0).lognormal(np.log(2200), 1.093, size=60_000).astype(np.int64) + 2
+    assert abs(documents.mean() / 4000 - 1) < 0.05
+    _, labels = cut(np.cumsum([0, *documents.tolist()]), 8192)
+    windows = len(pack(labels, 8192).first) - 1
+    assert labels.sum() / (windows * 8192) > 0.999
+
+
+@pytest.fixture
+def documents(contigs: dict[str, bytes]) -> list[bytes]:
+    return list(contigs.values())
+
+
+def test_a_packing_on_disk(tmp_path: Path, write_split: Any, documents: list[bytes]) -> None:
+    stream, path = write_split(documents), tmp_path / "train.128.pack"
+    with pytest.raises(FileNotFoundError):
+        PackedWindows(stream, path, 128, DIGEST)
+    write_packing(stream, path, 128, DIGEST)
+    windows: PackedWindows = pickle.loads(pickle.dumps(PackedWindows(stream, path, 128, DIGEST)))
+    counts: Counter[int] = Counter()
+    for sample in range(len(windows)):
+        spans = windows.spans(sample)
+        assert sum(stop - start - 1 for start, stop in spans) <= 128
+        assert spans == sorted(spans)
+        for start, stop in spans:
+            assert 0 not in stream.read(start, stop - 1).tolist()  # an EOS is never an input: one document only
+            counts.update(range(start + 1, stop))
+    starts = set(stream.starts(0, stream.documents).tolist())
+    assert counts == Counter(set(range(stream.tokens)) - starts)
+    assert sum(stop - start - 1 for sample in range(len(windows)) for start, stop in windows.spans(sample)) > (
+        0.97 * 128 * len(windows)
+    )
+    assert path.read_bytes() == rewritten(stream, path)
+
+
+def rewritten(stream: Any, path: Path) -> bytes:
+    write_packing(stream, path, 128, DIGEST)
+    return path.read_bytes()
+
+
+def test_a_packing_is_made_once_and_anew_for_other_content(
+    tmp_path: Path, write_split: Any, documents: list[bytes]
+) -> None:
+    stream, path = write_split(documents), tmp_path / "train.128.pack"
+    ensure_packed(stream, path, 128, DIGEST)
+    made = path.stat().st_mtime_ns
+    ensure_packed(stream, path, 128, DIGEST)
+    assert path.stat().st_mtime_ns == made
+    with pytest.raises(InputError, match=r"train\.128\.pack: was packed for another split"):
+        PackedWindows(stream, path, 128, bytes(32))
+    ensure_packed(stream, path, 128, bytes(32))
+    PackedWindows(stream, path, 128, bytes(32))
+
+
+def test_a_damaged_packing(tmp_path: Path, write_split: Any, documents: list[bytes]) -> None:
+    stream, path = write_split(documents), tmp_path / "train.128.pack"
+    write_packing(stream, path, 128, DIGEST)
+    good = path.read_bytes()
+    for content, problem in ((good[:-1], "is truncated"), (good[:20], "is no packing"), (b"x" * 500, "is no packing")):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=problem):
+            PackedWindows(stream, path, 128, DIGEST)
+    path.write_bytes(good)
+    windows = PackedWindows(stream, path, 128, DIGEST)
+    path.write_bytes(good[: HEADER.size])
+    with pytest.raises(InputError, match="is shorter than when it was opened"):
+        windows.spans(0)
+
+
+def test_an_interrupted_packing_leaves_the_old_one(
+    tmp_path: Path, write_split: Any, documents: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from corpus.samples import packed
+
+    stream, path = write_split(documents), tmp_path / "train.128.pack"
+    write_packing(stream, path, 128, DIGEST)
+    before = path.read_bytes()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(packed, "pack", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_packing(stream, path, 128, bytes(32))
+    assert path.read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} == {"train.bin", "train.idx", "train.128.pack"}

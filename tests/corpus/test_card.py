@@ -1,0 +1,191 @@
+"""The data card says what the manifest says, needs nothing, and takes no orders from a name."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corpora import prepare
+
+from conduct.errors import InputError
+from corpus.card import CardText, read_card_text, write_card, write_card_of
+from corpus.card_data import CardData, card_data
+from corpus.histogram import gc_summary, length_summary
+from corpus.manifest import FORMAT_VERSION, Manifest
+from corpus.preparation.exclusion import ExclusionRule
+from corpus.preparation.settings import Settings
+from corpus.preparation.split import SplitRule
+from corpus.typed_json import from_json, to_json
+
+HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"
+
+
+class _Page(HTMLParser):
+    """Tags, what they load, and visible text of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def split(name: str, documents: int) -> dict[str, Any]:
+    letters = {"A": 300, "C": 250, "G": 250, "T": 150, "N": 40, "other": 10}
+    composition = {letter: count * documents for letter, count in letters.items()}
+    return {
+        "name": name,
+        "documents": documents,
+        "tokens": 1001 * documents,
+        "bases": 1000 * documents,
+        "composition": composition,
+        "soft_masked": 125 * documents,
+        "markup": 0,
+        "shards": [],
+        "length_histogram": {"40": documents - 1, "44": 1},
+        "gc_histogram": {"52": documents - 1, "53": 1},
+    }
+
+
+def data(manifest: dict[str, Any]) -> CardData:
+    return card_data(from_json(Manifest, manifest, "manifest"))
+
+
+@pytest.fixture
+def manifest() -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "versions": {"genomic-llama": "0.1.0"},
+        "settings": to_json(Settings(split=SplitRule(seed=7), exclusion=ExclusionRule(preset=("eukaryotic_viruses",)))),
+        "rule_files": {},
+        "sources": [
+            {
+                "path": f"/data/genome{number}.fa.gz",
+                "format": "fasta",
+                "bytes": 12345,
+                "sha256": f"{number:x}" * 64,
+                "records": 31,
+                "bases": 9,
+            }
+            for number in (1, 2)
+        ],
+        "splits": [split("train", 300), split("validation", 100)],
+        "excluded": {"accession": 3, "taxon:10239": 1234},
+    }
+
+
+def test_both_forms_say_the_numbers(manifest: dict[str, Any], tmp_path: Path) -> None:
+    text = CardText(title="Two genomes", description="For a test.", licence="CC0", source_licences={"*2.fa*": "MIT"})
+    html, markdown = write_card_of(data(manifest), text, tmp_path, name="corpus")
+    page, plain = _Page(html), markdown.read_text("utf-8")
+    for expected in (
+        "Two genomes",
+        "For a test.",
+        "400 k bases in 400 documents from 2 files, in 2 splits",
+        "25.00%",  # held out
+        "52.63%",  # (250 + 250) of 950
+        "4.00%",  # N
+        "12.50%",  # soft-masked
+        "300,300",  # tokens of train
+        "1,234",
+        "taxon:10239",
+        "CC0",
+        "MIT",
+        "12,345",
+        "1" * 12,
+        "about 1.12 k bases or more",
+        "Median 52%",
+        "eukaryotic",
+        "seed 7",
+    ):
+        assert expected in page.text, expected
+        assert expected in plain, expected
+    assert "1" * 64 in plain
+    assert page.tags.count("svg") == 2
+
+
+def test_the_page_needs_nothing(manifest: dict[str, Any], tmp_path: Path) -> None:
+    html, _ = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
+    page, source = _Page(html), html.read_text("utf-8")
+    assert not {"script", "link", "img", "iframe", "object", "form"} & set(page.tags)
+    assert all(link.startswith("#") for link in page.links)
+    assert "default-src 'none'" in source
+    assert not re.search(r"url\((?!#)", source)
+    assert "#010101" not in source  # a stand-in colour
+    assert "prefers-color-scheme: dark" in source
+
+
+def test_names_are_shown_and_not_obeyed(manifest: dict[str, Any], tmp_path: Path) -> None:
+    manifest["sources"][0]["path"] = HOSTILE.replace("/", "_")
+    manifest["excluded"] = {f"header:{HOSTILE}": 1}
+    text = CardText(title=HOSTILE, description=HOSTILE, licence=HOSTILE)
+    html, markdown = write_card_of(data(manifest), text, tmp_path, name="corpus")
+    page, plain = _Page(html), markdown.read_text("utf-8")
+    assert "script" not in page.tags
+    assert f"header:{HOSTILE}" in page.text
+    assert "<script>" not in plain
+    assert [line for line in plain.splitlines() if line.startswith("# ")] == [plain.splitlines()[0]]
+    rows = [line for line in plain.splitlines() if line.startswith("| header:")]
+    assert len(rows) == 1
+    assert len(re.findall(r"(?<!\\)\|", rows[0])) == 3
+
+
+def test_a_corpus_gets_its_card(write_fasta: Any, contigs: dict[str, bytes], tmp_path: Path) -> None:
+    corpus = tmp_path / "my-corpus"
+    manifest = prepare([write_fasta(contigs)], corpus, validation_fraction=0.2)
+    html, markdown = write_card(corpus, tmp_path / "card")
+    page = _Page(html)
+    assert "my-corpus" in page.text
+    assert f"{sum(s.bases for s in manifest.splits):,}" in page.text
+    assert manifest.sources[0].sha256 in markdown.read_text("utf-8")
+    assert "not stated" in page.text
+    with pytest.raises(InputError, match="no prepared corpus"):
+        write_card(tmp_path, tmp_path / "card")
+
+
+def test_many_sources_are_cut_short(manifest: dict[str, Any], tmp_path: Path) -> None:
+    manifest["sources"] = [{**manifest["sources"][0], "path": f"g{number}.fa"} for number in range(103)]
+    html, markdown = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
+    assert "3 more are in the manifest" in _Page(html).text
+    assert "3 more are in `manifest.json`" in markdown.read_text("utf-8")
+
+
+def test_nothing_left_out_and_no_histogram(manifest: dict[str, Any], tmp_path: Path) -> None:
+    manifest["excluded"] = {}
+    for row in manifest["splits"]:
+        row["length_histogram"] = row["gc_histogram"] = {}
+    html, _ = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
+    page = _Page(html)
+    assert "No record was left out" in page.text
+    assert "svg" not in page.tags
+    assert "4.00%" in page.text
+
+
+def test_summaries_of_histograms() -> None:
+    # 2^10 = 1024 bases: bin 40; one document of 2^20 holds most of the bases
+    summary = length_summary({40: 10, 80: 1})
+    assert "about 1.12 k bases or more" in summary
+    assert "1.14 M or more (N50)" in summary
+    assert "shortest have 1.02 k or more, the longest fewer than 1.25 M" in summary
+    assert gc_summary({30: 1, 40: 2, 60: 1}) == "Median 40%; half of the documents lie between 30% and 40%."
+
+
+def test_text_comes_from_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "card.yaml"
+    file.write_text("licence: Apache-2.0\nsource_licences:\n  '*.fa': CC0\n")
+    assert read_card_text(file) == CardText(licence="Apache-2.0", source_licences={"*.fa": "CC0"})
+    for content, message in (("license: x\n", "Did you mean 'licence'"), ("- 1\n", "not a dict"), ("a: [", "no YAML")):
+        file.write_text(content)
+        with pytest.raises(InputError, match=rf"card\.yaml.*{message}"):
+            read_card_text(file)
+    with pytest.raises(InputError, match="does not exist"):
+        read_card_text(tmp_path / "none.yaml")
