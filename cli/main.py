@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from cli import corpus
+from cli.evaluation import commands as evaluation
+from cli.options import Dtype, Overwrite
 from cli.prepare import prepare
 from cli.launch import launch
 from cli.plan import plan
@@ -24,18 +26,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+app.registered_commands += evaluation.registered_commands
 
 
 class Format(str, Enum):
     hf = "hf"
     nemo = "nemo"
-
-
-class Dtype(str, Enum):
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
 
 
 def main() -> None:
@@ -79,58 +75,6 @@ def convert(
     else:
         to_nemo(source, destination, overwrite=overwrite)
     print(f"wrote {destination}")
-
-
-@app.command()
-def score(
-    model: Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)],
-    source: Annotated[Path, typer.Argument(help="A FASTA file, or a prepared corpus.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.", show_default=False)] = None,
-    split: Annotated[str, typer.Option(help="Split of a corpus.")] = "validation",
-    dtype: Annotated[Dtype, typer.Option(help="Number format of the model.")] = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
-) -> None:
-    """Bits per base of sequences under a model: 2 is a uniform guess, less is better."""
-    from corpus.manifest import read_manifest
-    from evaluation.documents import read_corpus_split, read_fasta_documents
-    from evaluation.likelihood import score_records
-    from evaluation.model import load_model
-    from evaluation.score import write_score
-
-    is_corpus = source.is_dir()
-    known = read_manifest(source).split(split) if is_corpus else None
-    result = score_records(
-        load_model(model, dtype.value),
-        read_corpus_split(source, split) if is_corpus else read_fasta_documents(source),
-        name=str(model),
-        source=str(source),
-        split=split if is_corpus else None,
-        batch_size=batch_size,
-        total_bases=known.bases if known else None,
-    )
-    if out is not None:
-        write_score(result, out)
-    print(
-        f"{result.bits_per_base:.4f} bits per base, perplexity {result.perplexity:.3f}, "
-        f"{result.bases_scored:,} bases of {len(result.records):,} records, {result.tokens_per_second:,.0f} tokens/s"
-    )
-
-
-@app.command()
-def report(
-    run: Annotated[Path, typer.Argument(help="Directory of a training run.", show_default=False)],
-    corpus: Annotated[Path, typer.Option(help="The corpus it was trained on.", show_default=False)],
-    scores: Annotated[Path, typer.Option("--score", help="What `genomic-llama score` wrote.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
-    entropy_floor: Annotated[
-        float | None, typer.Option(help="Entropy rate of the source in bits per base, where it is known.")
-    ] = None,
-) -> None:
-    """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
-    from evaluation.report import build_report
-
-    build_report(run, corpus, scores, out, entropy_floor=entropy_floor)
-    print(f"wrote {out}")
 
 
 @app.command()

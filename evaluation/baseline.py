@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conduct.errors import InputError
-from evaluation.documents import read_corpus_split, read_fasta_documents
 from evaluation.kmers import count_kmers
 from evaluation.markov import MAX_TRAINING_BASES, MarkovScore, best_markov, score_markov
+from evaluation.regions import read_regions
 from evaluation.score import Score
 from tokenizer.sequence import Ids
 
@@ -31,9 +31,12 @@ class Baselines:
 def markov_baselines(corpus: Path, score: Score, *, max_bases: int = MAX_TRAINING_BASES) -> Baselines:
     """Fit on `corpus`, evaluate on the records of `score`, read again from where they were scored.
 
-    Errors: `InputError` where those records are gone or are not the ones that were scored.
+    Errors: `InputError` where those records are gone or are not the ones that were scored, or not whole and forward.
     """
-    training = count_kmers((ids for _, ids in read_corpus_split(corpus, TRAINING_SPLIT)), max_bases=max_bases)
+    if score.strand != "forward" or score.regions is not None:
+        problem = "chains are compared on whole records, read forward"
+        raise InputError(problem, where=score.source, fix="Score without --bed and --strand for a report.")
+    training = count_kmers((region.ids for region in read_regions(corpus, split=TRAINING_SPLIT)), max_bases=max_bases)
     held_out = count_kmers(_scored_sequences(corpus, score))
     if held_out.targets != score.bases_scored:
         raise InputError(f"{held_out.targets:,} bases to score, {score.bases_scored:,} in the score", fix=_FIX)
@@ -42,16 +45,15 @@ def markov_baselines(corpus: Path, score: Score, *, max_bases: int = MAX_TRAININ
 
 def _scored_sequences(corpus: Path, score: Score) -> Iterator[Ids]:
     """The ids of each record of `score`, in its order."""
-    if score.split is not None:
-        where, documents = f"{corpus}, split {score.split}", read_corpus_split(corpus, score.split)
-    else:
-        where, documents = score.source, read_fasta_documents(Path(score.source))
+    source = Path(score.source) if score.split is None else corpus
+    where = f"{source}" if score.split is None else f"{source}, split {score.split}"
+    regions = read_regions(source, split=score.split)
     for number, record in enumerate(score.records, start=1):
-        name, ids = next(documents, ("", None))
-        if ids is None or (name, len(ids)) != (record.name, record.length):
+        region = next(regions, None)
+        if region is None or (region.name, len(region.ids)) != (record.name, record.length):
             problem = f"record {number} is not the {record.name!r} of {record.length:,} bases that was scored"
             raise InputError(problem, where=where, fix=_FIX)
-        yield ids
+        yield region.ids
 
 
 _FIX = "Score the model again, on the corpus that the report is for."

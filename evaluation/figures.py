@@ -37,7 +37,7 @@ def loss_curve(log: RunLog, *, held_out: float, best: MarkovScore, floor: float 
     axes.set(ylim=(lowest, highest), xlim=(0, last), xlabel="optimizer step", ylabel="loss, bits per token")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     labels = [*((value, text, MUTED) for value, text in lines), (held_out, "held out", ACCENT)]
-    _label_right(axes, [(value, f"{text} {bits(value)}", colour) for value, text, colour in labels])
+    label_right(axes, [(value, f"{text} {bits(value)}", colour) for value, text, colour in labels])
     return to_svg(figure, "loss", "Loss in bits per token against the step"), int((losses > highest).sum())
 
 
@@ -52,14 +52,14 @@ def baseline_bars(scores: Sequence[MarkovScore], *, held_out: float, floor: floa
     axes.axhline(0, color=MUTED, linewidth=1)
     if floor is not None:
         axes.axhline(UNIFORM_BITS - floor, color=MUTED, linewidth=1, dashes=(4, 3))
-        _label_right(axes, [(UNIFORM_BITS - floor, "entropy floor", MUTED)])
+        label_right(axes, [(UNIFORM_BITS - floor, "entropy floor", MUTED)])
     axes.set(ylabel="bits saved per base")
     axes.margins(y=0.12)
     axes.tick_params(axis="x", length=0)
     return to_svg(figure, "bars", "Bits per base of the Markov chains and of the model")
 
 
-def _label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
+def label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
     """Write each (value, text, colour) beside its height at the right edge, pushed apart where they would touch."""
     low, high = axes.get_ylim()
     room = 0.068 * (high - low) * 288 / axes.figure.bbox.height

@@ -1,11 +1,10 @@
-"""Likelihood of sequence under a causal language model: nats per base, summed per record.
+"""Likelihood of sequence under a causal language model: log-probability of each base, summed per record.
 
 No BOS, so base 0 has no score; only A, C, G and T targets are scored; EOS is no base. The softmax is over all 256
-ids, in fp32 whatever the model's dtype (bf16 errs as much as a variant's effect), and sums are in fp64. Padding is on
-the right, where causal attention lets no scored base see it.
+ids unless renormalised over A, C, G and T, in fp32 whatever the model's dtype (bf16 errs as much as a variant's
+effect), and sums are in fp64. Padding is on the right, where causal attention lets no scored base see it.
 """
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,154 +14,136 @@ import numpy as np
 import numpy.typing as npt
 
 from conduct.errors import InputError
-from conduct.progress import progress_bar
-from evaluation.score import RecordScore, Score
+from evaluation.forward import hidden_states, target_log_probabilities, to_tensor
 from evaluation.windows import Window, plan_windows
-from tokenizer.sequence import Ids, is_unambiguous, not_nucleotides, to_upper
-from tokenizer.vocabulary import PAD
+from tokenizer.sequence import Ids, is_unambiguous
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Nats = npt.NDArray[np.float64]
-Document = tuple[str, Ids]
+Logs = npt.NDArray[np.float32]
 
-_JOINTS = b"@#"  # OpenGenome2 joins stitched pieces and contigs with them
 _LOOK_AHEAD = 16  # batches that are sorted by length together, so that little is padded
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """One window of one record: `ids` are its inputs and the base after them, shape [length + 1]."""
+class Reading:
+    """How sequence is read. `stride`: a base has `context_length - stride` bases before it, or all that there are."""
 
-    record: int
+    context_length: int
+    stride: int
+    batch_size: int = 8
+    acgt_only: bool = False
+
+
+def plan_reading(
+    model: "PreTrainedModel",
+    *,
+    context_length: int | None = None,
+    stride: int | None = None,
+    batch_size: int = 8,
+    acgt_only: bool = False,
+) -> Reading:
+    """`context_length` is the model's own unless given, `stride` half of it. Errors: `InputError` out of range."""
+    longest = int(model.config.max_position_embeddings)
+    context_length = longest if context_length is None else context_length
+    if not 1 <= context_length <= longest:
+        raise InputError(f"context length {context_length} is outside [1, {longest}], the model's positions")
+    stride = max(1, context_length // 2) if stride is None else stride
+    if not 1 <= stride <= context_length:
+        raise InputError(f"stride {stride} is outside [1, {context_length}], the context length")
+    return Reading(context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihood:
+    """ln P of each base given those before it, shape [bases], NaN where there is none; `inputs` the model has read."""
+
+    logs: Logs
+    inputs: int
+
+
+def base_log_probabilities(
+    model: "PreTrainedModel", sequences: Iterable[tuple[Ids, int]], reading: Reading
+) -> Iterator[Likelihood]:
+    """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
+
+    Memory: four bytes a base of the sequences that a look-ahead of sixteen batches touches.
+    Errors: `InputError` for a log-probability that is no number.
+    """
+    waiting: dict[int, _Open] = {}
+    finished = 0
+
+    def pieces() -> Iterator[_Piece]:
+        for number, (ids, first) in enumerate(sequences):
+            windows = plan_windows(len(ids), context_length=reading.context_length, stride=reading.stride, first=first)
+            waiting[number] = entry = _Open(logs=np.full(len(ids), np.nan, dtype=np.float32), first=first)
+            for window in windows:
+                entry.missing += 1
+                yield _Piece(sequence=number, window=window, ids=ids[window.start : window.end + 1])
+            entry.planned = True
+
+    for piece, logs in _batches(model, pieces(), reading):
+        entry = waiting[piece.sequence]
+        entry.logs[piece.window.first_target : piece.window.end + 1] = logs
+        entry.missing, entry.inputs = entry.missing - 1, entry.inputs + piece.window.length
+        while finished in waiting and waiting[finished].planned and not waiting[finished].missing:
+            yield waiting.pop(finished).result()
+            finished += 1
+    while finished in waiting:  # what has no base to score, at the end
+        yield waiting.pop(finished).result()
+        finished += 1
+
+
+@dataclass
+class _Open:
+    """A sequence under way."""
+
+    logs: Logs
+    first: int
+    missing: int = 0
+    inputs: int = 0
+    planned: bool = False
+
+    def result(self) -> Likelihood:
+        return Likelihood(logs=self.logs[self.first :], inputs=self.inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """One window of one sequence: `ids` are its inputs and the base after them, shape [length + 1]."""
+
+    sequence: int
     window: Window
     ids: Ids
 
-
-def score_records(
-    model: "PreTrainedModel",
-    documents: Iterable[Document],
-    *,
-    name: str,
-    source: str,
-    split: str | None = None,
-    context_length: int | None = None,
-    stride: int | None = None,
-    batch_size: int = 8,
-    total_bases: int | None = None,
-) -> Score:
-    """Score `documents`, pairs of a name and ids of shape [bases], in batches of `batch_size` windows.
-
-    `context_length` is the model's own unless given, `stride` half of it. `total_bases` is for the progress bar.
-    `name` (of the model), `source` and `split` are copied into the result. Errors: `InputError` for a record with
-    characters that are no nucleotides, for documents without one scored base, and for a loss that is no number.
-    """
-    context_length, stride = _context(model, context_length, stride)
-    names, lengths, nats, scored = list[str](), list[int](), list[float](), list[int]()
-    tokens, started = 0, time.perf_counter()
-
-    def pieces() -> Iterator[_Piece]:
-        for index, (record, ids) in enumerate(documents):
-            names.append(record)
-            lengths.append(len(ids))
-            nats.append(0.0)
-            scored.append(0)
-            yield from _pieces(index, _checked(record, ids), context_length, stride)
-
-    with progress_bar(f"Scoring {source}", total=total_bases, unit="b") as advance:
-        for piece, losses in _losses(model, pieces(), batch_size):
-            values = losses[~np.isnan(losses)]
-            nats[piece.record] += float(values.sum())
-            scored[piece.record] += len(values)
-            tokens += piece.window.length
-            advance(len(losses))
-    rows = zip(names, lengths, scored, nats, strict=True)
-    records = tuple(RecordScore(name=n, length=length, bases_scored=s, nats=x) for n, length, s, x in rows)
-    score = Score(
-        model=name,
-        source=source,
-        split=split,
-        parameters=model.num_parameters(),
-        dtype=str(model.dtype).removeprefix("torch."),
-        context_length=context_length,
-        stride=stride,
-        tokens=tokens,
-        seconds=time.perf_counter() - started,
-        records=records,
-    )
-    if not score.bases_scored:
-        raise InputError("has no base to score", where=source, fix="A record needs two bases, A, C, G or T, at least.")
-    return score
+    @property
+    def unscored(self) -> int:
+        """Predictions before the first that counts."""
+        return self.window.first_target - self.window.start - 1
 
 
-def base_nats(
-    model: "PreTrainedModel",
-    ids: Ids,
-    *,
-    context_length: int | None = None,
-    stride: int | None = None,
-    batch_size: int = 8,
-) -> Nats:
-    """Loss of every base of one sequence in nats, shape [bases]; NaN where it has no score."""
-    context_length, stride = _context(model, context_length, stride)
-    result = np.full(len(ids), np.nan)
-    for piece, losses in _losses(model, _pieces(0, _checked("sequence", ids), context_length, stride), batch_size):
-        result[piece.window.first_target : piece.window.end + 1] = losses
-    return result
-
-
-def _context(model: "PreTrainedModel", context_length: int | None, stride: int | None) -> tuple[int, int]:
-    longest = int(model.config.max_position_embeddings)
-    context_length = context_length or longest
-    if not 1 <= context_length <= longest:
-        raise InputError(f"context length {context_length} is outside [1, {longest}], the model's positions")
-    stride = stride or max(1, context_length // 2)
-    if not 1 <= stride <= context_length:
-        raise InputError(f"stride {stride} is outside [1, {context_length}], the context length")
-    return context_length, stride
-
-
-def _checked(record: str, ids: Ids) -> Ids:
-    strange = not_nucleotides(ids.tobytes().translate(None, _JOINTS))
-    if strange:
-        shown = strange[:10].decode("latin-1")
-        raise InputError(f"has characters that are no nucleotides: {shown!r}", where=f"record {record!r}")
-    return to_upper(ids)
-
-
-def _pieces(record: int, ids: Ids, context_length: int, stride: int) -> Iterator[_Piece]:
-    for window in plan_windows(len(ids), context_length=context_length, stride=stride):
-        yield _Piece(record=record, window=window, ids=ids[window.start : window.end + 1])
-
-
-def _losses(model: "PreTrainedModel", pieces: Iterator[_Piece], batch_size: int) -> Iterator[tuple[_Piece, Nats]]:
-    """Each piece with the nats of its scored targets, shape [end + 1 - first_target], NaN where not A, C, G or T."""
-    while ahead := list(islice(pieces, batch_size * _LOOK_AHEAD)):
+def _batches(model: "PreTrainedModel", pieces: Iterator[_Piece], reading: Reading) -> Iterator[tuple[_Piece, Logs]]:
+    """Each piece with the logs of its scored targets, shape [end + 1 - first_target], NaN where not A, C, G or T."""
+    while ahead := list(islice(pieces, reading.batch_size * _LOOK_AHEAD)):
         ahead.sort(key=lambda piece: piece.window.length, reverse=True)
-        for first in range(0, len(ahead), batch_size):
-            batch = ahead[first : first + batch_size]
-            for piece, losses in zip(batch, _forward(model, batch), strict=True):
-                new = losses[piece.window.first_target - piece.window.start - 1 :]
-                targets = piece.ids[len(piece.ids) - len(new) :]
-                if not np.isfinite(new).all():
-                    raise InputError("the model's loss is not a number", fix="Score in float32, or check the weights.")
-                yield piece, np.where(is_unambiguous(targets), new, np.nan)
+        for first in range(0, len(ahead), reading.batch_size):
+            batch = ahead[first : first + reading.batch_size]
+            for piece, logs in zip(batch, _forward(model, batch, reading.acgt_only), strict=True):
+                targets = piece.ids[len(piece.ids) - len(logs) :]
+                scored = is_unambiguous(targets)
+                if not np.isfinite(logs[scored]).all():
+                    raise InputError("a log-probability is not a number", fix="Use float32, or check the weights.")
+                yield piece, np.where(scored, logs, np.float32(np.nan))
 
 
-def _forward(model: "PreTrainedModel", batch: list[_Piece]) -> list[Nats]:
-    """The nats of every target of each piece, shapes [length]."""
+def _forward(model: "PreTrainedModel", batch: list[_Piece], acgt_only: bool) -> list[Logs]:
+    """The logs of the scored targets of each piece."""
     import torch
 
-    width = max(len(piece.ids) for piece in batch)
-    tokens = np.full((len(batch), width), PAD.id, dtype=np.int64)
-    for row, piece in enumerate(batch):
-        tokens[row, : len(piece.ids)] = piece.ids
-    tokens_BT = torch.from_numpy(tokens).to(model.device)  # noqa: N806
+    tokens = to_tensor(model, [piece.ids for piece in batch])
+    skipped = min(piece.unscored for piece in batch)
     with torch.inference_mode():
-        logits_BSV = model(input_ids=tokens_BT[:, :-1], use_cache=False).logits.float()  # noqa: N806
-        losses_BS = torch.nn.functional.cross_entropy(  # noqa: N806
-            logits_BSV.flatten(0, 1), tokens_BT[:, 1:].flatten(), reduction="none"
-        ).view(len(batch), width - 1)
-    losses = losses_BS.double().cpu().numpy()
-    return [losses[row, : piece.window.length] for row, piece in enumerate(batch)]
+        hidden = hidden_states(model, tokens[:, :-1])[:, skipped:]
+        logs = target_log_probabilities(model, hidden, tokens[:, skipped + 1 :], acgt_only=acgt_only).cpu().numpy()
+    return [logs[row, p.unscored - skipped : p.window.length - skipped] for row, p in enumerate(batch)]

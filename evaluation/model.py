@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conduct.errors import InputError, nearest
 from configs.llama import parse_architecture
+from evaluation.attention import use_attention
 from tokenizer.huggingface import validate_tokenizer
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def load_model(directory: Path, dtype: str = "float32", *, device: str | None = 
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
+            attn_implementation="sdpa",  # over what the config asks for; ours takes its place below
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
@@ -52,6 +53,7 @@ def load_model(directory: Path, dtype: str = "float32", *, device: str | None = 
             f"cannot be loaded as a causal language model ({error})", where=directory, fix=_EXPORT
         ) from error
     _check_weights(directory, info)
+    use_attention(model)
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
 
 

@@ -13,6 +13,7 @@ from conduct.errors import InputError
 from evaluation.baseline import Baselines, markov_baselines
 from evaluation.corpus_view import view_corpus
 from evaluation.figures import UNIFORM_BITS, baseline_bars, loss_curve
+from evaluation.model_card import write_model_card
 from evaluation.run_log import RunLog, read_run_log
 from evaluation.score import Score, read_score
 from evaluation.tiles import costs, count_records, headline, set_name
@@ -24,11 +25,20 @@ SHOWN_RECORDS = 15
 _PACKAGES = ("genomic-llama", "torch", "nemo-toolkit", "megatron-core", "transformers", "numpy", "matplotlib")
 
 
-def build_report(run: Path, corpus: Path, score: Path, out: Path, *, entropy_floor: float | None = None) -> None:
+def build_report(
+    run: Path,
+    corpus: Path,
+    score: Path,
+    out: Path,
+    *,
+    entropy_floor: float | None = None,
+    model_card: Path | None = None,
+) -> None:
     """Write `out`, an HTML file, about the run in directory `run`, trained on `corpus` and scored in `score`.
 
     `entropy_floor` is the entropy of the source in bits per base, where it is known (a made-up genome). Markov chains
-    are fitted here. Errors: `InputError` for inputs that are missing, broken, or not of one another.
+    are fitted here. `model_card`: a Markdown file to write about the model. Errors: `InputError` for inputs that are
+    missing, broken, or not of one another.
     """
     from markupsafe import Markup
 
@@ -55,7 +65,9 @@ def build_report(run: Path, corpus: Path, score: Path, out: Path, *, entropy_flo
         "versions": [("Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"), *_versions()],
         "config": log.config,
     }
-    write_page(Path(__file__).with_name("report.html.j2"), page, out)
+    write_page(Path(__file__).parent / "templates" / "report.html.j2", page, out)
+    if model_card is not None:
+        write_model_card(model_card, log=log, corpus=corpus, score=result, baselines=baselines)
 
 
 def _subtitle(score: Score) -> str:

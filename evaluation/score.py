@@ -9,12 +9,15 @@ from conduct.atomic import atomic_file
 from conduct.errors import InputError
 from corpus.typed_json import from_json, to_json
 
-FORMAT = "genomic-llama score 1"
+FORMAT = "genomic-llama score 2"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordScore:
-    """One record. `length` in bases; `bases_scored` of them were A, C, G or T targets; `nats` is their summed loss."""
+    """One record. `length` in bases; `bases_scored` were A, C, G or T targets; `nats` is their summed loss.
+
+    Where both strands were read, each counts: `bases_scored` is up to twice `length`.
+    """
 
     name: str
     length: int
@@ -31,13 +34,18 @@ class RecordScore:
 class Score:
     """A model's likelihood of a set of records.
 
-    `source` is the FASTA file, or the corpus directory with its `split`; `tokens` is what the model was run on, with
-    overlaps and without padding, in `seconds` of wall time.
+    `source` is the FASTA file, with the BED file of `regions` in it and `flank` bases of context before each, or the
+    corpus directory with its `split`. `strand` is forward, reverse or both; `alphabet` is all (256 ids share the
+    probability) or acgt. `tokens` is what the model was run on, with overlaps and without padding, in `seconds`.
     """
 
     model: str
     source: str
     split: str | None
+    regions: str | None
+    flank: int
+    strand: str
+    alphabet: str
     parameters: int
     dtype: str
     context_length: int

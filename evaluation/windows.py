@@ -25,8 +25,8 @@ class Window:
         return self.end - self.start
 
 
-def plan_windows(length: int, *, context_length: int, stride: int) -> Iterator[Window]:
-    """Windows over a sequence of `length` bases: targets 1 to length - 1, each in one window.
+def plan_windows(length: int, *, context_length: int, stride: int, first: int = 1) -> Iterator[Window]:
+    """Windows over a sequence of `length` bases: targets `first` to length - 1, each in one window.
 
     A target has at least `context_length - stride` bases to its left in its window, or all that there are. All
     windows of a sequence longer than the context have `context_length` inputs: the last one is moved left to fit.
@@ -35,8 +35,9 @@ def plan_windows(length: int, *, context_length: int, stride: int) -> Iterator[W
     """
     if not 1 <= stride <= context_length:
         raise ValueError(f"stride {stride} is outside [1, context length {context_length}]")
-    last, first_target, end = length - 1, 1, 0
+    last, first_target = length - 1, max(1, first)
+    end = max(context_length, first_target + stride - 1)
     while first_target <= last:
-        end = min(end + (stride if end else context_length), last)
+        end = min(end, last)
         yield Window(start=max(0, end - context_length), end=end, first_target=first_target)
-        first_target = end + 1
+        first_target, end = end + 1, end + stride

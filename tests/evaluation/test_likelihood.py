@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scored import base_nats, score_records
 
 from conduct.errors import InputError
-from evaluation.documents import read_corpus_split
-from evaluation.likelihood import base_nats, score_records
+from evaluation.regions import read_regions
 from evaluation.score import read_score, write_score
 from tokenizer.sequence import encode
 
@@ -55,7 +55,7 @@ def test_batch_size_order_and_padding_do_not_matter(tiny_model: Any) -> None:
     documents = _documents()
     expected = {name: base_nats(tiny_model, ids, batch_size=1) for name, ids in documents}
     for batch_size, order in ((1, 1), (3, 1), (64, 1), (64, -1)):
-        score = score_records(tiny_model, documents[::order], name="tiny", source="made up", batch_size=batch_size)
+        score = score_records(tiny_model, documents[::order], source="made up", batch_size=batch_size)
         assert [record.name for record in score.records] == [name for name, _ in documents[::order]]
         for record in score.records:
             values = expected[record.name][~np.isnan(expected[record.name])]
@@ -66,14 +66,14 @@ def test_batch_size_order_and_padding_do_not_matter(tiny_model: Any) -> None:
 def test_every_acgt_base_but_the_first_is_scored_once(tiny_model: Any) -> None:
     documents = _documents(5)
     for stride in (1, 5, 12, 24):
-        score = score_records(tiny_model, documents, name="tiny", source="made up", stride=stride)
+        score = score_records(tiny_model, documents, source="made up", stride=stride)
         for record, (_, ids) in zip(score.records, documents, strict=True):
             assert record.length == len(ids)
             assert record.bases_scored == sum(chr(base) in "ACGTacgt" for base in ids[1:])
 
 
 def test_totals_are_weighted_by_base(tiny_model: Any) -> None:
-    score = score_records(tiny_model, _documents(), name="tiny", source="made up")
+    score = score_records(tiny_model, _documents(), source="made up")
     nats = sum(record.nats for record in score.records)
     assert score.bits_per_base == pytest.approx(nats / np.log(2) / score.bases_scored, rel=1e-12)
     assert score.perplexity == pytest.approx(np.exp(nats / score.bases_scored), rel=1e-12)
@@ -99,15 +99,15 @@ def test_log_softmax_of_a_bf16_model_is_fp32(tiny_model: Any) -> None:
 
 
 def test_a_score_survives_its_file(tiny_model: Any, tmp_path: Path, corpus: Path) -> None:
-    documents = read_corpus_split(corpus, "test")
-    score = score_records(tiny_model, documents, name="tiny", source=str(corpus), split="test")
+    documents = read_regions(corpus, split="test")
+    score = score_records(tiny_model, documents, source=str(corpus), split="test")
     write_score(score, tmp_path / "score.json")
     assert read_score(tmp_path / "score.json") == score
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ("[]", "not a score"), ('{"format": "genomic-llama score 1"}', "score.json")],
+    [("{", "not JSON"), ("[]", "not a score"), ('{"format": "genomic-llama score 2"}', "score.json")],
 )
 def test_a_broken_score_file_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "score.json").write_text(content)
@@ -117,9 +117,9 @@ def test_a_broken_score_file_is_named(tmp_path: Path, content: str, message: str
 
 def test_what_cannot_be_scored_is_refused(tiny_model: Any) -> None:
     with pytest.raises(InputError, match=r"'protein'.*no nucleotides"):
-        score_records(tiny_model, [("protein", encode("MLEQ"))], name="t", source="s")
+        score_records(tiny_model, [("protein", encode("MLEQ"))], source="s")
     with pytest.raises(InputError, match="no base to score"):
-        score_records(tiny_model, [("one", encode("A"))], name="t", source="s")
+        score_records(tiny_model, [("one", encode("A"))], source="s")
     with pytest.raises(InputError, match="context length 25"):
         base_nats(tiny_model, encode("ACGT"), context_length=25)
     with pytest.raises(InputError, match="stride"):

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scored import score_records
 
 from conduct.errors import InputError
 from corpus.readers.fasta import read_fasta
 from evaluation import kmers
-from evaluation.documents import read_corpus_split
 from evaluation.kmers import MAX_ORDER, count_kmers
-from evaluation.likelihood import score_records
 from evaluation.markov import best_markov, log_probabilities, score_markov
+from evaluation.regions import read_regions
 from tokenizer.sequence import encode
 
 ORDERS = range(MAX_ORDER + 1)
@@ -63,11 +63,11 @@ def test_the_chains_agree_with_a_plain_loop(
 
 
 def test_all_orders_and_the_model_score_the_same_bases(corpus: Path, tiny_model: Any) -> None:
-    model = score_records(tiny_model, read_corpus_split(corpus, "test"), name="tiny", source="corpus")
-    training, held_out = (count_kmers(ids for _, ids in read_corpus_split(corpus, s)) for s in ("train", "test"))
+    model = score_records(tiny_model, read_regions(corpus, split="test"))
+    training, held_out = (count_kmers(r.ids for r in read_regions(corpus, split=s)) for s in ("train", "test"))
     assert {score.bases_scored for score in score_markov(training, held_out)} == {model.bases_scored}
-    for record, (_, ids) in zip(model.records, read_corpus_split(corpus, "test"), strict=True):
-        assert count_kmers([ids]).targets == record.bases_scored
+    for record, region in zip(model.records, read_regions(corpus, split="test"), strict=True):
+        assert count_kmers([region.ids]).targets == record.bases_scored
 
 
 def test_probabilities_sum_to_one_and_none_is_zero(genome: dict[str, bytes]) -> None:

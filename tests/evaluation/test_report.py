@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scored import score_records
 
 from conduct.errors import InputError
 from evaluation.baseline import markov_baselines
-from evaluation.documents import read_corpus_split, read_fasta_documents
-from evaluation.likelihood import score_records
+from evaluation.regions import read_regions
 from evaluation.report import build_report
 from evaluation.score import Score, read_score, write_score
 
@@ -43,7 +43,7 @@ class _Page(HTMLParser):
 @pytest.fixture(scope="module")
 def score_file(tiny_model: Any, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scored") / "score.json"
-    documents = read_corpus_split(corpus, "test")
+    documents = read_regions(corpus, split="test")
     write_score(score_records(tiny_model, documents, name="tiny", source="corpus", split="test"), path)
     return path
 
@@ -111,7 +111,7 @@ def test_nothing_is_loaded_and_no_script_runs(
 def test_hostile_texts_are_escaped(tiny_model: Any, corpus: Path, write_run: WriteRun, tmp_path: Path) -> None:
     fasta = tmp_path / "strange.fa"
     fasta.write_text(f">{HOSTILE}\nACGTTGCAACGT\n")
-    documents = read_fasta_documents(fasta)
+    documents = read_regions(fasta)
     write_score(score_records(tiny_model, documents, name=HOSTILE, source=str(fasta)), tmp_path / "score.json")
     run = write_run("<b>run", config=f"note: |\n  </pre>{HOSTILE}\n")
     build_report(run, corpus, tmp_path / "score.json", tmp_path / "report.html")
@@ -139,7 +139,7 @@ def test_a_score_on_the_training_split_is_called_that(
     corpus: Path, tiny_model: Any, write_run: WriteRun, tmp_path: Path
 ) -> None:
     score: Score = score_records(
-        tiny_model, read_corpus_split(corpus, "train"), name="tiny", source="corpus", split="train"
+        tiny_model, read_regions(corpus, split="train"), name="tiny", source="corpus", split="train"
     )
     write_score(score, tmp_path / "score.json")
     build_report(write_run(), corpus, tmp_path / "score.json", tmp_path / "report.html")

@@ -1,0 +1,194 @@
+"""Speed and agreement of evaluation against the usual ways, on the same model, work and machine, in turns.
+
+python -m benchmarks.evaluation [--rounds 3] [--threads 1] [--trained demo/model --genome demo/genome.fa]
+
+Variants: the peer is the way of Evo 2's BRCA1 notebook: every distinct window scored whole, one by one or in batches,
+and the mean log-probability compared. It is run twice: as the notebook does, with each distinct reference window
+scored once, and with a reference window scored for every variant. Agreement is against fp64 on the CPU.
+"""
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from corpus.readers.fasta import read_fasta
+from evaluation.attention import use_attention
+from evaluation.likelihood import base_log_probabilities, plan_reading
+from evaluation.model import load_model
+from evaluation.variants.alleles import SCORED, Allele
+from evaluation.variants.effects import variant_effects
+from evaluation.variants.vcf import VcfRecord
+from evaluation.variants.windows import Placement, Strand, place
+from tokenizer.sequence import Ids, encode
+
+LENGTH = 8192
+
+
+def main() -> None:
+    """Print a table of ratios."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--trained", type=Path, help="an export of a trained model, for the agreement")
+    options.add_argument("--genome", type=Path, help="sequence like what that model was trained on, FASTA")
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
+    ours, peer = _models()
+    print(f"{ours.num_parameters():,} parameters, fp32, {given.threads} thread(s), torch {torch.__version__}")
+    contig = encode("".join(np.random.default_rng(0).choice(list("ACGT"), size=40_000)))
+    for name, downstream, grid, sites, alternatives in (
+        ("as for BRCA1: 3 alternatives a site, each site its own centred window", 4096, 1, 2, 3),
+        ("centred windows on a grid of 512, one alternative a site", 4096, 512, 6, 1),
+        ("1024 bases downstream, grid of 128, one alternative a site", 1024, 128, 6, 1),
+    ):
+        print(f"\n{name}", flush=True)
+        placement = Placement(length=LENGTH, downstream=downstream, grid=grid)
+        _variants(ours, peer, contig, _snvs(contig, sites, alternatives), placement, given.rounds)
+    print("\nscore, 6 sequences of 8,192 bases: tokens a second against a loop of transformers forward passes")
+    _score(ours, peer, contig, given.rounds)
+    _agreement(ours, peer, contig, 1024)
+    if given.trained:
+        model = load_model(given.trained, device="cpu")
+        plain = copy.deepcopy(model)
+        plain.set_attn_implementation("sdpa")
+        longest = next(iter(read_fasta(given.genome))).sequence
+        print(f"\ntrained model {given.trained}", end="")
+        _agreement(model, plain, encode(longest), min(1024, int(model.config.max_position_embeddings)))
+
+
+def _variants(ours: Any, peer: Any, contig: Ids, alleles: list[Allele], placement: Placement, rounds: int) -> None:
+    ways: dict[str, Callable[[], list[float]]] = {
+        f"{name}, batches of {size}": partial(_notebook, peer, contig, alleles, placement, size, distinct)
+        for name, distinct in (("distinct windows once", True), ("both windows for every variant", False))
+        for size in (1, 4)
+    }
+    times, results = _in_turns({"ours": partial(_ours, ours, contig, alleles, placement), **ways}, rounds)
+    print(f"  ours: {len(alleles) / statistics.median(times['ours']):.2f} variants a processor second")
+    for name in ways:
+        ratio = statistics.median(theirs / own for theirs, own in zip(times[name], times["ours"], strict=True))
+        difference = _most(results["ours"], results[name])
+        print(f"  against {name}: {ratio:.2f} times as fast, scores differ by {difference:.1e} at most", flush=True)
+
+
+def _agreement(ours: Any, peer: Any, contig: Ids, length: int) -> None:
+    alleles = _snvs(contig, 12, 1)
+    placement = Placement(length=length, downstream=length // 2, grid=length // 16)
+    exact = _notebook(copy.deepcopy(peer).double(), contig, alleles, placement, 1, True)
+    signal = float(np.std(exact))
+    print(f"\nagreement with fp64, windows of {length}; the signal is the spread of the deltas, {signal:.1e} a base")
+    for name, model in (("fp32", ours), ("bf16", copy.deepcopy(ours).bfloat16())):
+        found = _ours(model, contig, alleles, placement)
+        rms = float(np.sqrt(np.mean(np.subtract(found, exact) ** 2)))
+        print(f"  {name}: {_most(found, exact):.1e} a base at most; {rms / signal:.1e} of the signal (rms)", flush=True)
+
+
+def _ours(model: Any, contig: Ids, alleles: list[Allele], placement: Placement) -> list[float]:
+    found = variant_effects(model, alleles, {"c": contig}, placement, readings=(False,), batch_size=8)
+    return [effect.mean for some in found for effect in some if effect]
+
+
+def _score(ours: Any, peer: Any, contig: Ids, rounds: int) -> None:
+    sequences = [contig[start : start + LENGTH] for start in range(0, 6 * 5000, 5000)]
+    reading = plan_reading(ours, batch_size=1)
+
+    def mine() -> float:
+        return sum(
+            float(np.nansum(one.logs)) for one in base_log_probabilities(ours, ((s, 0) for s in sequences), reading)
+        )
+
+    def loop(size: int) -> float:
+        total = 0.0
+        for first in range(0, len(sequences), size):
+            total += float(_whole(peer, sequences[first : first + size]).sum())
+        return total
+
+    ways: dict[str, Callable[[], object]] = {f"batches of {size}": partial(loop, size) for size in (1, 2, 6)}
+    times, _ = _in_turns({"ours": mine, **ways}, rounds)
+    for name in ways:
+        ratio = statistics.median(theirs / own for theirs, own in zip(times[name], times["ours"], strict=True))
+        print(f"  against {name}: {ratio:.2f} times as fast")
+
+
+def _notebook(
+    model: Any, contig: Ids, alleles: list[Allele], placement: Placement, batch_size: int, distinct: bool
+) -> list[float]:
+    """Mean log-probability of the alternative's window minus that of the reference's."""
+    strand = Strand(contig=contig, reverse=False)
+    placed = [place(allele, number, strand, placement) for number, allele in enumerate(alleles)]
+    windows: list[Ids] = []
+    index: dict[object, int] = {}
+    for one in placed:
+        key = one.key if distinct else one.allele
+        if key not in index:
+            index[key] = len(windows)
+            windows.append(strand.slice(one.key.start, one.key.end))
+    first = len(windows)
+    windows += [one.ids for one in placed]
+    means: list[float] = []
+    for start in range(0, len(windows), batch_size):
+        means += _whole(model, windows[start : start + batch_size]).mean(dim=1).tolist()
+    return [means[first + n] - means[index[one.key if distinct else n]] for n, one in enumerate(placed)]
+
+
+def _whole(model: Any, windows: list[Ids]) -> torch.Tensor:
+    tokens = torch.from_numpy(np.stack(windows).astype(np.int64))
+    with torch.inference_mode():
+        logits = model(tokens).logits
+        logs = torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
+        return logs[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0].double()
+
+
+def _in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Processor seconds of each way, round by round, so that another's load weighs on all alike; and its results."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    results: dict[str, Any] = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            started = time.process_time()
+            results[name] = way()
+            times[name].append(time.process_time() - started)
+    return times, results
+
+
+def _snvs(contig: Ids, sites: int, alternatives: int) -> list[Allele]:
+    alleles = []
+    for site in range(sites):
+        position = len(contig) // 2 + 13 * site
+        ref = contig[position : position + 1]
+        others = [base for base in b"ACGT" if base != ref[0]][:alternatives]
+        record = VcfRecord(line=site, contig="c", position=position, id=".", ref=chr(ref[0]), alts=(), fields=())
+        alleles += [Allele(record=record, alt_text="", ref=ref, alt=encode(bytes([b])), status=SCORED) for b in others]
+    return alleles
+
+
+def _models() -> tuple[Any, Any]:
+    """One model of a million parameters twice: with our attention, and as transformers runs it."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=256, hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=LENGTH, bos_token_id=None, initializer_range=0.1,
+        attn_implementation="sdpa",
+    )  # fmt: skip
+    peer = LlamaForCausalLM(config).eval()
+    ours = LlamaForCausalLM(copy.deepcopy(config)).eval()
+    ours.load_state_dict(peer.state_dict())
+    use_attention(ours)
+    return ours, peer
+
+
+def _most(one: list[float], other: list[float]) -> float:
+    return float(np.abs(np.subtract(one, other)).max())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Arguments and options that several commands share."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Dtype(str, Enum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class Strand(str, Enum):
+    forward = "forward"
+    reverse = "reverse"
+    both = "both"
+
+
+class Pooling(str, Enum):
+    mean = "mean"
+    last = "last"
+    max = "max"
+    none = "none"
+
+
+class Head(str, Enum):
+    linear = "linear"
+    mlp = "mlp"
+
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+Model = Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)]
+ModelDtype = Annotated[Dtype, typer.Option("--dtype", help="Number format of the model.")]
+Split = Annotated[str, typer.Option(help="Split of a corpus.")]
+Bed = Annotated[Path | None, typer.Option(help="BED file: only these regions of the FASTA file.", show_default=False)]
+ContextLength = Annotated[
+    int | None, typer.Option(help="Bases of a window.", min=1, show_default="the model's positions")
+]
+Stride = Annotated[
+    int | None,
+    typer.Option(
+        help="Bases by which windows move: each base sees the context less the stride, or more.",
+        min=1,
+        show_default="half the context",
+    ),
+]

@@ -1,0 +1,120 @@
+"""Embeddings as a file: Parquet, a row a sequence or a base; or safetensors. Whole or not at all."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conduct.atomic import atomic_file
+from conduct.errors import InputError
+from conduct.progress import Advance
+from evaluation.embedding import Embedding
+
+SUFFIXES = (".parquet", ".safetensors")
+
+
+def check_embedding_file(path: Path) -> None:
+    """Refuse a suffix before any work. Errors: `InputError`."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError("is no name of an embedding file", where=path, fix=f"End it in {' or '.join(SUFFIXES)}.")
+
+
+def write_embeddings(
+    embeddings: Iterable[Embedding], path: Path, settings: dict[str, str], advance: Advance = lambda _: None
+) -> int:
+    """Write `path`; how many sequences it holds. `settings` go into the file's metadata.
+
+    Parquet streams: name, contig, start, end, embedding; for a base: name, contig, position, base, embedding.
+    safetensors holds one `embeddings` of [sequences, hidden] with the names, as JSON, in its metadata; or, for bases,
+    a tensor of [bases, hidden] for each name; all are in memory until the end.
+    """
+    check_embedding_file(path)
+    with atomic_file(path) as temporary:
+        write = _write_parquet if path.suffix.lower() == ".parquet" else _write_safetensors
+        return write(_told(embeddings, advance), temporary, settings)
+
+
+def _told(embeddings: Iterable[Embedding], advance: Advance) -> Iterator[Embedding]:
+    for one in embeddings:
+        advance(1)
+        yield one
+
+
+def _write_parquet(embeddings: Iterable[Embedding], path: Path, settings: dict[str, str]) -> int:
+    count = 0
+    with _writer(path, settings) as write:
+        for count, one in enumerate(embeddings, start=1):  # noqa: B007
+            write(one)
+    return count
+
+
+@contextmanager
+def _writer(path: Path, settings: dict[str, str]) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    writer: Any = None
+    waiting: list[Embedding] = []
+
+    def flush() -> None:
+        nonlocal writer
+        if waiting:
+            table = _table(waiting).replace_schema_metadata(settings)
+            writer = writer or parquet.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table)
+            waiting.clear()
+
+    def write(one: Embedding) -> None:
+        waiting.append(one)
+        if len(waiting) >= 1000 or one.values.ndim == 2:
+            flush()
+
+    yield write
+    flush()
+    if writer:
+        writer.close()
+
+
+def _table(rows: list[Embedding]) -> Any:
+    import pyarrow as pa
+
+    values = np.concatenate([np.atleast_2d(one.values) for one in rows])
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+    if rows[0].values.ndim == 1:
+        starts = [one.region.start for one in rows]
+        columns = {
+            "name": [one.region.name for one in rows],
+            "contig": [one.region.contig for one in rows],
+            "start": pa.array(starts, pa.int64()),
+            "end": pa.array([start + len(one.region.ids) for start, one in zip(starts, rows, strict=True)], pa.int64()),
+        }
+    else:
+        region = rows[0].region
+        count = len(region.ids)
+        places = np.arange(region.start, region.start + count)
+        letters = list(region.ids.tobytes().decode("latin-1"))
+        minus = region.strand == "-"
+        columns = {
+            "name": [region.name] * count,
+            "contig": [region.contig] * count,
+            "position": pa.array(places[::-1] if minus else places),
+            "base": letters[::-1] if minus else letters,
+        }
+    return pa.table({**columns, "embedding": vectors})
+
+
+def _write_safetensors(embeddings: Iterable[Embedding], path: Path, settings: dict[str, str]) -> int:
+    from safetensors.numpy import save_file
+
+    rows = list(embeddings)
+    names = [one.region.name for one in rows]
+    if rows and rows[0].values.ndim == 2:
+        if len(set(names)) < len(names):
+            raise InputError("two sequences have one name", fix="Name them apart, or write Parquet.")
+        tensors = {one.region.name: np.ascontiguousarray(one.values) for one in rows}
+    else:
+        tensors = {"embeddings": np.stack([one.values for one in rows])}
+    save_file(tensors, path, metadata={**settings, "names": json.dumps(names)})
+    return len(rows)

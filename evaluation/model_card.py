@@ -1,0 +1,59 @@
+"""A model card for a Hugging Face export: what the model is, what it was trained on, and what was measured."""
+
+from pathlib import Path
+from typing import Any
+
+from configs.llama import read_architecture
+from corpus.manifest import Manifest, read_manifest
+from evaluation.baseline import TRAINING_SPLIT, Baselines
+from evaluation.run_log import RunLog
+from evaluation.score import Score
+from pages.page import write_text
+from pages.quantities import duration, exact, short
+
+SHOWN_SOURCES = 20
+
+
+def write_model_card(path: Path, *, log: RunLog, corpus: Path, score: Score, baselines: Baselines) -> None:
+    """Write `path`, Markdown with the front matter of a model hub, about the model that `score` was measured on.
+
+    Errors: `InputError` where that model's config.json or the corpus's manifest cannot be read.
+    """
+    values = _values(log, read_manifest(corpus), score, baselines)
+    write_text(Path(__file__).parent / "templates" / "model_card.md.j2", values, path)
+
+
+def _values(log: RunLog, manifest: Manifest, score: Score, baselines: Baselines) -> dict[str, Any]:
+    architecture = read_architecture(Path(score.model).resolve())
+    training = manifest.split(TRAINING_SPLIT)
+    hidden = max(0, len(manifest.sources) - SHOWN_SOURCES)
+    return {
+        "name": _plain(Path(score.model).resolve().name),
+        "architecture": architecture,
+        "parameters": exact(score.parameters),
+        "short_parameters": short(score.parameters),
+        "steps": exact(log.steps[-1].step),
+        "tokens": short(log.tokens),
+        "time": duration(log.seconds),
+        "training_bases": exact(training.bases) if training else "0",
+        "sources": [(_code(Path(s.path).name), exact(s.bases), s.sha256) for s in manifest.sources[:SHOWN_SOURCES]],
+        "hidden": exact(hidden) if hidden else "",
+        "held_out": _code(score.split or Path(score.source).name),
+        "bits": f"{score.bits_per_base:.4f}",
+        "perplexity": f"{score.perplexity:.3f}",
+        "bases": exact(score.bases_scored),
+        "score": score,
+        "best": baselines.best,
+        "best_bits": f"{baselines.best.bits_per_base:.4f}",
+        "better": score.bits_per_base < baselines.best.bits_per_base,
+        "config": log.config,
+    }
+
+
+def _plain(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._- " else "_" for letter in text)
+
+
+def _code(text: str) -> str:
+    """A code span: no name of a file is taken for markup."""
+    return f"`{text.replace('`', chr(39)).replace(chr(10), ' ')}`"

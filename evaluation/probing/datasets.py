@@ -1,0 +1,111 @@
+"""Labelled sequences as they are published: GUE, the Nucleotide Transformer's tasks, Genomic Benchmarks.
+
+| layout | files of a task's directory |
+| --- | --- |
+| GUE | train.csv, dev.csv (joined to train), test.csv with the columns sequence and label |
+| Nucleotide Transformer | train.fna, test.fna with headers `>name|label`; or train*.parquet, test*.parquet |
+| Genomic Benchmarks | train/CLASS/*.txt, test/CLASS/*.txt, one sequence a file |
+"""
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduct.errors import InputError
+from tokenizer.sequence import Ids, encode, not_nucleotides
+
+Labelled = tuple[str, str]
+"""A sequence and its label."""
+
+_FIX = "Give a directory with train and test as .csv, .fna or .parquet files, or as a folder of folders of .txt files."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One task: sequences and classes, numbered in the order of `classes`."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: tuple[tuple[Ids, int], ...]
+    test: tuple[tuple[Ids, int], ...]
+
+
+def read_task(directory: Path) -> Task:
+    """Read one task, whatever its layout. Errors: `InputError` naming the file for what is no such directory."""
+    if not directory.is_dir():
+        raise InputError("no such directory", where=directory, fix=_FIX)
+    train = [*_part(directory, "train"), *_part(directory, "dev")]
+    test = list(_part(directory, "test"))
+    for name, part in (("train", train), ("test", test)):
+        if not part:
+            raise InputError(f"has no {name} sequences", where=directory, fix=_FIX)
+    classes = tuple(sorted({label for _, label in train}))
+    if len(classes) < 2:
+        raise InputError(f"has one class only, {classes[0]!r}", where=directory, fix=_FIX)
+    if strange := {label for _, label in test} - set(classes):
+        raise InputError(f"the test has a class that train lacks: {min(strange)!r}", where=directory, fix=_FIX)
+    number = {label: index for index, label in enumerate(classes)}
+
+    def encoded(part: list[Labelled]) -> tuple[tuple[Ids, int], ...]:
+        return tuple((_ids(sequence, directory), number[label]) for sequence, label in part)
+
+    return Task(name=directory.name, classes=classes, train=encoded(train), test=encoded(test))
+
+
+def _ids(sequence: str, directory: Path) -> Ids:
+    data = sequence.strip().encode("utf-8", "replace")
+    if not data or not_nucleotides(data):
+        raise InputError(f"has a sequence that is no DNA: {sequence[:30]!r}", where=directory, fix="Leave it out.")
+    return encode(data)
+
+
+def _part(directory: Path, part: str) -> Iterator[Labelled]:
+    for pattern, read in _READERS.items():
+        for path in sorted(directory.glob(pattern.format(part))):
+            yield from read(path)
+
+
+def _csv(path: Path) -> Iterator[Labelled]:
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"sequence", "label"} <= set(rows.fieldnames or ()):
+            raise InputError("lacks the columns sequence and label", where=path, fix=_FIX)
+        for row in rows:
+            yield row["sequence"], row["label"]
+
+
+def _fasta(path: Path) -> Iterator[Labelled]:
+    from corpus.readers.fasta import read_fasta
+
+    for record in read_fasta(path):
+        header = f"{record.name} {record.description}".strip()
+        if "|" not in header:
+            problem = f"the header {header!r} has no label"
+            raise InputError(problem, where=path, fix="The label comes last, after a |.")
+        yield record.sequence.decode(), header.rpartition("|")[2].strip()
+
+
+def _parquet(path: Path) -> Iterator[Labelled]:
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        table = parquet.read_table(path, columns=["sequence", "label"]).to_pydict()
+    except (ArrowInvalid, KeyError) as error:
+        raise InputError(f"cannot be read ({error})", where=path, fix=_FIX) from error
+    if set(table) != {"sequence", "label"}:
+        raise InputError("lacks the columns sequence and label", where=path, fix=_FIX)
+    yield from zip(table["sequence"], map(str, table["label"]), strict=True)
+
+
+def _folders(path: Path) -> Iterator[Labelled]:
+    for file in sorted(path.glob("*/*.txt")):
+        yield file.read_text("utf-8"), file.parent.name
+
+
+_READERS: dict[str, Callable[[Path], Iterator[Labelled]]] = {
+    "{}.csv": _csv,
+    "{}.f*a": _fasta,
+    "{}*.parquet": _parquet,
+    "{}": lambda path: _folders(path) if path.is_dir() else iter(()),
+}

@@ -1,0 +1,138 @@
+"""Heads fitted on features of sequences and measured on the test set: MCC and AUROC over seeds."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conduct.progress import progress_bar
+from evaluation.embedding import embed_regions
+from evaluation.likelihood import Reading
+from evaluation.probing.datasets import Task
+from evaluation.regions import Region
+from tokenizer.sequence import Ids, reverse_complement, to_upper
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Features = npt.NDArray[np.float32]
+
+HEADS = ("linear", "mlp")
+KMERS = (3, 5)  # lengths whose counts are the baselines
+FOLDS = 5
+STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the L2 penalty, chosen by cross-validation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A head on features, over seeds: means and standard deviations. `validation_mcc` is of the cross-validation."""
+
+    task: str
+    features: str
+    head: str
+    seeds: int
+    mcc: float
+    mcc_sd: float
+    auroc: float
+    auroc_sd: float
+    validation_mcc: float
+
+
+def probe_task(
+    model: "PreTrainedModel",
+    task: Task,
+    reading: Reading,
+    *,
+    heads: Sequence[str],
+    layer: int,
+    pooling: str,
+    seeds: int,
+) -> list[Measured]:
+    """Each head on the model's embeddings, and a linear head on counts of k-mers, which the model has to beat."""
+    labels = [np.array([label for _, label in part]) for part in (task.train, task.test)]
+    embedded = [_embed(model, part, reading, layer, pooling, task.name) for part in (task.train, task.test)]
+    plans = [(f"layer {layer}, {pooling}", head, embedded) for head in heads]
+    for k in KMERS:
+        plans.append((f"{k}-mers", "linear", [count_words([ids for ids, _ in p], k) for p in (task.train, task.test)]))
+    results = []
+    with progress_bar(f"Fitting {task.name}", total=len(plans) * seeds, unit=" fits") as advance:
+        for name, head, (train, test) in plans:
+            runs = []
+            for seed in range(seeds):
+                runs.append(_fit(head, train, labels[0], test, labels[1], seed))
+                advance(1)
+            mcc, auroc, validation = zip(*runs, strict=True)
+            results.append(
+                Measured(
+                    task=task.name,
+                    features=name,
+                    head=head,
+                    seeds=seeds,
+                    mcc=statistics.fmean(mcc),
+                    mcc_sd=statistics.pstdev(mcc),
+                    auroc=statistics.fmean(auroc),
+                    auroc_sd=statistics.pstdev(auroc),
+                    validation_mcc=statistics.fmean(validation),
+                )
+            )
+    return results
+
+
+def count_words(sequences: Sequence[Ids], k: int) -> Features:
+    """Share of each k-mer and its reverse complement, both strands together, [sequences, 4**k]; others are left out."""
+    codes = np.full(256, 4**k, dtype=np.int64)
+    codes[list(b"ACGT")] = range(4)
+    rows = np.zeros((len(sequences), 4**k), dtype=np.float32)
+    for row, ids in enumerate(sequences):
+        for strand in (ids, reverse_complement(ids)):
+            digits = codes[to_upper(strand)]
+            words = sum(digits[i : len(digits) - k + 1 + i] * 4 ** (k - 1 - i) for i in range(k))
+            known = np.asarray(words)[np.asarray(words) < 4**k]
+            rows[row] += np.bincount(known, minlength=4**k)
+        rows[row] /= max(1.0, float(rows[row].sum()))
+    return rows
+
+
+def _embed(
+    model: "PreTrainedModel", part: Sequence[tuple[Ids, int]], reading: Reading, layer: int, pooling: str, name: str
+) -> Features:
+    regions = (Region(name=str(number), ids=ids) for number, (ids, _) in enumerate(part))
+    with progress_bar(f"Embedding {name}", total=len(part), unit=" sequences") as advance:
+        rows = []
+        for one in embed_regions(model, regions, reading, layer=layer, pooling=pooling):
+            rows.append(one.values)
+            advance(1)
+    return np.stack(rows)
+
+
+def _fit(head: str, train: Features, labels: Any, test: Features, truth: Any, seed: int) -> tuple[float, float, float]:
+    """MCC and AUROC on the test set, and the MCC of the cross-validation that chose the settings."""
+    from sklearn.metrics import matthews_corrcoef, roc_auc_score
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    folds = min(FOLDS, int(np.bincount(labels).min()))
+    estimator, grid = _head(head, seed)
+    search = GridSearchCV(
+        estimator, grid, scoring="matthews_corrcoef", error_score="raise",
+        cv=StratifiedKFold(max(2, folds), shuffle=True, random_state=seed),
+    )  # fmt: skip
+    search.fit(train, labels)
+    chances = search.predict_proba(test)
+    auroc = roc_auc_score(truth, chances[:, 1] if chances.shape[1] == 2 else chances, multi_class="ovr")
+    return float(matthews_corrcoef(truth, search.predict(test))), float(auroc), float(search.best_score_)
+
+
+def _head(head: str, seed: int) -> tuple[Any, dict[str, list[Any]]]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if head == "linear":
+        classifier = LogisticRegression(max_iter=2000, random_state=seed)
+        return make_pipeline(StandardScaler(), classifier), {"logisticregression__C": list(STRENGTHS)}
+    classifier = MLPClassifier(hidden_layer_sizes=(128,), early_stopping=True, max_iter=200, random_state=seed)
+    return make_pipeline(StandardScaler(), classifier), {"mlpclassifier__alpha": [1e-4, 1e-2]}

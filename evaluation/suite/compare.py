@@ -1,0 +1,67 @@
+"""Several models on one suite, side by side: rows of metrics, columns of models, and a curve over training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.suite.result import Evaluation, Metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One metric across models; None where a model has none. `best`: the column of the best value."""
+
+    metric: Metric
+    values: tuple[Metric | None, ...]
+    best: int
+
+
+def labels(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A short name for each: the end of its path, and the step where it is known."""
+    ends = [evaluation.model.rstrip("/").split("/")[-1] for evaluation in evaluations]
+    if len(set(ends)) < len(ends):
+        ends = ["/".join(evaluation.model.rstrip("/").split("/")[-2:]) for evaluation in evaluations]
+    return [
+        end if one.step is None or str(one.step) in end else f"{end}, step {one.step:,}"
+        for end, one in zip(ends, evaluations, strict=True)
+    ]
+
+
+def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
+    """The rows, in the order of the suite."""
+    tables = [{metric.key: metric for metric in evaluation.metrics} for evaluation in evaluations]
+    keys = dict.fromkeys(key for table in tables for key in table)
+    rows = []
+    for key in keys:
+        values = tuple(table.get(key) for table in tables)
+        present = [(index, one) for index, one in enumerate(values) if one is not None]
+        sign = -1 if present[0][1].better == "lower" else 1
+        best = max(present, key=lambda pair: sign * pair[1].value)[0]
+        rows.append(Row(metric=present[0][1], values=values, best=best))
+    return rows
+
+
+def by_training(evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluation]]:
+    """Evaluations with their place on the axis: the step where all have one of their own, their order otherwise.
+
+    Those of unknown step come last.
+    """
+    ordered = sorted(evaluations, key=lambda one: (one.step is None, one.step or 0))
+    known = {one.step for one in ordered if one.step is not None}
+    places = [one.step or 0 for one in ordered] if len(known) == len(ordered) else range(1, len(ordered) + 1)
+    return [(float(place), one) for place, one in zip(places, ordered, strict=True)]
+
+
+def format_comparison(evaluations: Sequence[Evaluation]) -> str:
+    """The comparison as text; the best model of a row has a star."""
+    head = ["task", "metric", "baseline", *labels(evaluations)]
+    lines = [head]
+    for row in compare(evaluations):
+        one = row.metric
+        baseline = "" if one.baseline is None else f"{one.baseline:.4f} {one.baseline_name}"
+        values = [
+            "" if value is None else f"{value.value:.4f}{'*' if index == row.best and len(row.values) > 1 else ''}"
+            for index, value in enumerate(row.values)
+        ]
+        lines.append([f"{one.name} {one.part}".strip(), one.metric, baseline, *values])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,0 +1,108 @@
+"""What a suite may say: the tasks of a YAML file, each with its type and unit. An unknown key is an error."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import MISSING
+
+from conduct.errors import InputError
+
+
+@dataclass
+class LikelihoodTask:
+    """Bits per base of sequence, against a uniform guess and Markov chains."""
+
+    name: str = MISSING
+    source: str = MISSING  # FASTA file, or directory of a prepared corpus
+    split: str = "validation"  # of a corpus
+    fitted_on: str | None = None  # FASTA file or corpus (its training split) for the chains; null: the source's corpus
+    context_length: int | None = None  # bases; null: the model's positions
+    stride: int | None = None  # bases; null: half the context
+
+
+@dataclass
+class VariantTask:
+    """Discrimination of labelled variants by their effect."""
+
+    name: str = MISSING
+    genome: str = MISSING  # FASTA file
+    vcf: str = MISSING
+    label: str = MISSING  # INFO key
+    positive: list[str] = field(default_factory=lambda: ["1"])
+    negative: list[str] = field(default_factory=list)  # empty: all other values
+    by: str | None = None  # INFO key of classes
+    window: int = 8192  # bases; cut to the model's positions
+    downstream: int | None = None  # bases; null: half the window
+    grid: int | None = None  # bases; null: a sixteenth of the window
+    strand: str = "both"
+
+
+@dataclass
+class ProbeTask:
+    """Heads on embeddings of labelled sequences."""
+
+    name: str = MISSING
+    directory: str = MISSING
+    layer: int = -1
+    pooling: str = "mean"
+    heads: list[str] = field(default_factory=lambda: ["linear"])
+    seeds: int = 5
+
+
+@dataclass
+class RecallTask:
+    """A made-up needle that comes again after a distance: does the model copy it?"""
+
+    name: str = "recall"
+    distances: list[int] = field(
+        default_factory=lambda: [128, 256, 512, 1024, 2048, 4096, 8000]
+    )  # bases; those that fit
+    samples: int = 32
+    seed: int = 0
+
+
+@dataclass
+class Suite:
+    """All tasks of a file."""
+
+    likelihood: list[LikelihoodTask] = field(default_factory=list)
+    variants: list[VariantTask] = field(default_factory=list)
+    probes: list[ProbeTask] = field(default_factory=list)
+    recall: list[RecallTask] = field(default_factory=list)
+    batch_size: int = 8
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a YAML file. Errors: `InputError` for an unknown key, a value of the wrong type, or one that is missing."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    try:
+        given = OmegaConf.create(path.read_text("utf-8"))
+        merged = OmegaConf.merge(OmegaConf.structured(Suite), given)
+        missing = sorted(OmegaConf.missing_keys(merged))
+        if missing:
+            raise InputError(f"no value for {missing[0]}", where=path, fix="Add it.")
+        suite = OmegaConf.to_object(merged)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(str(error).splitlines()[0], where=path, fix=_FIX) from error
+    assert isinstance(suite, Suite)
+    names = [(type(task).__name__, task.name) for task in tasks(suite)]
+    if not names:
+        raise InputError("has no task", where=path, fix=_FIX)
+    if len(set(names)) < len(names):
+        raise InputError("two tasks of a kind have one name", where=path, fix="Name them apart.")
+    return suite
+
+
+def tasks(suite: Suite) -> list[LikelihoodTask | VariantTask | ProbeTask | RecallTask]:
+    """All tasks in the order in which they run."""
+    return [*suite.likelihood, *suite.recall, *suite.variants, *suite.probes]
+
+
+_FIX = "See configs/evaluation/demo.yaml."

@@ -1,0 +1,125 @@
+"""A directory of evaluations: a JSON file a model, and the page that compares them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.suite.compare import Row, by_training, compare, labels
+from evaluation.suite.figures import metric_curve, recall_curve
+from evaluation.suite.result import Evaluation, Metric, read_evaluation
+from pages.page import write_page
+from pages.quantities import duration, exact, short
+
+_TEMPLATE = Path(__file__).parents[1] / "templates" / "evaluation.html.j2"
+
+KINDS = {
+    "likelihood": ("Likelihood", "Bits per base of held-out sequence; lower is better, and 2 is a uniform guess."),
+    "recall": ("Recall", "A needle of 64 random bases comes again: what the second copy costs, and how much of it is "
+               "guessed. 2 bits and a quarter are chance: the model does not look that far back."),
+    "variants": ("Variants", "How well minus the change of log-likelihood tells labelled variants apart, with 95% "
+                 "bootstrap intervals; the chance of AUPRC is the share of positives."),
+    "probe": ("Probes", "Heads on frozen embeddings, on the test set; mean over seeds, with one standard deviation "
+              "either way. The baseline is a linear head on counts of k-mers."),
+}  # fmt: skip
+
+
+def result_path(directory: Path, evaluation: Evaluation) -> Path:
+    """The file of a model in `directory`: named after the last two parts of its path."""
+    parts = [part for part in Path(evaluation.model).parts[-2:] if part not in ("/", "..", ".")]
+    return directory / f"{re.sub(r'[^A-Za-z0-9._=-]', '_', '-'.join(parts) or 'model')}.json"
+
+
+def read_directory(directory: Path) -> list[Evaluation]:
+    """Every evaluation in `directory`, along training where that is known. Errors: `InputError` for other files."""
+    found = [read_evaluation(path) for path in sorted(directory.glob("*.json"))]
+    return [evaluation for _, evaluation in by_training(found)]
+
+
+def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Write the comparison as one self-contained HTML page."""
+    rows, names = compare(evaluations), labels(evaluations)
+    shown = [kind for kind in KINDS if any(row.metric.kind == kind for row in rows)]
+    values = {
+        "title": evaluations[0].suite,
+        "subtitle": f"{len(evaluations)} model{'' if len(evaluations) == 1 else 's'} on one suite",
+        "names": names,
+        "tiles": _tiles(evaluations, rows),
+        "sections": [_section(kind, rows, evaluations, names) for kind in shown],
+        "models": [_model(name, one) for name, one in zip(names, evaluations, strict=True)],
+    }
+    write_page(_TEMPLATE, values, path)
+
+
+def _section(kind: str, rows: list[Row], evaluations: Sequence[Evaluation], names: list[str]) -> dict[str, Any]:
+    mine = [row for row in rows if row.metric.kind == kind]
+    title, note = KINDS[kind]
+    figures = []
+    if kind == "recall":
+        figures.append(recall_curve(mine, names))
+    if len(evaluations) > 1:
+        figures += [metric_curve(group, evaluations) for group in _groups(mine)] if kind != "recall" else []
+    return {"title": title, "note": note, "figures": figures, "rows": [_table_row(row) for row in mine]}
+
+
+def _groups(rows: list[Row]) -> list[list[Row]]:
+    """Rows that belong into one figure: the same metric of a kind."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if not row.metric.part or row.metric.kind == "probe":
+            groups.setdefault(row.metric.metric, []).append(row)
+    return list(groups.values())
+
+
+def _table_row(row: Row) -> dict[str, Any]:
+    one = row.metric
+    return {
+        "name": one.name,
+        "part": one.part,
+        "metric": one.metric,
+        "baseline": "" if one.baseline is None else f"{one.baseline:.3f}",
+        "baseline_name": one.baseline_name,
+        "count": exact(one.count),
+        "cells": [_cell(value, index == row.best and len(row.values) > 1) for index, value in enumerate(row.values)],
+    }
+
+
+def _cell(value: Metric | None, best: bool) -> dict[str, Any]:
+    if value is None:
+        return {"value": "none", "interval": "", "best": False, "mood": ""}
+    interval = "" if value.low is None or value.high is None else f"{value.low:.3f} to {value.high:.3f}"
+    return {"value": f"{value.value:.3f}", "interval": interval, "best": best, "mood": "" if beats(value) else "bad"}
+
+
+def beats(metric: Metric) -> bool:
+    """True where the value is better than the baseline, or there is none."""
+    if metric.baseline is None:
+        return True
+    return metric.value < metric.baseline if metric.better == "lower" else metric.value > metric.baseline
+
+
+def _tiles(evaluations: Sequence[Evaluation], rows: list[Row]) -> list[dict[str, str]]:
+    won = sum(any(value is not None and beats(value) for value in row.values) for row in rows)
+    tiles = [
+        {"label": "Better than their baseline", "value": f"{won} of {len(rows)}", "note": "metrics, by the best model"},
+        {
+            "label": "Models",
+            "value": str(len(evaluations)),
+            "note": f"largest {short(max(e.parameters for e in evaluations))} parameters",
+        },
+        {"label": "Time", "value": duration(sum(e.seconds for e in evaluations)), "note": "of all models together"},
+    ]
+    likelihood = next((row for row in rows if row.metric.kind == "likelihood"), None)
+    if likelihood:
+        best = likelihood.values[likelihood.best]
+        assert best is not None
+        note = f"{best.name}; {best.baseline_name} {best.baseline:.3f}"
+        tiles.insert(0, {"label": "Bits per base", "value": f"{best.value:.3f}", "note": note})
+    return tiles
+
+
+def _model(name: str, one: Evaluation) -> dict[str, str]:
+    versions = ", ".join(f"{package} {number}" for package, number in one.versions.items())
+    step = "unknown" if one.step is None else exact(one.step)
+    return {"name": name, "path": one.model, "step": step, "parameters": exact(one.parameters), "dtype": one.dtype,
+            "created": one.created, "versions": versions}  # fmt: skip

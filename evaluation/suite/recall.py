@@ -1,0 +1,82 @@
+"""A needle in random sequence that comes again: bits per base and accuracy of the second copy, by the distance.
+
+::
+
+    needle (64) | random bases | needle again: 16 bases of it as a cue, 48 that count
+    <------ distance --------->
+
+Random bases cost 2 bits each; a model that finds the needle and copies it pays next to nothing for the second copy.
+The softmax is renormalised over A, C, G and T.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from conduct.errors import InputError
+from conduct.progress import progress_bar
+from evaluation.forward import ACGT, hidden_states, log_probabilities
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+NEEDLE, CUE = 64, 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recall:
+    """One distance: `bases` counted, their mean cost and its standard error, and the share right."""
+
+    distance: int
+    bases: int
+    bits: float
+    error: float
+    accuracy: float
+
+
+def fitting(distances: list[int], positions: int) -> list[int]:
+    """The distances for which both copies fit. Errors: `InputError` for none, or one below a needle."""
+    if any(distance < NEEDLE for distance in distances):
+        raise InputError(f"a distance of {min(distances)} is shorter than the needle", fix=f"{NEEDLE} or more.")
+    fit = [distance for distance in sorted(set(distances)) if distance + NEEDLE <= positions]
+    if not fit:
+        raise InputError(f"no distance fits into {positions} positions", fix=f"{NEEDLE} bases must follow it.")
+    return fit
+
+
+def measure_recall(
+    model: "PreTrainedModel", *, distances: list[int], samples: int, seed: int, batch_size: int
+) -> list[Recall]:
+    """Each distance with its own sequences, the same for every model."""
+    import torch
+
+    fit = fitting(distances, int(model.config.max_position_embeddings))
+    found = []
+    with progress_bar("Recall", total=samples * len(fit), unit=" sequences") as advance:
+        for distance in fit:
+            random = np.random.default_rng([seed, distance])
+            filled = random.choice(ACGT, size=(samples, distance))
+            tokens = torch.from_numpy(np.concatenate([filled, filled[:, :NEEDLE]], axis=1)).to(model.device)
+            bits, right = list[npt.NDArray[np.float64]](), 0
+            for first in range(0, samples, batch_size):
+                batch = tokens[first : first + batch_size]
+                with torch.inference_mode():
+                    hidden = hidden_states(model, batch[:, :-1])[:, -(NEEDLE - CUE) :]
+                    logs = log_probabilities(model, hidden, acgt_only=True)
+                    truth = batch[:, -(NEEDLE - CUE) :]
+                    right += int((logs.argmax(-1) == truth).sum())
+                    bits.append(-logs.gather(-1, truth[..., None])[..., 0].double().cpu().numpy() / np.log(2))
+                advance(len(batch))
+            costs = np.concatenate(bits)
+            found.append(
+                Recall(
+                    distance=distance,
+                    bases=costs.size,
+                    bits=float(costs.mean()),
+                    error=float(costs.mean(axis=1).std() / np.sqrt(samples)),
+                    accuracy=right / costs.size,
+                )
+            )
+    return found

@@ -1,0 +1,84 @@
+"""What a model achieved on a suite: rows of one form, and their file."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduct.atomic import atomic_file
+from conduct.errors import InputError
+from corpus.typed_json import from_json, to_json
+
+FORMAT = "genomic-llama evaluation 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One number. `kind`: likelihood, recall, variants or probe; `name`: the task; `part`: what of it, "" for all.
+
+    `low` and `high`: a 95% interval, or a standard deviation either way, where there is one. `better`: lower or higher.
+    `baseline`: the best of what needs no model, and its name. `count`: bases, variants or sequences measured.
+    """
+
+    kind: str
+    name: str
+    part: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    better: str
+    baseline: float | None
+    baseline_name: str
+    count: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What two models' rows of one kind share."""
+        return self.kind, self.name, self.part, self.metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One model on one suite. `step`: optimizer steps of training, where the export tells."""
+
+    model: str
+    step: int | None
+    parameters: int
+    dtype: str
+    suite: str
+    created: str
+    versions: dict[str, str]
+    seconds: float
+    metrics: tuple[Metric, ...]
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write the JSON file, whole or not at all."""
+    with atomic_file(path) as temporary:
+        content = {"format": FORMAT, "evaluation": to_json(evaluation)}
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read what `genomic-llama evaluate` wrote. Errors: `InputError` for a file of another form."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read as JSON ({error})", where=path, fix=_FIX) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InputError(f"is not an evaluation ({FORMAT!r})", where=path, fix=_FIX)
+    return from_json(Evaluation, data.get("evaluation"), str(path))
+
+
+def training_step(model: Path) -> int | None:
+    """The step of the checkpoint that an export was made from, by its name, `step=100`; None where unknown."""
+    try:
+        source = json.loads((model / "conversion.json").read_text("utf-8")).get("source", "")
+    except (OSError, ValueError, AttributeError):
+        source = ""
+    match = re.search(r"step=(\d+)", f"{source} {model}")
+    return int(match[1]) if match else None
+
+
+_FIX = "Write it with `genomic-llama evaluate`."

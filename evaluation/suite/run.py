@@ -1,0 +1,167 @@
+"""The tasks of a suite, run on one model; what each comes to as rows of metrics."""
+
+import time
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conduct.errors import InputError
+from evaluation.baseline import TRAINING_SPLIT
+from evaluation.kmers import KmerCounts, count_kmers
+from evaluation.likelihood import plan_reading
+from evaluation.markov import MAX_TRAINING_BASES, best_markov, score_markov
+from evaluation.probing.datasets import read_task
+from evaluation.probing.probe import HEADS, probe_task
+from evaluation.regions import read_regions
+from evaluation.scoring import STRANDS, Source, score_regions
+from evaluation.suite.config import LikelihoodTask, ProbeTask, RecallTask, Suite, VariantTask, tasks
+from evaluation.suite.recall import measure_recall
+from evaluation.suite.result import Evaluation, Metric, training_step
+from evaluation.variants.labels import ALL, Interval, Labelling
+from evaluation.variants.run import VariantRun, score_variants
+from evaluation.variants.windows import Placement
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+UNIFORM_BITS = 2.0
+
+
+def check_suite(suite: Suite) -> None:
+    """What can be known to be wrong before a model is loaded. Errors: `InputError`."""
+    for task in tasks(suite):
+        paths = [getattr(task, key, None) for key in ("source", "fitted_on", "genome", "vcf", "directory")]
+        for path in filter(None, paths):
+            if not Path(path).exists():
+                raise InputError(f"task {task.name!r} needs {path}, which does not exist", fix="Check the path.")
+    for probe in suite.probes:
+        if strange := set(probe.heads) - set(HEADS):
+            raise InputError(f"task {probe.name!r}: no head {min(strange)!r}", fix=f"Known: {', '.join(HEADS)}.")
+        if probe.pooling not in ("mean", "last", "max"):
+            raise InputError(f"task {probe.name!r}: no pooling {probe.pooling!r}", fix="Known: mean, last, max.")
+    for variant in suite.variants:
+        if variant.strand not in STRANDS:
+            raise InputError(
+                f"task {variant.name!r}: no strand {variant.strand!r}", fix=f"Known: {', '.join(STRANDS)}."
+            )
+
+
+def evaluate_model(model: "PreTrainedModel", directory: Path, suite: Suite, *, name: str) -> Evaluation:
+    """Every task of `suite` on `model`, loaded from `directory`; `name` is the suite's."""
+    started = time.perf_counter()
+    metrics: list[Metric] = []
+    for likelihood in suite.likelihood:
+        metrics += _likelihood(model, directory, likelihood, suite.batch_size)
+    for recall in suite.recall:
+        metrics += _recall(model, recall, suite.batch_size)
+    for variants in suite.variants:
+        metrics += _variants(model, directory, variants, suite.batch_size)
+    for probe in suite.probes:
+        metrics += _probe(model, probe, suite.batch_size)
+    return Evaluation(
+        model=str(directory),
+        step=training_step(directory),
+        parameters=model.num_parameters(),
+        dtype=str(model.dtype).removeprefix("torch."),
+        suite=name,
+        created=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+        versions={package: version(package) for package in ("genomic-llama", "torch", "transformers")},
+        seconds=time.perf_counter() - started,
+        metrics=tuple(metrics),
+    )
+
+
+def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask, batch_size: int) -> list[Metric]:
+    source = Path(task.source)
+    split = task.split if source.is_dir() else None
+    reading = plan_reading(model, context_length=task.context_length, stride=task.stride, batch_size=batch_size)
+    origin = Source(model=str(directory), source=task.source, split=split)
+    score = score_regions(model, read_regions(source, split=split), reading, origin)
+    baseline, baseline_name = UNIFORM_BITS, "uniform guess"
+    if fitted_on := task.fitted_on or (task.source if split else None):
+        best = best_markov(score_markov(_counts(Path(fitted_on), TRAINING_SPLIT), _counts(source, split)))
+        if best.bits_per_base < baseline:
+            baseline, baseline_name = best.bits_per_base, f"Markov, order {best.order}"
+    return [
+        Metric(
+            kind="likelihood", name=task.name, part="", metric="bits per base", value=score.bits_per_base, low=None,
+            high=None, better="lower", baseline=baseline, baseline_name=baseline_name, count=score.bases_scored,
+        )
+    ]  # fmt: skip
+
+
+def _counts(source: Path, split: str | None) -> KmerCounts:
+    regions = read_regions(source, split=split if source.is_dir() else None)
+    return count_kmers((region.ids for region in regions), max_bases=MAX_TRAINING_BASES)
+
+
+def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int) -> list[Metric]:
+    found = measure_recall(
+        model, distances=list(task.distances), samples=task.samples, seed=task.seed, batch_size=batch_size
+    )
+    metrics = []
+    for one in found:
+        place, margin = f"{one.distance} bases apart", 1.96 * one.error
+        low, high = one.bits - margin, one.bits + margin
+        metrics += [
+            Metric(
+                kind="recall", name=task.name, part=place, metric="bits per base", value=one.bits, low=low,
+                high=high, better="lower", baseline=UNIFORM_BITS, baseline_name="chance", count=one.bases,
+            ),
+            Metric(
+                kind="recall", name=task.name, part=place, metric="accuracy", value=one.accuracy, low=None,
+                high=None, better="higher", baseline=0.25, baseline_name="chance", count=one.bases,
+            ),
+        ]  # fmt: skip
+    return metrics
+
+
+def _variants(model: "PreTrainedModel", directory: Path, task: VariantTask, batch_size: int) -> list[Metric]:
+    window = min(task.window, int(model.config.max_position_embeddings))
+    downstream = task.downstream or max(1, window // 2)
+    placement = Placement(length=window, downstream=downstream, grid=task.grid or max(1, min(window // 16, downstream)))
+    run = VariantRun(
+        model=directory, fasta=Path(task.genome), vcf=Path(task.vcf), placement=placement, strand=task.strand,
+        dtype=str(model.dtype).removeprefix("torch."), batch_size=batch_size,
+    )  # fmt: skip
+    labelling = Labelling(
+        key=task.label, positive=tuple(task.positive), negative=tuple(task.negative), by=task.by
+    )  # fmt: skip
+    result = score_variants(model, run, labelling=labelling)
+    rows: list[tuple[str, str, Interval | None, float, int]] = []
+    for one in result.measures:
+        count = one.positives + one.negatives
+        part = "" if one.name == ALL else one.name
+        rows += [(part, "AUROC", one.auroc, 0.5, count), (part, "AUPRC", one.auprc, one.positives / count, count)]
+    return [
+        Metric(
+            kind="variants", name=task.name, part=part, metric=metric, value=found.value, low=found.low,
+            high=found.high, better="higher", baseline=chance, baseline_name="chance", count=count,
+        )
+        for part, metric, found, chance, count in rows
+        if found is not None
+    ]  # fmt: skip
+
+
+def _probe(model: "PreTrainedModel", task: ProbeTask, batch_size: int) -> list[Metric]:
+    labelled, reading = read_task(Path(task.directory)), plan_reading(model, batch_size=batch_size)
+    rows = probe_task(
+        model, labelled, reading, heads=task.heads, layer=task.layer, pooling=task.pooling, seeds=task.seeds
+    )
+    counted = [row for row in rows if row.features.endswith("mers")]
+    metrics = []
+    for row in rows:
+        if row in counted:
+            continue
+        for metric, pick in (("MCC", "mcc"), ("AUROC", "auroc")):
+            best = max(counted, key=lambda one: float(getattr(one, pick)))
+            value, spread = getattr(row, pick), getattr(row, f"{pick}_sd")
+            metrics.append(
+                Metric(
+                    kind="probe", name=task.name, part=row.head, metric=metric, value=value, low=value - spread,
+                    high=value + spread, better="higher", baseline=getattr(best, pick), baseline_name=best.features,
+                    count=len(labelled.test),
+                )
+            )  # fmt: skip
+    return metrics

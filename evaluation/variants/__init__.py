@@ -1,0 +1,1 @@
+"""Effects of variants: VCF in, the change of log-likelihood from the reference to the alternative allele out."""

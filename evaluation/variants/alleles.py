@@ -1,0 +1,52 @@
+"""The alternative alleles of a VCF, one by one, each checked against the genome."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evaluation.variants.vcf import Vcf, VcfRecord, is_sequence
+from tokenizer.sequence import Ids, encode, to_upper
+
+SCORED, MISMATCH, NO_CONTIG, UNSUPPORTED = "scored", "ref_mismatch", "no_contig", "unsupported"
+
+MEANINGS = {
+    SCORED: "scored",
+    MISMATCH: "REF is not what the FASTA file has there",
+    NO_CONTIG: "the contig is not in the FASTA file",
+    UNSUPPORTED: "an allele that is no sequence of A, C, G and T",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allele:
+    """One alternative allele of a record. `ref` and `alt` are upper-case ids; `status` is one of the above."""
+
+    record: VcfRecord
+    alt_text: str
+    ref: Ids
+    alt: Ids
+    status: str
+
+
+def list_alleles(vcf: Vcf, contigs: Mapping[str, Ids]) -> list[Allele]:
+    """Every allele of `vcf`, in order, with the status that its record has against `contigs`."""
+    return [_allele(record, alt, contigs.get(record.contig)) for record in vcf.records for alt in record.alts]
+
+
+def count_statuses(alleles: list[Allele]) -> Counter[str]:
+    """How many alleles have each status."""
+    return Counter(allele.status for allele in alleles)
+
+
+def _allele(record: VcfRecord, alt: str, contig: Ids | None) -> Allele:
+    ref_ids, alt_ids = (to_upper(encode(text.encode("utf-8", "replace"))) for text in (record.ref, alt))
+    status = SCORED
+    if contig is None:
+        status = NO_CONTIG
+    elif not is_sequence(record.ref) or not is_sequence(alt) or b"N" in alt_ids.tobytes():
+        status = UNSUPPORTED
+    else:
+        end = record.position + len(ref_ids)
+        here = to_upper(contig[max(0, record.position) : end]).tobytes()
+        status = SCORED if record.position >= 0 and here == ref_ids.tobytes() else MISMATCH
+    return Allele(record=record, alt_text=alt, ref=ref_ids, alt=alt_ids, status=status)

@@ -1,0 +1,178 @@
+"""What a variant changes in the log-likelihood: one pass a reference window, and only the rest for its alternatives.
+
+Up to the first base that differs, both sequences are the same, so the keys and values of the reference's pass are the
+alternative's too, and so are the log-probabilities. What is left is the part from there on: half a pass for a variant
+in the middle of its window. The differing base's own probability comes from the reference's pass as well.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from conduct.errors import InputError
+from conduct.progress import Advance
+from evaluation.attention import Recorder, SharedPrefix
+from evaluation.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
+from evaluation.variants.alleles import SCORED, Allele
+from evaluation.variants.windows import Alternative, Placement, Strand, WindowKey, place
+from tokenizer.sequence import Ids, is_unambiguous
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+LOOK_AHEAD = 256  # alleles whose windows are compared, so that equal ones are read once
+_SLACK = 64  # bases that a row may read again, so that alternatives with other first bases share a pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """ln P(alternative) - ln P(reference) over the window of each strand that was read; None for the other."""
+
+    forward: "StrandEffect | None"
+    reverse: "StrandEffect | None"
+
+    @property
+    def read(self) -> "list[StrandEffect]":
+        """The strands that were read."""
+        return [one for one in (self.forward, self.reverse) if one is not None]
+
+    @property
+    def delta(self) -> float:
+        """The mean of the strands that were read; below zero, the model prefers the reference."""
+        return sum(one.delta for one in self.read) / len(self.read)
+
+    @property
+    def mean(self) -> float:
+        """`delta` a predicted base, as Evo 2's notebooks give it."""
+        return sum(one.delta / one.targets for one in self.read) / len(self.read)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrandEffect:
+    """Nats, summed over `targets` predicted bases of each sequence."""
+
+    delta: float
+    targets: int
+
+
+def variant_effects(
+    model: "PreTrainedModel",
+    alleles: Sequence[Allele],
+    contigs: Mapping[str, Ids],
+    placement: Placement,
+    *,
+    readings: tuple[bool, ...],
+    batch_size: int,
+    advance: Advance = lambda _: None,
+) -> Iterator[list[Effect | None]]:
+    """Effects in order, in lists of up to `LOOK_AHEAD`; None for an allele that is not to be scored.
+
+    `readings`: False for the forward strand, True for the reverse. `batch_size`: sequences of one forward pass.
+    `advance` is told of alleles done, a part for each strand.
+    """
+    rest = iter(alleles)
+    while ahead := list(islice(rest, LOOK_AHEAD)):
+        found: dict[tuple[int, bool], StrandEffect] = {}
+        for reverse in readings:
+            strands = {name: Strand(contig=ids, reverse=reverse) for name, ids in contigs.items()}
+            all_placed = (
+                place(allele, number, strands[allele.record.contig], placement)
+                for number, allele in enumerate(ahead)
+                if allele.status == SCORED
+            )
+            placed = [one for one in all_placed if len(one.ids) > 1]  # a window of one base has nothing to predict
+            for one, delta in _deltas(model, placed, strands, batch_size):
+                found[one.allele, reverse] = StrandEffect(delta=delta, targets=len(one.ids) - 1)
+                advance(1 / len(readings))
+        yield [_effect(found.get((number, False)), found.get((number, True))) for number in range(len(ahead))]
+
+
+def _effect(forward: StrandEffect | None, reverse: StrandEffect | None) -> Effect | None:
+    return Effect(forward=forward, reverse=reverse) if forward or reverse else None
+
+
+def _deltas(
+    model: "PreTrainedModel", placed: list[Alternative], strands: Mapping[str, Strand], batch_size: int
+) -> Iterator[tuple[Alternative, float]]:
+    """Each with its delta, from reference windows of one length, `batch_size` of them at a time."""
+    windows: dict[WindowKey, list[Alternative]] = {}
+    for one in placed:
+        windows.setdefault(one.key, []).append(one)
+    keys = sorted(windows, key=lambda key: key.end - key.start)
+    while keys:
+        length = keys[0].end - keys[0].start
+        group = [key for key in keys[:batch_size] if key.end - key.start == length]
+        keys = keys[len(group) :]
+        reference = _Reference(
+            model, [strands[key.contig].slice(key.start, key.end) for key in group], [windows[key] for key in group]
+        )
+        yield from reference.deltas(batch_size)
+
+
+class _Reference:
+    """Reference windows of one length, read once, and what their alternatives change."""
+
+    def __init__(self, model: "PreTrainedModel", windows: list[Ids], alternatives: list[list[Alternative]]) -> None:
+        import torch
+
+        self._model, self._windows = model, windows
+        rows = [(row, one) for row, ones in enumerate(alternatives) for one in ones]
+        self._rows = sorted(rows, key=lambda pair: pair[1].first)
+        self._from = max(0, self._rows[0][1].first - 1)  # the first prediction that is needed
+        self._recorder = Recorder()
+        tokens = to_tensor(model, windows)
+        with torch.inference_mode():
+            hidden = hidden_states(model, tokens[:, :-1], context=self._recorder)[:, self._from :]
+            self._predictions = log_probabilities(model, hidden)
+            logs = self._predictions.gather(-1, tokens[:, self._from + 1 :, None])[..., 0]
+        self._logs = logs.cpu().numpy()
+
+    def deltas(self, batch_size: int) -> Iterator[tuple[Alternative, float]]:
+        """Every alternative with its delta."""
+        rows = self._rows
+        while rows:
+            first = rows[0][1].first
+            batch = [pair for pair in rows[:batch_size] if pair[1].first <= first + _SLACK]
+            rows = rows[len(batch) :]
+            yield from self._pass(batch, cut=first)
+
+    def _pass(self, batch: list[tuple[int, Alternative]], *, cut: int) -> Iterator[tuple[Alternative, float]]:
+        logs = self._continue(batch, cut)
+        for number, (row, one) in enumerate(batch):
+            scored = is_unambiguous(one.ids)
+            before = is_unambiguous(self._windows[row])
+            reference, alternative = 0.0, 0.0
+            first, end = max(1, one.first), len(one.ids)
+            if first < end:
+                known = self._logs[row, first - 1 - self._from : end - 1 - self._from].astype(np.float64)
+                reference = _sum(known, before[first:end])
+                rest = logs[number, one.first - cut : end - 1 - cut].astype(np.float64)
+                alternative = _sum(rest, scored[one.first + 1 : end])
+                if one.first and scored[one.first]:
+                    alternative += float(self._predictions[row, one.first - 1 - self._from, int(one.ids[one.first])])
+            yield one, alternative - reference
+
+    def _continue(self, batch: list[tuple[int, Alternative]], cut: int) -> npt.NDArray[np.float32]:
+        """Log-probabilities of the bases after `cut` of each alternative, [B, longest - cut - 1]."""
+        import torch
+
+        inputs = [one.ids[cut:] for _, one in batch]
+        if max(map(len, inputs)) < 2:
+            return np.zeros((len(batch), 0), dtype=np.float32)
+        tokens: Tensor = to_tensor(self._model, inputs)
+        prefix = SharedPrefix(self._recorder, length=cut, rows=[row for row, _ in batch]) if cut else None
+        with torch.inference_mode():
+            hidden = hidden_states(self._model, tokens[:, :-1], start=cut, context=prefix)
+            return target_log_probabilities(self._model, hidden, tokens[:, 1:]).cpu().numpy()
+
+
+def _sum(logs: npt.NDArray[np.float64], scored: npt.NDArray[np.bool_]) -> float:
+    chosen = logs[scored]
+    if not np.isfinite(chosen).all():
+        raise InputError("a log-probability is not a number", fix="Use float32, or check the weights.")
+    return float(chosen.sum())

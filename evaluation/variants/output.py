@@ -1,0 +1,62 @@
+"""The files of scored variants: the annotated VCF, the table, and the measures where there are labels."""
+
+import json
+from pathlib import Path
+
+from conduct.atomic import atomic_file
+from corpus.typed_json import to_json
+from evaluation.variants.alleles import MEANINGS
+from evaluation.variants.run import VariantResult, VariantRun
+from evaluation.variants.table import table_lines
+from evaluation.variants.vcf import annotated, write_lines
+
+
+def journal_path(out: Path) -> Path:
+    """Where a run that will write OUT.* keeps what it has so far."""
+    return out.with_name(out.name + ".partial")
+
+
+def write_result(result: VariantResult, run: VariantRun, out: Path) -> list[Path]:
+    """Write OUT.vcf.gz, OUT.tsv and, with labels, OUT.metrics.json; the paths."""
+    paths = [out.with_name(out.name + suffix) for suffix in (".vcf.gz", ".tsv", ".metrics.json")]
+    with atomic_file(paths[0]) as temporary:
+        lines = annotated(result.vcf, _meta(run), _info(result))
+        write_lines(temporary, lines, compressed=True)
+    with atomic_file(paths[1]) as temporary:
+        write_lines(temporary, table_lines(result.alleles, result.effects), compressed=False)
+    if result.measures:
+        _write_measures(result, run, paths[2])
+    journal_path(out).unlink(missing_ok=True)
+    return paths if result.measures else paths[:2]
+
+
+def _write_measures(result: VariantResult, run: VariantRun, path: Path) -> None:
+    with atomic_file(path) as temporary:
+        content = {"settings": run.settings, "measures": to_json(result.measures)}
+        temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def _meta(run: VariantRun) -> list[str]:
+    settings = " ".join(f"{key}={value}" for key, value in run.settings.items())
+    number = "Number=A,Type=Float"
+    return [
+        f"##genomic-llama-variants={settings}",
+        f'##INFO=<ID=GLL_DELTA,{number},Description="ln P(alternative) - ln P(reference), summed over the window, '
+        'mean of the strands read; below zero the model prefers the reference">',
+        f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA a predicted base">',
+        '##INFO=<ID=GLL_STATUS,Number=A,Type=String,Description="' + "; ".join(f"{k}: {v}" for k, v in MEANINGS.items())
+        + '">',
+    ]  # fmt: skip
+
+
+def _info(result: VariantResult) -> list[str]:
+    """What each record's INFO gets: a value an alternative allele."""
+    texts, number = [], 0
+    for record in result.vcf.records:
+        slots = range(number, number + len(record.alts))
+        number += len(record.alts)
+        effects, statuses = [result.effects[i] for i in slots], [result.alleles[i].status for i in slots]
+        deltas = ",".join("." if effect is None else f"{effect.delta:.7g}" for effect in effects)
+        means = ",".join("." if effect is None else f"{effect.mean:.7g}" for effect in effects)
+        texts.append(f"GLL_DELTA={deltas};GLL_MEAN={means};GLL_STATUS={','.join(statuses)}")
+    return texts

@@ -1,0 +1,161 @@
+"""The variants of a VCF file scored, from where an interrupted run was; and measured where they have labels."""
+
+import hashlib
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conduct.errors import InputError
+from conduct.progress import progress_bar
+from evaluation.regions import load_contigs
+from evaluation.scoring import STRANDS
+from evaluation.variants.alleles import MEANINGS, MISMATCH, SCORED, Allele, count_statuses, list_alleles
+from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.labels import Discrimination, Labelling, check_labels, discriminate
+from evaluation.variants.table import Journal
+from evaluation.variants.vcf import Vcf, read_vcf
+from evaluation.variants.windows import Placement
+from tokenizer.sequence import Ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FORMAT = "genomic-llama variants 1"
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantRun:
+    """What is scored, and how. `batch_size` does not change the result."""
+
+    model: Path
+    fasta: Path
+    vcf: Path
+    placement: Placement
+    strand: str
+    dtype: str
+    batch_size: int = 8
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides the result, for its files."""
+        return {
+            "model": str(self.model),
+            "genome": self.fasta.name,
+            "vcf": self.vcf.name,
+            **asdict(self.placement),
+            "strand": self.strand,
+            "dtype": self.dtype,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantResult:
+    """Alleles with their effects, in the file's order; `scored_now` in `seconds`, the rest by an earlier run."""
+
+    vcf: Vcf
+    alleles: tuple[Allele, ...]
+    effects: tuple[Effect | None, ...]
+    measures: tuple[Discrimination, ...]
+    scored_now: int
+    seconds: float
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many alleles have each status."""
+        return count_statuses(list(self.alleles))
+
+    @property
+    def mismatches(self) -> list[Allele]:
+        """Alleles whose REF is not the genome's."""
+        return [allele for allele in self.alleles if allele.status == MISMATCH]
+
+
+def score_variants(
+    model: "PreTrainedModel", run: VariantRun, *, journal: Path | None = None, labelling: Labelling | None = None
+) -> VariantResult:
+    """Score the VCF file of `run`; with a `journal`, go on where a run of the same kind was interrupted.
+
+    The journal stays until the result is written.
+    Errors: `InputError` for files that are wrong, a window beyond the model's positions, and for nothing to score.
+    """
+    longest = int(model.config.max_position_embeddings)
+    if run.placement.length > longest:
+        problem = f"a window of {run.placement.length:,} bases is longer than the model's {longest:,} positions"
+        raise InputError(problem, where=run.model, fix=f"Give --window {longest} or less.")
+    vcf = read_vcf(run.vcf)
+    contigs = load_contigs(run.fasta, [record.contig for record in vcf.records])
+    alleles = list_alleles(vcf, contigs)
+    _refuse_foreign(alleles, run)
+    if labelling:
+        check_labels(alleles, labelling)
+    effects, scored, seconds = _effects(model, run, alleles, contigs, journal)
+    measures = discriminate(alleles, effects, labelling) if labelling else ()
+    return VariantResult(
+        vcf=vcf, alleles=tuple(alleles), effects=tuple(effects), measures=measures, scored_now=scored, seconds=seconds
+    )  # fmt: skip
+
+
+def _effects(
+    model: "PreTrainedModel",
+    run: VariantRun,
+    alleles: list[Allele],
+    contigs: dict[str, Ids],
+    journal: Path | None,
+) -> tuple[list[Effect | None], int, float]:
+    book = Journal(journal, _fingerprint(run)) if journal else None
+    effects = book.read() if book else []
+    before, started = len(effects), time.perf_counter()
+    total = sum(allele.status == SCORED for allele in alleles[before:])
+    with progress_bar(f"Scoring {run.vcf.name}", total=total, unit=" variants") as advance:
+        found = variant_effects(
+            model,
+            alleles[before:],
+            contigs,
+            run.placement,
+            readings=STRANDS[run.strand],
+            batch_size=run.batch_size,
+            advance=advance,
+        )
+        if book is None:
+            effects += [effect for some in found for effect in some]
+        else:
+            with book.append(effects):
+                for some in found:
+                    book.add(some)
+                    effects += some
+    return effects, total, time.perf_counter() - started
+
+
+def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
+    statuses = count_statuses(alleles)
+    if statuses[SCORED]:
+        return
+    found = ", ".join(f"{count:,} {MEANINGS[status]}" for status, count in statuses.items())
+    fix = "Give the genome that the VCF file was called on, with the same names of contigs."
+    raise InputError(f"none of its {len(alleles):,} alleles can be scored: {found}", where=run.vcf, fix=fix)
+
+
+def _fingerprint(run: VariantRun) -> dict[str, object]:
+    """What two runs must share for one to go on with the other's results."""
+    weights = sorted(run.model.glob("*.safetensors"))
+    parts = {path.name: [path.stat().st_size, _digest(path)] for path in [run.model / "config.json", *weights, run.vcf]}
+    return {
+        "format": FORMAT,
+        "files": parts,
+        "genome": [run.fasta.name, run.fasta.stat().st_size],
+        "settings": run.settings,
+    }
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of the first and last megabyte: enough to tell two trained models apart, and quick for 14 GB."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        digest.update(file.read(_BLOCK))
+        file.seek(max(0, path.stat().st_size - _BLOCK))
+        digest.update(file.read(_BLOCK))
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""The table of effects, a line an allele; while a run goes on, under another name, so that it can be taken up again."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+from conduct.errors import InputError
+from evaluation.variants.alleles import Allele
+from evaluation.variants.effects import Effect, StrandEffect
+
+COLUMNS = ("contig", "position", "id", "ref", "alt", "status", "delta", "delta_mean",
+           "forward", "forward_targets", "reverse", "reverse_targets")  # fmt: skip
+
+
+def table_lines(alleles: Iterable[Allele], effects: Iterable[Effect | None]) -> Iterator[str]:
+    """The lines of the TSV, the header first; positions from 1, as in VCF; nats."""
+    yield "\t".join(COLUMNS) + "\n"
+    for allele, effect in zip(alleles, effects, strict=True):
+        record = allele.record
+        place = (record.contig, str(record.position + 1), record.id, record.ref, allele.alt_text, allele.status)
+        yield "\t".join((*place, *_numbers(effect))) + "\n"
+
+
+def _numbers(effect: Effect | None) -> tuple[str, ...]:
+    if effect is None:
+        return ("",) * 6
+    strands = (
+        ("", "") if one is None else (f"{one.delta:.7g}", str(one.targets)) for one in (effect.forward, effect.reverse)
+    )
+    return (f"{effect.delta:.7g}", f"{effect.mean:.7g}", *chain.from_iterable(strands))
+
+
+class Journal:
+    """What has been scored so far, a JSON line an allele after one line about the run."""
+
+    def __init__(self, path: Path, run: Mapping[str, object]) -> None:
+        self._path, self._run = path, json.dumps(run, sort_keys=True)
+
+    def read(self) -> list[Effect | None]:
+        """The effects of an interrupted run of the same kind; a line that was cut off is left out.
+
+        Errors: `InputError` where the journal is of another run.
+        """
+        if not self._path.exists():
+            return []
+        first, *lines = self._path.read_text("utf-8").split("\n")
+        if first != self._run:
+            problem = "holds a run of another model, genome, VCF file or setting, which was interrupted"
+            raise InputError(problem, where=self._path, fix="Give what that run was given, or remove the file.")
+        return [_from_json(line) for line in lines[:-1]]
+
+    @contextmanager
+    def append(self, done: list[Effect | None]) -> "Iterator[Journal]":
+        """Open for more effects, after those that `read` gave."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._path, "w", encoding="utf-8") as self._file:
+            self._file.write(self._run + "\n")
+            self.add(done)
+            yield self
+
+    def add(self, effects: list[Effect | None]) -> None:
+        """Write, and have it on disk."""
+        self._file.writelines(_to_json(effect) + "\n" for effect in effects)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _to_json(effect: Effect | None) -> str:
+    strands = () if effect is None else (effect.forward, effect.reverse)
+    return json.dumps([None if one is None else [one.delta, one.targets] for one in strands])
+
+
+def _from_json(line: str) -> Effect | None:
+    strands = [None if one is None else StrandEffect(delta=one[0], targets=one[1]) for one in json.loads(line)]
+    return Effect(forward=strands[0], reverse=strands[1]) if strands else None

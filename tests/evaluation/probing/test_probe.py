@@ -1,0 +1,107 @@
+"""Published layouts give the same task; a head finds what is there, and finds nothing where nothing is."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conduct.errors import InputError
+from evaluation.likelihood import plan_reading
+from evaluation.probing.datasets import Task, read_task
+from evaluation.probing.probe import count_words, probe_task
+from evaluation.probing.table import format_table
+from tokenizer.sequence import encode
+
+TRAIN = [("ACGTAC", "0"), ("GGGGCC", "1"), ("ACGTTT", "0"), ("CCCCGG", "1")]
+TEST = [("ACGAAA", "0"), ("GCGCGC", "1")]
+
+
+def _gue(folder: Path) -> None:
+    for name, rows in (("train", TRAIN[:3]), ("dev", TRAIN[3:]), ("test", TEST)):
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            csv.writer(file).writerows([("sequence", "label"), *rows])
+
+
+def _nt(folder: Path) -> None:
+    for name, rows in (("train", TRAIN), ("test", TEST)):
+        text = "".join(f">chr1:{i}-9 x|{label}\n{sequence}\n" for i, (sequence, label) in enumerate(rows))
+        (folder / f"{name}.fna").write_text(text)
+
+
+def _nt_parquet(folder: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    for name, rows in (("train", TRAIN), ("test", TEST)):
+        table = {
+            "sequence": [s for s, _ in rows],
+            "label": [int(label) for _, label in rows],
+            "task": ["x"] * len(rows),
+        }
+        parquet.write_table(pa.table(table), folder / f"{name}-00000-of-00001.parquet")
+
+
+def _genomic_benchmarks(folder: Path) -> None:
+    for name, rows in (("train", TRAIN), ("test", TEST)):
+        for index, (sequence, label) in enumerate(rows):
+            (folder / name / label).mkdir(parents=True, exist_ok=True)
+            (folder / name / label / f"{index}.txt").write_text(sequence)
+
+
+@pytest.mark.parametrize("write", [_gue, _nt, _nt_parquet, _genomic_benchmarks])
+def test_layouts(write: Any, tmp_path: Path) -> None:
+    write(tmp_path)
+    task = read_task(tmp_path)
+    assert task.classes == ("0", "1")
+    assert sorted((ids.tobytes().decode(), str(label)) for ids, label in task.train) == sorted(TRAIN)
+    assert sorted((ids.tobytes().decode(), str(label)) for ids, label in task.test) == sorted(TEST)
+
+
+def test_what_is_no_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such directory"):
+        read_task(tmp_path / "none")
+    with pytest.raises(InputError, match="has no train"):
+        read_task(tmp_path)
+    _gue(tmp_path)
+    (tmp_path / "test.csv").write_text("sequence,label\nACGT,2\n")
+    with pytest.raises(InputError, match="train lacks: '2'"):
+        read_task(tmp_path)
+    (tmp_path / "test.csv").write_text("seq,label\nACGT,1\n")
+    with pytest.raises(InputError, match="lacks the columns"):
+        read_task(tmp_path)
+    (tmp_path / "test.csv").write_text("sequence,label\nMLEQ,1\n")
+    with pytest.raises(InputError, match="no DNA: 'MLEQ'"):
+        read_task(tmp_path)
+
+
+def test_words_are_counted_on_both_strands() -> None:
+    counts = count_words([encode("AAC"), encode("ANAA"), encode("A")], 2)
+    assert counts.shape == (3, 16)
+    expected = np.zeros(16)
+    expected[[0, 1, 11, 15]] = 0.25  # AA, AC; GT, TT
+    np.testing.assert_allclose(counts[0], expected)
+    assert counts[1][0] == counts[1][15] == 0.5
+    assert not counts[2].any()
+
+
+def test_a_head_finds_composition_and_no_more_than_there_is(tiny_model: Any) -> None:
+    random = np.random.default_rng(0)
+
+    def sequences(count: int, shares: list[float], label: int) -> list[tuple[np.ndarray, int]]:
+        return [(encode("".join(random.choice(list("ACGT"), p=shares, size=20))), label) for _ in range(count)]
+
+    rich, poor, even = [0.1, 0.4, 0.4, 0.1], [0.35, 0.15, 0.15, 0.35], [0.25] * 4
+    for shares, found in (((rich, poor), True), ((even, even), False)):
+        parts = [tuple(sequences(n, shares[0], 0) + sequences(n, shares[1], 1)) for n in (60, 40)]
+        task = Task(name="gc", classes=("a", "b"), train=parts[0], test=parts[1])
+        reading = plan_reading(tiny_model)
+        rows = probe_task(tiny_model, task, reading, heads=("linear", "mlp"), layer=-1, pooling="mean", seeds=2)
+        assert [(row.features, row.head) for row in rows] == [
+            ("layer -1, mean", "linear"), ("layer -1, mean", "mlp"), ("3-mers", "linear"), ("5-mers", "linear"),
+        ]  # fmt: skip
+        for row in rows[:3]:
+            assert (row.mcc > 0.5) == found
+            assert (row.auroc > 0.8) == found
+    assert format_table(rows).count("\n") == 4

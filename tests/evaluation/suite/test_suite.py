@@ -1,0 +1,180 @@
+"""Suites: strict files, one form of result, and a page that says what was measured."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conduct.errors import InputError
+from configs.locate import CONFIGS
+from evaluation.suite.compare import by_training, compare, format_comparison, labels
+from evaluation.suite.config import read_suite
+from evaluation.suite.output import beats, read_directory, result_path, write_comparison
+from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
+from evaluation.suite.result import Evaluation, Metric, read_evaluation, training_step, write_evaluation
+from evaluation.suite.run import check_suite, evaluate_model
+
+GENOME = ">c\n" + "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA" * 3 + "\n"
+VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
+def _metric(**changes: Any) -> Metric:
+    base = Metric(
+        kind="likelihood", name="held out", part="", metric="bits per base", value=1.5, low=None, high=None,
+        better="lower", baseline=1.9, baseline_name="Markov, order 3", count=1000,
+    )  # fmt: skip
+    return dataclasses.replace(base, **changes)
+
+
+def _evaluation(model: str, step: int | None, *metrics: Metric) -> Evaluation:
+    return Evaluation(
+        model=model, step=step, parameters=10, dtype="float32", suite="demo", created="2026-01-01T00:00:00Z",
+        versions={"torch": "2"}, seconds=1.0, metrics=metrics,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path) -> Path:
+    (tmp_path / "genome.fa").write_text(GENOME)
+    rows = [f"c\t{3 + 7 * i}\t.\t{GENOME[4 + 7 * i + 1]}\t{alt}\t.\t.\tL={i % 2}\n" for i, alt in enumerate("AAAA")]
+    (tmp_path / "v.vcf").write_text(VCF + "".join(rows))
+    folder = tmp_path / "task"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for part, count in (("train", 12), ("test", 6)):
+        lines = [f"{''.join(random.choice(list('AC' if i % 2 else 'GT'), 20))},{i % 2}\n" for i in range(count)]
+        (folder / f"{part}.csv").write_text("sequence,label\n" + "".join(lines))
+    (tmp_path / "suite.yaml").write_text(f"""
+likelihood: [{{name: genome, source: {tmp_path}/genome.fa, fitted_on: {tmp_path}/genome.fa}}]
+variants: [{{name: made up, genome: {tmp_path}/genome.fa, vcf: {tmp_path}/v.vcf, label: L, strand: forward}}]
+probes: [{{name: letters, directory: {folder}, seeds: 2}}]
+batch_size: 4
+""")
+    return tmp_path / "suite.yaml"
+
+
+def test_a_suite_runs_and_its_result_survives_its_file(
+    tiny_model: Any, tiny_directory: Path, suite_file: Path, tmp_path: Path
+) -> None:
+    suite = read_suite(suite_file)
+    check_suite(suite)
+    result = evaluate_model(tiny_model, tiny_directory, suite, name="suite")
+    assert {metric.kind for metric in result.metrics} == {"likelihood", "variants", "probe"}
+    likelihood = result.metrics[0]
+    assert likelihood.value > 2 > (likelihood.baseline or 9)  # a random model against chains fitted on the very bases
+    assert not beats(likelihood)
+    write_evaluation(result, result_path(tmp_path / "out", result))
+    assert read_directory(tmp_path / "out") == [result]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no task"),
+        ("likelihod: []", "likelihod"),
+        ("likelihood: [{name: x}]", r"no value for likelihood\[0\]\.source"),
+        ("likelihood: [{name: x, source: a, stride: many}]", "many"),
+        ("recall: [{}, {}]", "one name"),
+        ("[", "suite.yaml"),
+    ],
+)
+def test_a_wrong_suite_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "suite.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_suite(tmp_path / "suite.yaml")
+
+
+def test_what_a_suite_needs_is_asked_for_before_the_work(suite_file: Path) -> None:
+    for key, value, message in (
+        ("strand: forward", "strand: sideways", "no strand 'sideways'"),
+        ("seeds: 2", "seeds: 2, heads: [tree]", "no head 'tree'"),
+        ("seeds: 2", "seeds: 2, pooling: none", "no pooling 'none'"),
+        ("v.vcf", "w.vcf", "does not exist"),
+    ):
+        text = suite_file.read_text()
+        suite_file.write_text(text.replace(key, value))
+        with pytest.raises(InputError, match=message):
+            check_suite(read_suite(suite_file))
+        suite_file.write_text(text)
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "evaluation").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_suites_are_read(path: Path) -> None:
+    read_suite(path)
+
+
+def test_recall_counts_the_second_copy_alone() -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from evaluation.attention import use_attention
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=256, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=150, initializer_range=0.3, bos_token_id=None,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).eval()
+    use_attention(model)
+    found = measure_recall(model, distances=[80, 64, 1000], samples=3, seed=5, batch_size=2)
+    assert [one.distance for one in found] == [64, 80]
+    for one in found:
+        filled = np.random.default_rng([5, one.distance]).choice(tuple(b"ACGT"), size=(3, one.distance))
+        tokens = torch.from_numpy(np.concatenate([filled, filled[:, :NEEDLE]], axis=1))
+        with torch.inference_mode():
+            logits = model(tokens).logits.double()[..., list(b"ACGT")]
+        logs = logits.log_softmax(-1)[:, one.distance + CUE - 1 : -1]
+        truth = torch.tensor(
+            [[b"ACGT".index(base) for base in row] for row in tokens[:, one.distance + CUE :].tolist()]
+        )
+        bits = -logs.gather(-1, truth[..., None])[..., 0] / np.log(2)
+        assert one.bases == 3 * (NEEDLE - CUE)
+        assert one.bits == pytest.approx(float(bits.mean()), abs=1e-5)
+        assert one.accuracy == pytest.approx(float((logs.argmax(-1) == truth).double().mean()))
+    with pytest.raises(InputError, match="no distance fits"):
+        fitting([100], 150)
+    with pytest.raises(InputError, match="shorter than the needle"):
+        fitting([10], 150)
+
+
+def test_models_are_compared_along_training() -> None:
+    later = _evaluation("runs/a/step=200", 200, _metric(value=1.4), _metric(metric="x", better="higher", value=0.7))
+    early = _evaluation("runs/a/step=100", 100, _metric(value=1.6), _metric(metric="x", better="higher", value=0.8))
+    assert [one.step for _, one in by_training([later, early])] == [100, 200]
+    rows = compare([early, later])
+    assert [row.best for row in rows] == [1, 0]
+    assert labels([early, later]) == ["step=100", "step=200"]
+    text = format_comparison([early, later])
+    assert "1.4000*" in text
+    assert "0.8000*" in text
+    assert "1.9000 Markov, order 3" in text
+    assert [place for place, _ in by_training([_evaluation("a", None), _evaluation("b", None)])] == [1, 2]
+
+
+def test_the_step_is_read_from_the_export(tmp_path: Path) -> None:
+    assert training_step(tmp_path) is None
+    (tmp_path / "conversion.json").write_text('{"source": "run/checkpoints/step=1500-last"}')
+    assert training_step(tmp_path) == 1500
+
+
+def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+    recall = [
+        _metric(kind="recall", name="recall", part=f"{d} bases apart", value=1.9, baseline=2.0) for d in (64, 128)
+    ]
+    ones = [_evaluation(f"m/{hostile}{i}", i, _metric(name=hostile, value=2.1 - i / 10), *recall) for i in (1, 2)]
+    write_comparison(ones, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert "<script" not in page
+    assert "&lt;script" in page
+    assert "1.900" in page
+    assert page.count("<svg") == 2
+    write_comparison(ones[:1], tmp_path / "one.html")
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(InputError, match="is not an evaluation"):
+        read_evaluation(tmp_path / "x.json")

@@ -1,0 +1,73 @@
+"""The attention agrees with the one of transformers: plain, after a shared prefix, and token by token."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation import attention
+from evaluation.attention import Growing, Recorder, SharedPrefix
+from evaluation.forward import hidden_states, log_probabilities, target_log_probabilities
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Any:
+    import torch
+
+    torch.manual_seed(5)
+    return torch.randint(65, 85, (2, 24))
+
+
+def test_plain_attention_is_that_of_transformers(tiny_model: Any, tokens: Any) -> None:
+    import torch
+
+    peer = copy.deepcopy(tiny_model)
+    peer.set_attn_implementation("eager")
+    with torch.inference_mode():
+        torch.testing.assert_close(tiny_model(tokens).logits, peer(tokens).logits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("path", ["_in_two_parts", "_in_one"])  # what a CPU takes, what a GPU takes
+@pytest.mark.parametrize("length", [1, 10, 23])
+def test_rows_that_share_a_prefix_are_as_if_read_whole(
+    tiny_model: Any, tokens: Any, path: str, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(attention, "_in_two_parts", getattr(attention, path))
+    rows = [0, 0, 1]
+    changed = tokens[rows][:, length:].clone()
+    changed[0, 0], changed[1, -1] = 99, 98
+    with torch.inference_mode():
+        recorder = Recorder()
+        hidden_states(tiny_model, tokens, context=recorder)
+        prefix = SharedPrefix(recorder, length=length, rows=rows)
+        found = hidden_states(tiny_model, changed, start=length, context=prefix)
+        whole = hidden_states(tiny_model, torch.cat([tokens[rows][:, :length], changed], dim=1))
+    torch.testing.assert_close(found, whole[:, length:], atol=1e-5, rtol=0)
+
+
+def test_token_by_token_is_as_if_read_whole(tiny_model: Any, tokens: Any) -> None:
+    import torch
+
+    with torch.inference_mode():
+        cache = Growing(24)
+        hidden_states(tiny_model, tokens[:, :20], context=cache)
+        cache.keep(torch.tensor([1]))
+        steps = [hidden_states(tiny_model, tokens[1:, t : t + 1], start=t, context=cache) for t in range(20, 24)]
+        whole = hidden_states(tiny_model, tokens)[1:, 20:]
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole, atol=1e-5, rtol=0)
+
+
+def test_log_probabilities_are_normalised_over_what_was_asked(tiny_model: Any, tokens: Any) -> None:
+    import torch
+
+    with torch.inference_mode():
+        hidden = hidden_states(tiny_model, tokens)
+        every, four = (log_probabilities(tiny_model, hidden, acgt_only=only) for only in (False, True))
+        torch.testing.assert_close(every.exp().sum(-1), torch.ones(2, 24))
+        torch.testing.assert_close(four[..., list(b"ACGT")].exp().sum(-1), torch.ones(2, 24))
+        one = target_log_probabilities(tiny_model, hidden[:, :-1], tokens[:, 1:])
+    assert one[1, 7] == every[1, 7, tokens[1, 8]]
+    assert np.isfinite(one.numpy()).all()

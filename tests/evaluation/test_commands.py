@@ -1,0 +1,126 @@
+"""The commands from end to end on a tiny random model: outputs there, errors in one line, nothing left behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from conduct.errors import InputError
+from corpus.readers.fasta import read_fasta
+
+TEXT = "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA"
+VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
+def command(*arguments: object) -> str:
+    result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "g.fa").write_text(f">c\n{TEXT}\n>d\n{TEXT[::-1]}\n")
+    (tmp_path / "r.bed").write_text("c\t5\t30\nd\t0\t40\n")
+    (tmp_path / "v.vcf").write_text(
+        VCF + "c\t5\tx\tT\tA,C\t.\t.\tL=1\nc\t9\ty\tA\tG\t.\t.\tL=0\nc\t10\tz\tT\tG\t.\t.\tL=0\n"
+    )
+    (tmp_path / "suite.yaml").write_text(f"likelihood: [{{name: g, source: {tmp_path}/g.fa}}]\n")
+    return tmp_path
+
+
+def test_score(tiny_directory: Path, files: Path) -> None:
+    arguments = ("--bed", files / "r.bed", "--flank", 3, "--strand", "both", "--acgt-only")
+    output = command("score", tiny_directory, files / "g.fa", *arguments, "--per-base", files / "b.parquet")
+    assert "bits per base" in output
+    assert (files / "b.parquet").exists()
+
+
+def test_variants(tiny_directory: Path, files: Path) -> None:
+    output = command("variants", tiny_directory, files / "g.fa", files / "v.vcf", "--out", files / "o", "--label", "L")
+    assert "3 alleles scored" in output
+    assert "1 not scored: REF is not what the FASTA file has there" in output
+    assert "line 5: c:10 REF is T" in output
+    assert "all: AUROC" in output
+    assert sorted(path.name for path in files.glob("o*")) == ["o.metrics.json", "o.tsv", "o.vcf.gz"]
+
+
+def test_generate(tiny_directory: Path, files: Path) -> None:
+    command("generate", tiny_directory, "--prompt", "ACG", "--length", 9, "--samples", 3, "--out", files / "o.fa")
+    assert [record.name for record in read_fasta(files / "o.fa")] == ["prompt1_1", "prompt1_2", "prompt1_3"]
+    with pytest.raises(InputError, match="no BOS"):
+        command("generate", tiny_directory, "--prompt", "", "--out", files / "p.fa")
+    assert not (files / "p.fa").exists()
+
+
+def test_embed(tiny_directory: Path, files: Path) -> None:
+    output = command(
+        "embed", tiny_directory, files / "g.fa", "--layer", 1, "--pooling", "none", "--out", files / "e.parquet"
+    )
+    assert "2 sequences, 32 numbers each" in output
+
+
+def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
+    out = files / "evaluation"
+    assert "bits per base" in command("evaluate", files / "suite.yaml", tiny_directory, "--out", out)
+    assert sorted(path.suffix for path in out.iterdir()) == [".html", ".json"]
+    again = command("evaluate", files / "suite.yaml", tiny_directory, "--out", out)
+    assert again.splitlines()[-2].count(".") == 2  # one model still: the baseline's column and its own
+    (out / "x.json").write_text("{}")
+    with pytest.raises(InputError, match="is not an evaluation"):
+        command("evaluate", files / "suite.yaml", tiny_directory, "--out", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("score", "{m}", "{f}/none.fa"), "does not exist"),
+        (("score", "{m}", "{f}/g.fa", "--flank", "3"), "--flank goes with --bed"),
+        (("score", "{m}", "{f}/g.fa", "--per-base", "{f}/x.txt"), "no name of a track"),
+        (("score", "{f}", "{f}/g.fa"), "config.json"),
+        (
+            ("variants", "{m}", "{f}/g.fa", "{f}/v.vcf", "--out", "{f}/o", "--window", "99"),
+            "longer than the model's 24",
+        ),
+        (("generate", "{m}", "--prompt", "ACGT", "--alphabet", "xyz", "--out", "{f}/o"), "no nucleotides"),
+        (("generate", "{m}", "--out", "{f}/o"), "no prompt"),
+        (("embed", "{m}", "{f}/g.fa", "--out", "{f}/o.npy"), "embedding file"),
+        (("probe", "{m}", "{f}"), "has no train sequences"),
+        (("evaluate", "{f}/none.yaml", "{m}", "--out", "{f}/o"), "cannot be read"),
+    ],
+)
+def test_mistakes_are_told(tiny_directory: Path, files: Path, arguments: tuple[str, ...], message: str) -> None:
+    before = sorted(files.iterdir())
+    with pytest.raises(InputError, match=message):
+        command(*(text.format(m=tiny_directory, f=files) for text in arguments))
+    assert sorted(files.iterdir()) == before
+
+
+def test_help_of_every_command_imports_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    script = (
+        "import sys; from cli.main import app; from typer.testing import CliRunner\n"
+        "for name in ('score', 'variants', 'embed', 'probe', 'generate', 'evaluate', 'report'):\n"
+        "    assert CliRunner().invoke(app, [name, '--help']).exit_code == 0, name\n"
+        "heavy = {'torch', 'transformers', 'sklearn', 'pyarrow', 'matplotlib'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2], timeout=300)
+
+
+def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..., Path], files: Path) -> None:
+    command("score", tiny_directory, corpus, "--split", "test", "--out", files / "s.json")
+    command(
+        "report", write_run(), "--corpus", corpus, "--score", files / "s.json", "--out", files / "r.html",
+        "--model-card", files / "README.md",
+    )  # fmt: skip
+    card = (files / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    assert "2 layers of 32, 4 heads, 2 key-value heads, and 24 positions" in card
+    assert "| `genome.fa` |" in card
+    assert "is **not better than** the best Markov chain" in card
+    assert "    trainer:\n      max_steps: 40\n" in card

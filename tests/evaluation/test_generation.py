@@ -1,0 +1,118 @@
+"""Sampling: the distribution asked for, the same for a seed, what transformers would take greedily, and an end."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scored import base_nats
+
+from conduct.errors import InputError
+from corpus.readers.fasta import read_fasta
+from evaluation.generated_files import read_prompts, write_generated
+from evaluation.generation import Sampling, choose, generate
+from evaluation.regions import Region
+from tokenizer.sequence import encode
+from tokenizer.vocabulary import EOS
+
+PROMPTS = [
+    Region(name="a", ids=encode("ACGTT")),
+    Region(name="b", ids=encode("acg")),
+    Region(name="c", ids=encode("TTTTT")),
+]
+
+
+def _texts(model: Any, sampling: Sampling, **options: Any) -> list[bytes]:
+    return [one.ids.tobytes() for one in generate(model, PROMPTS, sampling, **options)]
+
+
+def test_a_seed_gives_the_same_whatever_the_batches(tiny_model: Any) -> None:
+    first = _texts(tiny_model, Sampling(length=15, samples=4, seed=7), batch_size=1)
+    assert first == _texts(tiny_model, Sampling(length=15, samples=4, seed=7), batch_size=64)
+    assert first != _texts(tiny_model, Sampling(length=15, samples=4, seed=8))
+    assert len(set(first)) > 6
+    assert set(b"".join(first)) <= set(b"ACGT")
+
+
+def test_the_likeliest_are_those_of_transformers(tiny_model: Any) -> None:
+    import copy
+
+    import torch
+
+    peer = copy.deepcopy(tiny_model)
+    peer.set_attn_implementation("sdpa")
+    everything = bytes(range(5, 256))
+    found = _texts(tiny_model, Sampling(length=12, temperature=0, alphabet=everything))
+    for prompt, text in zip(PROMPTS, found, strict=True):
+        tokens = torch.tensor([list(prompt.ids.tobytes().upper())])
+        banned = [[token] for token in range(1, 5)]
+        expected = peer.generate(
+            tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=12, do_sample=False, bad_words_ids=banned
+        )
+        assert text == bytes(id for id in expected[0, tokens.shape[1] :].tolist() if id != EOS.id)
+
+
+def test_log_probabilities_are_those_of_scoring(tiny_model: Any) -> None:
+    for one in generate(tiny_model, PROMPTS, Sampling(length=15, temperature=0.7, top_k=3)):
+        whole = np.concatenate([one.prompt.ids, one.ids])
+        np.testing.assert_allclose(-base_nats(tiny_model, whole)[len(one.prompt.ids) :], one.logs, atol=1e-5)
+
+
+def test_draws_follow_the_distribution() -> None:
+    chances = np.array([0.5, 0.05, 0.3, 0.15])
+    logs = np.tile(np.log(chances * 0.2), (20_000, 1))  # the rest is outside the alphabet
+    draws = np.random.default_rng(0).random(20_000)
+
+    def shares(**options: Any) -> list[float]:
+        counts = Counter(choose(logs, Sampling(length=1, **options), draws).tolist())
+        return [counts[i] / 20_000 for i in range(4)]
+
+    np.testing.assert_allclose(shares(), chances, atol=0.012)
+    np.testing.assert_allclose(shares(top_k=2), [0.625, 0, 0.375, 0], atol=0.012)
+    np.testing.assert_allclose(shares(top_p=0.8), [0.625, 0, 0.375, 0], atol=0.012)
+    np.testing.assert_allclose(shares(top_p=0.81), chances * [1, 0, 1, 1] / 0.95, atol=0.012)
+    np.testing.assert_allclose(shares(temperature=0.5), chances**2 / (chances**2).sum(), atol=0.012)
+    assert shares(temperature=0) == [1, 0, 0, 0]
+    assert shares(top_p=1e-9) == [1, 0, 0, 0]
+
+
+def test_eos_ends_a_sequence(tiny_model: Any) -> None:
+    import copy
+
+    import torch
+
+    eager = copy.deepcopy(tiny_model)
+    with torch.no_grad():
+        eager.lm_head.weight[EOS.id] = eager.lm_head.weight[ord("A")]  # as likely as an A
+    found = generate(eager, PROMPTS, Sampling(length=18, samples=10))
+    ended = [one for one in found if one.ended]
+    assert ended
+    assert len(ended) < len(found)
+    assert all(len(one.ids) < 18 and EOS.id not in one.ids for one in ended)
+    assert [(one.prompt.name, one.sample) for one in found] == [(p.name, s) for p in PROMPTS for s in range(10)]
+
+
+def test_files(tiny_model: Any, tmp_path: Path) -> None:
+    found = generate(tiny_model, PROMPTS, Sampling(length=10, samples=2))
+    write_generated(found, tmp_path / "g.fa", with_prompt=True, per_base=tmp_path / "g.bedgraph")
+    records = list(read_fasta(tmp_path / "g.fa"))
+    assert [record.name for record in records] == ["a_1", "a_2", "b_1", "b_2", "c_1", "c_2"]
+    assert records[2].sequence == b"ACG" + found[2].ids.tobytes()
+    lines = [line.split("\t") for line in (tmp_path / "g.bedgraph").read_text().splitlines()]
+    assert lines[0][:3] == ["a_1", "5", "6"]
+    assert float(lines[0][3]) == pytest.approx(float(found[0].logs[0]), rel=1e-4)
+
+
+def test_what_cannot_begin_is_refused(tiny_model: Any) -> None:
+    with pytest.raises(InputError, match=r"the prompt is empty.*no BOS"):
+        generate(tiny_model, read_prompts([""], None), Sampling(length=3))
+    with pytest.raises(InputError, match="no prompt"):
+        read_prompts([], None)
+    with pytest.raises(InputError, match="no nucleotides"):
+        read_prompts(["<EOS>"], None)
+    with pytest.raises(InputError, match="more than the model's 24"):
+        generate(tiny_model, PROMPTS, Sampling(length=20))
+    for wrong in ({"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.5}, {"alphabet": b""}):
+        with pytest.raises(InputError):
+            Sampling(length=1, **wrong)  # type: ignore[arg-type]

@@ -1,0 +1,181 @@
+"""From files to files: every allele has its line, REF is checked, an interrupted run goes on, hostile text is kept."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conduct.errors import InputError
+from evaluation.variants import run as run_module
+from evaluation.variants.labels import RESAMPLES, Labelling, discriminate, measure
+from evaluation.variants.output import journal_path, write_result
+from evaluation.variants.run import VariantRun, score_variants
+from evaluation.variants.windows import Placement
+
+HEADER = "##fileformat=VCFv4.2\n##contig=<ID=chr1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n"
+GENOME = "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA"
+
+
+@pytest.fixture
+def files(tmp_path: Path, tiny_directory: Path) -> VariantRun:
+    (tmp_path / "genome.fa").write_text(f">1\n{GENOME}\n>chrUn\nACGT\n")
+    rows = [
+        "chr1\t3\trs1\tg\tA,c,T\t50\tPASS\tAF=0.1;CLASS=snv;PATH=1\tGT\t0/1",
+        "chr1\t5\t.\tC\tA\t.\t.\t.\tGT\t0/1",  # REF is T
+        "chr1\t9\t.\tA\t<DEL>,*,AT\t.\t.\tPATH=0\tGT\t0/1",
+        "chr2\t9\t.\tA\tC\t.\t.\tPATH=0\tGT\t0/1",
+        "chr1\t20\t.\tACA\tA\t.\t.\tCLASS=del;PATH=0\tGT\t0/1",
+        "chr1\t48\t.\tGA\tG\t.\t.\tNOTE=\xe9\tGT\t0/1",
+    ]
+    (tmp_path / "v.vcf").write_bytes((HEADER + "\n".join(rows) + "\n").encode("latin-1"))
+    placement = Placement(length=24, downstream=12, grid=4)
+    return VariantRun(
+        model=tiny_directory, fasta=tmp_path / "genome.fa", vcf=tmp_path / "v.vcf", placement=placement,
+        strand="both", dtype="float32",
+    )  # fmt: skip
+
+
+def test_every_allele_has_its_line_and_the_vcf_is_read_by_others(
+    tiny_model: Any, files: VariantRun, tmp_path: Path
+) -> None:
+    import pysam
+
+    paths = write_result(score_variants(tiny_model, files), files, tmp_path / "out")
+    assert [path.name for path in paths] == ["out.vcf.gz", "out.tsv"]
+    with open(paths[1], encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert [row["alt"] for row in rows] == ["A", "c", "T", "A", "<DEL>", "*", "AT", "C", "A", "G"]
+    statuses = ["scored"] * 3 + ["ref_mismatch"] + ["unsupported"] * 2 + ["scored", "no_contig", "scored", "scored"]
+    assert [row["status"] for row in rows] == statuses
+    assert all((row["delta"] != "") == (row["status"] == "scored") for row in rows)
+    with pysam.VariantFile(str(paths[0])) as vcf:
+        records = list(vcf)
+    deltas = [value for record in records for value in record.info["GLL_DELTA"]]
+    for row, value in zip(rows, deltas, strict=True):
+        assert value == (pytest.approx(float(row["delta"]), rel=1e-5) if row["delta"] else None)
+    assert dict(records[0].info)["AF"] is not None
+    assert records[5].info["GLL_STATUS"] == ("scored",)
+    assert b"NOTE=\xe9;GLL" in pysam.BGZFile(str(paths[0])).read()  # a byte that is no UTF-8 goes through
+
+
+def test_an_interrupted_run_goes_on(
+    tiny_model: Any, files: VariantRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evaluation.variants import effects
+
+    monkeypatch.setattr(effects, "LOOK_AHEAD", 2)
+    whole = score_variants(tiny_model, files)
+    journal, real = journal_path(tmp_path / "out"), run_module.variant_effects
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        for number, some in enumerate(real(*arguments, **options)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield some
+
+    monkeypatch.setattr(run_module, "variant_effects", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score_variants(tiny_model, files, journal=journal)
+    monkeypatch.setattr(run_module, "variant_effects", real)
+    with open(journal, "a") as file:
+        file.write("[[1.0, 2")  # cut off while it was written
+    again = score_variants(tiny_model, files, journal=journal)
+    assert again.scored_now < whole.scored_now
+    for found, expected in zip(again.effects, whole.effects, strict=True):
+        assert (found is None) == (expected is None)
+        if found and expected:
+            assert found.delta == pytest.approx(expected.delta, abs=1e-5)
+    import dataclasses
+
+    other = dataclasses.replace(files, strand="forward")
+    with pytest.raises(InputError, match=r"out\.partial: holds a run of another"):
+        score_variants(tiny_model, other, journal=journal)
+    write_result(again, files, tmp_path / "out")
+    assert not journal.exists()
+
+
+def test_labels_are_measured(tiny_model: Any, files: VariantRun, tmp_path: Path) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    labelling = Labelling(key="PATH", positive=("1",), by="CLASS")
+    result = score_variants(tiny_model, files, labelling=labelling)
+    whole, *classes = result.measures
+    assert (whole.name, whole.positives, whole.negatives) == ("all", 3, 2)
+    assert whole.auroc is not None
+    assert whole.auroc.low <= whole.auroc.value <= whole.auroc.high
+    scores = [-effect.delta for effect in result.effects if effect]
+    assert whole.auroc.value == pytest.approx(roc_auc_score([1, 1, 1, 0, 0], scores[:5]))
+    assert [(one.name, one.auroc) for one in classes] == [("del", None), ("none", None), ("snv", None)]
+    paths = write_result(result, files, tmp_path / "out")
+    assert json.loads(paths[2].read_text())["measures"][0]["positives"] == 3
+
+
+def test_the_measures_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    random = np.random.default_rng(3)
+    for size in (4, 50, 400):
+        labels = np.arange(size) % 3 == 0
+        scores = random.integers(0, 1 + size // 2, size).astype(float)  # with ties
+        thresholds, place = np.unique(-scores, return_inverse=True)
+        counts = [np.bincount(place[kind], minlength=len(thresholds))[None] for kind in (labels, ~labels)]
+        auroc, auprc = measure(*counts)
+        assert auroc[0] == pytest.approx(roc_auc_score(labels, scores))
+        assert auprc[0] == pytest.approx(average_precision_score(labels, scores))
+
+
+def test_the_bootstrap_interval_covers_the_truth(tiny_model: Any, files: VariantRun) -> None:
+    """Scores of two normal distributions a standard deviation apart have an AUROC of 0.760."""
+    import dataclasses
+
+    from evaluation.variants.effects import Effect, StrandEffect
+
+    result = score_variants(tiny_model, files)
+    random, covered = np.random.default_rng(0), 0
+    assert RESAMPLES >= 1000
+    for trial in range(10):
+        alleles, effects = [], []
+        for label in [1] * 60 + [0] * 60:
+            record = dataclasses.replace(
+                result.alleles[0].record, fields=(*result.alleles[0].record.fields[:7], f"PATH={label}")
+            )
+            alleles.append(dataclasses.replace(result.alleles[0], record=record))
+            effects.append(Effect(forward=StrandEffect(delta=-random.normal(label), targets=9), reverse=None))
+        (found,) = discriminate(alleles, effects, Labelling(key="PATH", positive=("1",)), seed=trial)
+        assert found.auroc is not None
+        covered += found.auroc.low <= 0.760 <= found.auroc.high
+    assert covered >= 8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("chr1\t1\n", "its first line is not ##fileformat"),
+        ("##fileformat=VCFv4.2\n#CHROM\tPOS\n", "has no line of columns"),
+        (HEADER, "holds no variant"),
+        (HEADER + "chr1\t1\t.\tA\n", "line 4: has 4 columns"),
+        (HEADER + "chr1\tx\t.\tA\tC\t.\t.\t.\n", "line 4: POS is 'x'"),
+        (HEADER + "chr9\t1\t.\tA\tC\t.\t.\t.\n", "none of its 1 alleles can be scored: 1 the contig is not"),
+    ],
+)  # fmt: skip
+def test_what_is_no_vcf_of_this_genome_is_refused(tiny_model: Any, files: VariantRun, text: str, message: str) -> None:
+    files.vcf.write_text(text)
+    with pytest.raises(InputError, match=message):
+        score_variants(tiny_model, files)
+
+
+def test_impossible_settings_are_refused(tiny_model: Any, files: VariantRun) -> None:
+    import dataclasses
+
+    for values in ((1, 1, 1), (10, 11, 1), (10, 5, 6), (10, 0, 1)):
+        with pytest.raises(InputError):
+            Placement(length=values[0], downstream=values[1], grid=values[2])
+    long = dataclasses.replace(files, placement=Placement(length=25, downstream=5, grid=1))
+    with pytest.raises(InputError, match="longer than the model's 24 positions"):
+        score_variants(tiny_model, long)
+    with pytest.raises(InputError, match="0 of 0 labelled"):
+        score_variants(tiny_model, files, labelling=Labelling(key="NONE", positive=("1",)))
