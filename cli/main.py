@@ -11,10 +11,10 @@ import typer
 
 from cli import corpus
 from cli.evaluation import commands as evaluation
-from cli.options import Dtype, Overwrite
-from cli.prepare import prepare
 from cli.launch import launch
+from cli.options import Dtype, Overwrite
 from cli.plan import plan
+from cli.prepare import prepare
 from conduct.errors import InputError
 
 app = typer.Typer(

@@ -12,6 +12,10 @@ class Advance(Protocol):
     def __call__(self, amount: float, /, counted: float | None = None) -> None: ...
 
 
+def unseen(amount: float, /, counted: float | None = None) -> None:
+    """For work that nobody watches."""
+
+
 @contextmanager
 def progress_bar(description: str, *, total: float | None, unit: str, rate: str | None = None) -> Iterator[Advance]:
     """Show `description` with done/total, rate and ETA; yields the function that advances it.

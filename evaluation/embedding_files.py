@@ -10,7 +10,7 @@ import numpy as np
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError
-from conduct.progress import Advance
+from conduct.progress import Advance, unseen
 from evaluation.embedding import Embedding
 
 SUFFIXES = (".parquet", ".safetensors")
@@ -23,7 +23,7 @@ def check_embedding_file(path: Path) -> None:
 
 
 def write_embeddings(
-    embeddings: Iterable[Embedding], path: Path, settings: dict[str, str], advance: Advance = lambda _: None
+    embeddings: Iterable[Embedding], path: Path, settings: dict[str, str], advance: Advance = unseen
 ) -> int:
     """Write `path`; how many sequences it holds. `settings` go into the file's metadata.
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conduct.errors import InputError
-from conduct.progress import Advance
+from conduct.progress import Advance, unseen
 from evaluation.attention import Recorder, SharedPrefix
 from evaluation.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
 from evaluation.variants.alleles import SCORED, Allele
@@ -68,7 +68,7 @@ def variant_effects(
     *,
     readings: tuple[bool, ...],
     batch_size: int,
-    advance: Advance = lambda _: None,
+    advance: Advance = unseen,
 ) -> Iterator[list[Effect | None]]:
     """Effects in order, in lists of up to `LOOK_AHEAD`; None for an allele that is not to be scored.
 
