@@ -26,6 +26,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output 
 class Format(str, Enum):
     hf = "hf"
     nemo = "nemo"
+    te = "te"
+    bridge = "bridge"
 
 
 class Dtype(str, Enum):
@@ -92,14 +94,11 @@ def convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Convert a checkpoint between NeMo 2 and Hugging Face; every tensor is compared after it was written."""
-    from conversion.convert import to_hf, to_nemo
+    from conversion.convert import convert as convert_checkpoint
 
-    if to is Format.hf:
-        to_hf(source, destination, dtype=dtype.value if dtype else None, overwrite=overwrite)
-    elif dtype is not None:
-        raise InputError("--dtype goes with --to hf", fix="Leave it out.")
-    else:
-        to_nemo(source, destination, overwrite=overwrite)
+    convert_checkpoint(
+        source, destination, to=to.value, dtype=dtype.value if dtype else None, overwrite=overwrite
+    )
     print(f"wrote {destination}")
 
 
