@@ -162,7 +162,14 @@ def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
 def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArchitecture:
     """Architecture of the `config.json` content `values`; transformers 4 and 5 spellings."""
     values = _one_spelling(dict(values), where)
-    known = {row.hf for row in MAPPED} | HF_FIXED.keys() | HF_ONE_OF.keys() | HF_IGNORED | NVLLAMA_IGNORED | {"rope_scaling"}
+    known = (
+        {row.hf for row in MAPPED}
+        | HF_FIXED.keys()
+        | HF_ONE_OF.keys()
+        | HF_IGNORED
+        | NVLLAMA_IGNORED
+        | {"rope_scaling"}
+    )
     for key, value in values.items():
         if key not in known:
             raise InputError(f"unknown key {key!r} = {value!r}", where=where, fix=nearest(key, known))

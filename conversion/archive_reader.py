@@ -7,11 +7,12 @@ import io
 import math
 import pickle
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from conduct.errors import InputError
 from conversion.dtypes import DTYPES, OF_STORAGE
+from conversion.flushed_file import blocks
 from conversion.mapped_file import MappedFile
 
 Shape = tuple[int, ...]
@@ -49,10 +50,51 @@ def read_tensor(file: MappedFile, start: int, length: int) -> StoredArray:
     return value
 
 
-def read_archive(file: MappedFile, start: int, length: int) -> Any:
-    """The value of the archive: plain Python values, and a `StoredArray` for each tensor. Errors: as `read_tensor`."""
+def read_archive(file: MappedFile, start: int, length: int, *, others: Callable[[str], Any] | None = None) -> Any:
+    """The value of the archive: plain Python values, and a `StoredArray` for each tensor.
+
+    `others` makes what stands for any other class or function, given its name; without it they are errors.
+    Errors: as `read_tensor`.
+    """
     archive = _Archive(file, start, length)
-    return _Unpickler(archive).load()
+    return _Unpickler(archive, others).load()
+
+
+class Inert:
+    """What stands for an object of any other class than the allowed ones; does nothing with what it is given."""
+
+    name = ""
+
+    def __new__(cls, *_: Any, **__: Any) -> "Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, value: Any) -> None:
+        """For a list of another kind."""
+
+    def extend(self, values: Any) -> None:
+        """Likewise."""
+
+
+def inert(name: str) -> type[Inert]:
+    """A class in place of the class or function `name`, which is not looked up."""
+    return type("Inert", (Inert,), {"name": name})
+
+
+def check_archive(file: MappedFile, start: int, length: int) -> None:
+    """Check the checksums that the archive has of its own entries. Errors: `ValueError` for one that differs."""
+    _Archive(file, start, length).check()
 
 
 class _Archive:
@@ -74,6 +116,19 @@ class _Archive:
             raise ValueError(f"{name} has {size} bytes")
         return self._file.bytes(begin, size)
 
+    def check(self) -> None:
+        """Compare each entry with its checksum."""
+        from isal.isal_zlib import crc32
+
+        for entry in self._zip.infolist():
+            name = entry.filename.removeprefix(self._prefix)
+            begin, size = self.place(name)
+            crc = 0
+            for block in blocks([self._file.array(begin, (size,), "uint8")]):
+                crc = crc32(block, crc)
+            if crc != entry.CRC:
+                raise ValueError(f"the checksum of {name} differs")
+
     def place(self, name: str) -> tuple[int, int]:
         """Where the bytes of an entry lie in the file, and how many they are."""
         entry = self._zip.getinfo(self._prefix + name)
@@ -94,9 +149,9 @@ class _Archive:
 class _Unpickler(pickle.Unpickler):
     """Finds `_rebuild_tensor_v2`, the classes of storages and `OrderedDict`, as functions that only describe."""
 
-    def __init__(self, archive: _Archive) -> None:
+    def __init__(self, archive: _Archive, others: Callable[[str], Any] | None) -> None:
         super().__init__(io.BytesIO(archive.content("data.pkl")))
-        self._archive = archive
+        self._archive, self._others = archive, others
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -105,6 +160,8 @@ class _Unpickler(pickle.Unpickler):
             return dict
         if module == "torch" and name in OF_STORAGE:
             return name
+        if self._others is not None:
+            return self._others(f"{module}.{name}")
         raise ValueError(f"it asks to load {module}.{name}, and nothing was run")
 
     def persistent_load(self, identity: Any) -> Storage:

@@ -8,9 +8,11 @@
 All sizes are 64-bit ones (zip64), since a chunk of an optimizer's buffer can be larger than 4 GiB.
 """
 
+import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversion.dtypes import DTYPES
@@ -36,32 +38,59 @@ class _Entry:
     crc: int
 
 
-def tensor_pickle(dtype: str, shape: "Shape", storage: str = "0") -> Call:
-    """A contiguous tensor whose numbers are in `storage`."""
-    count, strides = 1, [0] * len(shape)
-    for axis in reversed(range(len(shape))):
-        strides[axis] = count
-        count *= shape[axis]
-    place = Persistent(("storage", Global("torch", DTYPES[dtype].storage), storage, "cpu", count))
-    return Call(
-        Global("torch._utils", "_rebuild_tensor_v2"),
-        (place, 0, shape, tuple(strides), False, Call(Global("collections", "OrderedDict"))),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A tensor to be written: its rows in order, as contiguous arrays of raw numbers."""
+
+    dtype: str
+    shape: "Shape"
+    rows: Iterable["Array"]
 
 
-def write_tensor(file: FlushedFile, dtype: str, shape: "Shape", pieces: Iterable["Array"]) -> tuple[int, int]:
-    """Append the archive of one tensor, its rows given as contiguous `pieces`; start and length of it in bytes."""
-    return write_archive(file, tensor_pickle(dtype, shape), [pieces])
+def write_archive(file: FlushedFile, value: Any) -> tuple[int, int]:
+    """Append the archive of `value`: a `Tensor`, or what `pickle_writer` takes with `Tensor`s in it.
 
-
-def write_archive(file: FlushedFile, value: Any, storages: Sequence[Iterable["Array"]] = ()) -> tuple[int, int]:
-    """Append the archive of `value`, as `pickle_writer` takes it; start and length of it in bytes."""
+    Returns start and length of it in bytes.
+    """
     start = file.position
-    entries = [_write(file, start, "data.pkl", [dumps(value)]), _write(file, start, "byteorder", [b"little"])]
-    entries += [_write(file, start, f"data/{key}", blocks(pieces)) for key, pieces in enumerate(storages)]
+    tensors: list[Tensor] = []
+    pickled = dumps(_numbered(value, tensors))
+    entries = [_write(file, start, "data.pkl", [pickled]), _write(file, start, "byteorder", [b"little"])]
+    for number, tensor in enumerate(tensors):
+        entries.append(_write(file, start, f"data/{number}", blocks(tensor.rows)))
+        assert entries[-1].size == math.prod(tensor.shape) * DTYPES[tensor.dtype].itemsize, tensor.shape
     entries.append(_write(file, start, "version", [b"3\n"]))
     _write_directory(file, start, entries)
     return start, file.position - start
+
+
+def save(path: Path, value: Any) -> None:
+    """Write what `torch.save(value, path)` would."""
+    with FlushedFile(path) as file:
+        write_archive(file, value)
+
+
+def _numbered(value: Any, tensors: list[Tensor]) -> Any:
+    """`value` with each `Tensor` as a reference to a storage, and the tensors in the order of their storages."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return _reference(value, str(len(tensors) - 1))
+    if isinstance(value, Mapping):
+        return {key: _numbered(item, tensors) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbered(item, tensors) for item in value]
+    return tuple(_numbered(item, tensors) for item in value) if isinstance(value, tuple) else value
+
+
+def _reference(tensor: Tensor, storage: str) -> Call:
+    """How torch pickles a contiguous tensor whose numbers are in `storage`."""
+    strides = tuple(math.prod(tensor.shape[axis + 1 :]) for axis in range(len(tensor.shape)))
+    kind = Global("torch", DTYPES[tensor.dtype].storage)
+    place = Persistent(("storage", kind, storage, "cpu", math.prod(tensor.shape)))
+    return Call(
+        Global("torch._utils", "_rebuild_tensor_v2"),
+        (place, 0, tensor.shape, strides, False, Call(Global("collections", "OrderedDict"))),
+    )
 
 
 def _write(file: FlushedFile, archive: int, name: str, data: Iterable[bytes | memoryview]) -> _Entry:
@@ -90,14 +119,9 @@ def _write_directory(file: FlushedFile, archive: int, entries: list[_Entry]) -> 
     begin = file.position
     for entry in entries:
         extra = struct.pack("<2H3Q", 1, 24, entry.size, entry.size, entry.start)
-        file.write(
-            struct.pack(
-                "<4s6H3I5H2I", b"PK\x01\x02", _VERSION, _VERSION, 0, 0, 0, 0, entry.crc, _IN_ZIP64, _IN_ZIP64,
-                len(entry.name), len(extra), 0, 0, 0, 0, _IN_ZIP64,
-            )  # fmt: skip
-            + entry.name
-            + extra
-        )
+        fixed = struct.pack("<4s6H3I", b"PK\x01\x02", _VERSION, _VERSION, 0, 0, 0, 0, entry.crc, _IN_ZIP64, _IN_ZIP64)
+        lengths = struct.pack("<5H2I", len(entry.name), len(extra), 0, 0, 0, 0, _IN_ZIP64)
+        file.write(fixed + lengths + entry.name + extra)
     end, count = file.position, len(entries)
     file.write(
         struct.pack(

@@ -1,6 +1,7 @@
 """From any format to any other: one weight at a time, and read back before the output gets its name."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from conduct.atomic import atomic_directory
@@ -10,13 +11,18 @@ from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.checksum import checksum
 from conversion.dtypes import DTYPES, WEIGHTS, cast
-from conversion.formats import find_format, recognise
+from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
+from conversion.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.output import check_apart, check_space
 from conversion.record import NAME as RECORD
 from conversion.record import Conversion, TensorRecord, write_record
-from conversion.verify import named_rows, read_back
+from conversion.training_state import Training, read_training
+from conversion.verify import chunk_name, named_rows, read_back, read_back_training
 from conversion.weight_table import Weight, expand
 from tokenizer.vocabulary import VOCAB_SIZE
+
+Compare = Callable[[Checkpoint, Checkpoint], None]
+"""Looks at source and output."""
 
 
 def convert(
@@ -26,11 +32,13 @@ def convert(
     to: str,
     dtype: str | None = None,
     optimizer: bool = False,
+    compare: Compare | None = None,
     overwrite: bool = False,
 ) -> Conversion:
     """Write the checkpoint or run `source`, whose format is recognised, to `destination` in the format `to`.
 
-    Weights become `dtype`, by default they stay as stored. With `optimizer` its state comes along.
+    Weights become `dtype`, by default they stay as stored. With `optimizer` its state comes along. `compare` gets both
+    checkpoints before the output takes its name, and can still refuse it.
     Errors: `InputError` naming file, tensor or key. `destination` then does not exist, or is as it was.
     """
     if dtype is not None and dtype not in WEIGHTS:
@@ -38,21 +46,26 @@ def convert(
     source, destination, target = Path(source), Path(destination), find_format(to)
     found = recognise(source)
     checkpoint = found.open(source)
+    training = _training(checkpoint, target) if optimizer else None
     architecture = dataclasses.replace(checkpoint.architecture, dtype=dtype or checkpoint.architecture.dtype)
-    vocabulary = checkpoint.vocabulary if target.padded else VOCAB_SIZE
-    size = architecture.parameters * DTYPES[architecture.dtype].itemsize
+    size = architecture.parameters * DTYPES[architecture.dtype].itemsize + (training.bytes if training else 0)
     check_apart(source, destination)
     check_space(destination, size)
     with (
         atomic_directory(destination, mark=RECORD, overwrite=overwrite) as directory,
         progress_bar(f"to {target.title}", total=2 * size, unit="B") as advance,
     ):
-        with target.create(directory, architecture, None) as writer:
-            tensors = _write(checkpoint, writer, architecture, vocabulary, advance)
+        with target.create(directory, architecture, training) as writer:
+            tensors = _write(checkpoint, writer, architecture, target, advance)
+            states = _write_training(training, writer, target, advance) if training else {}
         written = target.open(directory)
         if written.architecture != architecture:
             raise InputError(f"the written configuration reads back as {written.architecture}", fix="Report this.")
         read_back(written, tensors, advance)
+        if training:
+            read_back_training(written, states, advance)
+        if compare:
+            compare(checkpoint, written)
         return write_record(
             directory,
             format=target.name,
@@ -60,32 +73,66 @@ def convert(
             source_format=found.name,
             architecture=architecture,
             tensors=tensors,
+            optimizer=states,
             size=size,
-            optimizer=False,
             large=frozenset(written.files()),
         )
 
 
+def strip(source: Path | str, destination: Path | str, *, overwrite: bool = False) -> Conversion:
+    """Write the checkpoint or run `source` without its optimizer state to `destination`, in the same format.
+
+    Errors: `InputError`, also where there is no such state.
+    """
+    checkpoint = open_checkpoint(Path(source))
+    if not isinstance(checkpoint, MegatronDirectory) or not checkpoint.tensors.others:
+        raise InputError("holds no optimizer state", where=source, fix="There is nothing to strip.")
+    return convert(source, destination, to=recognise(Path(source)).name, overwrite=overwrite)
+
+
+def _training(checkpoint: Checkpoint, target: Format) -> Training:
+    """The optimizer's state of `checkpoint`. Errors: `InputError` where either side has no place for it."""
+    if target.prefix is None or not isinstance(checkpoint, MegatronDirectory):
+        names = ", ".join(format.title for format in FORMATS if format.prefix is not None)
+        raise InputError("optimizer state is only in some formats", where=checkpoint.directory, fix=f"These: {names}.")
+    return read_training(checkpoint)
+
+
 def _write(
-    checkpoint: Checkpoint, writer: Writer, architecture: LlamaArchitecture, vocabulary: int, advance: Advance
+    checkpoint: Checkpoint, writer: Writer, architecture: LlamaArchitecture, target: Format, advance: Advance
 ) -> dict[str, TensorRecord]:
     """Write all weights; what was written, by name."""
+    vocabulary = checkpoint.vocabulary if target.padded else VOCAB_SIZE
     tensors: dict[str, TensorRecord] = {}
-    targets = expand(architecture, vocabulary=vocabulary)
-    for weight, target in zip(checkpoint.weights, targets, strict=True):
-        parts = _parts(checkpoint, weight, target, architecture.dtype)
-        for name, shape, rows in named_rows(target, parts):
+    wanted = expand(architecture, vocabulary=vocabulary)
+    for weight, fitted in zip(checkpoint.weights, wanted, strict=True):
+        parts = _parts(checkpoint, weight, fitted, architecture.dtype)
+        for name, shape, rows in named_rows(fitted, parts):
             tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=checksum(rows))
-        writer.write(target, parts)
+        writer.write(fitted, parts)
         advance(sum(piece.nbytes for rows in parts for piece in rows))
         checkpoint.forget()
     return tensors
 
 
-def _parts(checkpoint: Checkpoint, weight: Weight, target: Weight, dtype: str) -> list[Rows]:
-    """The Hugging Face tensors of `weight` as those of `target`: in `dtype`, and without padding where it has none."""
+def _parts(checkpoint: Checkpoint, weight: Weight, fitted: Weight, dtype: str) -> list[Rows]:
+    """The Hugging Face tensors of `weight` as those of `fitted`: in `dtype`, and without padding where it has none."""
     stored = checkpoint.architecture.dtype
     return [
-        [cast(piece[: target_shape[0]] if len(rows) == 1 else piece, stored, dtype, name) for piece in rows]
-        for (name, target_shape), rows in zip(target.hf.items(), checkpoint.parts(weight), strict=True)
+        [cast(piece[: shape[0]], stored, dtype, name) for piece in rows]
+        for (name, shape), rows in zip(fitted.hf.items(), checkpoint.parts(weight), strict=True)
     ]
+
+
+def _write_training(training: Training, writer: Writer, target: Format, advance: Advance) -> dict[str, TensorRecord]:
+    """Write the optimizer's tensors, chunk by chunk; what was written, by name and place."""
+    assert isinstance(writer, MegatronWriter)
+    assert target.prefix is not None
+    states: dict[str, TensorRecord] = {}
+    for name, stored, chunk, array in training.chunks(target.prefix):
+        states[chunk_name(name, chunk)] = TensorRecord(
+            shape=chunk.shape, dtype=stored.dtype, checksum=checksum([array])
+        )
+        writer.dcp.write(name, stored.dtype, stored.shape, [array], offsets=chunk.offsets, shape=chunk.shape)
+        advance(array.nbytes)
+    return states

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conduct.errors import InputError
-from conversion.archive_reader import read_tensor
+from conversion.archive_reader import check_archive, read_tensor
 from conversion.dcp_metadata import Chunk, StoredTensor
 from conversion.dtypes import DTYPES, raw
 from conversion.mapped_file import MappedFile
@@ -48,7 +48,8 @@ class Shards:
         if covered * DTYPES[stored.dtype].itemsize > sum(self._file(path).size for path in files):
             raise InputError(f"{name!r} is larger than the files that it is in", where=self._where)
         if len(chunks) == 1:
-            return self.chunk(name, stored, chunks[0])[_within(chunks[0], leading)]
+            view: Array = self.chunk(name, stored, chunks[0])[_within(chunks[0], leading)]
+            return view
         whole = np.empty(stored.shape[rest:], raw(stored.dtype))
         for chunk in chunks:
             whole[_place(chunk, rest)] = self.chunk(name, stored, chunk)[_within(chunk, leading)]
@@ -72,6 +73,17 @@ class Shards:
                 where=chunk.file,
             )
         return file.array(found.start, found.shape, found.dtype)
+
+    def check(self, name: str, chunk: Chunk) -> None:
+        """Check a chunk against the checksums of its archive. Errors: `InputError`."""
+        try:
+            check_archive(self._file(chunk.file), chunk.start, chunk.length)
+        except Exception as error:  # as above
+            raise InputError(
+                f"{name!r} at byte {chunk.start} is damaged ({error})",
+                where=chunk.file,
+                fix="Copy the checkpoint anew.",
+            ) from error
 
     def forget(self) -> None:
         """Drop the pages that were looked at."""

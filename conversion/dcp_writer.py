@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from conversion.archive_writer import write_archive, write_tensor
+from conversion.archive_writer import Tensor, save, write_archive
 from conversion.flushed_file import FlushedFile
 from conversion.pickle_writer import Call, Global, Instance, dumps
 from conversion.weight_table import Shape
@@ -56,7 +56,7 @@ class DcpWriter:
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._file.close(sync=kind is None)
         if kind is None:
-            write_pickled(self._weights / "common.pt", self._common)
+            save(self._weights / "common.pt", self._common)
             (self._weights / "metadata.json").write_text(FORMAT, encoding="utf-8")
             (self._weights / ".metadata").write_bytes(dumps(self._metadata()))
 
@@ -67,7 +67,7 @@ class DcpWriter:
         tensor = self._tensors.setdefault(name, _Tensor(dtype=dtype, size=size))
         assert (tensor.dtype, tensor.size) == (dtype, size), name
         tensor.chunks.append((offsets, shape))
-        self._places[name, offsets] = write_tensor(self._file, dtype, shape, pieces)
+        self._places[name, offsets] = write_archive(self._file, Tensor(dtype=dtype, shape=shape, rows=pieces))
 
     def write_empty_state(self, name: str) -> None:
         """Append an object that says: no state (of FP8 scales); the module that asks for it starts afresh."""
@@ -90,7 +90,7 @@ class DcpWriter:
             )
             for (name, offsets), (start, length) in self._places.items()
         }
-        none = {"checkpoint_id": None, "save_id": None, "load_id": None, "modules": []}
+        none: dict[str, Any] = {"checkpoint_id": None, "save_id": None, "load_id": None, "modules": []}
         return Instance(
             Global(_METADATA, "Metadata"),
             {
@@ -101,12 +101,6 @@ class DcpWriter:
                 "version": "1.0.0",
             },
         )
-
-
-def write_pickled(path: Path, value: Any) -> None:
-    """What `torch.save(value, path)` writes, for values without tensors and those of `pickle_writer`."""
-    with FlushedFile(path) as file:
-        write_archive(file, value)
 
 
 def _listed(tensor: _Tensor) -> Instance:

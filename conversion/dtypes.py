@@ -1,4 +1,4 @@
-"""Number formats under their names in `config.json`, in safetensors and in torch, and casts between the three of models.
+"""Number formats under their names in `config.json`, in safetensors and in torch, and casts between those of models.
 
 Numbers stay bytes here: an array of a format holds unsigned integers of its width, so that bfloat16, which numpy does
 not know, is like the others, and nothing (NaN payloads, negative zero) changes on the way.
@@ -66,11 +66,15 @@ def cast(array: "Array", source: str, target: str, name: str) -> "Array":
         return array
     result = np.empty(array.shape, raw(target))
     numbers, written = array.reshape(-1), result.reshape(-1)
-    for start in range(0, len(numbers), _BLOCK):  # in blocks, since what a cast needs on the way is several times larger
+    for start in range(
+        0, len(numbers), _BLOCK
+    ):  # in blocks, since what a cast needs on the way is several times larger
         place = slice(start, start + _BLOCK)
         wide = to_float32(numbers[place], source)
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            written[place] = _to_bfloat16(wide) if target == "bfloat16" else wide.astype(_NUMPY[target]).view(raw(target))
+            written[place] = (
+                _to_bfloat16(wide) if target == "bfloat16" else wide.astype(_NUMPY[target]).view(raw(target))
+            )
         if not np.array_equal(np.isfinite(to_float32(written[place], target)), np.isfinite(wide)):
             raise InputError(f"{name!r} has values too large for {target}", fix="Choose bfloat16 or float32.")
     return result

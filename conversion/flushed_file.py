@@ -75,6 +75,6 @@ class FlushedFile:
 def blocks(pieces: Iterable["Array"]) -> Iterable[memoryview]:
     """The bytes of contiguous arrays, in blocks small enough to stay in a processor's cache."""
     for piece in pieces:
-        data = memoryview(piece.reshape(-1).view("u1"))
+        data = piece.reshape(-1).view("u1").data
         for start in range(0, len(data), BLOCK):
             yield data[start : start + BLOCK]

@@ -26,7 +26,7 @@ class Create(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """`padded`: embeddings keep the rows that Megatron-Core added; `optimizer`: its state has a place there."""
+    """`padded`: embeddings keep the rows that Megatron-Core added. `prefix`: what its modules' names begin with."""
 
     name: str
     title: str
@@ -34,7 +34,7 @@ class Format:
     open: Callable[[Path], Checkpoint]
     create: Create
     padded: bool = False
-    optimizer: bool = False
+    prefix: str | None = None
 
 
 def _open_nemo(source: Path) -> MegatronDirectory:
@@ -63,7 +63,7 @@ FORMATS = (
         open=_open_bridge,
         create=BridgeWriter,
         padded=True,
-        optimizer=True,
+        prefix="",
     ),
     Format(
         name="te",
@@ -86,7 +86,7 @@ FORMATS = (
         open=_open_nemo,
         create=NemoWriter,
         padded=True,
-        optimizer=True,
+        prefix="module.",
     ),
 )
 NAMES = tuple(sorted(format.name for format in FORMATS))

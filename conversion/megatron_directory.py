@@ -7,17 +7,22 @@ one chunk a layer, as Megatron's homogeneous blocks ask for them, and read in th
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Rows, Writer, check_inside, check_size
-from conversion.dcp_metadata import StoredTensor, read_metadata
+from conversion.dcp_metadata import read_metadata
 from conversion.dcp_read import Shards
 from conversion.dcp_writer import CONTENT, DcpWriter
 from conversion.strict import check_tensors, one_dtype
 from conversion.weight_table import Shape, Weight, expand, fuse, split
 from tokenizer.vocabulary import VOCAB_SIZE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 # What a training run stores beside the weights; compared with the name after the prefix.
 NOT_WEIGHTS = re.compile(
@@ -49,7 +54,8 @@ class MegatronWeights:
     def __init__(self, weights: Path, prefix: str, *, within: Path) -> None:
         self.folder, self.prefix, self.listing = weights, prefix, weights / ".metadata"
         check_inside(weights, within)
-        tensors = read_metadata(weights)
+        listing = read_metadata(weights)
+        tensors, self.objects = listing.tensors, listing.objects
         self.others = {name: tensor for name, tensor in tensors.items() if NOT_WEIGHTS.fullmatch(name)}
         self.stored = {name: tensor for name, tensor in tensors.items() if name not in self.others}
         if not self.stored:
@@ -82,10 +88,10 @@ class MegatronWeights:
             return self.prefix + weight.stacked, weight.layer
         return self.prefix + weight.megatron, None
 
-    def read(self, weight: Weight) -> list[Rows]:
-        """The Hugging Face tensors of `weight`; views of the shards where one chunk holds it."""
+    def read(self, weight: Weight) -> "Array":
+        """Megatron's tensor of `weight`; a view of a shard where one chunk holds it."""
         name, index = self.stored_as(weight)
-        return list(split(weight, self.shards.region(name, self.stored[name], () if index is None else (index,))))
+        return self.shards.region(name, self.stored[name], () if index is None else (index,))
 
 
 class MegatronDirectory:
@@ -105,16 +111,16 @@ class MegatronDirectory:
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order."""
+        return list(split(weight, self.fused(weight)))
+
+    def fused(self, weight: Weight) -> "Array":
+        """Megatron's tensor of `weight`, as it is stored."""
         return self.tensors.read(weight)
 
     def files(self) -> list[Path]:
         """The files that hold tensors."""
         every = {**self.tensors.stored, **self.tensors.others}.values()
         return sorted({chunk.file for tensor in every for chunk in tensor.chunks})
-
-    def others(self) -> Mapping[str, StoredTensor]:
-        """Tensors that are no weights: the optimizer's."""
-        return self.tensors.others
 
     def forget(self) -> None:
         """Drop the pages that were looked at."""

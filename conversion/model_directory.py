@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture, hf_config, read_architecture
@@ -20,6 +20,11 @@ from conversion.tokenizer_directory import write_tokenizer_of
 from conversion.weight_table import Shape, Weight, expand, fuse, split
 from tokenizer.huggingface import validate_tokenizer
 from tokenizer.vocabulary import EOS, PAD, VOCAB_SIZE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 Kind = Literal["hf", "te"]
 
@@ -36,7 +41,7 @@ class ModelDirectory:
     """
 
     def __init__(self, directory: Path, kind: Kind) -> None:
-        self.directory, self._kind, self.vocabulary = directory, kind, VOCAB_SIZE
+        self.directory, self.kind, self.vocabulary = directory, kind, VOCAB_SIZE
         if not (directory / "config.json").is_file():
             raise InputError("no config.json here", where=directory, fix="Give the directory of a Hugging Face model.")
         architecture = read_architecture(directory)
@@ -59,8 +64,13 @@ class ModelDirectory:
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order; views of the files."""
-        arrays = [self._tensors[name].array() for name in _names(weight, self._kind)]
-        return [[array] for array in arrays] if self._kind == "hf" else list(split(weight, arrays[0]))
+        if self.kind == "te":
+            return list(split(weight, self.fused(weight)))
+        return [[self._tensors[name].array()] for name in weight.hf]
+
+    def fused(self, weight: Weight) -> "Array":
+        """NVLlama's tensor of `weight`, as it is stored."""
+        return self._tensors[weight.te].array()
 
     def files(self) -> list[Path]:
         """The files that hold tensors."""

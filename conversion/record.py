@@ -34,16 +34,19 @@ class FileRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats."""
+    """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
+
+    `optimizer` has the chunks of its tensors, where its state came along.
+    """
 
     format: str
     source: str
     source_format: str
     parameters: int
     bytes: int
-    optimizer: bool
     architecture: dict[str, Any]
     tensors: dict[str, TensorRecord]
+    optimizer: dict[str, TensorRecord]
     files: dict[str, FileRecord]
     algorithm: str
     versions: dict[str, str]
@@ -57,8 +60,8 @@ def write_record(
     source_format: str,
     architecture: LlamaArchitecture,
     tensors: Mapping[str, TensorRecord],
+    optimizer: Mapping[str, TensorRecord],
     size: int,
-    optimizer: bool,
     large: frozenset[Path],
 ) -> Conversion:
     """Write `conversion.json` into `directory`; the files `large` hold tensors.
@@ -71,7 +74,7 @@ def write_record(
         source_format=source_format,
         parameters=architecture.parameters,
         bytes=size,
-        optimizer=optimizer,
+        optimizer=dict(optimizer),
         architecture=dataclasses.asdict(architecture),
         tensors=dict(tensors),
         files={
@@ -97,9 +100,12 @@ def read_record(directory: Path) -> Conversion | None:
     check_inside(path, directory)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        tensors = {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content["tensors"].items()}
+        tensors, optimizer = (
+            {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content[part].items()}
+            for part in ("tensors", "optimizer")
+        )
         files = {name: FileRecord(**file) for name, file in content["files"].items()}
-        record = Conversion(**{**content, "tensors": tensors, "files": files})
+        record = Conversion(**{**content, "tensors": tensors, "optimizer": optimizer, "files": files})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"is no record of a conversion ({error})", where=path, fix="Delete it.") from error
     if record.algorithm != ALGORITHM:

@@ -8,7 +8,10 @@ from conduct.errors import InputError
 from conduct.progress import Advance
 from conversion.checkpoint import Checkpoint, Rows
 from conversion.checksum import checksum
+from conversion.dcp_metadata import Chunk
+from conversion.megatron_directory import MegatronDirectory
 from conversion.record import TensorRecord
+from conversion.training_state import read_training
 from conversion.weight_table import Weight
 from tokenizer.vocabulary import VOCAB_SIZE
 
@@ -36,13 +39,39 @@ def read_back(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], adva
                 raise InputError(
                     f"{name!r} is {record}, expected {expected.get(name)}",
                     where=checkpoint.directory,
-                    fix="It was damaged, on the disk or in memory. Check both, and convert again.",
+                    fix=_DAMAGED,
                 )
             found.add(name)
             advance(sum(piece.nbytes for piece in rows))
         checkpoint.forget()
     if missing := expected.keys() - found:
         raise InputError(f"{min(missing)!r} is missing", where=checkpoint.directory, fix="Convert again.")
+
+
+def read_back_training(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], advance: Advance) -> None:
+    """Check every chunk of the optimizer's tensors against `expected`. Errors: as `read_back`."""
+    assert isinstance(checkpoint, MegatronDirectory)
+    training = read_training(checkpoint)
+    found: dict[str, TensorRecord] = {}
+    for name, stored, chunk, array in training.chunks(checkpoint.tensors.prefix):
+        key = chunk_name(name, chunk)
+        found[key] = TensorRecord(shape=chunk.shape, dtype=stored.dtype, checksum=checksum([array]))
+        advance(array.nbytes)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"{name!r} is {found.get(name)}, expected {expected.get(name)}",
+                where=checkpoint.directory,
+                fix=_DAMAGED,
+            )
+
+
+def chunk_name(name: str, chunk: Chunk) -> str:
+    """A name for a part of a tensor: where it starts."""
+    return f"{name}[{','.join(map(str, chunk.offsets))}]"
+
+
+_DAMAGED = "It was damaged, on the disk or in memory. Check both, and convert again."
 
 
 def drop_cache(files: Iterable[Path]) -> None:

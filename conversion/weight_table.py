@@ -119,6 +119,7 @@ TABLE = (
     ),
 )
 
+
 @dataclass(frozen=True, kw_only=True)
 class Weight:
     """A row of the table for one layer of one architecture: names and shapes in all formats."""

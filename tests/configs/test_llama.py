@@ -11,6 +11,7 @@ from conduct.errors import InputError
 from configs.llama import (
     MAPPED,
     LlamaArchitecture,
+    RopeScaling,
     from_megatron_fields,
     hf_config,
     megatron_fields,

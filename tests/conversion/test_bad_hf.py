@@ -10,8 +10,8 @@ from by_hand import edit_json, hf_tensors
 from safetensors.torch import save_file
 
 from conduct.errors import InputError
-from conversion.convert import convert
 from conversion import safetensors_writer
+from conversion.convert import convert
 from conversion.formats import open_checkpoint
 from tokenizer.huggingface import write_tokenizer
 
