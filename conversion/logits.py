@@ -108,7 +108,7 @@ def _megatron(checkpoint: ModelDirectory | MegatronDirectory, tokens: "Tensor", 
         attention_norm, qkv, projection, mlp_norm, fc1, fc2 = (next(weights) for _ in range(6))
         mixed = linear(rms_norm(hidden, attention_norm.shape, attention_norm, a.rms_norm_eps), qkv)
         mixed = mixed.view(1, -1, a.num_key_value_heads, (heads + 2) * a.head_dim).transpose(1, 2)
-        query, key, value = mixed.split([heads * a.head_dim, a.head_dim, a.head_dim], dim=-1)
+        query, key, value = mixed.tensor_split([heads * a.head_dim, (heads + 1) * a.head_dim], dim=-1)
         query = query.reshape(1, a.num_key_value_heads, -1, heads, a.head_dim).transpose(2, 3).flatten(1, 2)
         attended = scaled_dot_product_attention(rotate(query), rotate(key), value, is_causal=True, enable_gqa=True)
         hidden = hidden + linear(attended.transpose(1, 2).flatten(2), projection)

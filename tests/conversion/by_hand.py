@@ -30,6 +30,14 @@ SMALL = {
     "pad_token_id": 1,
 }
 
+SCALING = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+
 
 def save_llama(directory: Path, *, dtype: str = "float32", **changes: Any) -> Path:
     """A random Llama, norms too, saved by transformers into `directory`."""
