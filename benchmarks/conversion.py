@@ -89,7 +89,7 @@ def against_peers(folder: Path, repeat: int) -> None:
     print("| HF to NeMo 2 (unless said) | seconds | x ours | x `cp` + `sync` | anonymous memory, GB | x checkpoint |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, row in rows.items():
-        memory, relative = f"{row.anonymous / GIGABYTE:.2f}", f"{row.anonymous / size:.2f}"
+        speed = f"{row.seconds:.1f} | {row.seconds / mine:.1f} | {row.seconds / disk:.2f}"
         print(
             f"| {name} | {row.seconds:.1f} | {row.seconds / mine:.1f} | {row.seconds / disk:.2f} | {memory} | {relative} |"
         )

@@ -176,11 +176,12 @@ def test_nemos_own_exporter_gives_the_same_model(
     """`llm.export_ckpt` on our checkpoint; with layers that have Transformer Engine's parameter names, as on a GPU."""
     from nemo.collections import llm
     from nemo.collections.llm.gpt.model import base
+    from nemo.collections.llm.gpt.model.llama import HFLlamaExporter
 
     from recipes.cpu.layers import cpu_block_spec
 
     monkeypatch.setattr(base, "local_layer_spec", cpu_block_spec)
-    llm.export_ckpt(ours, "hf", tmp_path / "theirs")
+    llm.export_ckpt(ours, "hf", tmp_path / "theirs", load_connector=lambda path, _: HFLlamaExporter(path))
     assert same_bits(hf_tensors(tmp_path / "theirs"), hf_tensors(exported))
     monkeypatch.undo()
 

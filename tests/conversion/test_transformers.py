@@ -44,9 +44,7 @@ def reports(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_transformers_4_and_5_load_the_same_model(
-    case: str, folder: Path, reports: dict[str, dict[str, Any]]
-) -> None:
+def test_transformers_4_and_5_load_the_same_model(case: str, folder: Path, reports: dict[str, dict[str, Any]]) -> None:
     from transformers import AutoModelForCausalLM, __version__
 
     changes, report = CASES[case], reports[case]
