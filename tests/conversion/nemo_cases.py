@@ -28,13 +28,14 @@ def load_under_tensor_parallelism(rank: int, size: int, weights: Path, prefix: s
         fields = {**megatron_fields(architecture), **CPU_FIELDS, "params_dtype": torch.float32}
         config = kind(**fields, tensor_model_parallel_size=size)
         model = config.configure_model(NucleotideTokenizer())
-        wanted = model.sharded_state_dict(prefix=prefix)
-        loaded, _, missing = dist_checkpointing.load(wanted, str(weights), strict=StrictHandling.RETURN_ALL)
+        wanted = dict(model.sharded_state_dict(prefix=prefix))
+        loaded, _, missing = dist_checkpointing.load(dict(wanted), str(weights), strict=StrictHandling.RETURN_ALL)
         assert missing == set(), missing
-        state = {name.removeprefix(prefix): value for name, value in loaded.items() if "extra_state" not in name}
+        names = set(wanted) - {name for name in wanted if "extra_state" in name}  # `loaded` has common.pt too
+        state = {name.removeprefix(prefix): loaded[name] for name in names}
         model.load_state_dict(state, strict=False)
         parameters: dict[str, Any] = {name: value.detach().clone() for name, value in model.named_parameters()}
-        assert state.keys() == parameters.keys()
+        assert state.keys() == parameters.keys(), sorted(state.keys() ^ parameters.keys())
         torch.save({"parameters": parameters, "inv_freq": model.rotary_pos_emb.inv_freq}, out / f"rank{rank}.pt")
         torch.distributed.destroy_process_group()
 
@@ -43,7 +44,7 @@ def import_and_export(source: Path, folder: Path) -> None:
     """`llm.import_ckpt` and `llm.export_ckpt` with our connectors, as `nemo llm import` and `export` call them."""
     import torch
     from nemo.collections import llm
-    from nemo.collections.llm.gpt.model.llama import LlamaConfig
+    from nemo.collections.llm.gpt.model.llama import Llama31Config
     from nemo.lightning.io import load_context
 
     import recipes.factories  # noqa: F401 - the entry point of the `nemo` command
@@ -52,7 +53,7 @@ def import_and_export(source: Path, folder: Path) -> None:
     from tokenizer.nucleotide import NucleotideTokenizer
 
     fields = {**megatron_fields(read_architecture(source)), **CPU_FIELDS}
-    model = llm.LlamaModel(LlamaConfig(**fields, params_dtype=torch.float32))
+    model = llm.LlamaModel(Llama31Config(**fields, params_dtype=torch.float32))
     llm.import_ckpt(model, f"hf://{source}", output_path=folder / "nemo")
     assert type(model.tokenizer) is NucleotideTokenizer
     assert type(load_context(folder / "nemo", subpath="model")) is llm.LlamaModel

@@ -115,7 +115,9 @@ def tampered(tmp_path: Path, storage: tuple[Any, ...], offset: int, shape: tuple
     from conversion.pickle_writer import Call, Global, Persistent
 
     strides = tuple(1 for _ in shape)
-    content = Call(Global("torch._utils", "_rebuild_tensor_v2"), (Persistent(storage), offset, shape, strides, False, {}))
+    content = Call(
+        Global("torch._utils", "_rebuild_tensor_v2"), (Persistent(storage), offset, shape, strides, False, {})
+    )
     with zipfile.ZipFile(tmp_path / "bad", "w") as file:
         file.writestr("archive/data.pkl", dumps(content))
         file.writestr("archive/data/0", bytes(12))

@@ -115,7 +115,15 @@ def test_megatron_bridge_finds_what_its_readers_look_for(tmp_path: Path) -> None
     convert(source, tmp_path / "out", to="bridge")
     root, iteration = tmp_path / "out", tmp_path / "out" / "iter_0000000"
     assert int((root / "latest_checkpointed_iteration.txt").read_text()) == 0
-    names = {".metadata", "__0_0.distcp", "common.pt", "metadata.json", "run_config.yaml", "train_state.pt", "tokenizer"}
+    names = {
+        ".metadata",
+        "__0_0.distcp",
+        "common.pt",
+        "metadata.json",
+        "run_config.yaml",
+        "train_state.pt",
+        "tokenizer",
+    }
     assert {path.name for path in iteration.iterdir()} == names
     for path in (root / "latest_train_state.pt", iteration / "train_state.pt"):
         state = torch.load(path, weights_only=True)
@@ -192,7 +200,7 @@ def test_a_tracker_that_leads_elsewhere(tracker: str, square_hf: Path, tmp_path:
 
 def test_a_scaling_that_megatron_bridge_does_not_know(tmp_path: Path, out: Path) -> None:
     source = save_llama(tmp_path / "source", rope_scaling={**SCALING, "high_freq_factor": 5.0})
-    with pytest.raises(InputError, match="knows only the RoPE scaling of Llama 3.1"):
+    with pytest.raises(InputError, match=r"knows only the RoPE scaling of Llama 3\.1"):
         convert(source, out, to="bridge")
     convert(source, tmp_path / "nemo", to="nemo")
     architecture = open_checkpoint(tmp_path / "nemo").architecture
@@ -200,5 +208,5 @@ def test_a_scaling_that_megatron_bridge_does_not_know(tmp_path: Path, out: Path)
 
 
 def test_an_unknown_format(square_hf: Path, out: Path) -> None:
-    with pytest.raises(InputError, match="unknown format 'nemo2'. Did you mean 'nemo'"):
+    with pytest.raises(InputError, match=r"unknown format 'nemo2'\. Did you mean 'nemo'"):
         convert(square_hf, out, to="nemo2")

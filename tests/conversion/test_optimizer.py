@@ -12,6 +12,7 @@ from torch.distributed.checkpoint import FileSystemReader, load
 from conduct.errors import InputError
 from conversion.convert import convert, strip
 from conversion.inspection import summarise
+from conversion.locate import find_checkpoint
 from corpus.preparation.prepare import prepare
 from corpus.synthetic import write_synthetic_genome
 
@@ -46,7 +47,7 @@ def tensors(weights: Path) -> dict[str, torch.Tensor]:
 
 
 def test_torch_reads_the_same_tensors_everywhere(folder: Path) -> None:
-    original = tensors(next((folder / "run" / "checkpoints").glob("step=3")) / "weights")
+    original = tensors(find_checkpoint(folder / "run").path / "weights")
     assert sum(name.startswith("optimizer.state.exp_avg_sq.module.") for name in original) == 9
     returned, bridge = tensors(folder / "nemo" / "weights"), tensors(folder / "bridge" / "iter_0000003")
     assert original.keys() == returned.keys()
@@ -69,7 +70,7 @@ def test_megatron_bridge_finds_step_groups_and_schedule(folder: Path) -> None:
 
 def test_a_run_goes_on_from_it_as_from_the_original(folder: Path) -> None:
     losses = {}
-    original = next((folder / "run" / "checkpoints").glob("step=3"))
+    original = find_checkpoint(folder / "run").path
     for name, checkpoint, optimizer in (("a", original, True), ("b", folder / "nemo", True), ("c", original, False)):
         log = folder / f"log_{name}"
         status = run_in_process(train_from, checkpoint, optimizer, folder / name, folder / "corpus", log=log)
