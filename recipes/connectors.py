@@ -48,6 +48,12 @@ class GenomicLlamaExporter(HFLlamaExporter):  # type: ignore[misc]
             convert(source, output, to="hf", overwrite=overwrite)
         return output
 
+    def nemo_load(self, path: Path, *args: Any, **kwargs: Any) -> Any:
+        """NeMo loads a whole model before its export, to look for ModelOpt, and takes this error for "there is none"."""
+        if _says_our_vocabulary(Path(path) / "context" / "model.yaml"):
+            raise RuntimeError("the weights are streamed, and not loaded")
+        return super().nemo_load(path, *args, **kwargs)
+
 
 def _says_our_vocabulary(path: Path) -> bool:
     """Whether the configuration `path` of either side names 256 tokens; the converter checks all the rest."""

@@ -72,7 +72,7 @@ def train_from(checkpoint: Path, optimizer: bool, run: Path, corpus: Path) -> No
     overrides = [
         f"run_dir={run}",
         f"dataset.corpus={corpus}",
-        f"init_from={checkpoint}",
+        f"init_from='{checkpoint}'",
         "trainer.max_steps=2",
         "dataset.sequence_length=64",
         "dataset.micro_batch_size=2",
