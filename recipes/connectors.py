@@ -49,7 +49,7 @@ class GenomicLlamaExporter(HFLlamaExporter):  # type: ignore[misc]
         return output
 
     def nemo_load(self, path: Path, *args: Any, **kwargs: Any) -> Any:
-        """NeMo loads a whole model before its export, to look for ModelOpt, and takes this error for "there is none"."""
+        """NeMo loads the whole model first, to look for ModelOpt, and takes this error for "there is none"."""
         if _says_our_vocabulary(Path(path) / "context" / "model.yaml"):
             raise RuntimeError("the weights are streamed, and not loaded")
         return super().nemo_load(path, *args, **kwargs)
