@@ -1,4 +1,4 @@
-# make demo | test | check | venv | install-gpu | lock | clean
+# make demo | test | check | venv | transformers5 | install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -8,21 +8,22 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+VENV5 := .venv-transformers5
 UV_VERSION := 0.13.9
 
 # torch's CPU build comes from PyTorch's own index, or from a wheel folder where pip is configured with one (find-links).
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: demo test check venv install-gpu lock clean
+.PHONY: demo test check venv transformers5 install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
 
-test: venv
+test: venv transformers5
 	$(BIN)/python -m pytest $(TESTS)
 
-check: venv
+check: venv transformers5
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -43,6 +44,14 @@ $(VENV)/.ready: requirements/cpu.lock pyproject.toml $(UV)
 	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+# A second environment with transformers 5, which loads what `convert` writes; the tests in it need nothing of ours.
+transformers5: $(VENV5)/.ready
+
+$(VENV5)/.ready: requirements/transformers5.lock $(UV)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV5)
+	$(UV) pip sync --quiet --python $(VENV5)/bin/python --require-hashes $(TORCH) requirements/transformers5.lock
+	touch $@
+
 # Into the Python at hand (a container's, or a virtual environment with pip): docs/install.md. Needs CUDA and its compiler.
 install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
@@ -52,6 +61,8 @@ install-gpu:
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
+	$(UV) pip compile requirements/transformers5.in --generate-hashes --python-version 3.11 $(TORCH) \
+		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformers5.lock
 
 clean:
-	rm -rf $(VENV) demo runs
+	rm -rf $(VENV) $(VENV5) demo runs

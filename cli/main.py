@@ -5,17 +5,20 @@ import sys
 import warnings
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import corpus
+from cli import checkpoint, corpus
 from cli.evaluation import commands as evaluation
 from cli.launch import launch
 from cli.options import Dtype, Overwrite
 from cli.plan import plan
 from cli.prepare import prepare
 from conduct.errors import InputError
+
+if TYPE_CHECKING:
+    from conversion.checkpoint import Checkpoint
 
 app = typer.Typer(
     name="genomic-llama",
@@ -25,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(checkpoint.app, name="checkpoint")
 
 app.registered_commands += evaluation.registered_commands
 
@@ -32,6 +36,13 @@ app.registered_commands += evaluation.registered_commands
 class Format(str, Enum):
     hf = "hf"
     nemo = "nemo"
+    te = "te"
+    bridge = "bridge"
+
+
+class Verify(str, Enum):
+    checksums = "checksums"
+    logits = "logits"
 
 
 def main() -> None:
@@ -55,25 +66,39 @@ app.add_typer(corpus.app, name="corpus")
 @app.command()
 def convert(
     source: Annotated[
-        Path,
-        typer.Argument(help="A NeMo checkpoint or run directory, or a Hugging Face directory.", show_default=False),
+        Path, typer.Argument(help="A checkpoint or run directory; its format is recognised.", show_default=False)
     ],
     destination: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
-    to: Annotated[Format, typer.Option(help="Format to write.", show_default=False)],
-    dtype: Annotated[
-        Dtype | None, typer.Option(help="Number format of an HF export.", show_default="as stored")
-    ] = None,
+    to: Annotated[
+        Format, typer.Option(help="hf: Hugging Face; nemo: NeMo 2; te: BioNeMo's NVLlama; bridge: Megatron-Bridge.")
+    ],
+    dtype: Annotated[Dtype | None, typer.Option(help="Number format to write.", show_default="as stored")] = None,
+    optimizer: Annotated[
+        bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge).")
+    ] = False,
+    verify: Annotated[
+        Verify, typer.Option(help="logits: also run both models in fp32, up to the context length.")
+    ] = Verify.checksums,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert a checkpoint between NeMo 2 and Hugging Face; every tensor is compared after it was written."""
-    from conversion.convert import to_hf, to_nemo
+    """Convert a checkpoint between formats; every tensor is read back, and checksums go to conversion.json."""
+    from conversion.convert import convert as convert_checkpoint
 
-    if to is Format.hf:
-        to_hf(source, destination, dtype=dtype.value if dtype else None, overwrite=overwrite)
-    elif dtype is not None:
-        raise InputError("--dtype goes with --to hf", fix="Leave it out.")
-    else:
-        to_nemo(source, destination, overwrite=overwrite)
+    def compare(source: "Checkpoint", written: "Checkpoint") -> None:
+        from conversion.logits import compare_logits
+
+        difference = compare_logits(source, written, cast=dtype is not None)
+        print(f"largest difference of the logits in fp32: {difference:.3g}")
+
+    convert_checkpoint(
+        source,
+        destination,
+        to=to.value,
+        dtype=dtype.value if dtype else None,
+        optimizer=optimizer,
+        compare=compare if verify is Verify.logits else None,
+        overwrite=overwrite,
+    )
     print(f"wrote {destination}")
 
 

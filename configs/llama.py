@@ -18,8 +18,18 @@ from tokenizer.vocabulary import BOS, EOS, PAD, VOCAB_SIZE
 
 
 @dataclass(frozen=True, kw_only=True)
+class RopeScaling:
+    """The RoPE scaling of Llama 3.1. Field names are those of `config.json`, values those of Llama 3.1."""
+
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_position_embeddings: int = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
 class LlamaArchitecture:
-    """A Llama decoder without biases and without RoPE scaling. Field names are those of `config.json`."""
+    """A Llama decoder without biases. Field names are those of `config.json`."""
 
     num_hidden_layers: int
     hidden_size: int
@@ -33,6 +43,8 @@ class LlamaArchitecture:
     initializer_range: float
     tie_word_embeddings: bool
     dtype: str
+    rope_scaling: RopeScaling | None = None
+    bos_token_id: int | None = None
 
     @property
     def parameters(self) -> int:
@@ -78,7 +90,6 @@ HF_FIXED: dict[str, object] = {
     "attention_dropout": 0.0,
     "mlp_bias": False,
     "pretraining_tp": 1,
-    "rope_scaling": None,
     "eos_token_id": EOS.id,
 }
 HF_ONE_OF: dict[str, tuple[object, ...]] = {
@@ -89,6 +100,20 @@ HF_ONE_OF: dict[str, tuple[object, ...]] = {
 }
 # Say nothing about the weights. `auto_map` names code of BioNeMo's export, which is never run.
 HF_IGNORED = frozenset({"transformers_version", "use_cache", "auto_map", "_name_or_path"})
+NVLLAMA_IGNORED = frozenset(
+    {
+        "attn_input_format",
+        "self_attn_mask_type",
+        "embedding_init_std",
+        "use_megatron_scaled_init",
+        "fp8_first_last_bf16",
+        "num_layers_at_start_in_bf16",
+        "num_layers_at_end_in_bf16",
+        "layer_precision",
+        "use_quantized_model_init",
+    }
+)
+"""How BioNeMo's `NVLlamaConfig` initialises and runs a model, likewise."""
 
 MEGATRON_FIXED: dict[str, object] = {
     "vocab_size": VOCAB_SIZE,
@@ -108,7 +133,15 @@ MEGATRON_FIXED: dict[str, object] = {
     "window_size": None,
     "layernorm_zero_centered_gamma": False,
 }
-"""Fields of NeMo's `LlamaConfig` that make it a Llama as above. `scale_factor` (`Llama31Config`) is RoPE scaling."""
+"""Fields of NeMo's `LlamaConfig` that make it a Llama as above."""
+
+SCALING_FIELDS = {
+    "factor": "scale_factor",
+    "low_freq_factor": "low_freq_factor",
+    "high_freq_factor": "high_freq_factor",
+    "original_max_position_embeddings": "old_context_len",
+}
+"""Fields of `RopeScaling`, and their names in NeMo's `Llama31Config`."""
 
 
 def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
@@ -129,7 +162,14 @@ def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
 def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArchitecture:
     """Architecture of the `config.json` content `values`; transformers 4 and 5 spellings."""
     values = _one_spelling(dict(values), where)
-    known = {row.hf for row in MAPPED} | HF_FIXED.keys() | HF_ONE_OF.keys() | HF_IGNORED
+    known = (
+        {row.hf for row in MAPPED}
+        | HF_FIXED.keys()
+        | HF_ONE_OF.keys()
+        | HF_IGNORED
+        | NVLLAMA_IGNORED
+        | {"rope_scaling"}
+    )
     for key, value in values.items():
         if key not in known:
             raise InputError(f"unknown key {key!r} = {value!r}", where=where, fix=nearest(key, known))
@@ -139,7 +179,11 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
             raise InputError(f"{key} is {value!r}", where=where, fix=f"It must be one of {list(HF_ONE_OF[key])}.")
     if values.get("head_dim") is None and values.get("num_attention_heads"):
         values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
-    architecture = LlamaArchitecture(**{row.hf: _typed(row, values, where) for row in MAPPED})
+    architecture = LlamaArchitecture(
+        **{row.hf: _typed(row, values, where) for row in MAPPED},
+        rope_scaling=_rope_scaling(values.get("rope_scaling"), where),
+        bos_token_id=values.get("bos_token_id"),
+    )
     _check_shapes(architecture, where)
     return architecture
 
@@ -147,42 +191,46 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
 def hf_config(architecture: LlamaArchitecture) -> dict[str, object]:
     """Content of a `config.json` that transformers 4.57 and 5 read alike (each has its own key for RoPE and dtype)."""
     fixed = {key: value for key, value in HF_FIXED.items() if key != "pretraining_tp"}
+    scaling = architecture.rope_scaling
+    rope = {"rope_type": "llama3", **dataclasses.asdict(scaling)} if scaling else {"rope_type": "default"}
     return {
         "architectures": ["LlamaForCausalLM"],
         **fixed,
         **dataclasses.asdict(architecture),
         "torch_dtype": architecture.dtype,
-        "rope_parameters": {"rope_theta": architecture.rope_theta, "rope_type": "default"},
-        "bos_token_id": None,
+        "rope_scaling": rope if scaling else None,
+        "rope_parameters": {"rope_theta": architecture.rope_theta, **rope},
         "pad_token_id": PAD.id,
         "use_cache": True,
     }
 
 
 def megatron_fields(architecture: LlamaArchitecture) -> dict[str, Any]:
-    """Keyword arguments for NeMo's `LlamaConfig`: the architecture and nothing about how it is run."""
+    """Keyword arguments for NeMo's `LlamaConfig`: the architecture and nothing about how it is run.
+
+    With RoPE scaling they are those of `Llama31Config`, which `LlamaConfig` refuses.
+    """
     mapped = {row.megatron: getattr(architecture, row.hf) for row in MAPPED if row.megatron}
     if float(mapped["rotary_base"]).is_integer():
         mapped["rotary_base"] = int(mapped["rotary_base"])  # NeMo types it as an int
-    return {**mapped, **MEGATRON_FIXED}
+    scaling = architecture.rope_scaling
+    scaled = {SCALING_FIELDS[key]: value for key, value in vars(scaling).items()} if scaling else {}
+    return {**mapped, **MEGATRON_FIXED, **scaled}
 
 
 def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object) -> LlamaArchitecture:
     """Architecture of a NeMo model configuration, given as plain values; the inverse of `megatron_fields`.
 
     Fields about how a model is run (fusions, parallelism, ...) are not looked at.
-    Errors: `InputError` for a model that is not this architecture, RoPE scaling included.
+    Errors: `InputError` for a model that is not this architecture.
     """
-    if fields.get("scale_factor") is not None:
-        raise InputError(
-            f"trained with RoPE scaling (scale_factor {fields['scale_factor']})",
-            where=where,
-            fix="Only models without RoPE scaling are supported; dropping it would change the logits.",
-        )
     for key, value in MEGATRON_FIXED.items():
         if key != "make_vocab_size_divisible_by" and key in fields and fields[key] != value:
             raise InputError(f"{key} is {fields[key]!r}", where=where, fix=_only(key, value))
     values = {row.hf: fields[row.megatron] for row in MAPPED if row.megatron and row.megatron in fields}
+    if fields.get("scale_factor") is not None:
+        given = {key: fields[field] for key, field in SCALING_FIELDS.items() if field in fields}
+        values["rope_scaling"] = {"rope_type": "llama3", **dataclasses.asdict(RopeScaling(**given))}
     return parse_architecture({**values, "dtype": dtype}, where=where)
 
 
@@ -196,9 +244,35 @@ def _one_spelling(values: dict[str, Any], where: object) -> dict[str, Any]:
             raise InputError(f"rope_parameters is {rope!r}", where=where, fix='Write {"rope_theta": 500000.0}.')
         rope = dict(rope)
         _fold(values, "rope_theta", rope.pop("rope_theta"), where)
-        if rope.pop("rope_type", "default") != "default" or rope:
-            raise InputError("rope_parameters asks for RoPE scaling", where=where, fix=_only("rope_scaling", None))
+        older = values.get("rope_scaling")
+        if "rope_scaling" in values and _rope_scaling(older, where) != _rope_scaling(rope, where):
+            raise InputError(f"rope_scaling is {older!r}, rope_parameters {rope!r}", where=where, fix="Keep one.")
+        values["rope_scaling"] = rope
     return values
+
+
+def _rope_scaling(value: Any, where: object) -> RopeScaling | None:
+    """`rope_scaling` of a `config.json`; only that of Llama 3.1, and none."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
+    content = {key: item for key, item in value.items() if key not in ("rope_type", "type", "rope_theta")}
+    kind = value.get("rope_type", value.get("type", "default"))
+    if kind == "default" and not content:
+        return None
+    fields = {field.name for field in dataclasses.fields(RopeScaling)}
+    if kind != "llama3" or content.keys() != fields:
+        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
+    kinds = {name: int if name == "original_max_position_embeddings" else float for name in fields}
+    rows = {name: Row(hf=name, megatron=None, kind=kinds[name]) for name in content}
+    return RopeScaling(**{name: _typed(row, content, where) for name, row in rows.items()})
+
+
+_ROPE = (
+    'Supported are null and {"rope_type": "llama3", "factor": ..., "low_freq_factor": ..., "high_freq_factor": ..., '
+    '"original_max_position_embeddings": ...}.'
+)
 
 
 def _fold(values: dict[str, Any], key: str, value: object, where: object) -> None:
@@ -234,9 +308,6 @@ def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:
 
 def _only(key: str, value: object) -> str:
     written = json.dumps(value)
-    reasons = {
-        "vocab_size": "the nucleotide vocabulary has 256 tokens",
-        "rope_scaling": "these models use plain RoPE",
-    }
+    reasons = {"vocab_size": "the nucleotide vocabulary has 256 tokens"}
     reason = f" ({reasons[key]})" if key in reasons else ""
     return f"Only {key} = {written} is supported{reason}."

@@ -1,103 +1,138 @@
-"""Hugging Face to NeMo 2 and back: one tensor at a time, read back and compared before the output gets its name."""
+"""From any format to any other: one weight at a time, and read back before the output gets its name."""
 
 import dataclasses
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from conduct.atomic import atomic_directory
 from conduct.errors import InputError, nearest
 from conduct.progress import Advance, progress_bar
-from configs.llama import HF_ONE_OF, LlamaArchitecture
-from conversion.dcp_writer import DcpWriter
-from conversion.hf_checkpoint import HfCheckpoint
-from conversion.hf_files import write_hf_files
-from conversion.locate import find_checkpoint
-from conversion.nemo_checkpoint import NemoCheckpoint
-from conversion.nemo_context_writer import write_context
-from conversion.output import check_apart, check_space, tensor_bytes
+from configs.llama import LlamaArchitecture
+from conversion.checkpoint import Checkpoint, Rows, Writer
+from conversion.checksum import checksum
+from conversion.dtypes import DTYPES, WEIGHTS, cast
+from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
+from conversion.megatron_directory import MegatronDirectory, MegatronWriter
+from conversion.output import check_apart, check_space
 from conversion.record import NAME as RECORD
-from conversion.record import Conversion, write_record
-from conversion.safetensors_writer import SHARD_BYTES, SafetensorsWriter
-from conversion.verify import cast, compare
-from conversion.weight_table import to_hf as split
+from conversion.record import Conversion, TensorRecord, write_record
+from conversion.training_state import Training, read_training
+from conversion.verify import chunk_name, named_rows, read_back, read_back_training
+from conversion.weight_table import Weight, expand
+from tokenizer.vocabulary import VOCAB_SIZE
 
-DTYPES = tuple(str(dtype) for dtype in HF_ONE_OF["dtype"])
-"""What `to_hf` can cast to."""
+Compare = Callable[[Checkpoint, Checkpoint], None]
+"""Looks at source and output."""
 
 
-def to_hf(
+def convert(
     source: Path | str,
     destination: Path | str,
     *,
+    to: str,
     dtype: str | None = None,
+    optimizer: bool = False,
+    compare: Compare | None = None,
     overwrite: bool = False,
-    shard_bytes: int = SHARD_BYTES,
 ) -> Conversion:
-    """Write the NeMo 2 checkpoint `source` as a Hugging Face directory, weights in `dtype` (as stored, by default).
+    """Write the checkpoint or run `source`, whose format is recognised, to `destination` in the format `to`.
 
-    `source` is a checkpoint, RUN, RUN/checkpoints or RUN/checkpoints/last; see `find_checkpoint`.
+    Weights become `dtype`, by default they stay as stored. With `optimizer` its state comes along. `compare` gets both
+    checkpoints before the output takes its name, and can still refuse it.
     Errors: `InputError` naming file, tensor or key. `destination` then does not exist, or is as it was.
     """
-    if dtype is not None and dtype not in DTYPES:
-        raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, DTYPES))
-    located = find_checkpoint(Path(source))
-    for path in located.skipped:
-        logging.getLogger(__name__).warning("%s was not written to its end; taking %s", path, located.path)
-    checkpoint = NemoCheckpoint(located.path)
+    if dtype is not None and dtype not in WEIGHTS:
+        raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, WEIGHTS))
+    source, destination, target = Path(source), Path(destination), find_format(to)
+    found = recognise(source)
+    checkpoint = found.open(source)
+    training = _training(checkpoint, target) if optimizer else None
     architecture = dataclasses.replace(checkpoint.architecture, dtype=dtype or checkpoint.architecture.dtype)
-    with _output("to Hugging Face", located.path, Path(destination), architecture, overwrite) as (directory, advance):
-        write_hf_files(directory, architecture)
-        shapes = {name: shape for weight in checkpoint.weights for name, shape in weight.hf.items()}
-        with SafetensorsWriter(directory, shapes, dtype=architecture.dtype, shard_bytes=shard_bytes) as writer:
-            for weight in checkpoint.weights:
-                tensor = cast(checkpoint.read(weight), architecture.dtype, weight.megatron)
-                for name, part in zip(weight.hf, split(weight, tensor), strict=True):
-                    writer.write(name, part)
-                advance(tensor.nbytes)
-        with HfCheckpoint(directory) as written:
-            compare(checkpoint, written, architecture, advance)
-        return write_record(
-            directory, architecture, directory.glob("*.safetensors"), advance, direction="nemo2-to-hf", source=source
-        )
-
-
-def to_nemo(source: Path | str, destination: Path | str, *, overwrite: bool = False) -> Conversion:
-    """Write the Hugging Face directory `source` as a NeMo 2 checkpoint, which a run can start from (`init_from`).
-
-    Errors: `InputError` naming file, tensor or key. `destination` then does not exist, or is as it was.
-    """
-    with (
-        HfCheckpoint(Path(source)) as checkpoint,
-        _output("to NeMo 2", Path(source), Path(destination), checkpoint.architecture, overwrite) as out,
-    ):
-        architecture, (directory, advance) = checkpoint.architecture, out
-        write_context(directory, architecture)
-        with DcpWriter(directory / "weights", layers=architecture.num_hidden_layers) as writer:
-            for weight in checkpoint.weights:
-                tensor = checkpoint.read(weight)
-                writer.write(weight, tensor)
-                advance(tensor.nbytes)
-        compare(checkpoint, NemoCheckpoint(directory), architecture, advance)
-        return write_record(
-            directory, architecture, directory.glob("weights/*.distcp"), advance, direction="hf-to-nemo2", source=source
-        )
-
-
-@contextmanager
-def _output(
-    title: str, source: Path, destination: Path, architecture: LlamaArchitecture, overwrite: bool
-) -> Iterator[tuple[Path, Advance]]:
-    """A temporary directory that takes the name `destination` in the end, and a bar over three passes of the bytes.
-
-    The passes: write, compare, checksum.
-    """
-    size = tensor_bytes(architecture)
+    size = architecture.parameters * DTYPES[architecture.dtype].itemsize + (training.bytes if training else 0)
     check_apart(source, destination)
     check_space(destination, size)
     with (
         atomic_directory(destination, mark=RECORD, overwrite=overwrite) as directory,
-        progress_bar(title, total=3 * size, unit="B") as advance,
+        progress_bar(f"to {target.title}", total=2 * size, unit="B") as advance,
     ):
-        yield directory, advance
+        with target.create(directory, architecture, training) as writer:
+            tensors = _write(checkpoint, writer, architecture, target, advance)
+            states = _write_training(training, writer, target, advance) if training else {}
+        written = target.open(directory)
+        if written.architecture != architecture:
+            raise InputError(f"the written configuration reads back as {written.architecture}", fix="Report this.")
+        read_back(written, tensors, advance)
+        if training:
+            read_back_training(written, states, advance)
+        if compare:
+            compare(checkpoint, written)
+        return write_record(
+            directory,
+            format=target.name,
+            source=source,
+            source_format=found.name,
+            architecture=architecture,
+            tensors=tensors,
+            optimizer=states,
+            size=size,
+            large=frozenset(written.files()),
+        )
+
+
+def strip(source: Path | str, destination: Path | str, *, overwrite: bool = False) -> Conversion:
+    """Write the checkpoint or run `source` without its optimizer state to `destination`, in the same format.
+
+    Errors: `InputError`, also where there is no such state.
+    """
+    checkpoint = open_checkpoint(Path(source))
+    if not isinstance(checkpoint, MegatronDirectory) or not checkpoint.tensors.others:
+        raise InputError("holds no optimizer state", where=source, fix="There is nothing to strip.")
+    return convert(source, destination, to=recognise(Path(source)).name, overwrite=overwrite)
+
+
+def _training(checkpoint: Checkpoint, target: Format) -> Training:
+    """The optimizer's state of `checkpoint`. Errors: `InputError` where either side has no place for it."""
+    if target.prefix is None or not isinstance(checkpoint, MegatronDirectory):
+        names = ", ".join(format.title for format in FORMATS if format.prefix is not None)
+        raise InputError("optimizer state is only in some formats", where=checkpoint.directory, fix=f"These: {names}.")
+    return read_training(checkpoint)
+
+
+def _write(
+    checkpoint: Checkpoint, writer: Writer, architecture: LlamaArchitecture, target: Format, advance: Advance
+) -> dict[str, TensorRecord]:
+    """Write all weights; what was written, by name."""
+    vocabulary = checkpoint.vocabulary if target.padded else VOCAB_SIZE
+    tensors: dict[str, TensorRecord] = {}
+    wanted = expand(architecture, vocabulary=vocabulary)
+    for weight, fitted in zip(checkpoint.weights, wanted, strict=True):
+        parts = _parts(checkpoint, weight, fitted, architecture.dtype)
+        for name, shape, rows in named_rows(fitted, parts):
+            tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=checksum(rows))
+        writer.write(fitted, parts)
+        advance(sum(piece.nbytes for rows in parts for piece in rows))
+        checkpoint.forget()
+    return tensors
+
+
+def _parts(checkpoint: Checkpoint, weight: Weight, fitted: Weight, dtype: str) -> list[Rows]:
+    """The Hugging Face tensors of `weight` as those of `fitted`: in `dtype`, and without padding where it has none."""
+    stored = checkpoint.architecture.dtype
+    return [
+        [cast(piece[: shape[0]], stored, dtype, name) for piece in rows]
+        for (name, shape), rows in zip(fitted.hf.items(), checkpoint.parts(weight), strict=True)
+    ]
+
+
+def _write_training(training: Training, writer: Writer, target: Format, advance: Advance) -> dict[str, TensorRecord]:
+    """Write the optimizer's tensors, chunk by chunk; what was written, by name and place."""
+    assert isinstance(writer, MegatronWriter)
+    assert target.prefix is not None
+    states: dict[str, TensorRecord] = {}
+    for name, stored, chunk, array in training.chunks(target.prefix):
+        states[chunk_name(name, chunk)] = TensorRecord(
+            shape=chunk.shape, dtype=stored.dtype, checksum=checksum([array])
+        )
+        writer.dcp.write(name, stored.dtype, stored.shape, [array], offsets=chunk.offsets, shape=chunk.shape)
+        advance(array.nbytes)
+    return states

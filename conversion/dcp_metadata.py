@@ -30,8 +30,16 @@ class StoredTensor:
     chunks: tuple[Chunk, ...]
 
 
-def read_metadata(weights: Path) -> dict[str, StoredTensor]:
-    """All tensors of the directory `weights`, by name. Objects that are no tensors (bytes) are left out.
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a directory holds: tensors by name, and the names of objects (bytes), which are never opened."""
+
+    tensors: dict[str, StoredTensor]
+    objects: tuple[str, ...]
+
+
+def read_metadata(weights: Path) -> Listing:
+    """Everything in the directory `weights`.
 
     Errors: `InputError` for a pickle that is truncated, hostile or malformed, or that leads outside of `weights`.
     """
@@ -43,11 +51,15 @@ def read_metadata(weights: Path) -> dict[str, StoredTensor]:
         with path.open("rb") as file:
             content = MetadataUnpickler(file, path).load()
         storage = {(index.fqn, getattr(index, "offset", None)): info for index, info in content.storage_data.items()}
-        return {
-            name: _tensor(name, stored, storage, weights)
-            for name, stored in content.state_dict_metadata.items()
-            if _class_name(stored) == "TensorStorageMetadata"
-        }
+        kinds = {name: _class_name(stored) for name, stored in content.state_dict_metadata.items()}
+        return Listing(
+            tensors={
+                name: _tensor(name, stored, storage, weights)
+                for name, stored in content.state_dict_metadata.items()
+                if kinds[name] == "TensorStorageMetadata"
+            },
+            objects=tuple(name for name, kind in kinds.items() if kind != "TensorStorageMetadata"),
+        )
     except InputError:
         raise
     except Exception as error:  # a broken pickle can raise anything

@@ -1,38 +1,99 @@
 """Tensors out of the shards of a `torch_dist` checkpoint, assembled from their chunks."""
 
-import io
 import math
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conduct.errors import InputError
+from conversion.archive_reader import check_archive, read_tensor
 from conversion.dcp_metadata import Chunk, StoredTensor
+from conversion.dtypes import DTYPES, raw
+from conversion.mapped_file import MappedFile
 
 if TYPE_CHECKING:
-    import torch
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 Indices = tuple[int, ...]
 
+_MOST_CHUNKS = 4096
+"""Of one weight. Two a rank are usual; comparing each with each takes the square."""
 
-def read_region(name: str, stored: StoredTensor, leading: Indices, *, where: Path) -> "torch.Tensor":
-    """The part of `stored` at the indices `leading` of its first dimensions, shape `stored.shape[len(leading):]`.
 
-    Errors: `InputError`, with `where` the `.metadata`, for chunks that leave a gap or overlap, or cannot be read.
-    """
-    import torch
+class Shards:
+    """The files of a `torch_dist` directory, mapped when they are first needed."""
 
-    rest = len(leading)
-    chunks = [chunk for chunk in stored.chunks if _holds(chunk, leading)]
-    covered = sum(math.prod(chunk.shape[rest:]) for chunk in chunks)
-    if covered != math.prod(stored.shape[rest:]) or any(_overlap(a, b, rest) for a, b in combinations(chunks, 2)):
-        raise InputError(f"the chunks of {name!r} do not make up the whole tensor", where=where)
-    if len(chunks) == 1:
-        return _load(chunks[0], stored, name)[_within(chunks[0], leading)]
-    whole = torch.empty(stored.shape[rest:], dtype=getattr(torch, stored.dtype))
-    for chunk in chunks:
-        whole[_place(chunk, rest)] = _load(chunk, stored, name)[_within(chunk, leading)]
-    return whole
+    def __init__(self, where: Path) -> None:
+        self._where = where
+        self._files: dict[Path, MappedFile] = {}
+
+    def region(self, name: str, stored: StoredTensor, leading: Indices) -> "Array":
+        """The part of `stored` at the indices `leading` of its first dimensions, shape `stored.shape[len(leading):]`.
+
+        It is a view of the file where one chunk holds it. Errors: `InputError` for chunks that leave a gap or
+        overlap, or cannot be read.
+        """
+        import numpy as np
+
+        rest = len(leading)
+        chunks = [chunk for chunk in stored.chunks if _holds(chunk, leading)]
+        if len(chunks) > _MOST_CHUNKS:
+            raise InputError(f"{name!r} is in {len(chunks)} chunks", where=self._where, fix="That cannot be right.")
+        covered = sum(math.prod(chunk.shape[rest:]) for chunk in chunks)
+        if covered != math.prod(stored.shape[rest:]) or any(_overlap(a, b, rest) for a, b in combinations(chunks, 2)):
+            raise InputError(f"the chunks of {name!r} do not make up the whole tensor", where=self._where)
+        files = {chunk.file for chunk in chunks}
+        if covered * DTYPES[stored.dtype].itemsize > sum(self._file(path).size for path in files):
+            raise InputError(f"{name!r} is larger than the files that it is in", where=self._where)
+        if len(chunks) == 1:
+            view: Array = self.chunk(name, stored, chunks[0])[_within(chunks[0], leading)]
+            return view
+        whole = np.empty(stored.shape[rest:], raw(stored.dtype))
+        for chunk in chunks:
+            whole[_place(chunk, rest)] = self.chunk(name, stored, chunk)[_within(chunk, leading)]
+        return whole
+
+    def chunk(self, name: str, stored: StoredTensor, chunk: Chunk) -> "Array":
+        """One chunk, raw. Only a tensor can come out of it, and only the one that `.metadata` describes."""
+        file = self._file(chunk.file)
+        try:
+            found = read_tensor(file, chunk.start, chunk.length)
+        except Exception as error:  # zipfile and pickle raise BadZipFile, UnpicklingError, EOFError, KeyError, ...
+            raise InputError(
+                f"{name!r} at byte {chunk.start} is no readable tensor ({error})",
+                where=chunk.file,
+                fix="Copy the checkpoint anew.",
+            ) from error
+        if found.shape != chunk.shape or found.dtype != stored.dtype:
+            raise InputError(
+                f"{name!r} at byte {chunk.start} is {list(found.shape)} {found.dtype}, "
+                f"`.metadata` says {list(chunk.shape)} {stored.dtype}",
+                where=chunk.file,
+            )
+        return file.array(found.start, found.shape, found.dtype)
+
+    def check(self, name: str, chunk: Chunk) -> None:
+        """Check a chunk against the checksums of its archive. Errors: `InputError`."""
+        try:
+            check_archive(self._file(chunk.file), chunk.start, chunk.length)
+        except Exception as error:  # as above
+            raise InputError(
+                f"{name!r} at byte {chunk.start} is damaged ({error})",
+                where=chunk.file,
+                fix="Copy the checkpoint anew.",
+            ) from error
+
+    def forget(self) -> None:
+        """Drop the pages that were looked at."""
+        for file in self._files.values():
+            file.forget()
+
+    def _file(self, path: Path) -> MappedFile:
+        if path not in self._files:
+            self._files[path] = MappedFile(path)
+        return self._files[path]
 
 
 def _holds(chunk: Chunk, leading: Indices) -> bool:
@@ -54,58 +115,3 @@ def _place(chunk: Chunk, rest: int) -> tuple[slice, ...]:
 def _overlap(a: Chunk, b: Chunk, rest: int) -> bool:
     sides = zip(_place(a, rest), _place(b, rest), strict=True)
     return all(x.start < y.stop and y.start < x.stop for x, y in sides)
-
-
-def _load(chunk: Chunk, stored: StoredTensor, name: str) -> "torch.Tensor":
-    """One chunk. Only a tensor can come out of it, and only the one that `.metadata` describes."""
-    import torch
-
-    try:
-        with chunk.file.open("rb") as file:
-            part: Any = _Part(file, chunk.start, chunk.length)
-            tensor = torch.load(part, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, KeyError, ...
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{name!r} at byte {chunk.start} is no readable tensor ({reason})",
-            where=chunk.file,
-            fix="Copy the checkpoint anew.",
-        ) from error
-    if not isinstance(tensor, torch.Tensor):
-        raise InputError(f"{name!r} at byte {chunk.start} is no tensor", where=chunk.file)
-    if tuple(tensor.shape) != chunk.shape or str(tensor.dtype) != f"torch.{stored.dtype}":
-        raise InputError(
-            f"{name!r} at byte {chunk.start} is {list(tensor.shape)} {tensor.dtype}, "
-            f"`.metadata` says {list(chunk.shape)} {stored.dtype}",
-            where=chunk.file,
-        )
-    return tensor
-
-
-class _Part(io.RawIOBase):
-    """`length` bytes of `file` from `start` on, as a file of their own: torch reads them without another copy."""
-
-    def __init__(self, file: io.BufferedReader, start: int, length: int) -> None:
-        self._file, self._start, self._length, self._position = file, start, length, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        view = view[: max(0, min(len(view), self._length - self._position))]
-        self._file.seek(self._start + self._position)
-        count = self._file.readinto(view)
-        self._position += count
-        return count

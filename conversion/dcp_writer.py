@@ -1,132 +1,129 @@
-"""The `weights/` of a NeMo 2 checkpoint, as megatron-core 0.15.3 reads it: torch_dist, all in one file.
+"""A `torch_dist` directory, as megatron-core reads and torch 2.1 and later write it, made without torch.
 
-`__0_0.distcp` is `torch.save` archives end to end, one a tensor and layer; `.metadata` says where each one starts.
-Layers are stored stacked, [num_hidden_layers, ...], one chunk a layer, as Megatron's homogeneous blocks ask for them.
+`__0_0.distcp` is `torch.save` archives end to end, one a chunk of a tensor; `.metadata`, a pickle, says where each one
+starts. `common.pt` has what is no tensor of the model.
 """
 
-import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from conversion.nemo_checkpoint import PREFIX
-from conversion.weight_table import Shape, Weight
+from conversion.archive_writer import Tensor, save, write_archive
+from conversion.flushed_file import FlushedFile
+from conversion.pickle_writer import Call, Global, Instance, dumps
+from conversion.weight_table import Shape
 
 if TYPE_CHECKING:
-    import torch
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 SHARD = "__0_0.distcp"
-
-# Modules of Transformer Engine, which ask for a state of FP8 scales; with `None` they start afresh.
-_STATEFUL_IN_LAYERS = (
-    "self_attention.linear_qkv",
-    "self_attention.linear_proj",
-    "self_attention.core_attention",
-    "mlp.linear_fc1",
-    "mlp.linear_fc2",
-)
-_STATEFUL = ("decoder.final_layernorm",)
 
 FORMAT = (
     '{"sharded_backend": "torch_dist", "sharded_backend_version": 1, '
     '"common_backend": "torch", "common_backend_version": 1}'
 )
 
-# State of a trainer that has done nothing, and how megatron-core 0.14 and later name what they store.
-COMMON: dict[str, Any] = {
-    "epoch": 0,
-    "global_step": 0,
-    "state_dict": {},
-    "content_metadata": {"singleton_local_shards": False, "chained_optim_avoid_prefix": True},
-}
+# How megatron-core 0.14 and later name what they store.
+CONTENT = {"singleton_local_shards": False, "chained_optim_avoid_prefix": True}
+
+_METADATA = "torch.distributed.checkpoint.metadata"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tensor:
+    dtype: str
+    size: Shape
+    chunks: list[tuple[Shape, Shape]] = field(default_factory=list)
 
 
 class DcpWriter:
-    """Writes the weights of a model with `layers` layers into the directory `weights`, one tensor at a time."""
+    """Writes the directory `weights`, one chunk of a tensor after another; `common` goes to `common.pt`."""
 
-    def __init__(self, weights: Path, *, layers: int) -> None:
+    def __init__(self, weights: Path, *, common: Mapping[str, Any]) -> None:
         weights.mkdir()
-        self._weights, self._layers = weights, layers
-        self._file: IO[bytes] = (weights / SHARD).open("wb")
-        self._sizes: dict[str, Shape] = {}
-        self._dtypes: dict[str, torch.dtype] = {}
-        self._chunks: dict[str, list[tuple[Shape, Shape]]] = {}
+        self._weights, self._common = weights, common
+        self._file = FlushedFile(weights / SHARD)
+        self._tensors: dict[str, _Tensor] = {}
         self._places: dict[tuple[str, Shape | None], tuple[int, int]] = {}
 
     def __enter__(self) -> "DcpWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._file.close(sync=kind is None)
         if kind is None:
-            self._write_states()
-        self._file.close()
-        if kind is None:
-            self._write_rest()
+            save(self._weights / "common.pt", self._common)
+            (self._weights / "metadata.json").write_text(FORMAT, encoding="utf-8")
+            (self._weights / ".metadata").write_bytes(dumps(self._metadata()))
 
-    def write(self, weight: Weight, tensor: "torch.Tensor") -> None:
-        """Append Megatron's tensor `weight`."""
-        name, offsets, shape = PREFIX + weight.megatron, (0,) * tensor.ndim, tuple(tensor.shape)
-        size = shape
-        if weight.layer is not None:
-            name, tensor = PREFIX + weight.stacked, tensor.unsqueeze(0)
-            offsets, shape, size = (weight.layer, *offsets), (1, *shape), (self._layers, *shape)
-        self._sizes[name], self._dtypes[name] = size, tensor.dtype
-        self._chunks.setdefault(name, []).append((offsets, shape))
-        self._places[name, offsets] = self._append(_alone(tensor))
+    def write(
+        self, name: str, dtype: str, size: Shape, pieces: Iterable["Array"], *, offsets: Shape, shape: Shape
+    ) -> None:
+        """Append the chunk of the tensor `name` [`size`] that lies at `offsets` and has `shape`, as its rows."""
+        tensor = self._tensors.setdefault(name, _Tensor(dtype=dtype, size=size))
+        assert (tensor.dtype, tensor.size) == (dtype, size), name
+        tensor.chunks.append((offsets, shape))
+        self._places[name, offsets] = write_archive(self._file, Tensor(dtype=dtype, shape=shape, rows=pieces))
 
-    def _append(self, value: object) -> tuple[int, int]:
-        """Where `value` was written: start and length in bytes."""
-        import torch
+    def write_empty_state(self, name: str) -> None:
+        """Append an object that says: no state (of FP8 scales); the module that asks for it starts afresh."""
+        self._places[name, None] = write_archive(self._file, [None])
 
-        start = self._file.tell()
-        torch.save(value, self._file)
-        return start, self._file.tell() - start
-
-    def _write_states(self) -> None:
-        names = [
-            f"{PREFIX}decoder.layers.{module}._extra_state/shard_{layer}_{self._layers}"
-            for layer in range(self._layers)
-            for module in _STATEFUL_IN_LAYERS
-        ]
-        names += [f"{PREFIX}{module}._extra_state/shard_0_1" for module in _STATEFUL]
-        for name in names:
-            self._places[name, None] = self._append([None])
-
-    def _write_rest(self) -> None:
-        import torch
-
-        torch.save(COMMON, self._weights / "common.pt")
-        (self._weights / "metadata.json").write_text(FORMAT, encoding="utf-8")
-        with (self._weights / ".metadata").open("wb") as file:
-            pickle.dump(self._metadata(), file, protocol=4)
-
-    def _metadata(self) -> Any:
-        import torch
-        from torch.distributed.checkpoint import metadata as dcp
-        from torch.distributed.checkpoint.filesystem import _StorageInfo
-
-        listed: dict[str, dcp.TensorStorageMetadata | dcp.BytesStorageMetadata] = {
-            name: dcp.TensorStorageMetadata(
-                properties=dcp.TensorProperties(dtype=self._dtypes[name]),
-                size=torch.Size(size),
-                chunks=[
-                    dcp.ChunkStorageMetadata(offsets=torch.Size(offsets), sizes=torch.Size(shape))
-                    for offsets, shape in self._chunks[name]
-                ],
-            )
-            for name, size in self._sizes.items()
+    def _metadata(self) -> Instance:
+        listed: dict[str, Instance] = {name: _listed(tensor) for name, tensor in self._tensors.items()}
+        listed |= {
+            name: Instance(Global(_METADATA, "BytesStorageMetadata"))
+            for name, offsets in self._places
+            if offsets is None
         }
-        listed |= {name: dcp.BytesStorageMetadata() for name, offsets in self._places if offsets is None}
         storage = {
-            dcp.MetadataIndex(name, offsets): _StorageInfo(SHARD, start, length)
+            Instance(
+                Global(_METADATA, "MetadataIndex"),
+                {"fqn": name, "index": None, "offset": None if offsets is None else _size(offsets)},
+            ): Instance(
+                Global("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
+                {"relative_path": SHARD, "offset": start, "length": length},
+            )
             for (name, offsets), (start, length) in self._places.items()
         }
-        return dcp.Metadata(
-            state_dict_metadata=listed, storage_data=storage, storage_meta=dcp.StorageMeta(), version="1.0.0"
+        none: dict[str, Any] = {"checkpoint_id": None, "save_id": None, "load_id": None, "modules": []}
+        return Instance(
+            Global(_METADATA, "Metadata"),
+            {
+                "state_dict_metadata": listed,
+                "planner_data": None,
+                "storage_data": storage,
+                "storage_meta": Instance(Global(_METADATA, "StorageMeta"), none),
+                "version": "1.0.0",
+            },
         )
 
 
-def _alone(tensor: "torch.Tensor") -> "torch.Tensor":
-    """`tensor` in a storage of its own size: `torch.save` writes whole storages."""
-    tensor = tensor.contiguous()
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+def _listed(tensor: _Tensor) -> Instance:
+    properties = (
+        Global("torch", tensor.dtype),
+        Call(Global("torch.serialization", "_get_layout"), ("torch.strided",)),
+        False,
+        Call(Global(_METADATA, "_MEM_FORMAT_ENCODING"), (0,)),
+        False,
+    )
+    chunks = [
+        Instance(Global(_METADATA, "ChunkStorageMetadata"), {"offsets": _size(offsets), "sizes": _size(shape)})
+        for offsets, shape in tensor.chunks
+    ]
+    return Instance(
+        Global(_METADATA, "TensorStorageMetadata"),
+        {
+            "properties": Instance(Global(_METADATA, "TensorProperties"), properties),
+            "size": _size(tensor.size),
+            "chunks": chunks,
+        },
+    )
+
+
+def _size(shape: Shape) -> Call:
+    return Call(Global("torch", "Size"), (shape,))

@@ -35,7 +35,7 @@ def find_checkpoint(source: Path) -> Located:
     if not source.exists() and source.name == LAST:
         source = source.parent
     if not source.is_dir():
-        raise InputError("no such directory", where=source, fix="Give a NeMo 2 checkpoint, or the directory of a run.")
+        raise InputError("no such directory", where=source, fix="Give the directory of a checkpoint, or of a run.")
     folder = source / "checkpoints" if (source / "checkpoints").is_dir() else source
     return _newest(folder)
 
@@ -50,7 +50,8 @@ def _newest(folder: Path) -> Located:
     raise InputError(
         f"no finished checkpoint here ({len(found)} unfinished)" if found else "no checkpoint here",
         where=folder,
-        fix="Give a checkpoint (a directory with weights/ and context/), or the directory of a run that has one.",
+        fix="Give a NeMo 2 checkpoint (with weights/ and context/) or the directory of a run that has one, a "
+        "Megatron-Bridge checkpoint (with run_config.yaml or iter_*/), or a Hugging Face model (with config.json).",
     )
 
 
@@ -63,3 +64,38 @@ def _step(path: Path) -> int:
     match = _STEP.search(path.name)
     assert match is not None
     return int(match[1])
+
+
+_ITERATION = re.compile(r"iter_(\d+)")
+TRACKER = "latest_checkpointed_iteration.txt"
+
+
+def is_iterations(source: Path) -> bool:
+    """Whether `source` is a Megatron-Bridge checkpoint: an iteration, or a directory of iterations."""
+    return (
+        (source / "run_config.yaml").is_file()
+        or (source / TRACKER).is_file()
+        or (source.is_dir() and any(_ITERATION.fullmatch(path.name) for path in source.iterdir()))
+    )
+
+
+def find_iteration(source: Path) -> Path:
+    """The iteration that `source` means: itself, or the one that its tracker names, or the newest.
+
+    Errors: `InputError` where there is none.
+    """
+    if (source / "run_config.yaml").is_file():
+        return source
+    tracker = source / TRACKER
+    if tracker.is_file():
+        text = tracker.read_text(encoding="utf-8", errors="replace")[:64].strip()
+        if text != "release" and not text.isdecimal():
+            raise InputError(f"says {text!r}", where=tracker, fix="It must hold a number of steps, or `release`.")
+        path = source / ("release" if text == "release" else f"iter_{int(text):07d}")
+        if not path.is_dir():
+            raise InputError("this iteration is missing", where=path, fix="Copy the checkpoint anew.")
+        return path
+    found = [path for path in source.iterdir() if _ITERATION.fullmatch(path.name) and path.is_dir()]
+    if not found:
+        raise InputError("no iteration here", where=source, fix="Give the directory of a Megatron-Bridge checkpoint.")
+    return max(found, key=lambda path: int(path.name.removeprefix("iter_")))

@@ -3,64 +3,76 @@
 `io.json`, which NeMo reads instead, says the same; it can name any code, so it is never opened here.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
-from configs.llama import LlamaArchitecture, from_megatron_fields
+from configs.llama import LlamaArchitecture, RopeScaling, from_megatron_fields
+from conversion.checkpoint import check_inside, read_yaml
+from conversion.tokenizer_directory import read_bos
 
 MODEL_CLASS = "nemo.collections.llm.gpt.model.llama.LlamaModel"
 CONFIG_CLASS = "nemo.collections.llm.gpt.model.llama.LlamaConfig"
+SCALED_CONFIG_CLASS = "nemo.collections.llm.gpt.model.llama.Llama31Config"
+TOKENIZER = "nemo_tokenizer"
+"""NeMo's name for the directory of a Hugging Face tokenizer in a context."""
 
-# NeMo's configurations of a plain Llama; `Llama31Config` and `Llama32Config` are those with RoPE scaling.
-_CONFIGS = frozenset(
-    f"nemo.collections.llm.gpt.model.llama.{name}"
-    for name in (
-        "LlamaConfig",
-        "Llama2Config7B",
-        "Llama2Config13B",
-        "Llama2Config70B",
-        "Llama3Config",
-        "Llama3Config8B",
-        "Llama3Config70B",
-    )
-)
+# NeMo's configurations of a Llama, and the RoPE scaling that each has by default.
+_PLAIN = ("LlamaConfig", "Llama2Config7B", "Llama2Config13B", "Llama2Config70B", "Llama3Config", "Llama3Config8B",
+          "Llama3Config70B")  # fmt: skip
+_LLAMA31 = ("Llama31Config", "Llama31Config8B", "Llama31Config70B", "Llama31Config405B")
+_LLAMA32 = ("Llama32Config1B", "Llama32Config3B")
+_PREFIX = "nemo.collections.llm.gpt.model.llama."
+_CONFIGS: dict[str, RopeScaling | None] = {
+    **{_PREFIX + name: None for name in _PLAIN},
+    **{_PREFIX + name: RopeScaling(factor=8.0) for name in _LLAMA31},
+    **{_PREFIX + name: RopeScaling(factor=32.0) for name in _LLAMA32},
+}
 
 
-def read_context(directory: Path, *, dtype: str) -> LlamaArchitecture:
-    """Architecture of the checkpoint `directory`, whose weights are stored as `dtype`.
+def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchitecture:
+    """Architecture of the checkpoint `directory`, whose weights are stored as `dtype`, embeddings of `vocabulary` rows.
 
-    Errors: `InputError` for a model that is no Llama of this project, RoPE scaling included.
+    Errors: `InputError` for a model that is no Llama of this project.
     """
-    import yaml  # type: ignore[import-untyped]
-
     path = directory / "context" / "model.yaml"
     if not path.is_file():
         raise InputError(
             "is missing", where=path, fix="Copy the whole checkpoint: the weights alone do not tell the architecture."
         )
-    if not path.resolve().is_relative_to(directory.resolve()):
-        raise InputError("is a link that leads outside of the checkpoint", where=path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        fields = content["config"]
-        target = fields["_target_"]
-    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"is not the model.yaml of a NeMo model ({error})", where=path) from error
-    _check_class(target, fields, path)
-    return from_megatron_fields(fields, dtype=dtype, where=path)
+    check_inside(path, directory)
+    fields = read_yaml(path).get("config")
+    if not isinstance(fields, dict) or "_target_" not in fields:
+        raise InputError("is not the model.yaml of a NeMo model (no `config` with a `_target_`)", where=path)
+    architecture = from_megatron_fields(_fields(fields, vocabulary, path), dtype=dtype, where=path)
+    tokenizer = directory / "context" / TOKENIZER
+    check_inside(tokenizer, directory)
+    return dataclasses.replace(architecture, bos_token_id=read_bos(tokenizer))
 
 
-def _check_class(target: Any, fields: Mapping[str, Any], path: Path) -> None:
-    """`_target_`s are compared, never located."""
+def _fields(fields: Mapping[str, Any], vocabulary: int, path: Path) -> dict[str, Any]:
+    """The fields of a configuration, with the scaling of its class. `_target_`s are compared, never located."""
+    target = fields["_target_"]
     if target not in _CONFIGS:
-        scaled = any(name in str(target) for name in ("Llama31", "Llama32"))
         raise InputError(
-            f"the model was made by {target}" + (", which has RoPE scaling" if scaled else ""),
+            f"the model was made by {target}",
             where=path,
-            fix="Only NeMo's LlamaConfig and its Llama 2 and 3 variants without RoPE scaling are supported.",
+            fix="Only NeMo's LlamaConfig and its Llama 2, 3, 3.1 and 3.2 variants are supported.",
         )
+    check_activation(fields, path)
+    given = dict(fields)
+    if given.get("vocab_size") is None:  # NeMo takes it from the tokenizer then; what is padding cannot be known
+        given["vocab_size"] = vocabulary
+    if scaling := _CONFIGS[target]:
+        given.setdefault("scale_factor", scaling.factor)
+        given["scale_factor"] = float(given["scale_factor"])
+    return given
+
+
+def check_activation(fields: Mapping[str, Any], path: Path) -> None:
+    """Refuse another activation than SiLU. Errors: `InputError`."""
     activation = fields.get("activation_func")
     name = activation.get("_target_") if isinstance(activation, Mapping) else activation
     if name is not None and str(name).rsplit(".", 1)[-1] != "silu":

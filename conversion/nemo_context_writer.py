@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from configs.llama import LlamaArchitecture, megatron_fields
-from conversion.nemo_context import CONFIG_CLASS, MODEL_CLASS
+from conversion.nemo_context import CONFIG_CLASS, MODEL_CLASS, SCALED_CONFIG_CLASS, TOKENIZER
+from conversion.tokenizer_directory import write_tokenizer_of
 
 TOKENIZER_CLASS = "tokenizer.nucleotide.NucleotideTokenizer"
 CONTEXT_CLASS = "nemo.lightning.io.pl.TrainerContext"
@@ -20,12 +21,14 @@ _FIDDLE = "fiddle._src.config"
 
 
 def write_context(directory: Path, architecture: LlamaArchitecture) -> None:
-    """Write `context/model.yaml` and `context/io.json` below the checkpoint `directory`."""
+    """Write `context/` below the checkpoint `directory`: `model.yaml`, `io.json` and the tokenizer for other tools."""
     import yaml  # type: ignore[import-untyped]
 
     context = directory / "context"
     context.mkdir()
+    write_tokenizer_of(context / TOKENIZER, architecture)
     dtype = architecture.dtype
+    config_class = SCALED_CONFIG_CLASS if architecture.rope_scaling else CONFIG_CLASS
     fields = {
         **megatron_fields(architecture),
         "bf16": dtype == "bfloat16",
@@ -35,22 +38,22 @@ def write_context(directory: Path, architecture: LlamaArchitecture) -> None:
     content = {
         "_target_": MODEL_CLASS,
         "config": {
-            "_target_": CONFIG_CLASS,
+            "_target_": config_class,
             **fields,
             "params_dtype": {"_call_": False, "_target_": f"torch.{dtype}"},
         },
         "tokenizer": {"_target_": TOKENIZER_CLASS},
     }
     (context / "model.yaml").write_text(yaml.safe_dump(content, sort_keys=True), encoding="utf-8")
-    (context / "io.json").write_text(json.dumps(_io_json(fields, dtype), indent=1), encoding="utf-8")
+    (context / "io.json").write_text(json.dumps(_io_json(config_class, fields, dtype), indent=1), encoding="utf-8")
 
 
-def _io_json(fields: dict[str, Any], dtype: str) -> dict[str, Any]:
+def _io_json(config_class: str, fields: dict[str, Any], dtype: str) -> dict[str, Any]:
     """The four objects, each after those it refers to."""
     config = {name: {"type": "leaf", "value": value} for name, value in fields.items()}
     config["params_dtype"] = _class(f"torch.{dtype}")
     objects = {
-        "config": _object(CONFIG_CLASS, config, "<root>.model.config"),
+        "config": _object(config_class, config, "<root>.model.config"),
         "tokenizer": _object(TOKENIZER_CLASS, {}, "<root>.model.tokenizer"),
         "model": _object(MODEL_CLASS, {"config": _ref("config"), "tokenizer": _ref("tokenizer")}, "<root>.model"),
         "context": _object(

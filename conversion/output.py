@@ -4,12 +4,6 @@ import shutil
 from pathlib import Path
 
 from conduct.errors import InputError
-from configs.llama import LlamaArchitecture
-
-
-def tensor_bytes(architecture: LlamaArchitecture) -> int:
-    """Size of all weights in the dtype of `architecture`."""
-    return architecture.parameters * (4 if architecture.dtype == "float32" else 2)
 
 
 def check_apart(source: Path, destination: Path) -> None:

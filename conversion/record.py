@@ -1,70 +1,130 @@
-"""`conversion.json`: where a converted model came from, and the checksums of its weights."""
+"""`conversion.json`: where a converted checkpoint came from, and the checksums of what it holds."""
 
 import dataclasses
-import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from conduct.progress import Advance
+from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
-from conversion.output import tensor_bytes
-from conversion.weight_table import expand
+from conversion.checkpoint import check_inside
+from conversion.checksum import ALGORITHM, checksum_bytes
 
 NAME = "conversion.json"
-_BLOCK = 1 << 24
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TensorRecord:
+    """`checksum` is that of the numbers in C order, whatever file and layout they are in."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    checksum: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """`checksum` of a small file; a file of tensors has none, since its tensors have theirs."""
+
+    bytes: int
+    checksum: str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What was converted. `tensors` counts Hugging Face's, `bytes` is their size; `sha256` by path in the output."""
+    """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
 
-    direction: str
+    `optimizer` has the chunks of its tensors, where its state came along.
+    """
+
+    format: str
     source: str
-    tensors: int
+    source_format: str
     parameters: int
     bytes: int
-    sha256: dict[str, str]
-    architecture: LlamaArchitecture
+    architecture: dict[str, Any]
+    tensors: dict[str, TensorRecord]
+    optimizer: dict[str, TensorRecord]
+    files: dict[str, FileRecord]
+    algorithm: str
     versions: dict[str, str]
 
 
 def write_record(
     directory: Path,
-    architecture: LlamaArchitecture,
-    files: Iterable[Path],
-    advance: Advance,
     *,
-    direction: str,
-    source: Path | str,
+    format: str,
+    source: Path,
+    source_format: str,
+    architecture: LlamaArchitecture,
+    tensors: Mapping[str, TensorRecord],
+    optimizer: Mapping[str, TensorRecord],
+    size: int,
+    large: frozenset[Path],
 ) -> Conversion:
-    """Write `conversion.json` into `directory`, with the checksums of `files`; `advance` gets the bytes read.
+    """Write `conversion.json` into `directory`; the files `large` hold tensors.
 
     It holds no date, so that equal conversions give equal files.
     """
     conversion = Conversion(
-        direction=direction,
+        format=format,
         source=str(source),
-        tensors=sum(len(weight.hf) for weight in expand(architecture)),
+        source_format=source_format,
         parameters=architecture.parameters,
-        bytes=tensor_bytes(architecture),
-        sha256={file.relative_to(directory).as_posix(): _sha256(file, advance) for file in sorted(files)},
-        architecture=architecture,
-        versions={name: _version(name) for name in ("genomic-llama", "torch", "safetensors")},
+        bytes=size,
+        optimizer=dict(optimizer),
+        architecture=dataclasses.asdict(architecture),
+        tensors=dict(tensors),
+        files={
+            path.relative_to(directory).as_posix(): FileRecord(
+                bytes=path.stat().st_size, checksum=None if path in large else checksum_bytes(path.read_bytes())
+            )
+            for path in sorted(directory.rglob("*"))
+            if path.is_file()
+        },
+        algorithm=ALGORITHM,
+        versions={name: _version(name) for name in ("genomic-llama", "numpy", "xxhash")},
     )
-    content = json.dumps(dataclasses.asdict(conversion), indent=2)
+    content = json.dumps(dataclasses.asdict(conversion), indent=1)
     (directory / NAME).write_text(content + "\n", encoding="utf-8")
     return conversion
 
 
-def _sha256(path: Path, advance: Advance) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            advance(len(block))
-    return digest.hexdigest()
+def read_record(directory: Path) -> Conversion | None:
+    """The record in `directory`, or None where there is none. Errors: `InputError` for one that is damaged."""
+    path = directory / NAME
+    if not path.is_file():
+        return None
+    check_inside(path, directory)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        tensors, optimizer = (
+            {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content[part].items()}
+            for part in ("tensors", "optimizer")
+        )
+        files = {name: FileRecord(**file) for name, file in content["files"].items()}
+        record = Conversion(**{**content, "tensors": tensors, "optimizer": optimizer, "files": files})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"is no record of a conversion ({error})", where=path, fix="Delete it.") from error
+    if record.algorithm != ALGORITHM:
+        raise InputError(f"its checksums are {record.algorithm!r}, not {ALGORITHM}", where=path, fix="Delete it.")
+    return record
+
+
+def check_files(directory: Path, record: Conversion) -> Iterator[str]:
+    """What is wrong with the files that `record` names, a sentence each."""
+    for name, file in record.files.items():
+        path = directory / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            yield f"{name}: leads outside of the checkpoint"
+        elif not path.is_file():
+            yield f"{name}: is missing"
+        elif path.stat().st_size != file.bytes:
+            yield f"{name}: has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
+        elif file.checksum is not None and checksum_bytes(path.read_bytes()) != file.checksum:
+            yield f"{name}: was changed"
 
 
 def _version(name: str) -> str:

@@ -55,5 +55,5 @@ def one_dtype(dtypes: Mapping[str, str], *, where: Path) -> str:
 
 def _vocabulary_hint(name: str) -> str:
     if any(part in name for part in ("embed", "lm_head", "output_layer")):
-        return "The vocabulary has 256 tokens; padded ones (make_vocab_size_divisible_by) are not supported."
+        return "The vocabulary has 256 tokens; only Megatron-Core pads it, and then both embeddings alike."
     return ""

@@ -1,60 +1,84 @@
-"""The written checkpoint against its source: read back, put into the source's layout, compared bit for bit."""
+"""A checkpoint against the checksums of what was, or should have been, written."""
 
-from typing import TYPE_CHECKING, Protocol
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from conduct.errors import InputError
 from conduct.progress import Advance
-from configs.llama import LlamaArchitecture
+from conversion.checkpoint import Checkpoint, Rows
+from conversion.checksum import checksum
+from conversion.dcp_metadata import Chunk
+from conversion.megatron_directory import MegatronDirectory
+from conversion.record import TensorRecord
+from conversion.training_state import read_training
 from conversion.weight_table import Weight
-
-if TYPE_CHECKING:
-    import torch
+from tokenizer.vocabulary import VOCAB_SIZE
 
 
-class Checkpoint(Protocol):
-    """Either side, opened and checked."""
+def named_rows(weight: Weight, parts: Iterable[Rows]) -> Iterator[tuple[str, tuple[int, ...], Rows]]:
+    """Name, shape and rows of each Hugging Face tensor of `weight`; the padding of embeddings under a name of its own.
 
-    architecture: LlamaArchitecture
-    weights: tuple[Weight, ...]
-
-    def read(self, weight: Weight) -> "torch.Tensor":
-        """Megatron's tensor `weight`, shape `weight.megatron_shape`."""
-
-
-def compare(source: Checkpoint, written: Checkpoint, architecture: LlamaArchitecture, advance: Advance) -> None:
-    """Check that `written` has `architecture` and every weight of `source`, in the dtype of `architecture`.
-
-    NaN equals NaN, and 0 is not -0. Errors: `InputError` naming the first weight that differs.
+    So a tensor has one checksum, whether a format pads it or not.
     """
-    import torch
-
-    if written.architecture != architecture:
-        raise InputError(f"the written configuration reads back as {written.architecture}", fix=_BROKEN)
-    for weight in source.weights:
-        expected = cast(source.read(weight), architecture.dtype, weight.megatron)
-        found = written.read(weight)
-        if found.dtype != expected.dtype or not torch.equal(_bytes(found), _bytes(expected)):
-            raise InputError(f"{weight.megatron!r} reads back differently from what was written", fix=_BROKEN)
-        advance(found.nbytes)
+    for (name, shape), rows in zip(weight.hf.items(), parts, strict=True):
+        if name in ("model.embed_tokens.weight", "lm_head.weight") and shape[0] > VOCAB_SIZE:
+            yield name, (VOCAB_SIZE, *shape[1:]), [rows[0][:VOCAB_SIZE]]
+            yield f"{name}[{VOCAB_SIZE}:]", (shape[0] - VOCAB_SIZE, *shape[1:]), [rows[0][VOCAB_SIZE:]]
+        else:
+            yield name, shape, rows
 
 
-def cast(tensor: "torch.Tensor", dtype: str, name: str) -> "torch.Tensor":
-    """`tensor` as `dtype`. Errors: `InputError` where a finite value would become infinite (float16 ends at 65504)."""
-    import torch
+def read_back(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], advance: Advance) -> None:
+    """Check every weight of `checkpoint` against `expected`. Errors: `InputError` naming the first that differs."""
+    found: set[str] = set()
+    for weight in checkpoint.weights:
+        for name, shape, rows in named_rows(weight, checkpoint.parts(weight)):
+            record = TensorRecord(shape=shape, dtype=checkpoint.architecture.dtype, checksum=checksum(rows))
+            if expected.get(name) != record:
+                raise InputError(
+                    f"{name!r} is {record}, expected {expected.get(name)}",
+                    where=checkpoint.directory,
+                    fix=_DAMAGED,
+                )
+            found.add(name)
+            advance(sum(piece.nbytes for piece in rows))
+        checkpoint.forget()
+    if missing := expected.keys() - found:
+        raise InputError(f"{min(missing)!r} is missing", where=checkpoint.directory, fix="Convert again.")
 
-    target = getattr(torch, dtype)
-    if tensor.dtype == target:
-        return tensor
-    result = tensor.to(target)
-    if not torch.equal(result.isfinite(), tensor.isfinite()):
-        raise InputError(f"{name!r} has values too large for {dtype}", fix="Choose bfloat16 or float32.")
-    return result
+
+def read_back_training(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], advance: Advance) -> None:
+    """Check every chunk of the optimizer's tensors against `expected`. Errors: as `read_back`."""
+    assert isinstance(checkpoint, MegatronDirectory)
+    training = read_training(checkpoint)
+    found: dict[str, TensorRecord] = {}
+    for name, stored, chunk, array in training.chunks(checkpoint.tensors.prefix):
+        key = chunk_name(name, chunk)
+        found[key] = TensorRecord(shape=chunk.shape, dtype=stored.dtype, checksum=checksum([array]))
+        advance(array.nbytes)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"{name!r} is {found.get(name)}, expected {expected.get(name)}",
+                where=checkpoint.directory,
+                fix=_DAMAGED,
+            )
 
 
-_BROKEN = "Nothing was kept. Check the disk and the memory of this machine, and convert again."
+def chunk_name(name: str, chunk: Chunk) -> str:
+    """A name for a part of a tensor: where it starts."""
+    return f"{name}[{','.join(map(str, chunk.offsets))}]"
 
 
-def _bytes(tensor: "torch.Tensor") -> "torch.Tensor":
-    import torch
+_DAMAGED = "It was damaged, on the disk or in memory. Check both, and convert again."
 
-    return tensor.contiguous().view(torch.uint8)
+
+def drop_cache(files: Iterable[Path]) -> None:
+    """Make the next read of `files`, which are synced, come from the disk and not from memory."""
+    for path in files:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(handle)

@@ -1,21 +1,26 @@
-"""Which Hugging Face tensors are which Megatron-Core tensor: one table, read in both directions.
+"""Which tensors are the same weights in the formats: one table, read in every direction.
 
-Names of Megatron-Core are those under `module.` in a NeMo 2 checkpoint. Rotary embeddings need no permutation: both
-sides rotate halves. Megatron fuses in blocks of rows, one block a key-value group (4 query heads a group here):
+Names of Megatron-Core are those of its modules; a checkpoint may put a prefix before them. Rotary embeddings need no
+permutation: all sides rotate halves. Transformer Engine and Megatron-Core fuse in blocks of rows, one block a
+key-value group (4 query heads a group here):
 
     linear_qkv  [q q q q k v | q q q q k v | ...]      each letter: head_dim rows
     linear_fc1  [gate | up]                            each word: intermediate_size rows
+
+So every weight moves as whole rows, and no conversion computes with them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from configs.llama import LlamaArchitecture
 from tokenizer.vocabulary import VOCAB_SIZE
 
 if TYPE_CHECKING:
-    import torch
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 Layout = Literal["copy", "qkv", "gate_up"]
 Shape = tuple[int, ...]
@@ -23,12 +28,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One Megatron tensor and the Hugging Face tensors it is made of; `{layer}` stands for each layer's number.
+    """One weight under its names in Hugging Face, NVLlama (`te`) and Megatron-Core; `{layer}` is the layer's number.
 
     `rows` names the first dimension of each Hugging Face tensor, in order; `columns` the second, which they share.
     """
 
     hf: tuple[str, ...]
+    te: str
     megatron: str
     layout: Layout
     rows: tuple[str, ...]
@@ -39,6 +45,7 @@ class Row:
 TABLE = (
     Row(
         hf=("model.embed_tokens.weight",),
+        te="model.embed_tokens.weight",
         megatron="embedding.word_embeddings.weight",
         layout="copy",
         rows=("vocabulary",),
@@ -46,6 +53,7 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.input_layernorm.weight",),
+        te="model.layers.{layer}.self_attention.layernorm_qkv.layer_norm_weight",
         megatron="decoder.layers.{layer}.self_attention.linear_qkv.layer_norm_weight",
         layout="copy",
         rows=("hidden",),
@@ -56,6 +64,7 @@ TABLE = (
             "model.layers.{layer}.self_attn.k_proj.weight",
             "model.layers.{layer}.self_attn.v_proj.weight",
         ),
+        te="model.layers.{layer}.self_attention.layernorm_qkv.weight",
         megatron="decoder.layers.{layer}.self_attention.linear_qkv.weight",
         layout="qkv",
         rows=("query", "key_value", "key_value"),
@@ -63,6 +72,7 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.self_attn.o_proj.weight",),
+        te="model.layers.{layer}.self_attention.proj.weight",
         megatron="decoder.layers.{layer}.self_attention.linear_proj.weight",
         layout="copy",
         rows=("hidden",),
@@ -70,12 +80,14 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.post_attention_layernorm.weight",),
+        te="model.layers.{layer}.layernorm_mlp.layer_norm_weight",
         megatron="decoder.layers.{layer}.mlp.linear_fc1.layer_norm_weight",
         layout="copy",
         rows=("hidden",),
     ),
     Row(
         hf=("model.layers.{layer}.mlp.gate_proj.weight", "model.layers.{layer}.mlp.up_proj.weight"),
+        te="model.layers.{layer}.layernorm_mlp.fc1_weight",
         megatron="decoder.layers.{layer}.mlp.linear_fc1.weight",
         layout="gate_up",
         rows=("intermediate", "intermediate"),
@@ -83,14 +95,22 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.mlp.down_proj.weight",),
+        te="model.layers.{layer}.layernorm_mlp.fc2_weight",
         megatron="decoder.layers.{layer}.mlp.linear_fc2.weight",
         layout="copy",
         rows=("hidden",),
         columns="intermediate",
     ),
-    Row(hf=("model.norm.weight",), megatron="decoder.final_layernorm.weight", layout="copy", rows=("hidden",)),
+    Row(
+        hf=("model.norm.weight",),
+        te="model.norm.weight",
+        megatron="decoder.final_layernorm.weight",
+        layout="copy",
+        rows=("hidden",),
+    ),
     Row(
         hf=("lm_head.weight",),
+        te="lm_head.weight",
         megatron="output_layer.weight",
         layout="copy",
         rows=("vocabulary",),
@@ -102,46 +122,56 @@ TABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Weight:
-    """A row of the table for one layer of one architecture: names and shapes on both sides."""
+    """A row of the table for one layer of one architecture: names and shapes in all formats."""
 
     hf: Mapping[str, Shape]
+    te: str
     megatron: str
-    megatron_shape: Shape
+    fused_shape: Shape
+    """Shape in NVLlama and in Megatron-Core."""
     stacked: str
     """Megatron's name where all layers are stored as one tensor with a leading dimension of num_hidden_layers."""
     layer: int | None
     blocks: int
-    """Blocks of rows that Megatron's tensor consists of; each has an equal part of every Hugging Face tensor."""
+    """Blocks of rows that the fused tensor consists of; each has an equal part of every Hugging Face tensor."""
 
 
-def expand(architecture: LlamaArchitecture) -> tuple[Weight, ...]:
-    """All weights of `architecture`, in the order of the forward pass; both sides are exactly these."""
-    return tuple(_expand(architecture))
+def expand(architecture: LlamaArchitecture, *, vocabulary: int = VOCAB_SIZE) -> tuple[Weight, ...]:
+    """All weights of `architecture`, in the order of the forward pass; every format has exactly these.
+
+    `vocabulary` is the number of rows of the embeddings, more than 256 where Megatron-Core padded them.
+    """
+    return tuple(_expand(architecture, vocabulary))
 
 
-def to_megatron(weight: Weight, parts: Sequence["torch.Tensor"]) -> "torch.Tensor":
-    """Megatron's tensor, shape `weight.megatron_shape`, of the Hugging Face tensors `parts`, in the table's order."""
-    import torch
+def fuse(weight: Weight, parts: Sequence[Sequence["Array"]]) -> Iterator["Array"]:
+    """The rows of the fused tensor of `weight`, as pieces of its Hugging Face tensors; nothing is copied.
 
-    if len(parts) == 1:
-        return parts[0]
-    blocks = [part.reshape(weight.blocks, -1, part.shape[-1]) for part in parts]
-    return torch.cat(blocks, dim=1).reshape(weight.megatron_shape)
-
-
-def to_hf(weight: Weight, tensor: "torch.Tensor") -> tuple["torch.Tensor", ...]:
-    """The Hugging Face tensors, shapes `weight.hf.values()`, of Megatron's `tensor`; undoes `to_megatron`."""
-    import torch
-
-    if len(weight.hf) == 1:
-        return (tensor,)
-    shapes = list(weight.hf.values())
-    blocks = tensor.reshape(weight.blocks, -1, tensor.shape[-1])
-    parts = torch.split(blocks, [shape[0] // weight.blocks for shape in shapes], dim=1)
-    return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+    Each of `parts` is a tensor in one piece, or in as many as `split` gives.
+    """
+    blocks = [rows if len(rows) == weight.blocks else _blocks(weight, rows[0]) for rows in parts]
+    for block in range(weight.blocks):
+        for part in blocks:
+            yield part[block]
 
 
-def _expand(architecture: LlamaArchitecture) -> Iterator[Weight]:
+def split(weight: Weight, fused: "Array") -> list[list["Array"]]:
+    """The rows of each Hugging Face tensor of `weight`, as pieces of the `fused` one; undoes `fuse`."""
+    blocks = _blocks(weight, fused)
+    parts: list[list[Array]] = []
+    start = 0
+    for shape in weight.hf.values():
+        stop = start + shape[0] // weight.blocks
+        parts.append([blocks[block, start:stop] for block in range(weight.blocks)])
+        start = stop
+    return parts
+
+
+def _blocks(weight: Weight, rows: "Array") -> "Array":
+    return rows.reshape(weight.blocks, -1, *rows.shape[1:])
+
+
+def _expand(architecture: LlamaArchitecture, vocabulary: int) -> Iterator[Weight]:
     layers = range(architecture.num_hidden_layers)
     in_layers = [row for row in TABLE if "{layer}" in row.megatron]
     first, last = TABLE.index(in_layers[0]), TABLE.index(in_layers[-1])
@@ -150,12 +180,12 @@ def _expand(architecture: LlamaArchitecture) -> Iterator[Weight]:
     ordered += [(row, None) for row in TABLE[last + 1 :]]
     for row, layer in ordered:
         if not (row.only_untied and architecture.tie_word_embeddings):
-            yield _weight(row, layer, architecture)
+            yield _weight(row, layer, architecture, vocabulary)
 
 
-def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture) -> Weight:
+def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture, vocabulary: int) -> Weight:
     size = {
-        "vocabulary": VOCAB_SIZE,
+        "vocabulary": vocabulary,
         "hidden": architecture.hidden_size,
         "query": architecture.num_attention_heads * architecture.head_dim,
         "key_value": architecture.num_key_value_heads * architecture.head_dim,
@@ -164,8 +194,9 @@ def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture) -> Wei
     columns = (size[row.columns],) if row.columns else ()
     return Weight(
         hf={name.format(layer=layer): (size[rows], *columns) for name, rows in zip(row.hf, row.rows, strict=True)},
+        te=row.te.format(layer=layer),
         megatron=row.megatron.format(layer=layer),
-        megatron_shape=(sum(size[rows] for rows in row.rows), *columns),
+        fused_shape=(sum(size[rows] for rows in row.rows), *columns),
         stacked=row.megatron.replace(".{layer}", ""),
         layer=layer,
         blocks=architecture.num_key_value_heads if row.layout == "qkv" else 1,

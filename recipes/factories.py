@@ -7,6 +7,7 @@ from typing import Optional
 import nemo_run as run
 from nemo.collections import llm
 
+import recipes.connectors  # noqa: F401 - registers them, for `nemo llm import` and `nemo llm export`
 from configs.compose import compose_config
 from recipes.executors import genomic_cpu as genomic_cpu
 from recipes.executors import genomic_local as genomic_local

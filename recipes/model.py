@@ -6,7 +6,7 @@ from typing import Any
 import nemo_run as run
 from nemo.collections import llm
 from nemo.collections.llm.gpt.model.base import transformer_engine_layer_spec
-from nemo.collections.llm.gpt.model.llama import LlamaConfig
+from nemo.collections.llm.gpt.model.llama import Llama31Config, LlamaConfig
 
 from configs.llama import LlamaArchitecture, megatron_fields
 from configs.schema import TrainConfig
@@ -21,7 +21,7 @@ def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_
     return run.Config(
         llm.LlamaModel,
         config=run.Config(
-            LlamaConfig,
+            Llama31Config if architecture.rope_scaling else LlamaConfig,
             **megatron_fields(dataclasses.replace(architecture, max_position_embeddings=sequence_length)),
             **recompute_fields(config),
             embedding_init_method_std=config.optimizer.embedding_init_std,

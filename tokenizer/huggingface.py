@@ -15,22 +15,23 @@ from tokenizer.vocabulary import EOS, PAD, SEP, SPECIAL_TOKENS, TOKENS, UNK, VOC
 _NAMED = {"eos_token": EOS.content, "pad_token": PAD.content, "sep_token": SEP.content, "unk_token": UNK.content}
 
 
-def write_tokenizer(directory: Path, *, model_max_length: int) -> None:
+def write_tokenizer(directory: Path, *, model_max_length: int, bos_token: str | None = None) -> None:
     """Write `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` for `AutoTokenizer`.
 
-    `model_max_length` is the context length in tokens.
+    `model_max_length` is the context length in tokens. A `bos_token` is named, and still not put before sequences.
     """
+    named = _NAMED if bos_token is None else {"bos_token": bos_token, **_NAMED}
     configuration = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": model_max_length,
-        "bos_token": None,
+        "bos_token": bos_token,
         "clean_up_tokenization_spaces": False,
         "padding_side": "right",
         "model_input_names": ["input_ids", "attention_mask"],  # Llama knows no token_type_ids
         **_NAMED,
     }
     files = {"tokenizer.json": _tokenizer_json(), "tokenizer_config.json": configuration}
-    for name, content in (files | {"special_tokens_map.json": _NAMED}).items():
+    for name, content in (files | {"special_tokens_map.json": named}).items():
         (directory / name).write_text(json.dumps(content, indent=2, ensure_ascii=True) + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("prepare", "convert", "score", "report", "simulate", "tokenizer", "plan", "launch")
+COMMANDS = ("prepare", "convert", "checkpoint", "score", "report", "simulate", "tokenizer", "plan", "launch")
 HEAVY = ("torch", "nemo", "nemo_run", "megatron", "transformers", "lightning", "pyarrow", "matplotlib", "numpy")
 
 
@@ -29,7 +29,7 @@ def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
 
 
 def test_prepare_and_convert_import_no_nemo() -> None:
-    heavy = "{'nemo', 'megatron', 'transformers'}"
+    heavy = "{'nemo', 'megatron', 'transformers', 'torch', 'numpy'}"
     code = f"import sys, corpus.preparation.prepare, conversion.convert; print({heavy} & sys.modules.keys())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
@@ -57,7 +57,10 @@ def test_tokenizer_writes_and_checks(tmp_path: Path) -> None:
         (("prepare", "none.fa", "--out", "corpus"), "none.fa"),
         (("convert", "none", "out", "--to", "hf"), "none"),
         (("convert", "none", "out", "--to", "nemo"), "none"),
-        (("convert", "none", "out", "--to", "nemo", "--dtype", "bfloat16"), "--dtype goes with --to hf"),
+        (("convert", "none", "out", "--to", "bridge", "--optimizer"), "none"),
+        (("checkpoint", "info", "none"), "none"),
+        (("checkpoint", "verify", "none"), "none"),
+        (("checkpoint", "strip", "none", "out"), "none"),
         (("score", "none", "none.fa"), "none"),
         (("report", "none", "--corpus", "none", "--score", "none"), "none"),
         (("tokenizer", "none", "--check"), "none"),

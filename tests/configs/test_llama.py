@@ -11,6 +11,7 @@ from conduct.errors import InputError
 from configs.llama import (
     MAPPED,
     LlamaArchitecture,
+    RopeScaling,
     from_megatron_fields,
     hf_config,
     megatron_fields,
@@ -85,7 +86,8 @@ def test_the_mapping_to_megatron_is_reversible(name: str) -> None:
 
 
 def test_every_field_of_an_architecture_has_a_row() -> None:
-    assert [row.hf for row in MAPPED] == [field.name for field in dataclasses.fields(LlamaArchitecture)]
+    by_hand = ["rope_scaling", "bos_token_id"]
+    assert [row.hf for row in MAPPED] + by_hand == [field.name for field in dataclasses.fields(LlamaArchitecture)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -114,10 +116,41 @@ def test_bionemo_keys_are_read_and_their_code_is_not_run() -> None:
     assert parse_architecture(theirs, where="test") == parse_architecture(values(), where="test")
 
 
+SCALING = {
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+
+
+def test_rope_scaling_goes_through_both_spellings_and_megatron(tmp_path: Path) -> None:
+    from transformers import AutoConfig
+
+    scaling = {"rope_type": "llama3", **SCALING}
+    architecture = parse_architecture(values(rope_scaling=scaling), where="test")
+    assert architecture.rope_scaling == RopeScaling(**SCALING)
+    new = values(rope_parameters={"rope_theta": 500000.0, **scaling})
+    del new["rope_scaling"]
+    assert parse_architecture(new, where="test") == architecture
+    (tmp_path / "config.json").write_text(json.dumps(hf_config(architecture)))
+    assert read_architecture(tmp_path) == architecture
+    assert AutoConfig.from_pretrained(tmp_path).rope_scaling == scaling
+    fields = megatron_fields(architecture)
+    assert (fields["scale_factor"], fields["old_context_len"]) == (8.0, 8192)
+    assert from_megatron_fields(fields, dtype="bfloat16", where="test") == architecture
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"num_hiden_layers": 32}, "unknown key 'num_hiden_layers'.*Did you mean 'num_hidden_layers'"),
-    "rope scaling": ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling.*plain RoPE"),
-    "rope scaling, new spelling": ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "yarn"}}, "RoPE scaling"),
+    "rope scaling": ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling is .*low_freq_factor"),
+    "another rope scaling": ({"rope_scaling": {"rope_type": "linear", "factor": 2.0}}, "rope_scaling is"),
+    "rope scaling, new spelling": ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "yarn"}}, "rope_scaling is"),
+    "two scalings": (
+        {"rope_scaling": None, "rope_parameters": {"rope_theta": 5e5, "rope_type": "llama3", **SCALING}},
+        "rope_scaling is None, rope_parameters",
+    ),
+    "a scaling of no size": ({"rope_scaling": {"rope_type": "llama3", **SCALING, "factor": 0}}, "factor is 0"),
     "two values of theta": ({"rope_parameters": {"rope_theta": 1e4}}, "rope_theta has two values"),
     "text vocabulary": ({"vocab_size": 128256}, "vocab_size is 128256.*256 tokens"),
     "biases": ({"attention_bias": True}, "Only attention_bias = false"),
@@ -143,10 +176,8 @@ def test_refused(case: str, tmp_path: Path) -> None:
     assert str(tmp_path / "config.json") in str(error.value)
 
 
-def test_a_nemo_model_with_rope_scaling_is_refused() -> None:
+def test_another_nemo_model_is_refused() -> None:
     fields = megatron_fields(read_architecture("llama3_8b_genomic_config"))
-    with pytest.raises(InputError, match="RoPE scaling"):
-        from_megatron_fields({**fields, "scale_factor": 8.0}, dtype="bfloat16", where="test")
     with pytest.raises(InputError, match="qk_layernorm is True"):
         from_megatron_fields({**fields, "qk_layernorm": True}, dtype="bfloat16", where="test")
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file
+
+from conversion.weight_table import fuse
 
 SMALL = {
     "vocab_size": 256,
@@ -25,6 +28,14 @@ SMALL = {
     "bos_token_id": None,
     "eos_token_id": 0,
     "pad_token_id": 1,
+}
+
+SCALING = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
 }
 
 
@@ -87,6 +98,16 @@ def write_torch_dist(
     for file, content in files.items():
         (folder / file).write_bytes(content.getvalue())
     (folder / ".metadata").write_bytes(pickle.dumps(dcp.Metadata(listed, storage_data=storage)))
+
+
+def megatron_tensors(checkpoint: Any, prefix: str = "module.") -> dict[str, torch.Tensor]:
+    """All weights of an open checkpoint as Megatron-Core has them, layer by layer."""
+    dtype = getattr(torch, checkpoint.architecture.dtype)
+    tensors = {}
+    for weight in checkpoint.weights:
+        rows = np.concatenate(list(fuse(weight, checkpoint.parts(weight))))
+        tensors[prefix + weight.megatron] = torch.from_numpy(rows.view(f"i{rows.itemsize}")).view(dtype)
+    return tensors
 
 
 def edit_metadata(checkpoint: Path, edit: Callable[[Any], None]) -> None:

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does n
 
 from by_hand import save_llama
 
-from conversion.convert import to_nemo
+from conversion.convert import convert
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +19,15 @@ def small_hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def square_hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that every format can hold: NVLlama has no head_dim of its own."""
+    return save_llama(tmp_path_factory.mktemp("square") / "hf", head_dim=8)
+
+
+@pytest.fixture(scope="session")
 def small_nemo(small_hf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("small") / "nemo"
-    to_nemo(small_hf, path)
+    convert(small_hf, path, to="nemo")
     return path
 
 

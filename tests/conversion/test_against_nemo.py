@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from by_hand import hf_tensors, same_bits, save_llama
+from by_hand import hf_tensors, megatron_tensors, same_bits, save_llama
 
 from configs.llama import LlamaArchitecture, megatron_fields
-from conversion.convert import to_hf, to_nemo
-from conversion.nemo_checkpoint import NemoCheckpoint
+from conversion.convert import convert
+from conversion.formats import open_checkpoint
 
 ARCHITECTURE = LlamaArchitecture(
     num_hidden_layers=3,
@@ -97,22 +97,21 @@ def nemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nemo]:
 @pytest.fixture(scope="module")
 def exported(nemo: Nemo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "hf"
-    to_hf(nemo.checkpoint, path)
+    convert(nemo.checkpoint, path, to="hf")
     return path
 
 
 @pytest.fixture(scope="module")
 def ours(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ours") / "nemo"
-    to_nemo(exported, path)
+    convert(exported, path, to="nemo")
     return path
 
 
 def test_we_read_what_nemo_saved_bit_for_bit(nemo: Nemo) -> None:
-    checkpoint = NemoCheckpoint(nemo.checkpoint)
+    checkpoint = open_checkpoint(nemo.checkpoint)
     assert checkpoint.architecture == dataclasses.replace(ARCHITECTURE, dtype="float32")
-    read = {"module." + weight.megatron: checkpoint.read(weight) for weight in checkpoint.weights}
-    assert same_bits(read, nemo.parameters())
+    assert same_bits(megatron_tensors(checkpoint), nemo.parameters())
 
 
 @pytest.mark.parametrize("length", [1, 17, 512])
@@ -177,11 +176,12 @@ def test_nemos_own_exporter_gives_the_same_model(
     """`llm.export_ckpt` on our checkpoint; with layers that have Transformer Engine's parameter names, as on a GPU."""
     from nemo.collections import llm
     from nemo.collections.llm.gpt.model import base
+    from nemo.collections.llm.gpt.model.llama import HFLlamaExporter
 
     from recipes.cpu.layers import cpu_block_spec
 
     monkeypatch.setattr(base, "local_layer_spec", cpu_block_spec)
-    llm.export_ckpt(ours, "hf", tmp_path / "theirs")
+    llm.export_ckpt(ours, "hf", tmp_path / "theirs", load_connector=lambda path, _: HFLlamaExporter(path))
     assert same_bits(hf_tensors(tmp_path / "theirs"), hf_tensors(exported))
     monkeypatch.undo()
 
@@ -190,6 +190,6 @@ def test_a_bfloat16_checkpoint_builds_a_bfloat16_model(tmp_path: Path) -> None:
     from nemo.lightning.io import load_context
 
     source = save_llama(tmp_path / "hf", dtype="bfloat16")
-    to_nemo(source, tmp_path / "nemo")
+    convert(source, tmp_path / "nemo", to="nemo")
     config = load_context(tmp_path / "nemo", subpath="model").config
     assert (config.bf16, config.fp16, config.params_dtype) == (True, False, torch.bfloat16)

@@ -10,8 +10,9 @@ from by_hand import edit_json, hf_tensors
 from safetensors.torch import save_file
 
 from conduct.errors import InputError
-from conversion.convert import to_hf, to_nemo
-from conversion.hf_checkpoint import HfCheckpoint
+from conversion import safetensors_writer
+from conversion.convert import convert
+from conversion.formats import open_checkpoint
 from tokenizer.huggingface import write_tokenizer
 
 INDEX = "model.safetensors.index.json"
@@ -21,7 +22,7 @@ Q = "model.layers.1.self_attn.q_proj.weight"
 def refuse(hf: Path, out: Path, *needles: str) -> None:
     """Converting `hf` gives an error with all `needles`, and leaves `out` and all around it as before."""
     with pytest.raises(InputError) as caught:
-        to_nemo(hf, out)
+        convert(hf, out, to="nemo")
     for needle in needles:
         assert needle in str(caught.value)
     assert list(out.parent.iterdir()) == []
@@ -69,11 +70,11 @@ def test_a_wrong_vocabulary(hf: Path, out: Path) -> None:
 @pytest.mark.parametrize(
     "scaling",
     [
-        {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
+        {"rope_scaling": {"rope_type": "linear", "factor": 8.0}},
         {"rope_parameters": {"rope_theta": 500000.0, "rope_type": "llama3", "factor": 8.0}},
     ],
 )
-def test_rope_scaling(scaling: dict[str, Any], hf: Path, out: Path) -> None:
+def test_another_rope_scaling(scaling: dict[str, Any], hf: Path, out: Path) -> None:
     edit_json(hf / "config.json", **scaling)
     refuse(hf, out, "config.json", "rope_scaling")
 
@@ -90,7 +91,7 @@ def test_an_unsupported_dtype(hf: Path, out: Path) -> None:
 
 def test_the_inverse_frequencies_of_old_exports_are_left_out(hf: Path, out: Path) -> None:
     change_tensors(hf, **{"model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(8)})
-    assert to_nemo(hf, out).tensors == 21
+    assert len(convert(hf, out, to="nemo").tensors) == 21
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 5000, -1])
@@ -108,8 +109,9 @@ def test_pickled_weights_are_never_opened(hf: Path, out: Path) -> None:
 def test_no_weights_and_no_config(hf: Path, out: Path, tmp_path: Path) -> None:
     (hf / "model.safetensors").unlink()
     refuse(hf, out, "neither model.safetensors nor")
-    refuse(tmp_path / "nowhere", out, "no config.json here")
-    refuse(Path("llama3_tiny_genomic_config"), out, "no config.json here")
+    refuse(tmp_path / "nowhere", out, "no such directory")
+    (hf / "config.json").unlink()
+    refuse(hf, out, "no checkpoint here", "config.json")
 
 
 def test_a_tokenizer_of_another_vocabulary(hf: Path, out: Path) -> None:
@@ -122,8 +124,9 @@ def test_a_tokenizer_of_another_vocabulary(hf: Path, out: Path) -> None:
 
 
 @pytest.fixture
-def sharded(small_nemo: Path, tmp_path: Path) -> Path:
-    to_hf(small_nemo, tmp_path / "sharded", shard_bytes=20_000)
+def sharded(small_nemo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(safetensors_writer, "SHARD_BYTES", 20_000)
+    convert(small_nemo, tmp_path / "sharded", to="hf")
     return tmp_path / "sharded"
 
 
@@ -158,5 +161,5 @@ def test_a_damaged_index(text: str, sharded: Path, out: Path) -> None:
 def test_files_are_closed_after_an_error(hf: Path) -> None:
     change_tensors(hf, **{Q: None})
     with pytest.raises(InputError):
-        HfCheckpoint(hf)
+        open_checkpoint(hf)
     (hf / "model.safetensors").write_bytes(b"")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from by_hand import edit_metadata, edit_model_yaml, write_torch_dist
+from by_hand import edit_metadata, edit_model_yaml, megatron_tensors, write_torch_dist
 
 from conduct.errors import InputError
-from conversion.convert import to_hf
-from conversion.nemo_checkpoint import NemoCheckpoint
+from conversion.convert import convert
+from conversion.formats import open_checkpoint
 
 QKV = "module.decoder.layers.self_attention.linear_qkv.weight"
 NORM = "module.decoder.final_layernorm.weight"
@@ -23,7 +23,7 @@ NORM = "module.decoder.final_layernorm.weight"
 def refuse(nemo: Path, out: Path, *needles: str) -> InputError:
     """The error that converting `nemo` gives; it has all `needles`, and `out` and all around it is as before."""
     with pytest.raises(InputError) as caught:
-        to_hf(nemo, out)
+        convert(nemo, out, to="hf")
     for needle in needles:
         assert needle in str(caught.value)
     assert list(out.parent.iterdir()) == []
@@ -61,25 +61,30 @@ def test_a_layer_too_many_and_one_too_few(nemo: Path, out: Path) -> None:
         refuse(nemo, out, "has shape [2,", f"says [{layers},")
 
 
-def test_a_padded_vocabulary(nemo: Path, out: Path) -> None:
-    """What divisor 128 and a tensor-parallel size of 4 make of 256 tokens."""
-    tensors = {}
-    reader = NemoCheckpoint(nemo)
-    for weight in reader.weights:
-        tensors["module." + weight.megatron] = reader.read(weight)
+def test_a_vocabulary_that_may_or_may_not_be_padded(nemo: Path, out: Path) -> None:
+    """512 rows, and no number of tokens beside them: the rest may be padding, or another vocabulary."""
+    tensors = megatron_tensors(open_checkpoint(nemo))
     for name in ("module.embedding.word_embeddings.weight", "module.output_layer.weight"):
         tensors[name] = torch.cat([tensors[name], torch.zeros(256, 32)])
     shutil.rmtree(nemo / "weights")
     write_torch_dist(nemo, tensors)
-    refuse(nemo, out, "word_embeddings", "[512, 32]", "[256, 32]", "256 tokens")
+    edit_model_yaml(nemo, vocab_size=None)
+    refuse(nemo, out, "vocab_size is 512", "256 tokens")
+
+
+def test_embeddings_of_different_lengths(nemo: Path, out: Path) -> None:
+    tensors = megatron_tensors(open_checkpoint(nemo))
+    tensors["module.output_layer.weight"] = torch.cat([tensors["module.output_layer.weight"], torch.zeros(256, 32)])
+    shutil.rmtree(nemo / "weights")
+    write_torch_dist(nemo, tensors)
+    refuse(nemo, out, "'module.output_layer.weight'", "[512, 32]", "[256, 32]")
 
 
 @pytest.mark.parametrize(
     ("fields", "needle"),
     [
         ({"vocab_size": 512}, "vocab_size is 512"),
-        ({"scale_factor": 8.0}, "RoPE scaling"),
-        ({"_target_": "nemo.collections.llm.gpt.model.llama.Llama31Config8B"}, "RoPE scaling"),
+        ({"_target_": "nemo.collections.llm.gpt.model.llama.Llama4Config"}, "Llama4Config"),
         ({"_target_": "os.system"}, "os.system"),
         ({"activation_func": {"_target_": "torch.nn.functional.gelu", "_call_": False}}, "gelu"),
         ({"add_qkv_bias": True}, "add_qkv_bias"),
@@ -107,7 +112,7 @@ def test_no_context(nemo: Path, out: Path) -> None:
 
 def test_io_json_is_never_read(nemo: Path, out: Path) -> None:
     (nemo / "context" / "io.json").write_text("no JSON")
-    to_hf(nemo, out)
+    convert(nemo, out, to="hf")
     assert (out / "model.safetensors").is_file()
 
 
@@ -168,7 +173,7 @@ def test_a_metadata_with_every_byte_wrong_once_is_an_input_error_or_the_same_ten
     for position in range(0, len(whole), 13):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x21]) + whole[position + 1 :])
         with contextlib.suppress(InputError):
-            NemoCheckpoint(nemo)
+            open_checkpoint(nemo)
 
 
 def chunks_of(name: str, edit: Callable[[list[Any]], None]) -> Callable[[Any], None]:

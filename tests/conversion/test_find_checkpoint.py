@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conduct.errors import InputError
-from conversion.convert import to_hf
+from conversion.convert import convert
 from conversion.locate import find_checkpoint
 
 
@@ -78,6 +78,6 @@ def test_a_run_is_converted(small_nemo: Path, tmp_path: Path, out: Path, caplog:
     run = make_run(tmp_path / "run", "step=20", unfinished=("step=20",))
     shutil.copytree(small_nemo, run / "checkpoints" / "step=10")
     with caplog.at_level(logging.WARNING):
-        conversion = to_hf(run / "checkpoints" / "last", out)
-    assert conversion.tensors == 21
+        conversion = convert(run / "checkpoints" / "last", out, to="hf")
+    assert len(conversion.tensors) == 21
     assert "step=20 was not written to its end" in caplog.text

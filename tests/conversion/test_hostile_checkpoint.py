@@ -10,8 +10,8 @@ import torch
 from by_hand import edit_metadata
 
 from conduct.errors import InputError
-from conversion.convert import to_hf
-from conversion.nemo_checkpoint import NemoCheckpoint
+from conversion.convert import convert
+from conversion.formats import open_checkpoint
 
 
 class Runs:
@@ -45,7 +45,7 @@ def test_no_code_of_a_metadata_runs(protocol: int, place: str, nemo: Path, out: 
         content.all_local_plans = [runs]
     path.write_bytes(pickle.dumps(content, protocol=protocol))
     with pytest.raises(InputError) as caught:
-        to_hf(nemo, out)
+        convert(nemo, out, to="hf")
     assert "system" in str(caught.value)
     assert str(path) in str(caught.value)
     assert not (tmp_path / "ran").exists()
@@ -72,7 +72,7 @@ def test_no_name_outside_of_the_list_is_found(name: tuple[str, str], nemo: Path)
     text = b"".join(b"\x8c" + bytes([len(part)]) + part.encode() for part in name)
     path.write_bytes(b"\x80\x04" + text + b"\x93\x8c\x011\x85R.")
     with pytest.raises(InputError, match="which no checkpoint needs"):
-        NemoCheckpoint(nemo)
+        open_checkpoint(nemo)
 
 
 def test_getattr_is_not_getattr(nemo: Path) -> None:
@@ -81,7 +81,7 @@ def test_getattr_is_not_getattr(nemo: Path) -> None:
         pickle.dumps(Runs(getattr, Runs(getattr, "text", "__class__"), "__mro__"), protocol=4)
     )
     with pytest.raises(InputError, match=r"'str' object has no attribute 'storage_data'"):
-        NemoCheckpoint(nemo)
+        open_checkpoint(nemo)
 
 
 def test_no_code_of_a_shard_runs(nemo: Path, out: Path, tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_no_code_of_a_shard_runs(nemo: Path, out: Path, tmp_path: Path) -> None:
 
     edit_metadata(nemo, redirect)
     with pytest.raises(InputError, match="is no readable tensor"):
-        to_hf(nemo, out)
+        convert(nemo, out, to="hf")
     assert not (tmp_path / "ran").exists()
 
 
 def test_common_pt_is_never_opened(nemo: Path, out: Path, tmp_path: Path) -> None:
     torch.save(Runs(os.system, f"touch {tmp_path / 'ran'}"), nemo / "weights" / "common.pt")
-    to_hf(nemo, out)
+    convert(nemo, out, to="hf")
     assert not (tmp_path / "ran").exists()
 
 
@@ -118,7 +118,7 @@ def test_no_shard_outside_of_the_checkpoint_is_opened(name: str, nemo: Path, tmp
 
     edit_metadata(nemo, redirect)
     with pytest.raises(InputError, match="outside of the checkpoint") as caught:
-        NemoCheckpoint(nemo)
+        open_checkpoint(nemo)
     assert repr(name) in str(caught.value)
 
 
@@ -127,7 +127,7 @@ def test_no_link_out_of_the_checkpoint_is_followed(name: str, nemo: Path, tmp_pa
     (nemo / name).rename(tmp_path / "elsewhere")
     (nemo / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="link that leads outside of the checkpoint") as caught:
-        NemoCheckpoint(nemo)
+        open_checkpoint(nemo)
     assert str(nemo / name) in str(caught.value)
 
 
@@ -135,5 +135,5 @@ def test_a_link_inside_of_the_checkpoint_is_followed(nemo: Path, out: Path) -> N
     shard = nemo / "weights" / "__0_0.distcp"
     shard.rename(shard.with_name("data"))
     shard.symlink_to("data")
-    to_hf(nemo, out)
+    convert(nemo, out, to="hf")
     assert (out / "model.safetensors").is_file()

@@ -1,8 +1,7 @@
 """Hugging Face -> NeMo 2 -> Hugging Face gives the same bits, from every form in which NeMo 2 stores tensors."""
 
-import dataclasses
-import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from by_hand import Pieces, edit_json, hf_tensors, same_bits, save_llama, write_torch_dist
+import xxhash
+from by_hand import Pieces, edit_json, hf_tensors, megatron_tensors, same_bits, save_llama, write_torch_dist
 
-from conversion.convert import to_hf, to_nemo
-from conversion.hf_checkpoint import HfCheckpoint
-from conversion.nemo_checkpoint import NemoCheckpoint
+from conversion import safetensors_writer
+from conversion.convert import convert
+from conversion.formats import open_checkpoint
+from conversion.record import check_files, read_record
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -25,12 +26,11 @@ from conversion.nemo_checkpoint import NemoCheckpoint
 )
 def test_the_same_bits_come_back(dtype: str, changes: dict[str, object], tmp_path: Path) -> None:
     source = save_llama(tmp_path / "source", dtype=dtype, **changes)
-    to_nemo(source, tmp_path / "nemo")
-    conversion = to_hf(tmp_path / "nemo", tmp_path / "back")
+    convert(source, tmp_path / "nemo", to="nemo")
+    conversion = convert(tmp_path / "nemo", tmp_path / "back", to="hf")
     assert same_bits(hf_tensors(tmp_path / "back"), hf_tensors(source))
-    assert conversion.architecture.dtype == dtype
-    with HfCheckpoint(source) as before, HfCheckpoint(tmp_path / "back") as after:
-        assert before.architecture == after.architecture
+    assert conversion.architecture["dtype"] == dtype
+    assert open_checkpoint(source).architecture == open_checkpoint(tmp_path / "back").architecture
 
 
 def test_nan_infinity_and_negative_zero_come_back(hf: Path, out: Path, tmp_path: Path) -> None:
@@ -39,25 +39,26 @@ def test_nan_infinity_and_negative_zero_come_back(hf: Path, out: Path, tmp_path:
     tensors = hf_tensors(hf)
     tensors["model.norm.weight"][:4] = torch.tensor([float("nan"), float("inf"), -0.0, 1e-45])
     save_file(tensors, hf / "model.safetensors", metadata={"format": "pt"})
-    to_nemo(hf, tmp_path / "nemo2")
-    to_hf(tmp_path / "nemo2", out)
+    convert(hf, tmp_path / "nemo2", to="nemo")
+    convert(tmp_path / "nemo2", out, to="hf")
     assert same_bits(hf_tensors(out), tensors)
 
 
 @pytest.mark.parametrize("form", ["stacked", "layer by layer", "tensor parallel", "one chunk for all layers"])
 def test_every_form_of_storage_reads_alike(form: str, small_hf: Path, small_nemo: Path, tmp_path: Path) -> None:
-    reader = NemoCheckpoint(small_nemo)
+    reader = open_checkpoint(small_nemo)
+    single = megatron_tensors(reader)
     tensors: dict[str, torch.Tensor] = {}
     for weight in reader.weights:
         if weight.layer is None or form == "layer by layer":
-            tensors["module." + weight.megatron] = reader.read(weight)
+            tensors["module." + weight.megatron] = single["module." + weight.megatron]
         else:
-            layers = [reader.read(other) for other in reader.weights if other.stacked == weight.stacked]
-            tensors["module." + weight.stacked] = torch.stack(layers)
+            layers = [other.megatron for other in reader.weights if other.stacked == weight.stacked]
+            tensors["module." + weight.stacked] = torch.stack([single["module." + name] for name in layers])
     cut = {"stacked": one_chunk_a_layer, "tensor parallel": two_ranks}.get(form, one_chunk)
     write_torch_dist(tmp_path / "by_hand", tensors, cut=cut)
     shutil.copytree(small_nemo / "context", tmp_path / "by_hand" / "context")
-    to_hf(tmp_path / "by_hand", tmp_path / "back")
+    convert(tmp_path / "by_hand", tmp_path / "back", to="hf")
     assert same_bits(hf_tensors(tmp_path / "back"), hf_tensors(small_hf))
 
 
@@ -86,10 +87,13 @@ def two_ranks(name: str, tensor: torch.Tensor) -> Pieces:
             start += part.shape[dimension]
 
 
-def test_shards_and_their_index_are_what_transformers_reads(small_hf: Path, small_nemo: Path, out: Path) -> None:
+def test_shards_and_their_index_are_what_transformers_reads(
+    small_hf: Path, small_nemo: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from transformers import AutoModelForCausalLM
 
-    to_hf(small_nemo, out, shard_bytes=20_000)
+    monkeypatch.setattr(safetensors_writer, "SHARD_BYTES", 20_000)
+    convert(small_nemo, out, to="hf")
     files = sorted(path.name for path in out.glob("*.safetensors"))
     assert len(files) > 3
     assert files[0] == f"model-00001-of-{len(files):05d}.safetensors"
@@ -99,14 +103,13 @@ def test_shards_and_their_index_are_what_transformers_reads(small_hf: Path, smal
     assert same_bits(hf_tensors(out), hf_tensors(small_hf))
     loaded = AutoModelForCausalLM.from_pretrained(out)
     assert same_bits(dict(loaded.named_parameters()), hf_tensors(small_hf))
-    with HfCheckpoint(out) as checkpoint:
-        assert checkpoint.architecture.num_hidden_layers == 2
+    assert open_checkpoint(out).architecture.num_hidden_layers == 2
 
 
 def test_the_export_is_a_whole_model_for_transformers(small_hf: Path, small_nemo: Path, out: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    to_hf(small_nemo, out)
+    convert(small_nemo, out, to="hf")
     tokens = AutoTokenizer.from_pretrained(out)("ACGTNacgt", return_tensors="pt")["input_ids"]
     assert tokens.tolist() == [list(b"ACGTNacgt")]
     models = [AutoModelForCausalLM.from_pretrained(path) for path in (small_hf, out)]
@@ -117,42 +120,52 @@ def test_the_export_is_a_whole_model_for_transformers(small_hf: Path, small_nemo
 
 
 def test_a_cast_is_made_when_it_is_asked_for(small_hf: Path, small_nemo: Path, out: Path) -> None:
-    conversion = to_hf(small_nemo, out, dtype="bfloat16")
+    conversion = convert(small_nemo, out, dtype="bfloat16", to="hf")
     expected = {name: tensor.to(torch.bfloat16) for name, tensor in hf_tensors(small_hf).items()}
     assert same_bits(hf_tensors(out), expected)
     assert conversion.bytes == 2 * conversion.parameters
     assert json.loads((out / "config.json").read_text())["dtype"] == "bfloat16"
 
 
-def test_the_record_has_the_checksums_and_equal_conversions_give_equal_files(
-    small_nemo: Path, small_hf: Path, tmp_path: Path
+def test_the_record_has_a_checksum_for_each_tensor_and_they_are_the_same_in_every_format(
+    square_hf: Path, tmp_path: Path
 ) -> None:
-    first, second = (to_hf(small_nemo, tmp_path / name) for name in ("a", "b"))
-    assert first == second
-    assert first.sha256 == {
-        "model.safetensors": hashlib.sha256((tmp_path / "a" / "model.safetensors").read_bytes()).hexdigest()
+    records = {to: convert(square_hf, tmp_path / to, to=to) for to in ("nemo", "te", "bridge", "hf")}
+    expected = {
+        name: (tuple(tensor.shape), "float32", xxhash.xxh3_128_hexdigest(tensor.numpy().tobytes()))
+        for name, tensor in hf_tensors(square_hf).items()
     }
-    assert json.loads((tmp_path / "a" / "conversion.json").read_text()) == dataclasses.asdict(first)
-    again = to_nemo(small_hf, tmp_path / "nemo2")
-    assert again.sha256 == json.loads((small_nemo / "conversion.json").read_text())["sha256"]
-    assert list(again.sha256) == ["weights/__0_0.distcp"]
+    for to, record in records.items():
+        found = {name: (t.shape, t.dtype, t.checksum) for name, t in record.tensors.items()}
+        assert found == expected, to
+        assert read_record(tmp_path / to) == record
+        assert (record.format, record.source, record.source_format) == (to, str(square_hf), "hf")
+        assert list(check_files(tmp_path / to, record)) == []
+
+
+def test_equal_conversions_give_equal_files(square_hf: Path, tmp_path: Path) -> None:
+    for to in ("nemo", "te", "bridge", "hf"):
+        for place in ("a", "b"):
+            convert(square_hf, tmp_path / place / to, to=to)
+        files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file()]
+        assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
 
 
 def test_the_stored_dtype_counts_and_not_the_one_in_config_json(hf: Path, out: Path) -> None:
     edit_json(hf / "config.json", dtype="bfloat16")
-    assert to_nemo(hf, out).architecture.dtype == "float32"
+    assert convert(hf, out, to="nemo").architecture["dtype"] == "float32"
 
 
-def test_conversion_needs_neither_nemo_nor_transformers_nor_torch_until_it_runs(small_nemo: Path, out: Path) -> None:
+def test_conversion_needs_neither_torch_nor_nemo_nor_transformers(square_hf: Path, out: Path) -> None:
     code = f"""
 import sys
-from conversion.convert import to_hf, to_nemo
-heavy = lambda: {{"torch", "safetensors", "yaml", "nemo", "megatron", "transformers", "lightning"}} & sys.modules.keys()
+from conversion.convert import convert
+heavy = lambda: {{"numpy", "torch", "safetensors", "yaml", "nemo", "megatron", "transformers"}} & sys.modules.keys()
 assert not heavy(), heavy()
-to_hf({str(small_nemo)!r}, {str(out)!r})
-to_nemo({str(out)!r}, {str(out) + "2"!r})
-assert heavy() == {{"torch", "safetensors", "yaml"}}, heavy()
-import torch
-assert not torch.distributed.is_initialized()
+for source, to in (({str(square_hf)!r}, "te"), ("te", "bridge"), ("bridge", "nemo")):
+    convert(source, to, to=to)
+assert heavy() == {{"numpy", "yaml"}}, heavy()
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd=Path(__file__).parents[2])
+    out.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=out, env=environment)

@@ -3,12 +3,12 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
-import torch
 
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.locate import CONFIGS
-from conversion.weight_table import Weight, expand, to_hf, to_megatron
+from conversion.weight_table import Weight, expand, fuse, split
 
 SHIPPED = sorted(path.parent.name for path in CONFIGS.glob("*/config.json"))
 
@@ -40,9 +40,9 @@ def find(architecture: LlamaArchitecture, suffix: str) -> Weight:
 def test_the_8b_has_6_981_685_248_parameters_on_both_sides() -> None:
     weights = expand(read_architecture("llama3_8b_genomic_config"))
     assert sum(math.prod(shape) for weight in weights for shape in weight.hf.values()) == 6_981_685_248
-    assert sum(math.prod(weight.megatron_shape) for weight in weights) == 6_981_685_248
+    assert sum(math.prod(weight.fused_shape) for weight in weights) == 6_981_685_248
     assert sum(len(weight.hf) for weight in weights) == 32 * 9 + 3
-    shapes = {weight.megatron: weight.megatron_shape for weight in weights}
+    shapes = {weight.megatron: weight.fused_shape for weight in weights}
     assert shapes["decoder.layers.31.self_attention.linear_qkv.weight"] == (6144, 4096)
     assert shapes["decoder.layers.31.mlp.linear_fc1.weight"] == (28672, 4096)
 
@@ -53,33 +53,39 @@ def test_every_shipped_architecture_expands_to_its_parameters(name: str) -> None
     weights = expand(architecture)
     names = [name for weight in weights for name in weight.hf]
     assert len(names) == len(set(names))
-    assert len(weights) == len({weight.megatron for weight in weights})
-    assert sum(math.prod(weight.megatron_shape) for weight in weights) == architecture.parameters
+    assert len(weights) == len({weight.megatron for weight in weights}) == len({weight.te for weight in weights})
+    assert sum(math.prod(weight.fused_shape) for weight in weights) == architecture.parameters
+
+
+def rows(*numbers: int) -> np.ndarray:
+    return np.repeat(np.array(numbers, "<u4")[:, None], 6, axis=1)
 
 
 def test_qkv_is_one_block_of_query_heads_key_and_value_a_group() -> None:
     weight = find(small(), "0.self_attention.linear_qkv.weight")
-    query, key, value = (torch.tensor([float(row)]).expand(1, 6) for row in (0, 100, 200))
-    rows = torch.arange(8.0)[:, None]
-    fused = to_megatron(weight, [query + rows, key + rows[:4], value + rows[:4]])
+    query, key, value = rows(*range(8)), rows(*range(100, 104)), rows(*range(200, 204))
+    fused = np.concatenate(list(fuse(weight, [[query], [key], [value]])))
     expected = [0, 1, 2, 3, 100, 101, 200, 201, 4, 5, 6, 7, 102, 103, 202, 203]  # heads of 2 rows, 2 groups
     assert fused[:, 0].tolist() == expected
 
 
 def test_gate_comes_before_up() -> None:
     weight = find(small(), "0.mlp.linear_fc1.weight")
-    fused = to_megatron(weight, [torch.zeros(5, 6), torch.ones(5, 6)])
-    assert fused[:, 0].tolist() == [0.0] * 5 + [1.0] * 5
+    fused = np.concatenate(list(fuse(weight, [[rows(0, 0, 0, 0, 0)], [rows(1, 1, 1, 1, 1)]])))
+    assert fused[:, 0].tolist() == [0] * 5 + [1] * 5
 
 
 @pytest.mark.parametrize(("heads", "groups"), [(4, 4), (4, 2), (4, 1), (6, 3)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_each_direction_undoes_the_other_bit_for_bit(heads: int, groups: int, dtype: torch.dtype) -> None:
+def test_each_direction_undoes_the_other_and_copies_nothing(heads: int, groups: int) -> None:
     for weight in expand(small(num_attention_heads=heads, num_key_value_heads=groups)):
-        tensor = torch.randn(weight.megatron_shape).to(dtype)
-        parts = to_hf(weight, tensor)
-        assert [tuple(part.shape) for part in parts] == list(weight.hf.values())
-        assert torch.equal(to_megatron(weight, parts), tensor)
+        fused = np.random.default_rng(0).integers(0, 1 << 16, weight.fused_shape).astype("<u2")
+        parts = split(weight, fused)
+        assert [sum(len(piece) for piece in part) for part in parts] == [shape[0] for shape in weight.hf.values()]
+        assert all(piece.base is not None and piece.flags.c_contiguous for part in parts for piece in part)
+        whole = [[np.concatenate(part)] for part in parts]
+        assert [part[0].shape for part in whole] == list(weight.hf.values())
+        for given in (parts, whole):
+            assert np.array_equal(np.concatenate(list(fuse(weight, given))), fused)
 
 
 def test_tied_embeddings_have_no_output_layer() -> None:

@@ -1,0 +1,1 @@
+"""What others do for the same work, as they document it; on a CPU inside `recipes.cpu`."""

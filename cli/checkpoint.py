@@ -1,0 +1,85 @@
+"""`genomic-llama checkpoint`: what one holds, whether it is whole, and one without its optimizer state."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from conversion.inspection import Summary
+
+app = typer.Typer(
+    help="Look at a checkpoint of any format, verify it, strip it. Nothing in it is run.", no_args_is_help=True
+)
+
+Source = Annotated[Path, typer.Argument(help="A checkpoint or run directory, of any format.", show_default=False)]
+
+
+@app.command()
+def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Format, architecture, parameters, dtype, sizes, and whether there is optimizer state."""
+    from conversion.inspection import summarise
+
+    summary = summarise(source)
+    if as_json:
+        print(json.dumps(asdict(summary), indent=2))
+        return
+    for name, value in _lines(summary):
+        print(f"{name + ':':14}{value}")
+
+
+@app.command()
+def verify(source: Source) -> None:
+    """Read everything from the disk and check it, against conversion.json where there is one."""
+    from conversion.inspection import verify_checkpoint
+
+    record = verify_checkpoint(source)
+    if record is None:
+        print("whole: every tensor is there and readable; without a conversion.json, values cannot be compared")
+    else:
+        count = len(record.tensors) + len(record.optimizer)
+        print(f"verified: {count} checksums of tensors, and {len(record.files)} files")
+
+
+@app.command()
+def strip(
+    source: Source,
+    destination: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+) -> None:
+    """Write the checkpoint without its optimizer state to a new directory, in the same format."""
+    from conversion.convert import strip as strip_checkpoint
+
+    strip_checkpoint(source, destination, overwrite=overwrite)
+    print(f"wrote {destination}")
+
+
+def _lines(summary: "Summary") -> list[tuple[str, str]]:
+    a = summary.architecture
+    scaling = a["rope_scaling"]
+    rope = f"theta {a['rope_theta']:g}" + (
+        f", scaled by {scaling['factor']:g} (Llama 3.1)" if scaling else ", unscaled"
+    )
+    state = (
+        f"{summary.optimizer_bytes:,} bytes in {summary.optimizer_tensors} tensors"
+        if summary.optimizer_tensors
+        else "none"
+    )
+    padding = f" and {summary.vocabulary - 256} of padding" if summary.vocabulary > 256 else ""
+    return [
+        ("path", summary.path),
+        ("format", summary.title),
+        ("parameters", f"{summary.parameters:,}"),
+        ("architecture", f"{a['num_hidden_layers']} layers x {a['hidden_size']}, {a['num_attention_heads']} heads of "
+                         f"{a['head_dim']}, {a['num_key_value_heads']} key-value heads, MLP {a['intermediate_size']}"),
+        ("context", f"{a['max_position_embeddings']:,}"),
+        ("RoPE", rope),
+        ("embeddings", f"256 rows{padding}, {'tied' if a['tie_word_embeddings'] else 'untied'}"),
+        ("dtype", summary.dtype),
+        ("tensors", f"{summary.tensors} as in Hugging Face, {summary.weight_bytes:,} bytes"),
+        ("optimizer", state),
+        ("files", f"{summary.files} of tensors, {summary.file_bytes:,} bytes"),
+        ("checksums", "recorded in conversion.json" if summary.recorded else "none recorded"),
+    ]  # fmt: skip

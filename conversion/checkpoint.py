@@ -1,0 +1,86 @@
+"""What every format has in common: a checkpoint that is read, one that is written, and how strictly."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from conduct.errors import InputError
+from configs.llama import LlamaArchitecture
+from conversion.dtypes import DTYPES
+from conversion.weight_table import Weight
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+Rows = Sequence["Array"]
+"""The rows of one tensor in order, as contiguous arrays of raw numbers."""
+
+
+class Checkpoint(Protocol):
+    """A checkpoint that is open and was checked against its own configuration.
+
+    `architecture.dtype` is that of the stored weights; `vocabulary` the rows of the embeddings, padding included.
+    """
+
+    directory: Path
+    architecture: LlamaArchitecture
+    vocabulary: int
+    weights: tuple[Weight, ...]
+
+    def parts(self, weight: Weight) -> list[Rows]:
+        """The Hugging Face tensors of `weight`, in the table's order."""
+
+    def files(self) -> Iterable[Path]:
+        """The files that hold tensors."""
+
+    def forget(self) -> None:
+        """Drop the pages of the files that were looked at."""
+
+
+class Writer(Protocol):
+    """A checkpoint in the making. Its weights come in the order of the table."""
+
+    def __enter__(self) -> "Writer": ...
+
+    def __exit__(self, *error: Any) -> None: ...
+
+    def write(self, weight: Weight, parts: Sequence[Rows]) -> None:
+        """Append `weight`, given as its Hugging Face tensors."""
+
+
+def check_size(architecture: LlamaArchitecture, found: int, *, where: Path) -> None:
+    """Refuse a configuration of absurd size, before it is worked with: norms alone larger than all `found` bytes.
+
+    Errors: `InputError`. A layer count of a billion would otherwise keep the table busy.
+    """
+    layers, hidden = architecture.num_hidden_layers, architecture.hidden_size
+    if layers * hidden * DTYPES[architecture.dtype].itemsize > found:
+        raise InputError(
+            f"says {layers:,} layers of hidden size {hidden:,}, and the files have {found:,} bytes",
+            where=where,
+            fix="The weights do not belong to the configuration beside them, or the checkpoint is incomplete.",
+        )
+
+
+def check_inside(path: Path, directory: Path) -> None:
+    """Refuse a link that leads out of a checkpoint. Errors: `InputError`."""
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise InputError("is a link that leads outside of the checkpoint", where=path, fix="Put the file itself there.")
+
+
+def read_yaml(path: Path, limit: int = 1 << 23) -> Mapping[str, Any]:
+    """The YAML file `path` as plain values: nothing that it names is looked up. Errors: `InputError`."""
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        if path.stat().st_size > limit:
+            raise ValueError(f"it has more than {limit} bytes")
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        if not isinstance(content, dict):
+            raise ValueError("it is no mapping")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"cannot be read as YAML ({error})", where=path) from error
+    return content

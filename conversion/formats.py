@@ -1,0 +1,110 @@
+"""The formats: how each is recognised, opened and written. Any pair goes through this table."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from conduct.errors import InputError, nearest
+from configs.llama import LlamaArchitecture
+from conversion import bridge_config, nemo_context
+from conversion.bridge_writer import BridgeWriter
+from conversion.checkpoint import Checkpoint, Writer
+from conversion.locate import find_checkpoint, find_iteration, is_iterations
+from conversion.megatron_directory import MegatronDirectory, MegatronWeights
+from conversion.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama
+from conversion.nemo_writer import NemoWriter
+from conversion.training_state import Training
+
+
+class Create(Protocol):
+    """Starts a checkpoint in an empty directory; `training` is the optimizer's state that is to come along."""
+
+    def __call__(self, directory: Path, architecture: LlamaArchitecture, training: Training | None, /) -> Writer: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """`padded`: embeddings keep the rows that Megatron-Core added. `prefix`: what its modules' names begin with."""
+
+    name: str
+    title: str
+    matches: Callable[[Path], bool]
+    open: Callable[[Path], Checkpoint]
+    create: Create
+    padded: bool = False
+    prefix: str | None = None
+
+
+def _open_nemo(source: Path) -> MegatronDirectory:
+    located = find_checkpoint(source)
+    for path in located.skipped:
+        logging.getLogger(__name__).warning("%s was not written to its end; taking %s", path, located.path)
+    directory = located.path
+    tensors = MegatronWeights(directory / "weights", "module.", within=directory)
+    architecture = nemo_context.read_context(directory, dtype=tensors.dtype, vocabulary=tensors.vocabulary())
+    return MegatronDirectory(directory, tensors, architecture, where=directory / "context" / "model.yaml")
+
+
+def _open_bridge(source: Path) -> MegatronDirectory:
+    directory = find_iteration(source)
+    tensors = MegatronWeights(directory, "", within=directory)
+    architecture = bridge_config.read_run_config(directory, dtype=tensors.dtype, vocabulary=tensors.vocabulary())
+    return MegatronDirectory(directory, tensors, architecture, where=directory / bridge_config.NAME)
+
+
+# In the order in which a directory is compared with them; the last takes what is left, and says what it lacks.
+FORMATS = (
+    Format(
+        name="bridge",
+        title="Megatron-Bridge",
+        matches=is_iterations,
+        open=_open_bridge,
+        create=BridgeWriter,
+        padded=True,
+        prefix="",
+    ),
+    Format(
+        name="te",
+        title="NVLlama (Transformer Engine)",
+        matches=is_nvllama,
+        open=lambda source: ModelDirectory(source, "te"),
+        create=lambda directory, architecture, _: ModelDirectoryWriter(directory, architecture, "te"),
+    ),
+    Format(
+        name="hf",
+        title="Hugging Face",
+        matches=lambda source: (source / "config.json").is_file(),
+        open=lambda source: ModelDirectory(source, "hf"),
+        create=lambda directory, architecture, _: ModelDirectoryWriter(directory, architecture, "hf"),
+    ),
+    Format(
+        name="nemo",
+        title="NeMo 2",
+        matches=lambda source: True,
+        open=_open_nemo,
+        create=NemoWriter,
+        padded=True,
+        prefix="module.",
+    ),
+)
+NAMES = tuple(sorted(format.name for format in FORMATS))
+
+
+def find_format(name: str) -> Format:
+    """The format of this name. Errors: `InputError`."""
+    for format in FORMATS:
+        if format.name == name:
+            return format
+    raise InputError(f"unknown format {name!r}", fix=nearest(name, NAMES))
+
+
+def recognise(source: Path) -> Format:
+    """The format of the checkpoint or run `source`; NeMo 2 where it looks like no other."""
+    return next(format for format in FORMATS if format.matches(source))
+
+
+def open_checkpoint(source: Path) -> Checkpoint:
+    """The checkpoint or run `source`, of whatever format, checked. Errors: `InputError`."""
+    return recognise(source).open(source)

@@ -1,0 +1,127 @@
+"""What a checkpoint holds, and whether it is whole. Quick, without torch, and nothing in it is run."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conduct.errors import InputError
+from conduct.progress import progress_bar
+from conversion.checkpoint import Checkpoint
+from conversion.dcp_metadata import StoredTensor
+from conversion.dtypes import DTYPES
+from conversion.formats import recognise
+from conversion.megatron_directory import MegatronDirectory
+from conversion.record import Conversion, check_files, read_record
+from conversion.verify import drop_cache, read_back, read_back_training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A checkpoint in a few numbers. `vocabulary` has padding rows; `tensors` counts those of Hugging Face."""
+
+    path: str
+    format: str
+    title: str
+    parameters: int
+    dtype: str
+    tensors: int
+    vocabulary: int
+    weight_bytes: int
+    optimizer_tensors: int
+    optimizer_bytes: int
+    file_bytes: int
+    files: int
+    recorded: bool
+    architecture: dict[str, Any]
+
+
+def summarise(source: Path) -> Summary:
+    """The checkpoint or run `source`, checked for its tensors' names and shapes. Errors: `InputError`."""
+    format = recognise(source)
+    checkpoint = format.open(source)
+    architecture, files = checkpoint.architecture, list(checkpoint.files())
+    others = _others(checkpoint)
+    return Summary(
+        path=str(checkpoint.directory),
+        format=format.name,
+        title=format.title,
+        parameters=architecture.parameters,
+        dtype=architecture.dtype,
+        tensors=sum(len(weight.hf) for weight in checkpoint.weights),
+        vocabulary=checkpoint.vocabulary,
+        weight_bytes=_weight_bytes(checkpoint),
+        optimizer_tensors=len(others),
+        optimizer_bytes=_bytes(others.values()),
+        file_bytes=sum(path.stat().st_size for path in files),
+        files=len(files),
+        recorded=_record(source, checkpoint) is not None,
+        architecture=dataclasses.asdict(architecture),
+    )
+
+
+def verify_checkpoint(source: Path) -> Conversion | None:
+    """Read all of the checkpoint `source` from the disk and check it, against its `conversion.json` where it has one.
+
+    Without one (the answer is None then) every tensor must be there, readable and of the right shape, and agree with
+    the checksums that its archive has. Errors: `InputError` naming the tensor or the file.
+    """
+    checkpoint = recognise(source).open(source)
+    drop_cache(checkpoint.files())
+    found = _record(source, checkpoint)
+    others = _others(checkpoint)
+    recorded = found[1] if found else None
+    total = _weight_bytes(checkpoint) + (_bytes(others.values()) if not recorded or recorded.optimizer else 0)
+    with progress_bar("verify", total=total, unit="B") as advance:
+        if found is None:
+            _check_alone(checkpoint, advance)
+            return None
+        where, record = found
+        for problem in check_files(where, record):
+            raise InputError(problem, where=where, fix="Copy the checkpoint anew, or convert again.")
+        read_back(checkpoint, record.tensors, advance)
+        if record.optimizer:
+            read_back_training(checkpoint, record.optimizer, advance)
+        return record
+
+
+def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
+    if not isinstance(checkpoint, MegatronDirectory):
+        for weight in checkpoint.weights:  # safetensors have no checksums; this reads every byte
+            for rows in checkpoint.parts(weight):
+                for piece in rows:
+                    piece.max(initial=0)
+                    advance(piece.nbytes)
+            checkpoint.forget()
+        return
+    for name, stored in {**checkpoint.tensors.stored, **checkpoint.tensors.others}.items():
+        for chunk in stored.chunks:
+            checkpoint.tensors.shards.chunk(name, stored, chunk)
+            checkpoint.tensors.shards.check(name, chunk)
+            advance(math.prod(chunk.shape) * DTYPES[stored.dtype].itemsize)
+    for weight in checkpoint.weights:
+        checkpoint.parts(weight)
+        checkpoint.forget()
+
+
+def _record(source: Path, checkpoint: Checkpoint) -> tuple[Path, Conversion] | None:
+    """The record of a conversion, and the directory that its paths are relative to."""
+    for directory in dict.fromkeys((source, checkpoint.directory, checkpoint.directory.parent)):
+        if (record := read_record(directory)) is not None:
+            return directory, record
+    return None
+
+
+def _others(checkpoint: Checkpoint) -> dict[str, StoredTensor]:
+    return checkpoint.tensors.others if isinstance(checkpoint, MegatronDirectory) else {}
+
+
+def _weight_bytes(checkpoint: Checkpoint) -> int:
+    itemsize = DTYPES[checkpoint.architecture.dtype].itemsize
+    return sum(math.prod(weight.fused_shape) for weight in checkpoint.weights) * itemsize
+
+
+def _bytes(tensors: Iterable[StoredTensor]) -> int:
+    return sum(math.prod(tensor.shape) * DTYPES[tensor.dtype].itemsize for tensor in tensors)
