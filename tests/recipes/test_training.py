@@ -150,13 +150,13 @@ def test_bad_input_ends_with_one_message(corpus: Path, tmp_path: Path) -> None:
 
 def test_a_changed_corpus_is_refused(corpus: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(corpus, tmp_path / "corpus"))
-    data = bytearray((copy / "train.bin").read_bytes())
+    data = bytearray((copy / "train-00000.bin").read_bytes())
     data[1000] ^= 6
-    (copy / "train.bin").write_bytes(data)
+    (copy / "train-00000.bin").write_bytes(data)
     log = tmp_path / "log"
     arguments = ("--config-name", "train_tiny", "--quiet", f"run_dir={tmp_path}/run", f"dataset.corpus={copy}", *SMALL)
     assert train(*arguments, log=log) == 1
-    assert f"error: {copy / 'train.bin'}: was changed" in log.read_text()
+    assert f"error: {copy / 'train-00000.bin'}: was changed" in log.read_text()
     assert "Traceback" not in log.read_text()
 
 
