@@ -80,9 +80,9 @@ def _fold(sequence, forward, result):  # type: ignore[no-untyped-def]
     rare = uint8(0)
     for position, token in enumerate(sequence):
         letter = uint8(token & uint8(0xDF))
-        at = uint8(letter == uint8(65)) | uint8(letter == uint8(84))
-        cg = uint8(letter == uint8(67)) | uint8(letter == uint8(71))
-        rare |= uint8(at | cg | uint8(letter == uint8(78))) ^ uint8(1)
+        at = uint8((letter == uint8(65)) | (letter == uint8(84)))
+        cg = uint8((letter == uint8(67)) | (letter == uint8(71)))
+        rare = uint8(rare | uint8(uint8(at | cg) | uint8(letter == uint8(78))) ^ uint8(1))
         result[position] = letter
     if rare:
         for position in range(len(sequence)):
@@ -95,10 +95,10 @@ def _turn(sequence, reverse, scratch, result):  # type: ignore[no-untyped-def]
     rare = uint8(0)
     for position, token in enumerate(sequence):
         letter = uint8(token & uint8(0xDF))
-        at = uint8(letter == uint8(65)) | uint8(letter == uint8(84))
-        cg = uint8(letter == uint8(67)) | uint8(letter == uint8(71))
-        rare |= uint8(at | cg | uint8(letter == uint8(78))) ^ uint8(1)
-        scratch[position] = letter ^ uint8(at * uint8(0x15)) ^ uint8(cg * uint8(0x04))
+        at = uint8((letter == uint8(65)) | (letter == uint8(84)))
+        cg = uint8((letter == uint8(67)) | (letter == uint8(71)))
+        rare = uint8(rare | uint8(uint8(at | cg) | uint8(letter == uint8(78))) ^ uint8(1))
+        scratch[position] = uint8(letter ^ uint8(uint8(at * uint8(0x15)) ^ uint8(cg * uint8(0x04))))
     if rare:
         for position in range(len(sequence)):
             scratch[position] = reverse[sequence[position]]
