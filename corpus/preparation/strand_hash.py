@@ -1,9 +1,11 @@
 """A hash of a sequence that is the same for both its strands, in any case, for U as for T."""
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
-import xxhash
 from numba import njit, uint8, uint64
+from xxhash import xxh3_64, xxh3_64_intdigest
 
 from tokenizer.sequence import Ids, reverse_complement, to_upper
 
@@ -29,16 +31,14 @@ def strand_hashes(tokens: Ids, bounds: npt.NDArray[np.int64], *, seed: int) -> n
             first += 1
             continue
         _canonical_forms(tokens, bounds[first : last + 1], _FORWARD, _REVERSE, scratch, canonical)
-        view, origin = canonical.data, edges[first]
-        for document in range(first, last):
-            form = view[edges[document] - origin : edges[document + 1] - 1 - origin]
-            hashes[document] = xxhash.xxh3_64_intdigest(form, seed)
+        places, view, digest = (bounds[first : last + 1] - bounds[first]).tolist(), canonical.data, xxh3_64_intdigest
+        hashes[first:last] = [digest(view[start : stop - 1], seed) for start, stop in pairwise(places)]
         first = last
     return hashes
 
 
 def _hash_in_blocks(sequence: Ids, canonical: Ids, scratch: Ids, seed: int) -> int:
-    digest = xxhash.xxh3_64(seed=seed)
+    digest = xxh3_64(seed=seed)
     size = len(sequence)
     other_strand = _other_strand_is_smaller(sequence, _FORWARD, _REVERSE)
     for start in range(0, size, BLOCK):
