@@ -1,7 +1,7 @@
 """Embeddings as a file: Parquet, a row a sequence or a base; or safetensors. Whole or not at all."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ import numpy as np
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError
-from conduct.progress import Advance
 from evaluation.embedding import Embedding
 
 SUFFIXES = (".parquet", ".safetensors")
@@ -23,7 +22,10 @@ def check_embedding_file(path: Path) -> None:
 
 
 def write_embeddings(
-    embeddings: Iterable[Embedding], path: Path, settings: dict[str, str], advance: Advance = lambda _: None
+    embeddings: Iterable[Embedding],
+    path: Path,
+    settings: dict[str, str],
+    advance: Callable[[float], object] = lambda _: None,
 ) -> int:
     """Write `path`; how many sequences it holds. `settings` go into the file's metadata.
 
@@ -37,7 +39,7 @@ def write_embeddings(
         return write(_told(embeddings, advance), temporary, settings)
 
 
-def _told(embeddings: Iterable[Embedding], advance: Advance) -> Iterator[Embedding]:
+def _told(embeddings: Iterable[Embedding], advance: Callable[[float], object]) -> Iterator[Embedding]:
     for one in embeddings:
         advance(1)
         yield one

@@ -5,7 +5,7 @@ alternative's too, and so are the log-probabilities. What is left is the part fr
 in the middle of its window. The differing base's own probability comes from the reference's pass as well.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from conduct.errors import InputError
-from conduct.progress import Advance
 from evaluation.attention import Recorder, SharedPrefix
 from evaluation.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
 from evaluation.variants.alleles import SCORED, Allele
@@ -68,7 +67,7 @@ def variant_effects(
     *,
     readings: tuple[bool, ...],
     batch_size: int,
-    advance: Advance = lambda _: None,
+    advance: Callable[[float], object] = lambda _: None,
 ) -> Iterator[list[Effect | None]]:
     """Effects in order, in lists of up to `LOOK_AHEAD`; None for an allele that is not to be scored.
 
