@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-LOOK_AHEAD = 256  # alleles whose windows are compared, so that equal ones are read once
+LOOK_AHEAD = 128  # alleles whose windows are compared, so that equal ones are read once
 _SLACK = 64  # bases that a row may read again, so that alternatives with other first bases share a pass
 
 
