@@ -1,14 +1,17 @@
-"""The commands that use a trained model: score, and what follows."""
+"""The commands that use a trained model: scores, suites and reports here, the others in modules of their own."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import Bed, ContextLength, Dtype, Head, Model, ModelDtype, Pooling, Split, Strand, Stride
+from cli import embedding, generation, variants
+from cli.options import Bed, ContextLength, Dtype, Model, ModelDtype, Split, Strand, Stride
 from conduct.errors import InputError
 
 commands = typer.Typer()
+for group in (variants, embedding, generation):
+    commands.registered_commands += group.commands.registered_commands
 
 
 @commands.command()
@@ -76,203 +79,6 @@ def score(
         f"{result.bits_per_base:.4f} bits per base, perplexity {result.perplexity:.3f}, "
         f"{result.bases_scored:,} bases of {len(result.records):,} records, {result.tokens_per_second:,.0f} tokens/s"
     )
-
-
-@commands.command()
-def variants(
-    model: Model,
-    fasta: Annotated[Path, typer.Argument(help="Genome: FASTA, plain or gzip.", show_default=False)],
-    vcf: Annotated[Path, typer.Argument(help="Variants: VCF, plain or gzip.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Write OUT.vcf.gz, OUT.tsv, OUT.metrics.json.", show_default=False)],
-    window: Annotated[
-        int | None, typer.Option(help="Bases of a window.", min=2, show_default="8192, or the model's positions")
-    ] = None,
-    downstream: Annotated[
-        int | None, typer.Option(help="Bases of the window from the variant on.", min=1, show_default="half the window")
-    ] = None,
-    grid: Annotated[
-        int | None,
-        typer.Option(
-            help="Windows start at multiples of this, so that variants share them; 1 centres each on its variant.",
-            min=1,
-            show_default="a sixteenth of the window",
-        ),
-    ] = None,
-    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
-    label: Annotated[str | None, typer.Option(help="INFO key of a label: AUROC and AUPRC.", show_default=False)] = None,
-    positive: Annotated[str, typer.Option(help="Values of the label that are positive, with commas.")] = "1",
-    negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
-    by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
-    dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1)] = 8,
-) -> None:
-    """Effects of variants: the change of log-likelihood from the reference allele to each alternative.
-
-    An interrupted run goes on where it was: give the same command again.
-    """
-    from evaluation.model import load_model
-    from evaluation.variants.alleles import MEANINGS, SCORED
-    from evaluation.variants.labels import Labelling
-    from evaluation.variants.output import journal_path, write_result
-    from evaluation.variants.run import VariantRun, score_variants
-    from evaluation.variants.windows import Placement
-
-    loaded = load_model(model, dtype.value)
-    window = window or min(8192, int(loaded.config.max_position_embeddings))
-    downstream = downstream or max(1, window // 2)
-    placement = Placement(length=window, downstream=downstream, grid=grid or max(1, min(window // 16, downstream)))
-    run = VariantRun(
-        model=model, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
-        batch_size=batch_size,
-    )  # fmt: skip
-    labelling = None
-    if label is not None:
-        split = [tuple(filter(None, text.split(","))) for text in (positive, negative)]
-        labelling = Labelling(key=label, positive=split[0], negative=split[1], by=by)
-    result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
-    paths = write_result(result, run, out)
-    rate = result.scored_now / result.seconds if result.seconds else 0.0
-    print(f"{result.statuses[SCORED]:,} alleles scored, {rate:.1f} variants/s; wrote {', '.join(map(str, paths))}")
-    for status, count in result.statuses.items():
-        if status != SCORED:
-            print(f"{count:,} not scored: {MEANINGS[status]}")
-    for allele in result.mismatches[:3]:
-        record = allele.record
-        print(f"  line {record.line}: {record.contig}:{record.position + 1} REF is {record.ref}")
-    for measure in result.measures:
-        values = [
-            f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
-            for name, one in (("AUROC", measure.auroc), ("AUPRC", measure.auprc))
-        ]
-        print(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
-
-
-@commands.command()
-def generate(
-    model: Model,
-    out: Annotated[Path, typer.Option(help="FASTA file to write.", show_default=False)],
-    prompt: Annotated[
-        list[str] | None, typer.Option(help="Bases to go on from; can be repeated.", show_default=False)
-    ] = None,
-    prompts: Annotated[Path | None, typer.Option(help="FASTA file of prompts.", show_default=False)] = None,
-    length: Annotated[int, typer.Option(help="New bases, at most.", min=1)] = 500,
-    samples: Annotated[int, typer.Option(help="Sequences of each prompt.", min=1)] = 1,
-    temperature: Annotated[float, typer.Option(help="Below 1: likelier bases; 0: the likeliest.", min=0)] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Only the k likeliest bases; 0: all.", min=0)] = 0,
-    top_p: Annotated[float, typer.Option(help="Only the likeliest bases that have this much together.")] = 1.0,
-    alphabet: Annotated[str, typer.Option(help="What may be written, beside EOS, which ends a sequence.")] = "ACGT",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 0,
-    with_prompt: Annotated[
-        bool, typer.Option("--with-prompt", help="Write the prompt before what follows it.")
-    ] = False,
-    per_base: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write each new base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
-        ),
-    ] = None,
-    dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1)] = 8,
-) -> None:
-    """Go on from a prompt: new DNA, base by base, with a log-probability each."""
-    import time
-
-    from evaluation.generated_files import read_prompts, write_generated
-    from evaluation.generation import Sampling
-    from evaluation.generation import generate as generate_bases
-    from evaluation.model import load_model
-    from evaluation.tracks import check_track
-    from tokenizer.sequence import not_nucleotides
-
-    if strange := not_nucleotides(alphabet.encode("utf-8", "replace")):
-        raise InputError(f"the alphabet has {strange.decode('latin-1')!r}, no nucleotides", fix="Give --alphabet ACGT.")
-    if per_base is not None:
-        check_track(per_base)
-    given = read_prompts(prompt or [], prompts)
-    sampling = Sampling(
-        length=length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
-        alphabet=alphabet.encode(), seed=seed,
-    )  # fmt: skip
-    loaded = load_model(model, dtype.value)
-    started = time.perf_counter()
-    generated = generate_bases(loaded, given, sampling, batch_size=batch_size)
-    seconds = time.perf_counter() - started
-    write_generated(generated, out, with_prompt=with_prompt, per_base=per_base)
-    bases = sum(len(one.ids) for one in generated)
-    print(f"{len(generated):,} sequences, {bases:,} new bases, {bases / seconds:,.0f} bases/s; wrote {out}")
-
-
-@commands.command()
-def embed(
-    model: Model,
-    source: Annotated[Path, typer.Argument(help="A FASTA file, or a prepared corpus.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="File to write: .parquet or .safetensors.", show_default=False)],
-    layer: Annotated[int, typer.Option(help="0: embedding table; k: output of block k; -1: the last.")] = -1,
-    pooling: Annotated[
-        Pooling, typer.Option(help="Over the bases of a sequence; none: a vector a base.")
-    ] = Pooling.mean,
-    split: Split = "validation",
-    bed: Bed = None,
-    context_length: ContextLength = None,
-    stride: Stride = None,
-    dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
-) -> None:
-    """Embeddings of sequences: a layer's output, pooled or for every base."""
-    from conduct.progress import progress_bar
-    from evaluation.embedding import embed_regions
-    from evaluation.embedding_files import check_embedding_file, write_embeddings
-    from evaluation.likelihood import plan_reading
-    from evaluation.model import load_model
-    from evaluation.regions import read_regions
-
-    check_embedding_file(out)
-    if source.is_dir() and bed is not None:
-        raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
-    loaded = load_model(model, dtype.value)
-    reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
-    regions = read_regions(source, split=split if source.is_dir() else None, bed=bed)
-    with progress_bar(f"Embedding {source}", total=None, unit=" sequences") as advance:
-        embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
-        settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
-        count = write_embeddings(embeddings, out, settings, advance)
-    print(f"{count:,} sequences, {loaded.config.hidden_size:,} numbers each; wrote {out}")
-
-
-@commands.command()
-def probe(
-    model: Model,
-    tasks: Annotated[
-        list[Path], typer.Argument(help="Directories of tasks: GUE, NT, Genomic Benchmarks.", show_default=False)
-    ],
-    out: Annotated[Path | None, typer.Option(help="Write the table as JSON.", show_default=False)] = None,
-    head: Annotated[list[Head] | None, typer.Option(help="Heads; can be repeated.", show_default="both")] = None,
-    layer: Annotated[int, typer.Option(help="0: embedding table; k: output of block k; -1: the last.")] = -1,
-    pooling: Annotated[Pooling, typer.Option(help="Over the bases of a sequence.")] = Pooling.mean,
-    seeds: Annotated[int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1)] = 5,
-    dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
-) -> None:
-    """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set."""
-    from evaluation.likelihood import plan_reading
-    from evaluation.model import load_model
-    from evaluation.probing.datasets import read_task
-    from evaluation.probing.probe import HEADS, probe_task
-    from evaluation.probing.table import format_table, write_table
-
-    if pooling is Pooling.none:
-        raise InputError("a probe needs one vector a sequence", fix="Give --pooling mean, last or max.")
-    read = [read_task(path) for path in tasks]
-    loaded = load_model(model, dtype.value)
-    reading, heads = plan_reading(loaded, batch_size=batch_size), [one.value for one in head or []] or HEADS
-    rows = [
-        row
-        for task in read
-        for row in probe_task(loaded, task, reading, heads=heads, layer=layer, pooling=pooling.value, seeds=seeds)
-    ]
-    if out is not None:
-        write_table(rows, out, model=str(model))
-    print(format_table(rows))
 
 
 @commands.command()

@@ -136,9 +136,10 @@ def _records_note(score: Score) -> str:
 
 
 def _definitions(score: Score) -> Sequence[tuple[str, str]]:
+    over = "A, C, G and T" if score.alphabet == "acgt" else "all 256 ids"
     return (
         ("Bits per base", "The sum of the natural-log losses of all scored bases, divided by ln 2 and by their number: "
-         "token-weighted, not a mean of records. The softmax is over all 256 ids, in fp32; sums are in fp64."),
+         f"token-weighted, not a mean of records. The softmax is over {over}, in fp32; sums are in fp64."),
         ("Scored bases", "A, C, G and T, after upper-casing. The first base of a record has no score, since nothing "
          "stands before it (no BOS). N and other codes are context only. EOS is not counted."),
         ("Long records", f"Windows of {exact(score.context_length)} bases, moved by {exact(score.stride)}: every base "

@@ -43,9 +43,9 @@ probes: [{{name: shuffled, directory: {out}/task, seeds: 2}}]
 """)
 PY
 
-step genomic-llama score "$model" "$genome" --bed "$out/regions.bed" --flank 200 --strand both --per-base "$out/bases.bedgraph"
+step genomic-llama score "$model" "$genome" --bed "$out/regions.bed" --flank 200 --per-base "$out/bases.bedgraph"
 step head -3 "$out/bases.bedgraph"
-step genomic-llama variants "$model" "$genome" "$out/variants.vcf" --out "$out/scored" --window 256 --label LABEL
+step genomic-llama variants "$model" "$genome" "$out/variants.vcf" --out "$out/scored" --window 256 --strand forward --label LABEL
 step head -4 "$out/scored.tsv"
 step genomic-llama embed "$model" "$genome" --bed "$out/regions.bed" --layer 2 --pooling mean --out "$out/embeddings.parquet"
 step genomic-llama probe "$model" "$out/task" --head linear --seeds 2

@@ -1,0 +1,79 @@
+"""Effects of variants."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Dtype, Model, ModelDtype, Strand
+
+commands = typer.Typer()
+
+
+@commands.command()
+def variants(
+    model: Model,
+    fasta: Annotated[Path, typer.Argument(help="Genome: FASTA, plain or gzip.", show_default=False)],
+    vcf: Annotated[Path, typer.Argument(help="Variants: VCF, plain or gzip.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Write OUT.vcf.gz, OUT.tsv, OUT.metrics.json.", show_default=False)],
+    window: Annotated[
+        int | None, typer.Option(help="Bases of a window.", min=2, show_default="8192, or the model's positions")
+    ] = None,
+    downstream: Annotated[
+        int | None, typer.Option(help="Bases of the window from the variant on.", min=1, show_default="half the window")
+    ] = None,
+    grid: Annotated[
+        int | None,
+        typer.Option(
+            help="Windows start at multiples of this, so that variants share them; 1 centres each on its variant.",
+            min=1,
+            show_default="a sixteenth of the window",
+        ),
+    ] = None,
+    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
+    label: Annotated[str | None, typer.Option(help="INFO key of a label: AUROC and AUPRC.", show_default=False)] = None,
+    positive: Annotated[str, typer.Option(help="Values of the label that are positive, with commas.")] = "1",
+    negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
+    by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1)] = 8,
+) -> None:
+    """Effects of variants: the change of log-likelihood from the reference allele to each alternative.
+
+    An interrupted run goes on where it was: give the same command again.
+    """
+    from evaluation.model import load_model
+    from evaluation.variants.alleles import MEANINGS, SCORED
+    from evaluation.variants.labels import Labelling
+    from evaluation.variants.output import journal_path, write_result
+    from evaluation.variants.run import VariantRun, score_variants
+    from evaluation.variants.windows import Placement
+
+    loaded = load_model(model, dtype.value)
+    window = window or min(8192, int(loaded.config.max_position_embeddings))
+    downstream = downstream or max(1, window // 2)
+    placement = Placement(length=window, downstream=downstream, grid=grid or max(1, min(window // 16, downstream)))
+    run = VariantRun(
+        model=model, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
+        batch_size=batch_size,
+    )  # fmt: skip
+    labelling = None
+    if label is not None:
+        split = [tuple(filter(None, text.split(","))) for text in (positive, negative)]
+        labelling = Labelling(key=label, positive=split[0], negative=split[1], by=by)
+    result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
+    paths = write_result(result, run, out)
+    rate = result.scored_now / result.seconds if result.seconds else 0.0
+    print(f"{result.statuses[SCORED]:,} alleles scored, {rate:.1f} variants/s; wrote {', '.join(map(str, paths))}")
+    for status, count in result.statuses.items():
+        if status != SCORED:
+            print(f"{count:,} not scored: {MEANINGS[status]}")
+    for allele in result.mismatches[:3]:
+        record = allele.record
+        print(f"  line {record.line}: {record.contig}:{record.position + 1} REF is {record.ref}")
+    for measure in result.measures:
+        values = [
+            f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
+            for name, one in (("AUROC", measure.auroc), ("AUPRC", measure.auprc))
+        ]
+        print(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
