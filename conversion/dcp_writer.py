@@ -54,7 +54,7 @@ class DcpWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self._file.close(sync=kind is None)
+        self._file.close()
         if kind is None:
             save(self._weights / "common.pt", self._common)
             (self._weights / "metadata.json").write_text(FORMAT, encoding="utf-8")

@@ -57,7 +57,7 @@ def summarise(source: Path) -> Summary:
         optimizer_bytes=_bytes(others.values()),
         file_bytes=sum(path.stat().st_size for path in files),
         files=len(files),
-        recorded=_record(source, checkpoint) is not None,
+        recorded=_record(checkpoint) is not None,
         architecture=dataclasses.asdict(architecture),
     )
 
@@ -70,7 +70,7 @@ def verify_checkpoint(source: Path) -> Conversion | None:
     """
     checkpoint = recognise(source).open(source)
     drop_cache(checkpoint.files())
-    found = _record(source, checkpoint)
+    found = _record(checkpoint)
     others = _others(checkpoint)
     recorded = found[1] if found else None
     total = _weight_bytes(checkpoint) + (_bytes(others.values()) if not recorded or recorded.optimizer else 0)
@@ -106,10 +106,12 @@ def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
         checkpoint.forget()
 
 
-def _record(source: Path, checkpoint: Checkpoint) -> tuple[Path, Conversion] | None:
+def _record(checkpoint: Checkpoint) -> tuple[Path, Conversion] | None:
     """The record of a conversion, and the directory that its paths are relative to."""
-    for directory in dict.fromkeys((source, checkpoint.directory, checkpoint.directory.parent)):
-        if (record := read_record(directory)) is not None:
+    for directory in (checkpoint.directory, checkpoint.directory.parent):  # an iteration's is beside it
+        record = read_record(directory)
+        inside = checkpoint.directory.relative_to(directory)
+        if record is not None and any(Path(name).is_relative_to(inside) for name in record.files):
             return directory, record
     return None
 

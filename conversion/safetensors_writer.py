@@ -42,7 +42,7 @@ class SafetensorsWriter:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if self._file is not None:
-            self._file.close(sync=kind is None)
+            self._file.close()
         if kind is None:
             assert not self._pending, f"{self._pending[-1]} was not written"
             self._write_index()

@@ -1,1 +1,0 @@
-"""What others do for the same work, as they document it; on a CPU inside `recipes.cpu`."""
