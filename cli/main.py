@@ -28,9 +28,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(checkpoint.app, name="checkpoint")
-
-app.registered_commands += evaluation.registered_commands
 
 
 class Format(str, Enum):
@@ -59,11 +56,6 @@ def main() -> None:
         sys.exit(1)
 
 
-app.command()(prepare)
-app.add_typer(corpus.app, name="corpus")
-
-
-@app.command()
 def convert(
     source: Annotated[
         Path, typer.Argument(help="A checkpoint or run directory; its format is recognised.", show_default=False)
@@ -102,7 +94,6 @@ def convert(
     print(f"wrote {destination}")
 
 
-@app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="FASTA file to write.", show_default=False)],
     contigs: Annotated[int, typer.Option(min=1)] = 60,
@@ -116,7 +107,6 @@ def simulate(
     print(f"{ENTROPY_RATE:.6f}")
 
 
-@app.command()
 def tokenizer(
     directory: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
     model_max_length: Annotated[int, typer.Option(help="Context length in tokens.", min=1)] = 8192,
@@ -136,8 +126,15 @@ def tokenizer(
     print(f"wrote {directory}")
 
 
+app.command()(prepare)
 app.command()(plan)
 app.command()(launch)
+app.command()(convert)
+app.registered_commands += evaluation.registered_commands
+app.command()(simulate)
+app.command()(tokenizer)
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(checkpoint.app, name="checkpoint")
 
 if __name__ == "__main__":
     main()
