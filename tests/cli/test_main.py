@@ -29,10 +29,11 @@ def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
 
 
 def test_prepare_and_convert_import_no_nemo() -> None:
-    heavy = "{'nemo', 'megatron', 'transformers'}"
-    code = f"import sys, corpus.preparation.prepare, conversion.convert; print({heavy} & sys.modules.keys())"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "set()\n"
+    heavy = "{'nemo', 'megatron', 'transformers', 'torch'}"
+    for modules, more in (("corpus.preparation.prepare", ""), ("conversion.convert", " | {'numpy'}")):
+        code = f"import sys, {modules}; print(({heavy}{more}) & sys.modules.keys())"
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert result.stdout == "set()\n"
 
 
 def test_simulate_prints_the_entropy_rate_and_is_deterministic(tmp_path: Path) -> None:
