@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -178,13 +179,17 @@ def _call(work: Work, task: int) -> None:
 
 
 def _cancel(running: "list[ray.ObjectRef[None]]") -> None:
-    """Interrupt tasks, and give them the time to remove their temporary files."""
+    """Interrupt tasks, and give them the time to remove their temporary files.
+
+    Again and again, since Ray loses the interrupt of a task that is only just beginning.
+    """
     import ray
 
-    for reference in running:
-        ray.cancel(reference)
-    if running:
-        ray.wait(running, num_returns=len(running), timeout=GRACE, fetch_local=False)
+    limit = time.monotonic() + GRACE
+    while running and time.monotonic() < limit:
+        for reference in running:
+            ray.cancel(reference)
+        _, running = ray.wait(running, num_returns=len(running), timeout=1, fetch_local=False)
 
 
 @contextlib.contextmanager
