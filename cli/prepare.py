@@ -181,7 +181,7 @@ def prepare(
     composed = compose_settings(settings, _without_none(given))
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
     if plan_only:
-        work, plan = plan_preparation(paths, out, composed, shard_bytes=shard_bytes)
+        work, plan = plan_preparation(paths, out, composed, shard_bytes=shard_bytes, overwrite=overwrite)
         last = len(plan.shards) - 1
         print(f"{last + 1} shards. Run `genomic-llama corpus shard {work.path} N` for N from 0 to {last}, anywhere and")
         print("in any order, then this command again without --plan-only.")

@@ -90,7 +90,7 @@ def full_disk(path: Path) -> Iterator[None]:
             cause = cause.__cause__ or cause.__context__
         if cause is None or isinstance(error, InputError):
             raise
-        problem = f"cannot be written: {_FULL[cause.errno or 0]}; nothing was left behind"
+        problem = f"cannot be written: {_FULL[cause.errno or 0]}"
         raise InputError(problem, where=path, fix="Free some space, or choose an output elsewhere.") from error
 
 

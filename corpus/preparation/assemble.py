@@ -10,7 +10,7 @@ import numpy as np
 
 from corpus.manifest import FORMAT_VERSION, Manifest, Source, Split, add_splits
 from corpus.preparation.plan import Plan
-from corpus.preparation.record_names import Hashes, check_names
+from corpus.preparation.record_names import FILE_NAME, Hashes, check_names
 from corpus.preparation.results import ShardResult
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.formats import Slice, read_slice
@@ -74,7 +74,8 @@ def _check_names_of_cut_sources(plan: Plan, results: Sequence[ShardResult], work
         for part, known in zip(shard.parts, result.parts, strict=True):
             if part.whole:
                 continue
-            own = np.fromfile(work.names(number), dtype="<u8", count=known.records, offset=8 * offset)
+            path = work.shard(number) / FILE_NAME
+            own = np.fromfile(path, dtype="<u8", count=known.records, offset=8 * offset)
             offset += known.records
             slices.setdefault(part.source, []).append(plan.slice(part))
             hashes.setdefault(part.source, []).append(own.astype(np.uint64))

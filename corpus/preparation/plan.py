@@ -61,8 +61,12 @@ class ShardPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All of a preparation. `rule_files`: sha256 of each file that the settings name."""
+    """All of a preparation.
 
+    `folder`: from where its relative paths are given; `rule_files`: sha256 of each file that the settings name.
+    """
+
+    folder: Path
     settings: Settings
     rule_files: dict[str, str]
     sources: tuple[PlannedSource, ...]
@@ -100,6 +104,7 @@ def make_plan(paths: Sequence[Path], settings: Settings, *, shard_bytes: int = S
             shards[-1].append(part)
             room -= part.bytes
     return Plan(
+        folder=Path.cwd(),
         settings=settings,
         rule_files={_shown(path): sha256(path) for path in (*settings.split.files(), *settings.exclusion.files())},
         sources=sources,
@@ -121,7 +126,7 @@ def read_plan(path: Path) -> Plan:
     """The plan in a file, read once a process. Errors: `InputError`."""
     try:
         return _read_plan(path, path.stat().st_mtime_ns)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         fix = "Name the working folder that genomic-llama prepare --plan-only printed."
         raise InputError("holds no plan of a preparation", where=path.parent, fix=fix) from None
 

@@ -3,6 +3,7 @@
 A document is a record, or a segment of one: its bytes as they are (a token is a byte, case kept), then EOS.
 """
 
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -51,13 +52,10 @@ def prepare(
 
     Errors: `InputError` for bad input, a name that a file has twice, a split without documents, or a full disk.
     """
-    sources, out = [Path(source) for source in sources], Path(out)
-    check_output(sources, out)
-    check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
-    work, plan = plan_preparation(sources, out, settings, shard_bytes=shard_bytes)
+    sources, out = [Path(source) for source in sources], Path(out).resolve()
     if engine is None or STANDARD_INPUT in sources:
         engine = LocalEngine(1)  # standard input is this process's alone
-    with work.locked():
+    with _planned(sources, out, settings, shard_bytes, overwrite) as (work, plan):
         results = _run_shards(work, plan, engine)
         manifest = assemble(plan, results, work)
         try:
@@ -65,23 +63,42 @@ def prepare(
         except InputError:
             work.remove()  # other settings make other shards
             raise
-        _put_together(work, manifest, out)
+        _put_together(work, plan, manifest, out)
     return manifest
 
 
 def plan_preparation(
-    sources: Sequence[Path], out: Path, settings: Settings, *, shard_bytes: int = SHARD_BYTES
+    sources: Sequence[Path],
+    out: Path,
+    settings: Settings,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    overwrite: bool = False,
 ) -> tuple[WorkFolder, Plan]:
-    """Write the plan of a preparation into its working folder: what `prepare` does first, and all that workers need.
+    """Write the plan of a preparation into its working folder, for workers that are started by others.
 
     Errors: `InputError` for sources that are missing or of no known format, or an output that cannot be.
     """
+    sources = [Path(source) for source in sources]
+    if STANDARD_INPUT in sources:
+        raise InputError("cannot be planned for others", where="standard input", fix="Name files.")
+    with _planned(sources, Path(out).resolve(), settings, shard_bytes, overwrite) as planned:
+        return planned
+
+
+@contextmanager
+def _planned(
+    sources: Sequence[Path], out: Path, settings: Settings, shard_bytes: int, overwrite: bool
+) -> Iterator[tuple[WorkFolder, Plan]]:
+    """The working folder of `out`, held, with the plan in it."""
     check_output(sources, out)
+    check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     plan = make_plan(sources, settings, shard_bytes=shard_bytes)
     work = WorkFolder.beside(out)
     work.make()
-    write_plan(plan, work.plan)
-    return work, read_plan(work.plan)  # as every worker sees it
+    with work.locked():
+        write_plan(plan, work.plan)
+        yield work, read_plan(work.plan)  # as every worker sees it
 
 
 def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResult]:
@@ -98,7 +115,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
         if finished:
             kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
             print(kept, file=sys.stderr)
-        else:
+        elif not work.has_shards:
             work.remove()
         raise
     results = [read_result(work, plan, shard) for shard in shards]
@@ -107,18 +124,29 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     return [result for result in results if result is not None]
 
 
-def _put_together(work: WorkFolder, manifest: Manifest, out: Path) -> None:
-    """The corpus takes its place, and the working folder goes."""
+def _put_together(work: WorkFolder, plan: Plan, manifest: Manifest, out: Path) -> None:
+    """The corpus takes its place, and the working folder goes. A kill in between costs nothing: the shards stay."""
+    shutil.rmtree(work.corpus, ignore_errors=True)
+    work.corpus.mkdir()
     wanted = {file.name for file in manifest.files()}
-    for path in work.corpus.iterdir():
-        if path.name not in wanted:
-            path.unlink()  # of a plan that is no more
     with full_disk(out):
+        for shard in range(len(plan.shards)):
+            for path in work.shard(shard).iterdir():
+                if path.name in wanted:
+                    _link(path, work.corpus / path.name)
         write_manifest(manifest, work.corpus)
         sync(work.corpus / FILE_NAME)
         sync(work.corpus)
     put_in_place(work.corpus, out)
     work.remove()
+
+
+def _link(path: Path, new: Path) -> None:
+    """A second name for a file; where the file system has no such thing, the only one."""
+    try:
+        new.hardlink_to(path)
+    except OSError:
+        path.replace(new)
 
 
 @contextmanager

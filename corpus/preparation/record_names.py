@@ -18,6 +18,8 @@ from corpus.readers.formats import Slice
 Read = Callable[[Slice], Iterator[Batch]]
 Hashes = npt.NDArray[np.uint64]
 
+FILE_NAME = "names.hashes"
+
 _NO_NAME = name_hashes([""])[0]
 
 
@@ -46,10 +48,10 @@ class RecordNames:
         if keep:
             self._kept.append(hashes)
 
-    def write(self, path: Path) -> None:
-        """Write what is kept, one after the other, 8 bytes a record."""
+    def write(self, folder: Path) -> None:
+        """Write what is kept into the folder of the shard, one after the other, 8 bytes a record."""
         if self._kept:
-            np.concatenate(self._kept).astype("<u8").tofile(path)
+            np.concatenate(self._kept).astype("<u8").tofile(folder / FILE_NAME)
 
 
 def check_names(slices: Sequence[Slice], hashes: Sequence[Hashes], read: Read) -> None:

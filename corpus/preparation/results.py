@@ -4,11 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.atomic import sync
 from corpus.manifest import Split
 from corpus.preparation.plan import Plan
 from corpus.preparation.work_folder import WorkFolder
 from corpus.typed_json import from_json, to_json
+
+FILE_NAME = "result.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +38,18 @@ class ShardResult:
 
 
 def read_result(work: WorkFolder, plan: Plan, shard: int) -> ShardResult | None:
-    """The result of a shard, where it is finished and followed this plan."""
-    path = work.result(shard)
-    if not path.exists():
+    """The result of a shard, where it is finished, followed this plan, and has all its files."""
+    folder = work.shard(shard)
+    try:
+        text = (folder / FILE_NAME).read_text(encoding="utf-8")
+        result = from_json(ShardResult, json.loads(text), str(folder))
+        files = [file for split in result.splits for part in split.shards for file in part.files]
+        whole = all((folder / file.name).stat().st_size == file.bytes for file in files)
+    except (OSError, ValueError):  # of JSON, or an `InputError`: not finished, or damaged
         return None
-    result = from_json(ShardResult, json.loads(path.read_text(encoding="utf-8")), str(path))
-    return result if result.fingerprint == plan.fingerprint(shard) else None
+    return result if whole and result.fingerprint == plan.fingerprint(shard) else None
 
 
-def write_result(path: Path, result: ShardResult) -> None:
-    """Write it, whole or not at all. The files that it speaks of must be durable by then."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(to_json(result)), encoding="utf-8")
-    sync(temporary)
-    temporary.replace(path)
-    sync(path.parent)
+def write_result(folder: Path, result: ShardResult) -> None:
+    """Write it beside the files that it speaks of."""
+    (folder / FILE_NAME).write_text(json.dumps(to_json(result)), encoding="utf-8")

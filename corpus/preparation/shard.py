@@ -1,6 +1,7 @@
 """One shard of a preparation, from its sources to durable files. It needs the plan and nothing of any other shard."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from conduct.atomic import full_disk, sync
+from conduct.atomic import full_disk
 from conduct.errors import InputError
 from corpus.batch import Batch
 from corpus.checksum import sha256
@@ -18,7 +19,7 @@ from corpus.preparation.documents import cut, keep
 from corpus.preparation.exclusion import Excluder
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
-from corpus.preparation.results import PartResult, ShardResult, write_result
+from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
 from corpus.preparation.split import UNDECIDED, Splits, Splitter
 from corpus.preparation.split_writer import SplitWriter
 from corpus.preparation.work_folder import Report, WorkFolder
@@ -32,26 +33,24 @@ _READ_FROM_START_TO_END = (Format.FASTA, Format.FASTQ, Format.JSONL)
 
 
 def prepare_shard(folder: Path, shard: int) -> None:
-    """Read the sources of `shard`; write its files, and then its result, in the working folder at `folder`.
+    """Read the sources of `shard` and write its files, whole or not at all, in the working folder at `folder`.
 
-    Errors: `InputError` for bad input or a full disk; then there is no result.
+    A shard that is finished is left as it is. Errors: `InputError` for bad input or a full disk.
     """
-    work = WorkFolder(path=Path(folder))
+    work = WorkFolder(path=Path(folder).absolute())
     plan = read_plan(work.plan)
     if not 0 <= shard < len(plan.shards):
         raise InputError(f"has no shard {shard}, only 0 to {len(plan.shards) - 1}", where=work.plan)
-    with full_disk(work.out), work.reporting(shard) as report:
-        result = _Shard(plan, shard, work, report).prepare()
-        for split in result.splits:
-            for file in split.shards[0].files:
-                sync(work.corpus / file.name)
-        sync(work.corpus)
-        write_result(work.result(shard), result)
+    if read_result(work, plan, shard) is not None:
+        return
+    os.chdir(plan.folder)  # from where its paths are given
+    with full_disk(work.out), work.reporting(shard) as report, work.new_shard(shard) as new:
+        write_result(new, _Shard(plan, shard, new, report).prepare())
 
 
 class _Shard:
-    def __init__(self, plan: Plan, number: int, work: WorkFolder, report: Report) -> None:
-        self.plan, self.number, self.work, self.report = plan, number, work, report
+    def __init__(self, plan: Plan, number: int, folder: Path, report: Report) -> None:
+        self.plan, self.number, self.folder, self.report = plan, number, folder, report
         self.splitter = Splitter(plan.settings.split)
         self.excluder = Excluder(plan.settings.exclusion)
         self.excluded: Counter[str] = Counter()
@@ -61,10 +60,10 @@ class _Shard:
     def prepare(self) -> ShardResult:
         with ExitStack() as stack:
             for name in self.plan.settings.split.names():
-                writer = SplitWriter(self.work.corpus, name, self.number)
+                writer = SplitWriter(self.folder, name, self.number)
                 self.writers[SPLITS.index(name)] = stack.enter_context(writer)
             parts = tuple(self._read(part) for part in self.plan.shards[self.number].parts)
-        self.names.write(self.work.names(self.number))
+        self.names.write(self.folder)
         return ShardResult(
             fingerprint=self.plan.fingerprint(self.number),
             parts=parts,

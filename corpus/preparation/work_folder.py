@@ -1,20 +1,22 @@
 """Where a preparation keeps what is finished until all is: a hidden folder beside the corpus to be.
 
-.NAME.prepare/plan.json          what there is to do
-.NAME.prepare/corpus/            the corpus as it grows
-.NAME.prepare/results/00003.json what is known of a finished shard; written after its files are durable
-.NAME.prepare/progress/00003     stored bytes and bases read so far
+.NAME.prepare/plan.json       what there is to do
+.NAME.prepare/shards/00003/   a finished shard: its files, and `result.json`; it has this name when it is durable
+.NAME.prepare/progress/00003  stored bytes and bases read so far
+.NAME.prepare/corpus/         the corpus, put together from links to the files of the shards
 """
 
 import fcntl
 import os
 import shutil
 import struct
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from conduct.atomic import sync
 from conduct.errors import InputError
 
 _PROGRESS = struct.Struct("<qq")
@@ -45,18 +47,42 @@ class WorkFolder:
     def corpus(self) -> Path:
         return self.path / "corpus"
 
-    def result(self, shard: int) -> Path:
-        """Where the result of a shard is kept."""
-        return self.path / "results" / f"{shard:05d}.json"
+    def shard(self, shard: int) -> Path:
+        """Where a finished shard is."""
+        return self.path / "shards" / f"{shard:05d}"
 
-    def names(self, shard: int) -> Path:
-        """Where the hashes of its record names are kept."""
-        return self.path / "results" / f"{shard:05d}.names"
+    @property
+    def has_shards(self) -> bool:
+        """Whether there is a finished shard, of this plan or of an earlier one."""
+        return any(not path.name.startswith(".") for path in (self.path / "shards").iterdir())
 
     def make(self) -> None:
         """Make it, where it is not there."""
-        for folder in (self.corpus, self.path / "results", self.path / "progress"):
+        for folder in (self.path / "shards", self.path / "progress"):
             folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def new_shard(self, shard: int) -> Iterator[Path]:
+        """An empty folder that becomes the finished `shard`, durable first, when the context ends without an error.
+
+        What workers that were killed left of the same shard is removed; one that is at work is left in peace.
+        """
+        final = self.shard(shard)
+        for left in final.parent.glob(f".{final.name}.*"):
+            with _held(left) as stale:
+                if stale:
+                    shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+        try:
+            with _held(temporary):
+                yield temporary
+                for path in (*temporary.iterdir(), temporary):
+                    sync(path)
+                shutil.rmtree(final, ignore_errors=True)
+                temporary.replace(final)
+                sync(final.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove it with all that is in it."""
@@ -91,6 +117,19 @@ class WorkFolder:
             yield Report(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold a lock on a folder; false where another process holds it. The kernel lets go of it with the process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
 
 
 class Report:
