@@ -28,7 +28,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
     if as_json:
         print(json.dumps(to_json(manifest), indent=2))
         return
-    table = Table("split", "documents", "bases", "GC", "N", "soft-masked", COLUMNS[MARKUP], "shards")
+    table = Table("split", "documents", "bases", "GC", "N", "lower", COLUMNS[MARKUP], "shards", padding=0)
     for column in table.columns[1:]:
         column.justify = "right"
     for split in manifest.splits:
@@ -111,7 +111,7 @@ def card(
 @app.command()
 def pack(
     corpus: Corpus,
-    sequence_length: Annotated[int, typer.Option(help="Tokens of a sample.", min=1)] = 8192,
+    sequence_length: Annotated[int, typer.Option(help="Tokens of a sample.", min=2, max=1 << 24)] = 8192,
 ) -> None:
     """Lay the documents of a corpus into samples for dataset.mode=packed; a run does so itself at its start."""
     from corpus.samples.datasets import pack_corpus

@@ -17,6 +17,7 @@ _SPLIT, _FORMAT, _EXCLUDE, _WORK = "What is held out", "What is read", "What is 
 
 class SplitBy(str, Enum):
     sequence = "sequence"
+    record = "record"
     source = "source"
     cluster = "cluster"
 
@@ -55,7 +56,7 @@ def prepare(
     split_by: Annotated[
         SplitBy | None,
         typer.Option(
-            help="What is drawn: sequences, whole files, or clusters.",
+            help="What is drawn: documents, records, whole files, or clusters.",
             show_default="sequence",
             rich_help_panel=_SPLIT,
         ),

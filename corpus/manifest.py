@@ -1,6 +1,7 @@
 """`manifest.json`: all that is known of a prepared corpus, and the check that its files are still what it says."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import xxhash
 
 from conduct.errors import InputError
 from corpus.checksum import xxh3_128
+from corpus.composition import BASES, COLUMNS
 from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SPLITS
 from corpus.store.index_format import bin_path, idx_path
 from corpus.typed_json import from_json, to_json
 
@@ -132,7 +135,7 @@ class Manifest:
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
     """Write `manifest.json` into `directory`."""
-    text = json.dumps(to_json(manifest), indent=2, ensure_ascii=False)
+    text = json.dumps(to_json(manifest), indent=2)
     (directory / FILE_NAME).write_text(text + "\n", encoding="utf-8")
 
 
@@ -154,17 +157,40 @@ def read_manifest(directory: Path) -> Manifest:
 def _read(path: Path, modified: int, size: int) -> Manifest:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"is no JSON: {error}", where=path, fix=_REMEDY) from None
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(f"has format version {version}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
     manifest = from_json(Manifest, value, str(path))
-    shards = [shard for split in manifest.splits for shard in split.shards]
-    for name in [shard.name for shard in shards] + [file.name for file in manifest.files()]:
-        if Path(name).name != name or "\0" in name:
-            raise InputError(f"names {name!r}, which is outside the folder", where=path, fix=_REMEDY)
+    for split in manifest.splits:
+        if problem := _contradiction(split):
+            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY)
     return manifest
+
+
+def _contradiction(split: Split) -> str | None:
+    """What cannot be true of a split: names that lead elsewhere, numbers that do not add up."""
+    if split.name not in SPLITS:
+        return f"is no split, only {', '.join(SPLITS)} are"
+    for shard in split.shards:
+        if not re.fullmatch(rf"{split.name}-\d+", shard.name, re.ASCII):
+            return f"has a shard {shard.name!r}"
+        if [file.name for file in shard.files] != [f"{shard.name}.bin", f"{shard.name}.idx"]:
+            return f"shard {shard.name} has files of other names"
+        if shard.files[0].bytes != shard.tokens:
+            return f"shard {shard.name} has {shard.tokens} tokens in {shard.files[0].bytes} bytes"
+    if set(split.composition) != set(COLUMNS[BASES]) or sum(split.composition.values()) != split.bases:
+        return "has a composition that is not that of its bases"
+    for what in ("documents", "tokens"):
+        if getattr(split, what) != sum(getattr(shard, what) for shard in split.shards):
+            return f"has other {what} than its shards"
+    if split.tokens != split.bases + split.markup + split.documents:
+        return "has tokens that are no base, no markup and no EOS"
+    histograms = (split.length_histogram, split.gc_histogram)
+    if not all(key.isdecimal() and len(key) < 4 for histogram in histograms for key in histogram):
+        return "has a histogram with odd bins"
+    return None
 
 
 def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview], object] | None = None) -> Manifest:

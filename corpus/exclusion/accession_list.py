@@ -1,4 +1,4 @@
-"""Accessions: how they are written in record names, and lists of those to leave out."""
+"""Accessions: how they are written in record names, and lists of them: of records to leave out, or to hold out."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _VERSION = re.compile(r"\.\d+$")
 
 
 class AccessionList:
-    """The accessions of text files, one a line; empty lines and lines that start with # do not count.
+    """The accessions of text files, one a line; what follows a # does not count.
 
     A version has to agree where both the list and the record have one.
     Errors: `InputError` for a file that is missing, or a line of two words.
@@ -21,17 +21,22 @@ class AccessionList:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._listed = {accession for path in paths for accession in _read(path)}
+        if not self._listed:
+            raise InputError("names no record", where=paths[0], fix="Write one accession a line.")
         self._bases = {without_version(accession) for accession in self._listed}
 
     def __contains__(self, accession: str) -> bool:
         base = without_version(accession)
         return accession in self._listed or base in self._listed or (accession == base and base in self._bases)
 
+    def find(self, names: Sequence[str]) -> list[int]:
+        """Places of the `names` that are listed."""
+        return [place for place, name in enumerate(names) if any(part in self for part in accessions(name))]
+
     def mark(self, batch: Batch, reasons: list[str | None]) -> None:
         """Give the reason `accession` to the records of `batch` that are listed and have none yet."""
-        for record, name in enumerate(batch.names):
-            if reasons[record] is None and any(accession in self for accession in accessions(name)):
-                reasons[record] = "accession"
+        for record in self.find(batch.names):
+            reasons[record] = reasons[record] or "accession"
 
 
 def accessions(name: str) -> Iterator[str]:
@@ -55,8 +60,8 @@ def without_version(accession: str) -> str:
 def _read(path: Path) -> Iterator[str]:
     with open_source(path) as stream:
         for number, line in enumerate(stream, 1):
-            words = line.decode("utf-8", "replace").split()
-            if not words or words[0].startswith("#"):
+            words = line.decode("utf-8", "replace").split("#", 1)[0].split()
+            if not words:
                 continue
             if len(words) > 1:
                 fix = "Write one accession a line."

@@ -1,6 +1,6 @@
-"""Names of records from lists and cluster files, kept as sorted hashes: 8 or 16 bytes a name."""
+"""Names of records and the clusters that they are in, kept as sorted hashes: 16 bytes a name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,35 +34,17 @@ def name_hashes(names: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.fromiter(map(xxhash.xxh3_64_intdigest, map(str.encode, names)), dtype=np.uint64, count=len(names))
 
 
-def read_names(path: Path) -> NameTable:
-    """The names of a list, one a line, `#` before a comment. Errors: `InputError` for a list without any."""
-    return _once(_read_names, path)
-
-
 def read_clusters(path: Path) -> NameTable:
     """Members of clusters with their representatives, from two tab-separated columns (MMseqs2's `_cluster.tsv`).
 
     Errors: `InputError` for a line of another form, or a record in two clusters.
     """
-    return _once(_read_clusters, path)
+    return _cached(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
-def _once(read: Callable[[Path], NameTable], path: Path) -> NameTable:
-    """Read a file once a process, as long as it stays the same."""
-    return _cached(read, path, path.stat().st_mtime_ns if path.exists() else 0)
-
-
-@lru_cache(maxsize=4)
-def _cached(read: Callable[[Path], NameTable], path: Path, modified: int) -> NameTable:
-    return read(path)
-
-
-def _read_names(path: Path) -> NameTable:
-    names = [name for line in _lines(path) if (name := line.split("#", 1)[0].strip())]
-    if not names:
-        raise InputError("names no record", where=path, fix="Write one accession a line.")
-    hashes = np.unique(name_hashes(names))
-    return NameTable(hashes=hashes, values=hashes)
+@lru_cache(maxsize=2)
+def _cached(path: Path, modified: int) -> NameTable:
+    return _read_clusters(path)
 
 
 def _read_clusters(path: Path) -> NameTable:

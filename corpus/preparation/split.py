@@ -12,7 +12,8 @@ import xxhash
 
 from conduct.errors import InputError
 from corpus.batch import Batch
-from corpus.preparation.name_table import NameTable, name_hashes, read_clusters, read_names
+from corpus.exclusion.accession_list import AccessionList
+from corpus.preparation.name_table import NameTable, name_hashes, read_clusters
 from corpus.preparation.strand_hash import strand_hashes
 from corpus.rules.split_rule import SPLITS, SplitRule
 from tokenizer.sequence import Ids
@@ -31,17 +32,19 @@ class Splitter:
         self.rule = rule
         self._clusters = read_clusters(rule.clusters) if rule.clusters else None
         lists = ((VALIDATION, rule.validation_list), (TEST, rule.test_list))
-        self._lists = [(split, read_names(path)) for split, path in lists if path]
+        self._lists = [(split, AccessionList((path,))) for split, path in lists if path]
 
     def by_record(self, batch: Batch, source: Path) -> Splits:
         """The split of each record of `batch`, `UNDECIDED` where its bases decide."""
         splits = np.full(len(batch), UNDECIDED, dtype=np.uint8)
-        if self.rule.by == "source":
+        if self.rule.by == "record":
+            splits = self._draw(strand_hashes(batch.tokens, batch.bounds, seed=self.rule.seed))
+        elif self.rule.by == "source":
             splits[:] = self._draw(self._seeded(name_hashes([source.name])))
         elif self._clusters is not None:
             splits = self._draw(self._seeded(self._representatives(self._clusters, batch, source)))
         for split, names in self._lists:
-            splits[names.find(batch.names) >= 0] = split
+            splits[names.find(batch.names)] = split
         return splits
 
     def by_sequence(self, splits: Splits, tokens: Ids, bounds: npt.NDArray[np.int64]) -> Splits:

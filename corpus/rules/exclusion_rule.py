@@ -43,8 +43,6 @@ class ExclusionRule:
     def __post_init__(self) -> None:
         for pattern in self.header:
             compile_pattern(pattern)
-        for name in self.preset:
-            find_preset(name)
         needs_taxa = {"taxdump": self.taxdump, "accession_taxids": self.accession_taxids, "strict": self.strict}
         for name, given in needs_taxa.items():
             if given and not self.by_taxon:

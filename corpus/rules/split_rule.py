@@ -8,7 +8,7 @@ from conduct.errors import InputError
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
-SplitBy = Literal["sequence", "source", "cluster"]
+SplitBy = Literal["sequence", "record", "source", "cluster"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,9 @@ class SplitRule:
         Shares, in [0, 1), of what no list names.
     seed : int
         In [0, 2**64).
-    by : {"sequence", "source", "cluster"}
-        What is drawn: sequences (equal ones and other strands go together), whole files by their names, or clusters.
+    by : {"sequence", "record", "source", "cluster"}
+        What is drawn: documents by their bases (equal ones and other strands go together); records by theirs, so that
+        the segments of one stay together; whole files by their names; or clusters.
     clusters : Path or None
         Two columns, tab-separated, representative and member, as MMseqs2 writes `_cluster.tsv`. Every record is in it.
     validation_list, test_list : Path or None

@@ -1,10 +1,10 @@
 """Packed samples: documents, and parts of such, laid into windows once, in a file beside the corpus.
 
     <split>.<seq_length>.pack
-    magic | seq_length u64 | tokens u64 | documents u64 | pieces u64 | windows u64 | digest 32 bytes
+    magic | seq_length u64 | tokens u64 | documents u64 | pieces u64 | windows u64 | digest 32 bytes | XXH3-128 16 bytes
     | pieces (start i64, labels i32) [pieces] | number of the first piece i64 [windows + 1]
 
-`digest`: of the split that was packed, so that one which was changed is noticed.
+`digest`: of the split that was packed, so that one which was changed is noticed; the checksum is of what follows it.
 """
 
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError
@@ -24,8 +25,8 @@ from conduct.progress import progress_bar
 from corpus.samples.packing import cut, pack
 from corpus.samples.windows import Span, Stream, check_length
 
-MAGIC = b"DNAPACK1"
-HEADER = struct.Struct("<8s5Q32s")
+MAGIC = b"DNAPACK2"
+HEADER = struct.Struct("<8s5Q32s16s")
 PIECE = np.dtype([("start", "<i8"), ("labels", "<i4")])
 
 WINDOWS_AT_ONCE = 10_000
@@ -41,9 +42,9 @@ def pack_path(corpus: Path, split: str, seq_length: int) -> Path:
 
 
 def ensure_packed(stream: Stream, path: Path, seq_length: int, digest: bytes) -> None:
-    """Write the packing of `stream` to `path`, with a progress bar, unless it is there and of the same `digest`."""
+    """Write the packing of `stream` to `path`, with a progress bar, unless it is there, whole, of the same `digest`."""
     try:
-        PackedWindows(stream, path, seq_length, digest)
+        PackedWindows(stream, path, seq_length, digest).verify()
     except (InputError, FileNotFoundError):
         write_packing(stream, path, seq_length, digest)
 
@@ -74,8 +75,10 @@ def write_packing(stream: Stream, path: Path, seq_length: int, digest: bytes) ->
         firsts.write(np.array([pieces], dtype="<i8").data)
         firsts.seek(0)
         shutil.copyfileobj(firsts, file, 1 << 20)
+        file.flush()
+        checksum = _checksum(temporary)
         file.seek(0)
-        file.write(HEADER.pack(MAGIC, seq_length, stream.tokens, stream.documents, pieces, windows, digest))
+        file.write(HEADER.pack(MAGIC, seq_length, stream.tokens, stream.documents, pieces, windows, digest, checksum))
 
 
 class PackedWindows:
@@ -93,6 +96,13 @@ class PackedWindows:
 
     def __len__(self) -> int:
         return self._windows
+
+    def verify(self) -> None:
+        """Read all of the file and compare its checksum. Errors: `InputError`."""
+        with open(self.path, "rb") as file:
+            expected = HEADER.unpack(file.read(HEADER.size))[-1]
+        if _checksum(self.path) != expected:
+            raise InputError("is damaged", where=self.path, fix=_REMEDY)
 
     def spans(self, sample: int) -> Sequence[Span]:
         """The pieces of one window, in the order of the stream."""
@@ -125,12 +135,22 @@ def _read_header(path: Path, expected: tuple[int, int, int, bytes]) -> tuple[int
         header = file.read(HEADER.size)
     if len(header) < HEADER.size or not header.startswith(MAGIC):
         raise InputError("is no packing", where=path, fix=_REMEDY)
-    _, seq_length, tokens, documents, pieces, windows, digest = HEADER.unpack(header)
+    _, seq_length, tokens, documents, pieces, windows, digest, _ = HEADER.unpack(header)
     if (seq_length, tokens, documents, digest) != expected:
         raise InputError("was packed for another split or sequence length", where=path, fix=_REMEDY)
     if path.stat().st_size != HEADER.size + PIECE.itemsize * pieces + 8 * (windows + 1):
         raise InputError("is truncated", where=path, fix=_REMEDY)
     return pieces, windows
+
+
+def _checksum(path: Path) -> bytes:
+    """Of what follows the header."""
+    digest = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        file.seek(HEADER.size)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
 
 
 def _chunks(stream: Stream, seq_length: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
