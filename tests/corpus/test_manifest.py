@@ -43,9 +43,18 @@ Change = Callable[[dict[str, object]], object]
         ),
         (lambda m: m["splits"][0]["composition"].update(A=1.5), "splits[0].composition.A: is 1.5"),
         (lambda m: m.update(sources={}), "sources: is {}, not a list"),
+        (lambda m: m["splits"][0].update(name="../../escaped"), "'../../escaped': is no split"),
+        (lambda m: m["splits"][0]["shards"][0].update(name="../train-00000"), "has a shard '../train-00000'"),
+        (lambda m: m["splits"][0]["shards"][0].update(files=[]), "has files of other names"),
+        (lambda m: m["splits"][0].update(bases=-5), "a composition that is not that of its bases"),
+        (lambda m: m["splits"][0].update(composition={}), "a composition that is not that of its bases"),
+        (lambda m: m["splits"][0].update(documents=10**30), "has other documents than its shards"),
+        (lambda m: m["splits"][0]["shards"][0].update(tokens=7), "has 7 tokens in"),
+        (lambda m: m["splits"][0].update(markup=3), "tokens that are no base, no markup and no EOS"),
+        (lambda m: m["splits"][0]["length_histogram"].update(x=1), "a histogram with odd bins"),
         (
             lambda m: m["splits"][0]["shards"][0]["files"][0].update(name="../train.bin"),
-            "names '../train.bin', which is outside the folder",
+            "shard train-00000 has files of other names",
         ),
     ],
 )
@@ -66,6 +75,9 @@ def test_no_manifest(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no prepared corpus"):
         read_manifest(tmp_path / "absent")
     (corpus / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="is no JSON"):
+        read_manifest(corpus)
+    (corpus / "manifest.json").write_text("[" * 200_000)
     with pytest.raises(InputError, match="is no JSON"):
         read_manifest(corpus)
     (corpus / "manifest.json").write_text("[]")

@@ -13,8 +13,11 @@ import pytest
 from conduct.errors import InputError
 from corpus.manifest import verify
 from corpus.preparation.engines import LocalEngine
+from corpus.preparation.plan import read_plan
 from corpus.preparation.prepare import plan_preparation, prepare
+from corpus.preparation.results import read_result
 from corpus.preparation.shard import prepare_shard
+from corpus.preparation.work_folder import WorkFolder
 from corpus.read import read_documents
 from corpus.rules.settings import Settings
 from corpus.rules.split_rule import SplitRule
@@ -116,6 +119,88 @@ def test_a_source_that_changes_under_way(tmp_path: Path, genomes: list[Path]) ->
     genomes[1].write_bytes(genomes[1].read_bytes() + b">late\nACGT\n")
     with pytest.raises(InputError, match=r"1\.fa: was changed while it was read"):
         prepare_shard(work.path, 0)
+
+
+def test_a_finished_shard_is_left_alone(tmp_path: Path, genomes: list[Path]) -> None:
+    """A job that a scheduler starts again must not touch what is done."""
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
+    prepare_shard(work.path, 0)
+    before = {path: path.stat().st_mtime_ns for path in work.shard(0).iterdir()}
+    prepare_shard(work.path, 0)
+    assert {path: path.stat().st_mtime_ns for path in work.shard(0).iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "result", "empty"])
+def test_a_damaged_shard_is_made_again(tmp_path: Path, genomes: list[Path], damage: str) -> None:
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
+    prepare_shard(work.path, 0)
+    file, result = work.shard(0) / "train-00000.bin", work.shard(0) / "result.json"
+    if damage == "missing":
+        file.unlink()
+    elif damage == "short":
+        file.write_bytes(file.read_bytes()[:-1])
+    else:
+        result.write_text("" if damage == "empty" else result.read_text()[:-9])
+    prepare(genomes, tmp_path / "out", SETTINGS)
+    prepare(genomes, tmp_path / "expected", SETTINGS)
+    assert files(tmp_path / "out") == files(tmp_path / "expected")
+
+
+def test_killed_after_the_corpus_is_in_place(
+    tmp_path: Path, genomes: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the working folder is left then, and the same command with --overwrite makes the same corpus."""
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkFolder, "remove", lambda self: None)
+        prepare(genomes, tmp_path / "out", SETTINGS)
+    before = files(tmp_path / "out")
+    assert (tmp_path / ".out.prepare").exists()
+    prepare(genomes, tmp_path / "out", SETTINGS, overwrite=True)
+    assert files(tmp_path / "out") == before
+    assert not (tmp_path / ".out.prepare").exists()
+
+
+def test_what_a_killed_worker_left_goes_and_one_at_work_stays(tmp_path: Path, genomes: list[Path]) -> None:
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
+    left = work.shard(0).parent / ".00000.left"
+    left.mkdir()
+    with work.new_shard(0) as at_work:
+        assert not left.exists()
+        prepare_shard(work.path, 0)
+        assert at_work.exists()
+        (at_work / "x").write_text("late")
+    assert read_result(work, read_plan(work.plan), 0) is None  # the late one was not whole
+    prepare(genomes, tmp_path / "out", SETTINGS)
+
+
+def test_relative_sources_are_found_from_elsewhere(
+    tmp_path: Path, genomes: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    work, _ = plan_preparation([Path(genome.name) for genome in genomes], Path("out"), SETTINGS)
+    monkeypatch.chdir("/")
+    prepare_shard(work.path, 0)
+    assert read_result(work, read_plan(work.plan), 0) is not None
+
+
+def test_an_output_behind_a_link(tmp_path: Path, genomes: list[Path]) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    prepare(genomes, tmp_path / "link", SETTINGS)
+    prepare(genomes, tmp_path / "link", SETTINGS, overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert verify(tmp_path / "real", full=True).splits
+
+
+def test_segments_of_a_record_stay_together(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    random = np.random.default_rng(0)
+    records = {f"r{n}": random.choice(list(b"ACGT"), 1000).astype(np.uint8).tobytes() for n in range(40)}
+    settings = Settings(split=SplitRule(validation_fraction=0.3, by="record"), segment_length=90)
+    prepare([write_fasta(records)], tmp_path / "out", settings)
+    for sequence in records.values():
+        pieces = {sequence[start : start + 90] for start in range(0, 1000, 90)}
+        found = [split for split, texts in documents(tmp_path / "out").items() if pieces & set(texts)]
+        assert len(found) == 1
 
 
 def test_no_such_plan_or_shard(tmp_path: Path, genomes: list[Path]) -> None:

@@ -85,7 +85,15 @@ def test_lists_come_first(tmp_path: Path, many: Batch) -> None:
     assert listed["r1"] == listed["r3"] == "validation"
     validation.write_text("#\n")
     with pytest.raises(InputError, match=r"validation\.txt: names no record"):
-        assign(batch(a=b"A"), validation_list=tmp_path / "validation.txt", seed=1)
+        assign(batch(a=b"A"), validation_list=validation, seed=1)
+
+
+def test_a_list_and_a_record_may_have_versions(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("c0\nc1.2\nc2.1\n")
+    records = batch(**{"c0.3": b"AC", "c1": b"AG", "c2.2": b"AT", "c3": b"AA"})
+    splits = assign(records, validation_fraction=0, validation_list=names)
+    assert [name for name, split in splits.items() if split == "validation"] == ["c0.3", "c1"]
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,19 @@ def test_a_damaged_packing(tmp_path: Path, write_split: Any, documents: list[byt
         windows.spans(0)
 
 
+def test_a_flipped_bit_of_a_packing_is_found(tmp_path: Path, write_split: Any, documents: list[bytes]) -> None:
+    stream, path = write_split(documents), tmp_path / "train.128.pack"
+    write_packing(stream, path, 128, DIGEST)
+    good = path.read_bytes()
+    PackedWindows(stream, path, 128, DIGEST).verify()
+    for place in (HEADER.size, len(good) // 2, len(good) - 1):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        with pytest.raises(InputError, match=r"train\.128\.pack: is damaged"):
+            PackedWindows(stream, path, 128, DIGEST).verify()
+        ensure_packed(stream, path, 128, DIGEST)
+        assert path.read_bytes() == good
+
+
 def test_an_interrupted_packing_leaves_the_old_one(
     tmp_path: Path, write_split: Any, documents: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
