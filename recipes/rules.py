@@ -52,11 +52,6 @@ def machine_rules(config: TrainConfig) -> Iterator[Rule]:
     devices = machine.devices * machine.num_nodes
     yield machine.accelerator in ("cpu", "gpu"), f"hardware.accelerator={machine.accelerator}", "Use cpu or gpu."
     yield (
-        not on_cpu or (layout.context == 1 and not layout.distributed_optimizer),
-        "hardware=cpu with context parallelism or the distributed optimizer",
-        "Add parallelism=plain.",
-    )
-    yield (
         layout.gpus in (None, devices),
         f"this layout is for {layout.gpus} GPUs, and hardware.devices x hardware.num_nodes = {devices}",
         f"Give hardware.num_nodes={(layout.gpus or devices) // machine.devices}, or parallelism=data_parallel."
@@ -66,7 +61,8 @@ def machine_rules(config: TrainConfig) -> Iterator[Rule]:
     yield (
         not layout.precision_aware_optimizer or (layout.distributed_optimizer and not on_cpu),
         "parallelism.precision_aware_optimizer=true without the distributed optimizer on GPUs",
-        "Transformer Engine's Adam needs both; give parallelism.precision_aware_optimizer=false.",
+        "Transformer Engine's Adam needs both; give parallelism.precision_aware_optimizer=false"
+        + (", or parallelism=plain." if on_cpu else "."),
     )
 
 
