@@ -27,6 +27,16 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
         "no value for init_from",
         "Add init_from=CHECKPOINT, the weights to start from.",
     )
+    yield (
+        config.lora.dim == 0 or config.finetune,
+        f"lora.dim={config.lora.dim} with finetune=false",
+        "Adapters are trained beside weights that are there: add finetune=true and init_from=CHECKPOINT.",
+    )
+    yield (
+        config.lora.dim >= 0 and config.lora.alpha > 0 and 0 <= config.lora.dropout < 1,
+        f"lora.dim={config.lora.dim}, lora.alpha={config.lora.alpha}, lora.dropout={config.lora.dropout}",
+        "Give dim from 0, alpha above 0, and dropout from 0 to below 1.",
+    )
     counts = {
         "trainer.max_steps": config.trainer.max_steps,
         "trainer.validate_every": config.trainer.validate_every,

@@ -60,6 +60,8 @@ def support_page() -> str:
         "| --- | --- | --- | --- |",
         "| `llama3_tiny_genomic` | CPU, one process | data 1 | run here |",
         *(f"| `llama3_tiny_genomic_finetune` | CPU, two processes | {name} | run here |" for name in TWO_PROCESSES),
+        "| `llama3_tiny_genomic_lora` | CPU, one process | data 1 | run here |",
+        "| `llama3_tiny_genomic_lora` | CPU, two processes | tensor 2, sequence parallel | run here |",
         "",
         "Two processes start from one checkpoint and give the losses of one process, within 1e-5 in fp32, for five",
         "steps. A checkpoint of one process goes on in two, tensor or pipeline parallel, with the same losses.",

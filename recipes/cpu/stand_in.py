@@ -9,12 +9,13 @@ places (megatron-core 0.15.3, nemo-toolkit 2.7.3) that need them:
 - the tracker of CUDA random states: tensor_parallel/random.py
 - `_fix_tensors_device`, which moves a loaded checkpoint to CUDA: nemo/lightning/io/pl.py
 - the Adam that there is without Transformer Engine, which the distributed optimizer cannot save: distrib_optimizer.py
-- the layers after whose norm a LoRA adapter reads, which NeMo knows as Transformer Engine's: peft/utils.py
+- LoRA, which asks for Transformer Engine's linear layers, and knows whose norm to read after by them: peft/lora.py
 - the queue for write results, made by a spawned process that imports `__main__` anew: filesystem_async.py
 """
 
 import contextlib
 import multiprocessing
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
@@ -40,7 +41,7 @@ def cpu_stand_in() -> Iterator[None]:
     from megatron.core.dist_checkpointing.strategies import filesystem_async
     from megatron.core.optimizer import distrib_optimizer
     from megatron.core.tensor_parallel import random
-    from nemo.collections.llm.peft import lora
+    from nemo.collections.llm.peft import lora, utils
     from nemo.lightning.io import pl
 
     from recipes.cpu.adam import CpuAdamW
@@ -57,6 +58,8 @@ def cpu_stand_in() -> Iterator[None]:
             (distrib_optimizer, "Adam", CpuAdamW),
             (distrib_optimizer, "HAVE_APEX_OR_TE", True),
             (distrib_optimizer, "USING_TE_OPTIMIZER", True),
+            (utils, "HAVE_TE", False),  # it takes Megatron-Core's empty names of its layers for the layers
+            (lora, "te", types.SimpleNamespace(Linear=None)),
             (lora, "get_adapter_attributes_from_linear", _after_the_norm(lora.get_adapter_attributes_from_linear)),
             (pl, "_fix_tensors_device", lambda checkpoint: checkpoint),
             (filesystem_async, "_get_write_results_queue", _forked_queue(stack)),
