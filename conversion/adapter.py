@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _METADATA = "adapter_metadata.json"
 _LIMIT = 1 << 16
+_LORA = "nemo.collections.llm.peft.lora.LoRA"
 _MERGEABLE = ("linear_qkv.weight", "linear_proj.weight", "linear_fc1.weight", "linear_fc2.weight")
 
 
@@ -132,7 +133,10 @@ def _rank_and_alpha(directory: Path) -> tuple[int, float]:
     path = directory / "context" / "model.yaml"
     check_inside(path, directory)
     fields = read_yaml(path).get("model_transform")
-    values = [fields.get(name) for name in ("dim", "alpha")] if isinstance(fields, dict) else []
-    if not values or any(type(value) not in (int, float) or value <= 0 for value in values):
-        raise InputError("has no model_transform with dim and alpha", where=path, fix="Copy the whole checkpoint.")
-    return int(values[0]), float(values[1])
+    values = fields if isinstance(fields, dict) else {}
+    if values.get("_target_") != _LORA:
+        raise InputError(f"the adapters are {values.get('_target_')}", where=path, fix=f"Only {_LORA} can be merged.")
+    rank, alpha = values.get("dim"), values.get("alpha")
+    if not (isinstance(rank, int) and isinstance(alpha, int | float) and rank > 0 and alpha > 0):
+        raise InputError(f"model_transform has dim {rank!r} and alpha {alpha!r}", where=path, fix="Copy it anew.")
+    return rank, float(alpha)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from corpora import prepare
 from nemo_cases import train_from
 from nemo_process import run_in_process, train
 from torch.distributed.checkpoint import FileSystemReader, load
@@ -13,7 +14,6 @@ from conduct.errors import InputError
 from conversion.convert import convert, strip
 from conversion.inspection import summarise
 from conversion.locate import find_checkpoint
-from corpus.preparation.prepare import prepare
 from corpus.synthetic import write_synthetic_genome
 
 
