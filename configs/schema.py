@@ -102,6 +102,15 @@ class TrainerConfig:
 
 
 @dataclass
+class LoraConfig:
+    """Low-rank adapters (Hu et al. 2021) on the four linear layers of each block; all else is frozen."""
+
+    dim: int = 0  # rank of the adapters; 0: no adapters, every weight is trained
+    alpha: int = 32  # what an adapter adds is scaled by alpha / dim
+    dropout: float = 0.0  # of what an adapter reads
+
+
+@dataclass
 class TrainConfig:
     """One training run."""
 
@@ -110,6 +119,7 @@ class TrainConfig:
     seed: int = 1234
     init_from: str | None = None  # NeMo checkpoint whose weights a new run starts from
     finetune: bool = False  # NeMo's llm.finetune in place of llm.pretrain; init_from has to be given
+    lora: LoraConfig = field(default_factory=LoraConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)

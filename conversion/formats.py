@@ -9,6 +9,7 @@ from typing import Protocol
 from conduct.errors import InputError, nearest
 from configs.llama import LlamaArchitecture
 from conversion import bridge_config, nemo_context
+from conversion.adapter import MergedAdapter, base_of, is_adapter
 from conversion.bridge_writer import BridgeWriter
 from conversion.checkpoint import Checkpoint, Writer
 from conversion.locate import find_checkpoint, find_iteration, is_iterations
@@ -37,11 +38,16 @@ class Format:
     prefix: str | None = None
 
 
-def _open_nemo(source: Path) -> MegatronDirectory:
+def _open_nemo(source: Path) -> Checkpoint:
     located = find_checkpoint(source)
     for path in located.skipped:
         logging.getLogger(__name__).warning("%s was not written to its end; taking %s", path, located.path)
-    directory = located.path
+    if is_adapter(located.path):
+        return MergedAdapter(located.path, _open_whole_nemo(base_of(located.path)))
+    return _open_whole_nemo(located.path)
+
+
+def _open_whole_nemo(directory: Path) -> MegatronDirectory:
     tensors = MegatronWeights(directory / "weights", "module.", within=directory)
     architecture = nemo_context.read_context(directory, dtype=tensors.dtype, vocabulary=tensors.vocabulary())
     return MegatronDirectory(directory, tensors, architecture, where=directory / "context" / "model.yaml")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from conduct.errors import InputError
 from conduct.progress import Advance, progress_bar, unseen
 from configs.llama import LlamaArchitecture
+from conversion.adapter import MergedAdapter
 from conversion.checkpoint import Checkpoint
 from conversion.dtypes import to_float32
 from conversion.megatron_directory import MegatronDirectory
@@ -51,7 +52,7 @@ def logits(checkpoint: Checkpoint, tokens: "Tensor", advance: Advance = unseen) 
     """Logits [1, length, 256] of the model `checkpoint` after each of `tokens` [1, length]."""
     if isinstance(checkpoint, ModelDirectory) and checkpoint.kind == "hf":
         return _transformers(checkpoint.directory, tokens, advance)
-    assert isinstance(checkpoint, ModelDirectory | MegatronDirectory)
+    assert isinstance(checkpoint, ModelDirectory | MegatronDirectory | MergedAdapter)
     return _megatron(checkpoint, tokens, advance)
 
 
@@ -88,7 +89,9 @@ def _transformers(directory: Path, tokens: "Tensor", advance: Advance) -> "Tenso
         return torch.nn.functional.linear(norm(hidden), head.float())
 
 
-def _megatron(checkpoint: ModelDirectory | MegatronDirectory, tokens: "Tensor", advance: Advance) -> "Tensor":
+def _megatron(
+    checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter, tokens: "Tensor", advance: Advance
+) -> "Tensor":
     import torch
     from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 
@@ -120,7 +123,7 @@ def _megatron(checkpoint: ModelDirectory | MegatronDirectory, tokens: "Tensor", 
     return linear(rms_norm(hidden, final.shape, final, a.rms_norm_eps), head)
 
 
-def _fused(checkpoint: ModelDirectory | MegatronDirectory) -> Iterator["Tensor"]:
+def _fused(checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter) -> Iterator["Tensor"]:
     """The fused tensors in the order of the forward pass, in fp32, each read when it is needed."""
     import torch
 

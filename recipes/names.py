@@ -20,6 +20,8 @@ FACTORIES = {
 FINETUNE_FACTORIES = {
     "llama3_tiny_genomic_finetune": "finetune_tiny",
     "llama3_8b_genomic_finetune": "finetune_8b",
+    "llama3_tiny_genomic_lora": "finetune_tiny_lora",
+    "llama3_8b_genomic_lora": "finetune_8b_lora",
 }
 """The same for fine-tuning, which needs `init_from`."""
 

@@ -1,6 +1,7 @@
 """One function from a resolved configuration to a NeMo recipe; both front doors go through it."""
 
 from pathlib import Path
+from typing import Any
 
 import nemo_run as run
 from nemo import lightning as nl
@@ -45,8 +46,17 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
         log=log_recipe(config),
         optim=optimizer_recipe(config),
         resume=resume_recipe(config),
-        **({"tokenizer": "data"} if config.finetune else {}),  # NeMo would take the model's, which has none yet
+        **(finetune_fields(config) if config.finetune else {}),
     )
+
+
+def finetune_fields(config: TrainConfig) -> dict[str, Any]:
+    """What `llm.finetune` has beside what `llm.pretrain` has."""
+    fields: dict[str, Any] = {"tokenizer": "data"}  # NeMo would take the model's, which has none yet
+    if config.lora.dim:
+        adapters = {"dim": config.lora.dim, "alpha": config.lora.alpha, "dropout": config.lora.dropout}
+        fields["peft"] = run.Config(llm.peft.LoRA, **adapters)
+    return fields
 
 
 def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:

@@ -27,6 +27,16 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
         "no value for init_from",
         "Add init_from=CHECKPOINT, the weights to start from.",
     )
+    yield (
+        config.lora.dim == 0 or config.finetune,
+        f"lora.dim={config.lora.dim} with finetune=false",
+        "Adapters are trained beside weights that are there: add finetune=true and init_from=CHECKPOINT.",
+    )
+    yield (
+        config.lora.dim >= 0 and config.lora.alpha > 0 and 0 <= config.lora.dropout < 1,
+        f"lora.dim={config.lora.dim}, lora.alpha={config.lora.alpha}, lora.dropout={config.lora.dropout}",
+        "Give dim from 0, alpha above 0, and dropout from 0 to below 1.",
+    )
     counts = {
         "trainer.max_steps": config.trainer.max_steps,
         "trainer.validate_every": config.trainer.validate_every,
@@ -52,11 +62,6 @@ def machine_rules(config: TrainConfig) -> Iterator[Rule]:
     devices = machine.devices * machine.num_nodes
     yield machine.accelerator in ("cpu", "gpu"), f"hardware.accelerator={machine.accelerator}", "Use cpu or gpu."
     yield (
-        not on_cpu or (layout.context == 1 and not layout.distributed_optimizer),
-        "hardware=cpu with context parallelism or the distributed optimizer",
-        "Add parallelism=plain.",
-    )
-    yield (
         layout.gpus in (None, devices),
         f"this layout is for {layout.gpus} GPUs, and hardware.devices x hardware.num_nodes = {devices}",
         f"Give hardware.num_nodes={(layout.gpus or devices) // machine.devices}, or parallelism=data_parallel."
@@ -66,7 +71,8 @@ def machine_rules(config: TrainConfig) -> Iterator[Rule]:
     yield (
         not layout.precision_aware_optimizer or (layout.distributed_optimizer and not on_cpu),
         "parallelism.precision_aware_optimizer=true without the distributed optimizer on GPUs",
-        "Transformer Engine's Adam needs both; give parallelism.precision_aware_optimizer=false.",
+        "Transformer Engine's Adam needs both; give parallelism.precision_aware_optimizer=false"
+        + (", or parallelism=plain." if on_cpu else "."),
     )
 
 

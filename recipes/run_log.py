@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from megatron.core import parallel_state
 from nemo.lightning.io import IOMixin
+from nemo.lightning.pytorch.callbacks.peft import PEFT
 from omegaconf import OmegaConf
 
 from conduct.atomic import atomic_file
@@ -111,6 +112,7 @@ def live_config(trainer: Any, pl_module: Any) -> dict[str, Any]:
             "clip_grad": optimizer.clip_grad,
             "embedding_init_std": model.embedding_init_method_std,
         },
+        "lora": lora_values(trainer),
         "precision": {
             "compute": "bf16-mixed" if model.bf16 else "32",
             "fp8": model.fp8_recipe if model.fp8 else "none",
@@ -132,6 +134,14 @@ def live_config(trainer: Any, pl_module: Any) -> dict[str, Any]:
         },
         "trainer": {"max_steps": trainer.max_steps, "validate_every": trainer.val_check_interval},
     }
+
+
+def lora_values(trainer: Any) -> dict[str, float]:
+    """Rank, alpha and dropout of the adapters that are trained; rank 0 where all weights are."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, PEFT):
+            return {name: getattr(callback, name) for name in ("dim", "alpha", "dropout")}
+    return {"dim": 0}
 
 
 def _scalar(value: Any) -> float | None:

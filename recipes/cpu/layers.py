@@ -4,7 +4,6 @@ Transformer Engine fuses each norm into the linear layer after it (`linear_qkv.l
 own the norm weight in the same place, so checkpoint keys and NeMo's own connectors are those of the GPU model.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -16,6 +15,8 @@ from megatron.core.transformer.mlp import MLP, MLPSubmodules
 from megatron.core.transformer.spec_utils import ModuleSpec
 from megatron.core.transformer.transformer_block import TransformerBlockSubmodules, get_num_layers_to_build
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
+
+from recipes.cpu.attention import CausalAttention
 
 
 def cpu_block_spec(config: Any, vp_stage: int | None = None) -> TransformerBlockSubmodules:
@@ -59,7 +60,12 @@ class RMSNorm(torch.nn.Module):
 
 
 class NormColumnParallelLinear(ColumnParallelLinear):  # type: ignore[misc]
-    """`RMSNorm` and then `ColumnParallelLinear`, with the parameters `layer_norm_weight` and `weight`."""
+    """`RMSNorm` and then `ColumnParallelLinear`, with the parameters `layer_norm_weight` and `weight`.
+
+    With `return_layernorm_output`, Transformer Engine's name, it gives ((output, normed), bias), for adapters.
+    """
+
+    return_layernorm_output = False
 
     def __init__(self, input_size: int, output_size: int, *, config: Any, **kwargs: Any) -> None:
         super().__init__(input_size, output_size, config=config, **kwargs)
@@ -68,46 +74,9 @@ class NormColumnParallelLinear(ColumnParallelLinear):  # type: ignore[misc]
 
     def forward(self, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         weight = self.layer_norm_weight
-        return super().forward(torch.nn.functional.rms_norm(hidden, weight.shape, weight, self.eps), *args, **kwargs)
-
-
-class CausalAttention(torch.nn.Module):
-    """Causal attention through `scaled_dot_product_attention`; no mask is ever built.
-
-    query [sequence, batch, heads, head_dim], key and value [sequence, batch, groups, head_dim]
-    -> [sequence, batch, heads * head_dim]. Packed, without the batch dimension, each document by itself.
-    """
-
-    def __init__(self, config: Any, layer_number: int, attn_mask_type: Any, attention_type: str, **kwargs: Any) -> None:
-        super().__init__()
-        if config.context_parallel_size != 1:
-            raise ValueError("context parallelism needs Transformer Engine; the CPU layers do not have it")
-        self.scale = kwargs.get("softmax_scale") or 1.0 / math.sqrt(config.kv_channels)
-
-    def forward(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        attn_mask_type: Any = None,
-        attention_bias: torch.Tensor | None = None,
-        packed_seq_params: Any = None,
-    ) -> torch.Tensor:
-        if attention_mask is not None or attention_bias is not None:
-            raise ValueError("the CPU attention is causal only: no mask or bias")
-        if packed_seq_params is None:
-            return self._attend(query, key, value)
-        lengths = packed_seq_params.cu_seqlens_q.diff().tolist()
-        parts = (torch.split(tensor.unsqueeze(1), lengths) for tensor in (query, key, value))
-        return torch.cat([self._attend(*document) for document in zip(*parts, strict=True)])
-
-    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
-        attended = torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, scale=self.scale, enable_gqa=query.shape[1] != key.shape[1]
-        )
-        return attended.permute(2, 0, 1, 3).flatten(start_dim=2)
+        normed = torch.nn.functional.rms_norm(hidden, weight.shape, weight, self.eps)
+        output, bias = super().forward(normed, *args, **kwargs)
+        return ((output, normed), bias) if self.return_layernorm_output else (output, bias)
 
 
 def _norm_weight(config: Any, size: int) -> torch.nn.Parameter:

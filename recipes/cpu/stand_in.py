@@ -8,11 +8,14 @@ places (megatron-core 0.15.3, nemo-toolkit 2.7.3) that need them:
 - `torch.cuda.current_device`, `synchronize`, `Stream`: layers.py, param_and_grad_buffer.py, megatron_parallel.py
 - the tracker of CUDA random states: tensor_parallel/random.py
 - `_fix_tensors_device`, which moves a loaded checkpoint to CUDA: nemo/lightning/io/pl.py
+- the Adam that there is without Transformer Engine, which the distributed optimizer cannot save: distrib_optimizer.py
+- LoRA, which asks for Transformer Engine's linear layers, and knows whose norm to read after by them: peft/lora.py
 - the queue for write results, made by a spawned process that imports `__main__` anew: filesystem_async.py
 """
 
 import contextlib
 import multiprocessing
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
@@ -34,9 +37,14 @@ def cpu_stand_in() -> Iterator[None]:
             "hardware=cpu was asked for on a machine with CUDA",
             fix="Choose another hardware group, or hide the GPUs with CUDA_VISIBLE_DEVICES=''.",
         )
+    from megatron.core import optimizer
     from megatron.core.dist_checkpointing.strategies import filesystem_async
+    from megatron.core.optimizer import distrib_optimizer
     from megatron.core.tensor_parallel import random
+    from nemo.collections.llm.peft import lora, utils
     from nemo.lightning.io import pl
+
+    from recipes.cpu.adam import CpuAdamW
 
     with contextlib.ExitStack() as stack:
         for target, name, value in (
@@ -45,6 +53,14 @@ def cpu_stand_in() -> Iterator[None]:
             (torch.cuda, "Stream", lambda *args, **kwargs: None),
             (random, "_CUDA_RNG_STATE_TRACKER", _rng_tracker(random.CudaRNGStatesTracker)),
             (random, "_CUDA_RNG_STATE_TRACKER_INITIALIZED", True),
+            (optimizer, "Adam", CpuAdamW),
+            (optimizer, "USING_PYTORCH_OPTIMIZER", False),
+            (distrib_optimizer, "Adam", CpuAdamW),
+            (distrib_optimizer, "HAVE_APEX_OR_TE", True),
+            (distrib_optimizer, "USING_TE_OPTIMIZER", True),
+            (utils, "HAVE_TE", False),  # it takes Megatron-Core's empty names of its layers for the layers
+            (lora, "te", types.SimpleNamespace(Linear=None)),
+            (lora, "get_adapter_attributes_from_linear", _after_the_norm(lora.get_adapter_attributes_from_linear)),
             (pl, "_fix_tensors_device", lambda checkpoint: checkpoint),
             (filesystem_async, "_get_write_results_queue", _forked_queue(stack)),
         ):
@@ -101,6 +117,17 @@ def _rng_tracker(tracker: type) -> Any:
                 torch.set_rng_state(before)
 
     return CpuRngStatesTracker()
+
+
+def _after_the_norm(attributes: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`attributes`, which also asks a layer that owns its norm for what the norm gives."""
+
+    def with_norm(layer: Any) -> Any:
+        if hasattr(layer, "return_layernorm_output"):
+            layer.return_layernorm_output = True
+        return attributes(layer)
+
+    return with_norm
 
 
 def _forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:

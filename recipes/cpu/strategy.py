@@ -1,8 +1,10 @@
 """NeMo's Megatron strategy on a CPU: active from `connect` to `teardown`, and only then."""
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from nemo import lightning as nl
 
 from recipes.cpu.stand_in import cpu_stand_in
@@ -21,6 +23,10 @@ class CpuMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         self._stand_in = contextlib.ExitStack()
         self._stand_in.enter_context(cpu_stand_in())
         super().connect(model)
+
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any], selective_restore: bool = False) -> None:
+        with torch.no_grad():  # the distributed optimizer copies into views of its parameters
+            super().load_optimizer_state_dict(checkpoint, selective_restore)
 
     def teardown(self) -> None:
         try:

@@ -71,6 +71,12 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
         raise InputError(
             "hardware.memory_gib is not known", where=recipe, fix="Give --gpu, or hardware.memory_gib=GIB."
         )
+    if config.lora.dim:
+        raise InputError(
+            f"no plan for adapters (lora.dim={config.lora.dim})",
+            where=recipe,
+            fix="Plan the training of all weights, with lora.dim=0: it takes more.",
+        )
     architecture = read_architecture(config.model_tag)
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
     for rules in (count_rules, precision_rules):

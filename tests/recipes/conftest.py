@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from corpora import prepare
+from parallel_cases import trained
 
 from corpus.synthetic import write_synthetic_genome
 
@@ -15,3 +16,23 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_synthetic_genome(folder / "genome.fa", contigs=12, contig_length=3_000)
     prepare([folder / "genome.fa"], folder / "corpus", validation_fraction=0.25)
     return folder / "corpus"
+
+
+@pytest.fixture(scope="session")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six steps of one process, with a checkpoint at the third."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    trained(run, corpus, "train_tiny", steps=6)
+    return run
+
+
+@pytest.fixture(scope="session")
+def start(whole: Path) -> str:
+    """The override that starts a run from that checkpoint."""
+    return f"init_from={whole / 'checkpoints' / 'step=3'}"
+
+
+@pytest.fixture(scope="session")
+def one_process(start: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """The losses of five steps from there, in one process."""
+    return trained(tmp_path_factory.mktemp("runs") / "one_process", corpus, "finetune_tiny", start)

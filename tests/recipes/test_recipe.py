@@ -50,7 +50,7 @@ REFUSED = {
     "parallelism.sequence_parallel=true": "sequence_parallel=true with parallelism.tensor=1",
     "hardware.accelerator=tpu": "hardware.accelerator=tpu",
     "precision.compute=fp8": "precision.compute=fp8",
-    "hardware=cpu": "distributed optimizer.*parallelism=plain",
+    "hardware=cpu": "precision_aware_optimizer=true.*parallelism=plain",
     "trainer.max_steps=0": "trainer.max_steps=0.*above 0",
     "dataset.micro_batch_size=-1": "micro_batch_size=-1.*above 0",
     "dataset.mode=pack": "dataset.mode: is 'pack'. Did you mean 'packed'",

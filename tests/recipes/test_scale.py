@@ -61,6 +61,8 @@ REFUSED = {
     "precision=mxfp8 hardware=b200 dataset.sequence_length=8176": "8176 tokens on a device.*multiple of 32",
     "hardware.num_nodes=64": "global_batch_size=384 is no multiple",
     "hardware=cpu parallelism=plain parallelism.precision_aware_optimizer=true": "precision_aware_optimizer=true",
+    "lora.dim=8": "lora.dim=8 with finetune=false.*finetune=true",
+    "finetune=true init_from=x lora.dim=8 lora.dropout=1": "lora.dropout=1.*below 1",
     "hardware=cpu parallelism=plain precision=fp8_delayed": "fp8=delayed on cpu",
 }
 

@@ -5,8 +5,11 @@ minute; from a server that ran no tensor operation, because OpenMP does not surv
 """
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,20 +20,25 @@ _CONTEXT.set_forkserver_preload(["recipes.factories"])
 
 def run_in_process(target: Callable[..., Any], *arguments: Any, log: Path, seconds: float = 240) -> int:
     """Exit status of `target(*arguments)`, which must be importable by name; what it prints goes to `log`."""
-    process = _CONTEXT.Process(target=_call, args=(target, arguments, log))
-    process.start()
-    process.join(seconds)
-    if process.is_alive():
-        process.kill()
-        process.join()
-        raise TimeoutError(f"still running after {seconds} s: {log.read_text()[-2000:]}")
-    assert process.exitcode is not None
-    return process.exitcode
+    return _finish([_CONTEXT.Process(target=_call, args=(target, arguments, log))], [log], seconds)
 
 
 def train(*arguments: str, log: Path) -> int:
     """`python -m recipes.train ARGUMENTS`."""
     return run_in_process(_train, list(arguments), log=log)
+
+
+def train_over(ranks: int, *arguments: str, log: Path, seconds: float = 240) -> int:
+    """The same in `ranks` processes on gloo, as torchrun starts them; each has a log of its own beside the first's."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    logs = [log if rank == 0 else log.with_name(f"{log.name}.{rank}") for rank in range(ranks)]
+    processes = [
+        _CONTEXT.Process(target=_call, args=(_train_rank, (rank, ranks, port, list(arguments)), logs[rank]))
+        for rank in range(ranks)
+    ]
+    return _finish(processes, logs, seconds)
 
 
 def nemo(*arguments: str, log: Path, home: Path | None = None) -> int:
@@ -45,6 +53,15 @@ def _train(arguments: list[str]) -> None:
     sys.exit(main(arguments))
 
 
+def _train_rank(rank: int, ranks: int, port: int, arguments: list[str]) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    ours = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in ours.items()} | {"TORCHELASTIC_RUN_ID": "test"})
+    _train(arguments)
+
+
 def _nemo(arguments: list[str], home: Path | None) -> None:
     if home is not None:
         os.environ["NEMORUN_HOME"] = str(home)
@@ -52,6 +69,25 @@ def _nemo(arguments: list[str], home: Path | None) -> None:
     from nemo_run.__main__ import app  # reads sys.argv
 
     app()
+
+
+def _finish(processes: list[Any], logs: list[Path], seconds: float) -> int:
+    """Start them and wait; the exit status that is not 0, where one is not, and the others are ended then."""
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        process.start()
+    try:
+        while any(process.exitcode is None for process in processes):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"still running after {seconds} s: {logs[0].read_text()[-2000:]}")
+            if failed := next((process.exitcode for process in processes if process.exitcode), None):
+                return int(failed)
+            multiprocessing.connection.wait([process.sentinel for process in processes if process.is_alive()], 5)
+        return int(next((process.exitcode for process in processes if process.exitcode), 0))
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
 
 
 def _call(target: Callable[..., Any], arguments: tuple[Any, ...], log: Path) -> None:

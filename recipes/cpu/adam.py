@@ -1,0 +1,62 @@
+"""AdamW on CPU tensors with the state that Transformer Engine's Adam has on a GPU."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.optim.adamw import adamw
+
+
+class CpuAdamW(torch.optim.Optimizer):
+    """AdamW (Loshchilov and Hutter 2019) that counts steps once for each parameter group.
+
+    torch's own counts them for each parameter, in which form the distributed optimizer cannot save them
+    (megatron-core 0.15.3, distrib_optimizer.py). Of the arguments, `adam_w_mode` is Transformer Engine's: decoupled
+    weight decay, the one mode that there is here.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        *,
+        lr: float,
+        weight_decay: float,
+        betas: tuple[float, float],
+        eps: float,
+        adam_w_mode: bool,
+    ) -> None:
+        if not adam_w_mode:
+            raise ValueError("the CPU optimizer is AdamW: its weight decay is decoupled")
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step, for the parameters that have a gradient."""
+        for group in self.param_groups:
+            done = group.get("step", 0)
+            group["step"] = done + 1
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            states = [self._state_of(parameter) for parameter in parameters]
+            adamw(
+                parameters,
+                [parameter.grad for parameter in parameters],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [],
+                [torch.tensor(float(done)) for _ in parameters],
+                fused=True,
+                amsgrad=False,
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                lr=group["lr"],
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
+                maximize=False,
+            )
+
+    def _state_of(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+        state: dict[str, torch.Tensor] = self.state[parameter]
+        if not state:
+            state |= {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
+            self.state[parameter] = state
+        return state

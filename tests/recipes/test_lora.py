@@ -1,0 +1,89 @@
+"""Low-rank adapters: they train beside frozen weights, go on after a stop, and merge into a Hugging Face export."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from golden import check_golden
+from lora_cases import compare_merged
+from nemo_process import run_in_process
+from parallel_cases import curve, trained
+
+from conduct.errors import InputError
+from conversion.convert import convert
+from conversion.locate import find_checkpoint
+from recipes.planning.plan import make_plan
+
+
+@pytest.fixture(scope="module")
+def adapted(start: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("lora") / "adapted"
+    trained(run, corpus, "finetune_tiny_lora", start)
+    return run
+
+
+def test_adapters_begin_as_nothing_and_learn(adapted: Path, one_process: list[float]) -> None:
+    losses = curve(adapted)
+    assert losses[0] == pytest.approx(one_process[0], rel=0, abs=1e-6)
+    assert losses[-1] < losses[0]
+    assert losses[-1] != pytest.approx(one_process[-1], rel=0, abs=1e-4)
+    check_golden("finetune_tiny_lora", losses)
+    config = yaml.safe_load((adapted / "config.yaml").read_text())
+    assert config["lora"] == {"dim": 8, "alpha": 32, "dropout": 0.0}
+
+
+def test_adapters_go_on_after_a_stop(adapted: Path, start: str, corpus: Path, tmp_path: Path) -> None:
+    for steps in (3, 5):
+        losses = trained(tmp_path / "run", corpus, "finetune_tiny_lora", start, steps=steps)
+    assert losses == pytest.approx(curve(adapted), rel=0, abs=1e-6)
+
+
+def test_adapters_over_two_processes(adapted: Path, start: str, corpus: Path, tmp_path: Path) -> None:
+    """Tensor parallel, with sequence parallelism, where an adapter gathers what it reads."""
+    layout = ("parallelism.tensor=2", "parallelism.sequence_parallel=true")
+    losses = trained(tmp_path / "run", corpus, "finetune_tiny_lora", start, *layout, ranks=2)
+    assert losses == pytest.approx(curve(adapted), rel=0, abs=1e-5)
+
+
+def test_the_export_is_nemos_merge(adapted: Path, whole: Path, tmp_path: Path) -> None:
+    """fp32 logits of the export are those of NeMo's merged model, and of adapters beside the weights."""
+    convert(adapted, tmp_path / "exported", to="hf")
+    convert(whole / "checkpoints" / "step=3", tmp_path / "base", to="hf")
+    out, log = tmp_path / "out.json", tmp_path / "log"
+    arguments = (find_checkpoint(adapted).path, tmp_path / "exported", tmp_path / "base", out)
+    assert run_in_process(compare_merged, *arguments, log=log) == 0, log.read_text()[-3000:]
+    differences = json.loads(out.read_text())
+    assert differences["exported"] < 1e-5
+    assert differences["beside"] < 1e-5
+    assert differences["base"] > 1e-2  # the adapters did something
+
+
+def test_adapters_without_their_base_are_refused(adapted: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(find_checkpoint(adapted).path, tmp_path / "adapters"))
+    (copy / "weights" / "adapter_metadata.json").write_text('{"model_ckpt_path": "/none"}')
+    with pytest.raises(
+        InputError, match=r"adapter_metadata\.json: names the base checkpoint '/none', and there is none"
+    ):
+        convert(copy, tmp_path / "out", to="hf")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [("alpha: none", "alpha 'none'"), ("_target_: some.DoRA", "adapters are some.DoRA"), ("dim: 4", "has shape")],
+)
+def test_other_adapters_are_refused(written: str, message: str, adapted: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(find_checkpoint(adapted).path, tmp_path / "adapters"))
+    config, key = copy / "context" / "model.yaml", written.partition(":")[0]
+    before, begin, after = config.read_text().partition("\nmodel_transform:")
+    config.write_text(before + begin + re.sub(rf"\n  {key}: .*", f"\n  {written}", after, count=1))
+    with pytest.raises(InputError, match=message):
+        convert(copy, tmp_path / "out", to="hf")
+
+
+def test_a_plan_of_adapters_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no plan for adapters \(lora\.dim=32\)"):
+        make_plan("finetune_8b_lora", ("init_from=x",))
