@@ -95,10 +95,14 @@ def _planned(
     check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     plan = make_plan(sources, settings, shard_bytes=shard_bytes)
     work = WorkFolder.beside(out)
-    work.make()
     with work.locked():
-        write_plan(plan, work.plan)
-        yield work, read_plan(work.plan)  # as every worker sees it
+        try:
+            write_plan(plan, work.plan)
+            yield work, read_plan(work.plan)  # as every worker sees it
+        except BaseException:
+            if not work.has_shards:
+                work.remove()
+            raise
 
 
 def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResult]:
@@ -115,8 +119,6 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
         if finished:
             kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
             print(kept, file=sys.stderr)
-        elif not work.has_shards:
-            work.remove()
         raise
     results = [read_result(work, plan, shard) for shard in shards]
     if None in results:

@@ -54,12 +54,7 @@ class WorkFolder:
     @property
     def has_shards(self) -> bool:
         """Whether there is a finished shard, of this plan or of an earlier one."""
-        return any(not path.name.startswith(".") for path in (self.path / "shards").iterdir())
-
-    def make(self) -> None:
-        """Make it, where it is not there."""
-        for folder in (self.path / "shards", self.path / "progress"):
-            folder.mkdir(parents=True, exist_ok=True)
+        return any((self.path / "shards").glob("[!.]*"))
 
     @contextmanager
     def new_shard(self, shard: int) -> Iterator[Path]:
@@ -90,7 +85,12 @@ class WorkFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold it for one preparation. Errors: `InputError` where another one does, on this machine."""
+        """Make it where it is not there, and hold it for one preparation.
+
+        Errors: `InputError` where another one does, on this machine.
+        """
+        for folder in (self.path / "shards", self.path / "progress"):
+            folder.mkdir(parents=True, exist_ok=True)
         with open(self.path / "lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

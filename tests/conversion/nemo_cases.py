@@ -33,9 +33,10 @@ def load_under_tensor_parallelism(rank: int, size: int, weights: Path, prefix: s
         assert missing == set(), missing
         names = set(wanted) - {name for name in wanted if "extra_state" in name}  # `loaded` has common.pt too
         state = {name.removeprefix(prefix): loaded[name] for name in names}
-        model.load_state_dict(state, strict=False)
-        parameters: dict[str, Any] = {name: value.detach().clone() for name, value in model.named_parameters()}
+        parameters: dict[str, Any] = {name: value.detach() for name, value in model.named_parameters()}
         assert state.keys() == parameters.keys(), sorted(state.keys() ^ parameters.keys())
+        for name, value in parameters.items():
+            value.copy_(state[name])
         torch.save({"parameters": parameters, "inv_freq": model.rotary_pos_emb.inv_freq}, out / f"rank{rank}.pt")
         torch.distributed.destroy_process_group()
 
