@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,9 @@ def test_a_signal_in_the_middle_leaves_nothing(sent: signal.Signals, status: int
     genome = tmp_path / "genome.fa"
     genome.write_bytes(b"".join(b">contig%d\n%s\n" % (number, b"ACGTTGCA" * 100_000) for number in range(100)))
     command = Path(sys.executable).with_name("genomic-llama")
-    process = subprocess.Popen([command, "prepare", genome, "--out", tmp_path / "corpus"], stderr=subprocess.PIPE)
+    arguments = [command, "prepare", genome, "--out", tmp_path / "corpus"]
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background inherits deafness
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, preexec_fn=heed)
     while not list(tmp_path.glob(".corpus.*")):
         assert process.poll() is None, "it ended before it could be interrupted"
         time.sleep(0.01)

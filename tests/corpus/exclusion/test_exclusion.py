@@ -163,12 +163,20 @@ def test_strict_wants_more_than_viruses(make_batch) -> None:
         {"strict": True},
         {"taxdump": Path("x")},
         {"taxa": ("1",), "accession_taxids": Path("x")},
-        {"preset": ("eukaryotic_virus",)},
     ],
 )
 def test_parts_that_do_nothing_are_an_error(parts) -> None:
     with pytest.raises(InputError):
         ExclusionRule(**parts)
+
+
+def test_an_unknown_preset_is_an_error_where_it_is_used(make_batch) -> None:
+    """And not where a manifest that names it is read: that may be on another machine."""
+    rule = ExclusionRule(preset=("eukaryotic_virus",))
+    with pytest.raises(InputError, match="Did you mean 'eukaryotic_viruses'"):
+        rule.files()
+    with pytest.raises(InputError, match="Did you mean 'eukaryotic_viruses'"):
+        Excluder(rule).excluded(make_batch("a"))
 
 
 def test_a_preset_may_be_a_file(make_batch, tmp_path: Path) -> None:

@@ -58,11 +58,10 @@ def test_the_first_error_ends_the_others_and_is_raised_as_it_is(engine: Engine, 
         engine.run(range(6), partial(shard_cases.fail_at, tmp_path, 1), lambda task: None)
     assert type(raised.value) is InputError
     assert time.monotonic() - start < 30
-    limit = time.monotonic() + 30  # a busy machine's workers take their time to leave
-    while {path.name[:4] for path in tmp_path.iterdir()} != {"pid-"} and time.monotonic() < limit:
-        time.sleep(0.1)
-    assert {path.name[:4] for path in tmp_path.iterdir()} == {"pid-"}  # no shard, no temporary file
-    assert_gone(tmp_path)
+    assert not list(tmp_path.glob("shard-*"))
+    if isinstance(engine, LocalEngine):  # Ray may end a worker without warning, when its driver leaves at the latest
+        assert {path.name[:4] for path in tmp_path.iterdir()} == {"pid-"}  # no temporary file
+        assert_gone(tmp_path)
 
 
 def test_a_dead_worker_is_an_error_that_names_its_task(engine: Engine, tmp_path: Path) -> None:
@@ -104,7 +103,8 @@ def test_no_task_and_no_process() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -> None:
-    parent = subprocess.Popen([sys.executable, SUPPORT, tmp_path], stderr=subprocess.DEVNULL)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background inherits deafness
+    parent = subprocess.Popen([sys.executable, SUPPORT, tmp_path], stderr=subprocess.DEVNULL, preexec_fn=heed)
     wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2)
     parent.send_signal(number)
     parent.wait(20)
