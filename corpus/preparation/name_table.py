@@ -15,7 +15,7 @@ from corpus.readers.compression import open_source
 
 @dataclass(frozen=True, kw_only=True)
 class NameTable:
-    """Hashes of names, sorted, and of what each name stands for: a cluster's representative, or the name itself."""
+    """Hashes of names, sorted, and of the representative of each one's cluster."""
 
     hashes: npt.NDArray[np.uint64]
     values: npt.NDArray[np.uint64]
