@@ -11,6 +11,7 @@ import os
 import shutil
 import struct
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,11 +134,13 @@ def _held(folder: Path) -> Iterator[bool]:
 
 
 class Report:
-    """Call with stored bytes and bases just read."""
+    """Call with stored bytes and bases just read, from any thread."""
 
     def __init__(self, handle: int) -> None:
         self._handle, self._bytes, self._bases = handle, 0, 0
+        self._lock = threading.Lock()
 
     def __call__(self, stored_bytes: int, bases: int) -> None:
-        self._bytes, self._bases = self._bytes + stored_bytes, self._bases + bases
-        os.pwrite(self._handle, _PROGRESS.pack(self._bytes, self._bases), 0)
+        with self._lock:
+            self._bytes, self._bases = self._bytes + stored_bytes, self._bases + bases
+            os.pwrite(self._handle, _PROGRESS.pack(self._bytes, self._bases), 0)

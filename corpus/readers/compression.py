@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from conduct.errors import InputError
 from corpus.readers import bgzf
 from corpus.readers.members import CODECS, Codec, MemberStream
+from corpus.readers.read_ahead import ReadAhead
 from corpus.readers.standard_input import StandardInput, standard_input
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _NOT_READ = {
 def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -> Iterator[io.BufferedReader]:
     """The decompressed bytes of `path`; `observe` gets each block of the stored ones, for as long as the call.
 
+    A compressed file, which cannot be cut for several processes, is decompressed by a thread, which calls `observe`.
     gzip, bgzf and zstd are told by their first bytes, never by a name. `-` is standard input. `start`: the byte to
     begin at, of a file that is not compressed.
     Errors, while reading too: `InputError` for a file that is missing, a directory, unreadable, empty, truncated or
@@ -52,7 +54,12 @@ def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -
             raw.seek(start)
         stored = _buffered(_Observed(raw, observe) if observe else raw)
         end = bgzf.END if blocked else b""
-        yield _buffered(MemberStream(path, stored, codec, end=end)) if codec else stored
+        plain = _buffered(MemberStream(path, stored, codec, end=end)) if codec else stored
+        if codec is None or isinstance(raw, StandardInput):  # a pipe may stay silent: nobody waits for its next block
+            yield plain
+            return
+        with closing(ReadAhead(plain)) as ahead:
+            yield _buffered(ahead)
 
 
 def is_compressed(path: Path) -> bool:
