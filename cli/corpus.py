@@ -43,7 +43,8 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
             f"{split.markup:,} B",
             f"{len(split.shards):,}",
         )
-    Console().print(table)
+    console = Console()
+    console.print(table, width=max(console.width, console.measure(table).maximum), crop=False, no_wrap=True)
     stored = sum(source.bytes for source in manifest.sources)
     records = sum(source.records for source in manifest.sources)
     print(f"from {len(manifest.sources):,} sources: {records:,} records, {stored:,} stored bytes")

@@ -5,6 +5,7 @@ import errno
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from conduct.atomic import atomic_directory
 from conduct.errors import InputError
@@ -75,11 +76,30 @@ def _place(old: Path, new: Path, copy: bool) -> None:
 
 
 def _check_same_settings(first: Path, expected: Manifest, corpus: Path, manifest: Manifest) -> None:
-    settings = to_json(manifest.settings) | {"rule_files": manifest.rule_files}
-    for key, value in (to_json(expected.settings) | {"rule_files": expected.rule_files}).items():
-        if settings[key] != value:
-            problem = f"was prepared with {key} {settings[key]}, but {first} with {value}"
+    theirs = _by_content(manifest)
+    for key, value in _by_content(expected).items():
+        if theirs[key] != value:
+            problem = f"was prepared with {key} {theirs[key]}, but {first} with {value}"
             raise InputError(problem, where=corpus, fix="Prepare one of them again with the settings of the other.")
+
+
+def _by_content(manifest: Manifest) -> dict[str, Any]:
+    """The settings, with the checksums of the files that they name, or that lie in a folder they name, for paths."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: convert(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [convert(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        inside = {
+            Path(file).name: sha256 for file, sha256 in manifest.rule_files.items() if str(Path(file).parent) == value
+        }
+        return manifest.rule_files.get(value) or inside or value
+
+    settings: dict[str, Any] = convert(to_json(manifest.settings))
+    return settings
 
 
 def _check_sources(corpora: Sequence[Path], manifests: Sequence[Manifest]) -> None:

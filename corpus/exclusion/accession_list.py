@@ -15,28 +15,37 @@ _VERSION = re.compile(r"\.\d+$")
 class AccessionList:
     """The accessions of text files, one a line; what follows a # does not count.
 
-    A version has to agree where both the list and the record have one.
+    A version has to agree where both the list and the record have one. `matched`: of the listed, those found so far.
     Errors: `InputError` for a file that is missing, or a line of two words.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._listed = {accession for path in paths for accession in _read(path)}
-        if not self._listed:
+        self.listed = {accession for path in paths for accession in _read(path)}
+        if not self.listed:
             raise InputError("names no record", where=paths[0], fix="Write one accession a line.")
-        self._bases = {without_version(accession) for accession in self._listed}
-
-    def __contains__(self, accession: str) -> bool:
-        base = without_version(accession)
-        return accession in self._listed or base in self._listed or (accession == base and base in self._bases)
+        self.matched: set[str] = set()
+        self._of_base = {without_version(accession): accession for accession in self.listed}
 
     def find(self, names: Sequence[str]) -> list[int]:
         """Places of the `names` that are listed."""
-        return [place for place, name in enumerate(names) if any(part in self for part in accessions(name))]
+        found = {place: self._listed_as(name) for place, name in enumerate(names)}
+        self.matched.update(listed for listed in found.values() if listed)
+        return [place for place, listed in found.items() if listed]
 
-    def mark(self, batch: Batch, reasons: list[str | None]) -> None:
+    def mark(self, batch: Batch, source: Path, reasons: list[str | None]) -> None:
         """Give the reason `accession` to the records of `batch` that are listed and have none yet."""
         for record in self.find(batch.names):
             reasons[record] = reasons[record] or "accession"
+
+    def _listed_as(self, name: str) -> str | None:
+        """The listed accession that `name` has."""
+        for accession in accessions(name):
+            base = without_version(accession)
+            if accession in self.listed or base in self.listed:
+                return accession if accession in self.listed else base
+            if accession == base and base in self._of_base:
+                return self._of_base[base]
+        return None
 
 
 def accessions(name: str) -> Iterator[str]:

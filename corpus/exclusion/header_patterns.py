@@ -4,6 +4,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
@@ -22,7 +23,7 @@ class HeaderPatterns:
     def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = [(f"header:{pattern}", compile_pattern(pattern)) for pattern in patterns]
 
-    def mark(self, batch: Batch, reasons: list[str | None]) -> None:
+    def mark(self, batch: Batch, source: Path, reasons: list[str | None]) -> None:
         """Give the reason `header:<pattern>` to the records of `batch` that match and have none yet."""
         for record, (name, description) in enumerate(zip(batch.names, batch.descriptions, strict=True)):
             if reasons[record] is None:

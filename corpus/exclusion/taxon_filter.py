@@ -40,7 +40,7 @@ class TaxonFilter:
             self._names |= {name: f"taxon:{root}" for name, root in self._taxonomy.lineage_names(self._roots)}
         self._table = AccessionTaxids(accession_taxids, self._is_wanted) if accession_taxids else None
 
-    def mark(self, batch: Batch, reasons: list[str | None]) -> None:
+    def mark(self, batch: Batch, source: Path, reasons: list[str | None]) -> None:
         """Give the reason `taxon:<id>`, the id listed, to the records that are to go and have none yet."""
         headers, tags, by_table = labelled_headers(batch), tagged_lineages(batch), self._look_up(batch)
         for record in range(len(batch)) if self._strict else sorted({*headers, *tags, *by_table}):
@@ -53,7 +53,7 @@ class TaxonFilter:
             if self._strict and reasons[record] is None and not self._is_known(taxids, lineages):
                 raise InputError(
                     "has no known taxonomy, which a strict exclusion wants of each record",
-                    where=f"record {batch.first + record} ({batch.names[record]})",
+                    where=f"{source}, record {batch.first + record} {batch.names[record]!r}",
                     fix="Give its taxon in the header (taxid=...) or the accession table, or list its accession.",
                 )
 

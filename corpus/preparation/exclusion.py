@@ -6,6 +6,7 @@ them; it does not make a safe one, and fine-tuning on such sequence can restore 
 """
 
 import functools
+from pathlib import Path
 from typing import Protocol
 
 from corpus.batch import Batch
@@ -21,19 +22,19 @@ class Excluder:
     def __init__(self, rule: ExclusionRule) -> None:
         self.rule = rule
 
-    def excluded(self, batch: Batch) -> list[str | None]:
+    def excluded(self, batch: Batch, source: Path) -> list[str | None]:
         """Why each record of `batch` is left out: `accession`, `header:<pattern>` or `taxon:<id>`; None where it stays.
 
         Errors: `InputError` for a file of the rule that is missing or broken, and for a record where `strict` says so.
         """
         reasons: list[str | None] = [None] * len(batch)
         for check in _checks(self.rule):
-            check.mark(batch, reasons)
+            check.mark(batch, source, reasons)
         return reasons
 
 
 class _Check(Protocol):
-    def mark(self, batch: Batch, reasons: list[str | None]) -> None: ...
+    def mark(self, batch: Batch, source: Path, reasons: list[str | None]) -> None: ...
 
 
 @functools.cache

@@ -106,10 +106,15 @@ def make_plan(paths: Sequence[Path], settings: Settings, *, shard_bytes: int = S
     return Plan(
         folder=Path.cwd(),
         settings=settings,
-        rule_files={_shown(path): sha256(path) for path in (*settings.split.files(), *settings.exclusion.files())},
+        rule_files=checksum_rules(settings),
         sources=sources,
         shards=tuple(ShardPlan(parts=tuple(parts)) for parts in shards),
     )
+
+
+def checksum_rules(settings: Settings) -> dict[str, str]:
+    """sha256 of each file that the settings name. Errors: `InputError`."""
+    return {_shown(path): sha256(path) for path in (*settings.split.files(), *settings.exclusion.files())}
 
 
 def write_plan(plan: Plan, path: Path) -> None:

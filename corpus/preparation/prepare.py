@@ -18,12 +18,14 @@ from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
 from corpus.preparation.engines import Engine, LocalEngine
 from corpus.preparation.outcome import check_output, check_splits
-from corpus.preparation.plan import SHARD_BYTES, Plan, make_plan, read_plan, write_plan
+from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
+from corpus.preparation.split import Splitter
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.compression import STANDARD_INPUT
 from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 
 _LOOK = 0.2
 """Seconds between two looks at the progress of the workers."""
@@ -63,6 +65,7 @@ def prepare(
         except InputError:
             work.remove()  # other settings make other shards
             raise
+        _tell_unmatched(settings.split, results)
         _put_together(work, plan, manifest, out)
     return manifest
 
@@ -120,10 +123,23 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
             kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
             print(kept, file=sys.stderr)
         raise
+    for path, sha256 in checksum_rules(plan.settings).items():
+        if sha256 != plan.rule_files[path]:
+            raise InputError("was changed while it was followed", where=path, fix="Give the same command again.")
     results = [read_result(work, plan, shard) for shard in shards]
     if None in results:
         raise RuntimeError(f"shard {results.index(None)} was said to be finished and is not")
     return [result for result in results if result is not None]
+
+
+def _tell_unmatched(rule: SplitRule, results: Sequence[ShardResult]) -> None:
+    """Warn of names to be held out that no record has: mistyped, what they were to name is in train."""
+    for path, names in Splitter(rule).held_out().items():
+        matched = {name for result in results for name in result.held_out[str(path)]}
+        if missing := sorted(names.listed - matched):
+            shown = ", ".join(missing[:5]) + ", ..." * (len(missing) > 5)
+            count = f"{len(missing):,} of {len(names.listed):,} names are of no record"
+            print(f"warning: {path}: {count}: {shown}", file=sys.stderr)
 
 
 def _put_together(work: WorkFolder, plan: Plan, manifest: Manifest, out: Path) -> None:

@@ -29,11 +29,16 @@ class PartResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardResult:
-    """A finished shard. `fingerprint`: of the plan that it followed; `splits`: with one shard each."""
+    """A finished shard.
+
+    `fingerprint`: of the plan that it followed; `held_out`: by list file, the listed names that it had; `splits`: with
+    one shard each.
+    """
 
     fingerprint: str
     parts: tuple[PartResult, ...]
     excluded: dict[str, int]
+    held_out: dict[str, tuple[str, ...]]
     splits: tuple[Split, ...]
 
 

@@ -68,6 +68,7 @@ class _Shard:
             fingerprint=self.plan.fingerprint(self.number),
             parts=parts,
             excluded=dict(sorted(self.excluded.items())),
+            held_out={str(path): tuple(sorted(names.matched)) for path, names in self.splitter.held_out().items()},
             splits=tuple(writer.split() for writer in self.writers.values() if writer.documents),
         )
 
@@ -108,7 +109,7 @@ class _Shard:
 
     def _take(self, batch: Batch, counts: Counts, source: Path) -> None:
         """Write the documents of `batch` to their splits."""
-        reasons = self.excluder.excluded(batch)
+        reasons = self.excluder.excluded(batch, source)
         kept = np.array([reason is None for reason in reasons], dtype=bool)
         if (foreign := np.flatnonzero(kept & (counts[:, FOREIGN] > 0))).size:
             raise explain_letters(batch, int(foreign[0]), str(source))

@@ -32,7 +32,7 @@ class Splitter:
         self.rule = rule
         self._clusters = read_clusters(rule.clusters) if rule.clusters else None
         lists = ((VALIDATION, rule.validation_list), (TEST, rule.test_list))
-        self._lists = [(split, AccessionList((path,))) for split, path in lists if path]
+        self._lists = {path: (split, AccessionList((path,))) for split, path in lists if path}
 
     def by_record(self, batch: Batch, source: Path) -> Splits:
         """The split of each record of `batch`, `UNDECIDED` where its bases decide."""
@@ -43,7 +43,7 @@ class Splitter:
             splits[:] = self._draw(self._seeded(name_hashes([source.name])))
         elif self._clusters is not None:
             splits = self._draw(self._seeded(self._representatives(self._clusters, batch, source)))
-        for split, names in self._lists:
+        for split, names in self._lists.values():
             splits[names.find(batch.names)] = split
         return splits
 
@@ -55,6 +55,10 @@ class Splitter:
         if self.rule.validation_fraction == self.rule.test_fraction == 0:
             return np.where(undecided, np.uint8(TRAIN), splits)
         return np.where(undecided, self._draw(strand_hashes(tokens, bounds, seed=self.rule.seed)), splits)
+
+    def held_out(self) -> dict[Path, AccessionList]:
+        """The lists of the rule, which know what they have found."""
+        return {path: names for path, (_, names) in self._lists.items()}
 
     def _draw(self, hashes: npt.NDArray[np.uint64]) -> Splits:
         position = hashes / 2.0**64

@@ -1,5 +1,6 @@
 """JSON Lines: one object a line, its sequence in one field."""
 
+import codecs
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,8 @@ def _record(line: bytes, fields: tuple[str, ...], longest: int) -> tuple[str, by
     """Name and sequence of one line. Errors: `InputError` that does not say where."""
     if len(line) > longest:
         raise InputError(f"is longer than {longest:,} bytes", fix="Check how it was made.")
+    if line.startswith(codecs.BOM_UTF8):
+        raise InputError("begins with a byte order mark", fix="Remove it: sed '1s/^\\xef\\xbb\\xbf//'.")
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -85,7 +88,7 @@ def _text(row: dict[str, Any], fields: tuple[str, ...]) -> str:
 def _name(row: dict[str, Any]) -> str:
     for field in NAME_FIELDS:
         name = row.get(field)
-        if isinstance(name, str | int):
+        if isinstance(name, str | int) and not isinstance(name, bool):
             return str(name)
     return ""
 

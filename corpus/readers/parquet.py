@@ -88,7 +88,12 @@ def _sequence_column(path: Path, schema: Any, field: str | None) -> str:
 def _is_text(kind: Any) -> bool:
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return any(test(value) for test in tests)
+    return _is_view(value) or any(test(value) for test in tests)
+
+
+def _is_view(kind: Any) -> bool:
+    """Whether strings lie in several buffers, as Polars writes them."""
+    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
 
 
 def _name_column(schema: Any, sequence: str) -> str | None:
@@ -131,6 +136,8 @@ def _buffers(column: Any) -> tuple[npt.NDArray[np.int64], Ids]:
     """Offsets, [elements + 1], and the bytes that they point into."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if _is_view(column.type):
+        column = column.cast(pa.large_binary())
     large = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
     _, offsets, data = column.buffers()
     counted = np.frombuffer(offsets, dtype=np.int64 if large else np.int32)

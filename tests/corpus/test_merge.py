@@ -76,6 +76,17 @@ def test_refused(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_the_same_rules_in_other_places(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    """Lists are compared by what they hold."""
+    for name, content in (("a", "r1\n"), ("b", "r1\n"), ("c", "r2\n")):
+        (tmp_path / f"{name}.txt").write_text(content)
+        genome = write_fasta({"r1": b"ACGT", "r2": name.encode() * 9, "r3": b"ACG"}, f"{name}.fa")
+        prepare([genome], tmp_path / name, validation_fraction=0, validation_list=tmp_path / f"{name}.txt")
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "ab")
+    with pytest.raises(InputError, match="was prepared with split"):
+        merge([tmp_path / "a", tmp_path / "c"], tmp_path / "ac")
+
+
 def test_every_byte_is_verified(parts: list[Path]) -> None:
     for path in sorted(parts[0].iterdir()):
         if path.name == FILE_NAME:

@@ -149,7 +149,9 @@ TABLES = [
     Case("text of no UTF-8", "x.jsonl", b'{"text": "AC\xff"}\n', r"line 1 \(byte 0\): is no JSON: .*UTF-8"),
     Case("half a surrogate", "x.jsonl", b'{"text": "AC\\ud800"}\n', r"line 1 \(byte 0\): is no JSON"),
     Case("tags without markup", "x.jsonl", b'{"text": "|d__B|AC"}\n', "'|' at base 1.*read it with --markup"),
-    Case("JSON with a byte order mark", "x.jsonl", b"\xef\xbb\xbf" + JSONL, "line 1 .*byte order mark"),
+    Case(
+        "JSON with a byte order mark", "x.jsonl", b"\xef\xbb\xbf" + JSONL, r"line 1 .*byte order mark. Remove it: sed"
+    ),
     Case("Parquet", "x.parquet", PARQUET, AB),
     Case("truncated Parquet", "x.parquet", PARQUET[:-20], "is damaged, or no Parquet file"),
     Case("the start of Parquet", "x.parquet", b"PAR1", "is damaged, or no Parquet file"),

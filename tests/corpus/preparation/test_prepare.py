@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,10 @@ from corpora import prepare
 
 from conduct.errors import InputError
 from corpus.manifest import verify
+from corpus.preparation.prepare import prepare as prepare_sources
 from corpus.read import read_documents
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
 from tokenizer.sequence import reverse_complement
 
 WriteFasta = Callable[..., Path]
@@ -161,6 +164,35 @@ def test_an_empty_split(
         prepare([genome], tmp_path / "out", **options)  # type: ignore[arg-type]
     assert "--segment-length" in str(caught.value)
     assert leftovers(tmp_path) == []
+
+
+def test_names_to_hold_out_that_no_record_has(
+    tmp_path: Path, write_fasta: WriteFasta, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever shards found the others."""
+    sources = [write_fasta({f"r{n}": b"ACGT" * (n + 9)}, f"{n}.fa") for n in range(4)]
+    listed = tmp_path / "held-out.txt"
+    listed.write_text("r1\nr2.1\nr7\nr8\nNC_1.2\n")
+    rule = SplitRule(validation_fraction=0, validation_list=listed)
+    prepare_sources(sources, tmp_path / "out", Settings(split=rule), shard_bytes=50)
+    assert "held-out.txt: 3 of 5 names are of no record: NC_1.2, r7, r8\n" in capsys.readouterr().err
+
+
+def test_a_rule_file_that_changes(tmp_path: Path, write_fasta: WriteFasta, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tmp_path / "held-out.txt"
+    listed.write_text("a\n")
+
+    class Engine:
+        def run(self, tasks: Sequence[int], work: Callable[[int], None], on_done: Callable[[int], None]) -> None:
+            for task in tasks:
+                work(task)
+            listed.write_text("b\n")
+
+    settings = Settings(split=SplitRule(validation_fraction=0, validation_list=listed))
+    source = write_fasta({"a": b"ACGT", "b": b"GGGT"})
+    with pytest.raises(InputError, match=r"held-out\.txt: was changed while it was followed"):
+        prepare_sources([source], tmp_path / "out", settings, engine=Engine())
+    assert not (tmp_path / "out").exists()
 
 
 def test_overwriting(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> None:

@@ -18,6 +18,8 @@ KINDS = {
     "large_string": pa.large_string(),
     "binary": pa.binary(),
     "large_binary": pa.large_binary(),
+    "string_view": pa.string_view(),
+    "binary_view": pa.binary_view(),
     "dictionary": pa.dictionary(pa.int32(), pa.string()),
     "dictionary of large": pa.dictionary(pa.int8(), pa.large_string()),
 }
