@@ -54,9 +54,12 @@ def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -
             raw.seek(start)
         stored = _buffered(_Observed(raw, observe) if observe else raw)
         end = bgzf.END if blocked else b""
-        plain = _buffered(MemberStream(path, stored, codec, end=end)) if codec else stored
-        if codec is None or isinstance(raw, StandardInput):  # a pipe may stay silent: nobody waits for its next block
-            yield plain
+        if codec is None:
+            yield stored
+            return
+        plain = MemberStream(path, stored, codec, end=end)
+        if isinstance(raw, StandardInput):  # a pipe may stay silent: nobody waits for its next block
+            yield _buffered(plain)
             return
         with closing(ReadAhead(plain)) as ahead:
             yield _buffered(ahead)

@@ -22,7 +22,7 @@ class ReadAhead(io.RawIOBase):
     The thread begins with the first read and ends with `close`, which waits for the block that is being read.
     """
 
-    def __init__(self, source: io.BufferedReader) -> None:
+    def __init__(self, source: io.RawIOBase) -> None:
         super().__init__()
         self._source = source
         self._thread = ThreadPoolExecutor(max_workers=1)
@@ -56,4 +56,8 @@ class ReadAhead(io.RawIOBase):
             self._coming.append(self._thread.submit(self._fill, block))
 
     def _fill(self, block: bytearray) -> memoryview:
-        return memoryview(block)[: self._source.readinto(block)]
+        """As much as there is: less only at the end."""
+        view, filled = memoryview(block), 0
+        while filled < len(view) and (count := cast(io.FileIO, self._source).readinto(view[filled:])):
+            filled += count
+        return view[:filled]

@@ -39,7 +39,7 @@ def no_thread_stays() -> Iterator[None]:
 
 
 def ahead(source: io.RawIOBase) -> "closing[ReadAhead]":
-    return closing(ReadAhead(io.BufferedReader(source)))
+    return closing(ReadAhead(source))
 
 
 @settings(max_examples=30, deadline=None)
