@@ -28,14 +28,6 @@ def compute_dtype(config: TrainConfig) -> torch.dtype:
     return {"bf16-mixed": torch.bfloat16, "32": torch.float32}[config.precision.compute]
 
 
-def peak_tflops(config: TrainConfig) -> float | None:
-    """Peak of one device in the format of its matrix products, the denominator of MFU; None in fp32 and on a CPU."""
-    if config.precision.compute == "32":
-        return None
-    machine = config.hardware
-    return (machine.bf16_tflops if config.precision.fp8 == "none" else machine.fp8_tflops) or None
-
-
 def _fp8_fields(config: TrainConfig) -> dict[str, Any]:
     values = config.precision
     if values.fp8 == "none":

@@ -8,7 +8,8 @@ from configs.schema import TrainConfig
 from recipes.layout import strategy_recipe
 from recipes.metrics.progress import TrainingProgress
 from recipes.metrics.run_log import RunLog
-from recipes.precision import peak_tflops, precision_recipe
+from recipes.planning.throughput import peak_tflops
+from recipes.precision import precision_recipe
 from recipes.preemption import Preemption
 from recipes.seed import Seed
 from recipes.z_loss import ZLoss

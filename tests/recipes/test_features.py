@@ -1,4 +1,4 @@
-"""Initial weights, weight decay, clipping, z-loss and bits per base: looked up in a real step, or worked out by hand."""
+"""Initial weights, weight decay, clipping, z-loss, bits per base: looked up in a real step, or worked out by hand."""
 
 import json
 import math

@@ -85,7 +85,9 @@ def gradient_by_hand(module: Any, weights: Any, batches: list[Any], z_loss: floa
         for batch, _ in batches:
             logits = causal_forward_step(module, {**batch, "labels": None})
             weight = batch["loss_mask"]
-            losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten(), reduction="none")
+            losses = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), batch["labels"].flatten(), reduction="none"
+            )
             entropy = entropy + (losses.view_as(weight) * weight).sum()
             penalty = penalty + (logits.logsumexp(-1).square() * weight).sum()
             total = total + weight.sum()
