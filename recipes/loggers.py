@@ -33,7 +33,7 @@ def logger_fields(config: TrainConfig) -> dict[str, Any]:
     import nemo_run as run
     from lightning.pytorch.loggers import TensorBoardLogger
 
-    from recipes.tracking import FileMLFlowLogger, RunWandbLogger
+    from recipes.tracking import RunMLFlowLogger, RunWandbLogger
 
     values, directory = config.logging, config.run_dir
     fields: dict[str, Any] = {"extra_loggers": []}
@@ -50,7 +50,7 @@ def logger_fields(config: TrainConfig) -> dict[str, Any]:
     if values.mlflow is not None:
         fields["extra_loggers"] = [
             run.Config(
-                FileMLFlowLogger,
+                RunMLFlowLogger,
                 experiment_name=values.mlflow,
                 run_name=Path(directory).name,
                 tracking_uri=values.mlflow_uri or f"file:{os.path.abspath(directory)}/mlruns",

@@ -25,12 +25,17 @@ class RunWandbLogger(WandbLogger):  # type: ignore[misc]
             self._experiment.finish(exit_code=0 if status == "success" else 1)
 
 
-class FileMLFlowLogger(MLFlowLogger):  # type: ignore[misc]
-    """Tells MLflow to send no usage data of its own."""
+class RunMLFlowLogger(MLFlowLogger):  # type: ignore[misc]
+    """Tells MLflow to send no usage data of its own, and that files will do: without a server it wants a database."""
 
     def __init__(self, *, experiment_name: str, run_name: str, tracking_uri: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         super().__init__(experiment_name=experiment_name, run_name=run_name, tracking_uri=tracking_uri)
+
+    def log_metrics(self, metrics: Any, step: Any = None) -> None:
+        """With whole steps: Lightning makes the `step` that NeMo logs a float, which MLflow's files cannot hold."""
+        super().log_metrics(metrics, None if step is None else int(step))
 
 
 def newest_id(save_dir: str) -> Any:
