@@ -59,7 +59,7 @@ install-gpu:
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
 
 lock: $(UV)
-	$(UV) pip compile pyproject.toml --extra dev --extra ray --generate-hashes --python-version 3.11 $(TORCH) \
+	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
 	$(UV) pip compile requirements/transformers5.in --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformers5.lock

@@ -31,17 +31,21 @@ class DatasetConfig:
 
 @dataclass
 class OptimizerConfig:
-    """AdamW with linear warm-up and cosine decay."""
+    """AdamW, and its learning rate over the steps."""
 
     lr: float = MISSING  # the peak
     min_lr: float = MISSING  # at the end of the decay
     warmup_steps: int = MISSING
-    schedule_steps: int = MISSING  # warm-up and decay together; does not change when a run is cut short or extended
+    schedule_steps: int = MISSING  # warm-up to decay; does not change when a run is cut short or extended
+    schedule: str = "cosine"  # after the warm-up; wsd: constant, then a decay (warm-up, stable, decay)
+    decay_steps: int = 0  # of wsd: the last of schedule_steps
+    decay: str = "minus_sqrt"  # of wsd: 1 - sqrt(x), or linear
     beta1: float = 0.9
     beta2: float = 0.95
     eps: float = 1e-8
     weight_decay: float = 0.1  # none on norms, biases and embeddings
-    clip_grad: float = 1.0  # largest L2 norm of all gradients
+    clip_grad: float = 1.0  # largest L2 norm of all gradients; 0: not clipped
+    z_loss: float = 0.0  # weight of log(Z)^2 in the loss (PaLM: 1e-4); 0: none, at no cost
     embedding_init_std: float = 1.0  # "Spike No More" (Takase et al. 2024)
 
 
@@ -102,6 +106,17 @@ class TrainerConfig:
 
 
 @dataclass
+class LoggingConfig:
+    """Where metrics go beside `metrics.jsonl` and the console. Nothing leaves the machine unless told to."""
+
+    tensorboard: bool = True  # RUN/tensorboard
+    wandb: str | None = None  # project in Weights & Biases; null: none
+    wandb_offline: bool = True  # written to RUN/wandb, sent by `wandb sync`; false: sent at once
+    mlflow: str | None = None  # experiment in MLflow; null: none
+    mlflow_uri: str | None = None  # tracking server; null: files in RUN/mlruns
+
+
+@dataclass
 class LoraConfig:
     """Low-rank adapters (Hu et al. 2021) on the four linear layers of each block; all else is frozen."""
 
@@ -126,3 +141,4 @@ class TrainConfig:
     parallelism: ParallelismConfig = field(default_factory=ParallelismConfig)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)

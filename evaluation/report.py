@@ -16,6 +16,7 @@ from evaluation.figures import UNIFORM_BITS, baseline_bars, loss_curve
 from evaluation.model_card import write_model_card
 from evaluation.run_log import RunLog, read_run_log
 from evaluation.score import Score, read_score
+from evaluation.speed import source_rows, speed_curve, speed_note, wall_time_rows
 from evaluation.tiles import costs, count_records, headline, set_name
 from pages.page import write_page
 from pages.quantities import bits, exact, short
@@ -55,6 +56,10 @@ def build_report(
         "loss_svg": Markup(loss_svg),
         "loss_note": _loss_note(log, above),
         "validations": bool(log.validations),
+        "source_losses": source_rows(log),
+        "speed_svg": Markup(speed_curve(log)),
+        "speed_note": speed_note(log),
+        "wall_time": wall_time_rows(log),
         "bars_svg": Markup(baseline_bars(baselines.scores, held_out=held_out, floor=entropy_floor)),
         "markov_note": _markov_note(baselines),
         "baselines": _baseline_rows(result, baselines, entropy_floor),
@@ -149,7 +154,11 @@ def _definitions(score: Score) -> Sequence[tuple[str, str]]:
         ("Perplexity", "2 to the bits per base."),
         ("Entropy floor", "The entropy of the source itself, in bits per base: no model does better on average. It is "
          "known for made-up sequence only."),
-        ("Training speed", "Tokens of a global batch over the step's wall time, median over the steps."),
+        ("Training speed", "Tokens of a global batch, padding too, over the step's wall time, median over the steps."),
+        ("MFU", "Model FLOPs a second over the peak of the device, causal attention counted as the half that is "
+         "needed. Recomputed activations do not count (Chowdhery et al. 2022)."),
+        ("Wall time", "From the first start of the run to the last line of its log, through all restarts. The share of "
+         "training is the goodput: steps that were done again after a restart are not in it."),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from configs.schema import TrainConfig
 from corpus.samples.datasets import Cutting
 from corpus.samples.example import FULL_WEIGHT, label_weights
 from corpus.sources import parse_sources
+from recipes.loggers import check_loggers
 from recipes.rules import check_run
 from tokenizer.huggingface import validate_tokenizer
 
@@ -22,6 +23,7 @@ def check_config(config: TrainConfig) -> tuple[LlamaArchitecture, int]:
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
     check_run(config, architecture, sequence_length)
     check_dataset(config, sequence_length)
+    check_loggers(config)
     return architecture, sequence_length
 
 

@@ -12,6 +12,7 @@ from configs.schema import TrainConfig
 from corpus.data_module import GenomicDataModule
 from recipes.check import check_config
 from recipes.checkpoints import StepCheckpoints
+from recipes.loggers import logger_fields
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
 from recipes.trainer import trainer_recipe
@@ -60,12 +61,10 @@ def finetune_fields(config: TrainConfig) -> dict[str, Any]:
 
 
 def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
-    """Checkpoints `RUN/checkpoints/step=N`, with `…-last` a link to the newest, TensorBoard events, and NeMo's logs.
+    """Checkpoints `RUN/checkpoints/step=N`, with `…-last` a link to the newest, the loggers, and NeMo's own logs.
 
     Those have a directory of their own, because NeMo moves the files of its log directory away at each resume.
     """
-    from lightning.pytorch.loggers import TensorBoardLogger
-
     return run.Config(
         nl.NeMoLogger,
         explicit_log_dir=str(Path(config.run_dir) / "nemo_logs"),
@@ -83,7 +82,7 @@ def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
             save_last="link",
             save_optim_on_train_end=True,
         ),
-        tensorboard=run.Config(TensorBoardLogger, save_dir=config.run_dir, name="", version="tensorboard"),
+        **logger_fields(config),
     )
 
 

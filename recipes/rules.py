@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
+from recipes.schedule import schedule_rules
 
 Rule = tuple[bool, str, str]
 """Whether it holds, the problem where it does not, the fix."""
@@ -17,6 +18,7 @@ def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
     """Refuse by name what Megatron-Core would refuse minutes later, or compute wrongly."""
     for rules in (count_rules, machine_rules, precision_rules):
         enforce(rules(config), config)
+    enforce(schedule_rules(config.optimizer), config)
     enforce(layout_rules(config, architecture, sequence_length), config)
 
 

@@ -6,11 +6,13 @@ from nemo.lightning.pytorch.callbacks.garbage_collection import GarbageCollectio
 
 from configs.schema import TrainConfig
 from recipes.layout import strategy_recipe
+from recipes.metrics.progress import TrainingProgress
+from recipes.metrics.run_log import RunLog
+from recipes.planning.throughput import peak_tflops
 from recipes.precision import precision_recipe
 from recipes.preemption import Preemption
-from recipes.progress import TrainingProgress
-from recipes.run_log import RunLog
 from recipes.seed import Seed
+from recipes.z_loss import ZLoss
 
 
 def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
@@ -18,10 +20,12 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
     values = config.trainer
     callbacks = [
         run.Config(Seed, seed=config.seed),
-        run.Config(RunLog, run_dir=config.run_dir),
+        run.Config(RunLog, run_dir=config.run_dir, peak_tflops=peak_tflops(config)),
         run.Config(TrainingProgress),
         run.Config(Preemption),
     ]
+    if config.optimizer.z_loss:
+        callbacks.append(run.Config(ZLoss, weight=config.optimizer.z_loss))
     if config.hardware.accelerator == "gpu":
         # All ranks collect together, instead of each stalling the others at a time of its own.
         callbacks.append(run.Config(GarbageCollectionCallback, gc_interval_train=100, gc_interval_val=100))
@@ -38,6 +42,7 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         num_sanity_val_steps=0,
         log_every_n_steps=values.log_every,
         use_distributed_sampler=False,
+        logger=False,  # NeMo puts those of the recipe in
         enable_progress_bar=False,
         enable_model_summary=False,
         strategy=strategy_recipe(config),

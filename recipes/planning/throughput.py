@@ -28,11 +28,8 @@ class Throughput:
 
 def predict_throughput(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Throughput | None:
     """The predicted speed; None where no published row comes near (fp32, for one)."""
-    efficiency = assumed_efficiency(config.hardware.gpu, config.precision.fp8)
-    if efficiency is None or config.precision.compute == "32":
-        return None
-    peak = config.hardware.bf16_tflops if config.precision.fp8 == "none" else config.hardware.fp8_tflops
-    if peak <= 0:
+    efficiency, peak = assumed_efficiency(config.hardware.gpu, config.precision.fp8), peak_tflops(config)
+    if efficiency is None or peak is None:
         return None
     tflops = peak * efficiency.share * layout_share(config, architecture, efficiency)
     per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length)
@@ -44,6 +41,14 @@ def predict_throughput(config: TrainConfig, architecture: LlamaArchitecture, seq
         tflops=tflops,
         efficiency=efficiency,
     )
+
+
+def peak_tflops(config: TrainConfig) -> float | None:
+    """Peak of one device in the format of its matrix products, the denominator of MFU; None in fp32 and on a CPU."""
+    if config.precision.compute == "32":
+        return None
+    machine = config.hardware
+    return (machine.bf16_tflops if config.precision.fp8 == "none" else machine.fp8_tflops) or None
 
 
 def layout_share(config: TrainConfig, architecture: LlamaArchitecture, efficiency: Efficiency) -> float:

@@ -80,7 +80,7 @@ def test_the_numbers_are_on_the_page(corpus: Path, score_file: Path, write_run: 
     ):
         assert expected in page.text, expected
     assert "entropy floor" in page.text
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 3
 
 
 def test_the_floor_is_left_out_where_it_is_not_known(
@@ -103,7 +103,7 @@ def test_nothing_is_loaded_and_no_script_runs(
             assert all(link.startswith("#") for link in re.findall(r"url\(([^)]*)\)", value))
     assert not re.search(r"https?://(?!www\.w3\.org/)", text)
     assert "@import" not in text
-    assert len(page.ids) == len(set(page.ids))  # the two figures do not share a clip path
+    assert len(page.ids) == len(set(page.ids))  # the figures do not share a clip path
     assert "prefers-color-scheme: dark" in text
     assert not re.search(r"#0[1-6]0[1-6]0[1-6]\b", text)  # every stand-in colour became a variable
 

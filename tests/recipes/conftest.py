@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from corpora import prepare
-from parallel_cases import trained
+from parallel_cases import curve, trained
 
 from corpus.synthetic import write_synthetic_genome
 
@@ -33,6 +33,14 @@ def start(whole: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def one_process(start: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
-    """The losses of five steps from there, in one process."""
-    return trained(tmp_path_factory.mktemp("runs") / "one_process", corpus, "finetune_tiny", start)
+def one_process_run(start: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five steps from there, in one process."""
+    run = tmp_path_factory.mktemp("runs") / "one_process"
+    trained(run, corpus, "finetune_tiny", start)
+    return run
+
+
+@pytest.fixture(scope="session")
+def one_process(one_process_run: Path) -> list[float]:
+    """Its losses."""
+    return curve(one_process_run)

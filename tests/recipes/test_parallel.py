@@ -18,11 +18,15 @@ CLOSE = 1e-5
 
 @pytest.mark.parametrize("name", TWO_PROCESSES)
 def test_a_layout_gives_the_curve_of_one_process(
-    name: str, one_process: list[float], start: str, corpus: Path, tmp_path: Path
+    name: str, one_process: list[float], one_process_run: Path, start: str, corpus: Path, tmp_path: Path
 ) -> None:
+    """And its bits per base, over as many bases."""
     values = ("finetune_tiny", start, *TWO_PROCESSES[name])
     assert trained(tmp_path / "run", corpus, *values, ranks=2) == pytest.approx(one_process, rel=0, abs=CLOSE)
     assert min(abs(a - b) for a, b in itertools.pairwise(one_process)) > 100 * CLOSE
+    bits = curve(one_process_run, "bits_per_base")
+    assert curve(tmp_path / "run", "bits_per_base") == pytest.approx(bits, rel=0, abs=2 * CLOSE)
+    assert curve(tmp_path / "run", "bases") == curve(one_process_run, "bases")
 
 
 def test_sharded_optimizer_state_is_saved_and_loaded(

@@ -59,6 +59,44 @@ def test_a_run_leaves_its_log_and_its_configuration(six_steps: Path, corpus: Pat
     }
 
 
+def test_the_run_log_measures_the_run(six_steps: Path) -> None:
+    """Speeds from their parts, FLOPs by hand, and a clock that misses nothing."""
+    matrices = 4 * 256 * (2 * 256 + 2 * 128 + 3 * 704) + 256 * 256
+    flops = 6 * matrices + 12 * 4 * 256 * 64 // 2
+    rows = [line for line in lines(six_steps) if "loss" in line]
+    for row in rows:
+        assert 0 < row["bases"] <= row["tokens"]
+        assert row["tokens_per_second"] == pytest.approx(row["tokens"] / row["seconds"])
+        assert row["bases_per_second"] == pytest.approx(row["bases"] / row["seconds"])
+        assert row["tflops_per_device"] == pytest.approx(row["tokens_per_second"] * flops / 1e12)
+        assert row["mfu"] is None  # a CPU has no peak here
+        assert 0.1 < row["peak_memory_gib"] < 16
+    assert [row["eta_seconds"] > 0 for row in rows] == [True] * 5 + [False]
+    assert rows[0]["start_seconds"] > 0
+    assert all("start_seconds" not in row for row in rows[1:])
+    timed = [line["time"] for line in lines(six_steps)]
+    assert timed == sorted(timed)
+    kinds = ("seconds", "validation_seconds", "checkpoint_seconds", "start_seconds")
+    told = sum(line.get(kind, 0.0) for line in lines(six_steps) for kind in kinds)
+    began = rows[0]["time"] - rows[0]["seconds"] - rows[0]["start_seconds"]
+    assert told == pytest.approx(timed[-1] - began, abs=0.5)
+    assert [line["step"] for line in lines(six_steps) if "checkpoint_seconds" in line] == [3, 6]
+
+
+def test_tensorboard_has_what_the_run_log_has(six_steps: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(six_steps / "tensorboard"))
+    events.Reload()
+    rows = [line for line in lines(six_steps) if "loss" in line]
+    for name in ("loss", "bits_per_base", "tokens_per_second", "goodput", "peak_memory_gib"):
+        found = [(event.step, event.value) for event in events.Scalars(f"train/{name}")]
+        assert [step for step, _ in found] == [1, 2, 3, 4, 5, 6]
+        assert [value for _, value in found] == pytest.approx([row[name] for row in rows], rel=1e-6)
+    validation = [line["validation_bits_per_base"] for line in lines(six_steps) if "validation_loss" in line]
+    assert [event.value for event in events.Scalars("validation/bits_per_base")] == pytest.approx(validation, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "overrides",
     [("dataset.mode=window", "dataset.stride=48", "dataset.reverse_complement=true"), ("dataset.mode=packed",)],
@@ -105,6 +143,10 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(six_steps: Path, corpus: Pa
     for steps in (3, 6):
         train_tiny(run, corpus, f"trainer.max_steps={steps}", "trainer.validate_every=3", "trainer.checkpoint_every=3")
     assert losses(run) == losses(six_steps)
+    rows = [line for line in lines(run) if "loss" in line]
+    assert [line["step"] for line in rows if "start_seconds" in line] == [1, 4]
+    elapsed = rows[-1]["time"] - rows[0]["time"] + rows[0]["seconds"] + rows[0]["start_seconds"]
+    assert rows[-1]["goodput"] == pytest.approx(sum(row["seconds"] for row in rows) / elapsed, rel=0.01)
 
 
 def test_the_nemo_command_trains_the_same(six_steps: Path, corpus: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def trained(run: Path, corpus: Path, config: str, *overrides: str, ranks: int = 
     return curve(run)
 
 
-def curve(run: Path) -> list[float]:
-    """The loss of each step, in nats per token."""
+def curve(run: Path, name: str = "loss") -> list[float]:
+    """The loss of each step, in nats per token, or another value of its line in the run log."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [line["loss"] for line in lines if "loss" in line]
+    return [line[name] for line in lines if "loss" in line]

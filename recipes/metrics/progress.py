@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 from nemo.lightning.io import IOMixin
 
+from recipes.metrics.run_log import RunLog
+
 
 class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
     """Shows progress on standard error of global rank 0. Rates are over this process's steps so far."""
@@ -29,9 +31,9 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
         self._shown = now
         elapsed, done = now - self._began, step - self._first_step
         tokens = done * trainer.datamodule.global_batch_size * trainer.datamodule.seq_length
-        loss = trainer.callback_metrics.get("reduced_train_loss")
+        loss = float(trainer.callback_metrics["reduced_train_loss"])
         line = (
-            f"step {step}/{last}  loss {float(loss):.4f} nats/token  {tokens / elapsed:,.0f} tokens/s  "
+            f"step {step}/{last}  loss {loss:.4f} nats/token  {_logged(trainer)}{tokens / elapsed:,.0f} tokens/s  "
             f"{_clock((last - step) * elapsed / done)} left"
         )
         end = "\n" if not terminal or step == last else ""
@@ -55,7 +57,29 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero and (loss := trainer.callback_metrics.get("val_loss")) is not None:
             clear = "\r\033[K" if sys.stderr.isatty() else ""
-            print(f"{clear}step {trainer.global_step}: validation loss {float(loss):.4f} nats/token", file=sys.stderr)
+            print(
+                f"{clear}step {trainer.global_step}: validation loss {float(loss):.4f} nats/token{_validated(trainer)}",
+                file=sys.stderr,
+            )
+
+
+def _logged(trainer: Any) -> str:
+    """What the newest line of the run log has that is not known at every step."""
+    row = _run_log(trainer)
+    bits, mfu = row.get("bits_per_base"), row.get("mfu")
+    return ("" if bits is None else f"{bits:.4f} bits/base  ") + ("" if mfu is None else f"{mfu:.1%} MFU  ")
+
+
+def _validated(trainer: Any) -> str:
+    row = _run_log(trainer)
+    bits = row.get("validation_bits_per_base")
+    each = row.get("validation_bits_per_base_by_source", {})
+    sources = ", ".join(f"{name} {value:.4f}" for name, value in each.items() if value is not None)
+    return ("" if bits is None else f", {bits:.4f} bits/base") + (f" ({sources})" if sources else "")
+
+
+def _run_log(trainer: Any) -> dict[str, Any]:
+    return next((one.latest for one in trainer.callbacks if isinstance(one, RunLog)), {})
 
 
 def _bar(fraction: float, width: int = 24) -> str:
