@@ -82,7 +82,10 @@ def write_model(folder: Path, model_tag: str) -> None:
 
 
 def write_corpus(folder: Path, values: dict[str, Any]) -> Any:
-    """The corpus `corpus`, and its samples in the order in which our recipe reads them: [sample, (tokens, labels), S]."""
+    """The corpus `corpus`, and its samples in the order in which our recipe reads them.
+
+    [samples, 2, sequence]: tokens and labels, -100 where these have no weight.
+    """
     from corpus.samples.datasets import Cutting, train_dataset
     from corpus.synthetic import ensure_synthetic_corpus
 

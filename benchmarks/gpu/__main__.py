@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.gpu import report
 from benchmarks.gpu.driver import run_parts
 from benchmarks.gpu.parts import PARTS
-from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting_overrides, resolve
+from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting, resolve
 from conduct.errors import InputError
 from configs.quick import group_options, quick_config
 from recipes.launch.environment import environment
@@ -72,15 +72,21 @@ def gpu_settings(gpu: str) -> dict[str, Settings | str]:
     found: dict[str, Settings | str] = {}
     for precision in PRECISIONS:
         try:
-            found[precision] = resolve(RECIPE, fitting_overrides(gpu, precision))
-        except (InputError, ValueError) as error:
+            overrides, layers = fitting(gpu, precision)
+            settings = resolve(RECIPE, overrides)
+            found[precision] = {**settings, "transformer": {**settings["transformer"], "num_layers": layers}}
+        except InputError as error:
             found[precision] = str(error)
     return found
 
 
 def dry_settings() -> dict[str, Settings | str]:
     """Those of the tiny model on a CPU, in its fp32 instead of bf16; no FP8."""
-    return {"bf16": resolve(*DRY), "fp8_delayed": "FP8 needs a GPU", "fp8_current": "FP8 needs a GPU"}
+    settings = resolve(*DRY)
+    import torch
+
+    torch.set_num_threads(1)  # the forked parts have it too
+    return {"bf16": settings, "fp8_delayed": "FP8 needs a GPU", "fp8_current": "FP8 needs a GPU"}
 
 
 def _find_gpu(smi: str | None) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.settings import Settings, architecture_of
-from benchmarks.gpu.timing import Clock, time_steps
+from benchmarks.gpu.timing import LEAST, Clock, time_steps
 
 
 def ceilings(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def _product(shape: tuple[int, int, int], dtype: torch.dtype, device: str, secon
                 torch.matmul(left, right)
         return [begin, clock.mark()]
 
-    times = time_steps(step, clock, (), warmup=3, steps=20, seconds=seconds)["total"]
+    times = time_steps(step, clock, (), warmup=3, steps=LEAST if device == "cpu" else 20, seconds=seconds)["total"]
     work = REPEATS * 2 * rows * inner * columns / 1e9
     return {"median": work / times["median"], "min": work / times["max"], "max": work / times["min"]}
 
@@ -65,7 +65,7 @@ def _copy(size: int, device: str, seconds: float) -> dict[str, float]:
         target.copy_(source)
         return [begin, clock.mark()]
 
-    times = time_steps(step, clock, (), warmup=3, steps=20, seconds=seconds)["total"]
+    times = time_steps(step, clock, (), warmup=3, steps=LEAST if device == "cpu" else 20, seconds=seconds)["total"]
     moved = 2 * size / 1e6
     return {"GB": size / 1e9, **{key: moved / times[of] for key, of in zip(_KEYS, _TIMES, strict=True)}}
 

@@ -96,10 +96,11 @@ def _timed(step: Callable[[], Any], settings: Settings, device: str, seconds: fl
     """Milliseconds of a step by phase, tokens/s, and model FLOPs by both conventions."""
     import torch
 
-    from benchmarks.gpu.timing import Clock, time_steps
+    from benchmarks.gpu.timing import LEAST, Clock, time_steps
 
     names = ("forward and backward", "optimizer")
-    times = time_steps(step, Clock(device), names, warmup=5 if device == "cuda" else 1, steps=24, seconds=seconds / 3)
+    warmup, steps = (5, 24) if device == "cuda" else (1, LEAST)
+    times = time_steps(step, Clock(device), names, warmup=warmup, steps=steps, seconds=seconds / 3)
     tokens = settings["model"]["seq_length"]
     rate = 1e3 * tokens / times["total"]["median"]
     architecture, machine = architecture_of(settings), configuration(settings).hardware
@@ -122,4 +123,4 @@ def _timed(step: Callable[[], Any], settings: Settings, device: str, seconds: fl
 def settings_of(part: Part, settings: dict[str, Settings]) -> Settings:
     """The settings that a part is measured with."""
     own = settings[part.precision]
-    return with_layers(own, min(part.layers, own["transformer"]["num_layers"])) if part.layers else own
+    return with_layers(own, min(part.layers, own["transformer"]["num_layers"] // 2)) if part.layers else own

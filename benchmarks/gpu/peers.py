@@ -44,7 +44,7 @@ def te_stack_step(settings: Settings, device: str) -> Step:
 
 
 class TeStack(torch.nn.Module):
-    """Embedding, Transformer Engine's layers, norm, output layer; [batch, sequence] -> [sequence, batch, vocabulary]."""
+    """Embedding, Transformer Engine's layers, norm, output; [batch, sequence] -> [sequence, batch, vocabulary]."""
 
     def __init__(self, settings: Settings, device: str) -> None:
         import transformer_engine.pytorch as te

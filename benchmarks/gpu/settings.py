@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from conduct.errors import InputError
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import quick_config
 from configs.schema import TrainConfig
@@ -17,7 +18,7 @@ from recipes.planning.search import fits, least_recomputation
 from recipes.rules import check_run
 
 Settings = dict[str, Any]
-"""`recipe` (configuration and overrides), `transformer`, `model`, `ddp`, `optimizer`: fields by the upstream's names."""
+"""`recipe` (configuration and overrides), `transformer`, `model`, `ddp`, `optimizer`: fields by upstream's names."""
 
 RECIPE = "train_8b_opengenome2"
 DRY = ("train_tiny", ("dataset.sequence_length=64", "dataset.micro_batch_size=1", "dataset.global_batch_size=1"))
@@ -35,24 +36,30 @@ MODEL_FIELDS = (
 )
 
 
-def fitting_overrides(gpu: str, precision: str) -> list[str]:
-    """The 8B's recipe on one GPU, with the least that makes it fit by the plan: bf16 moments, then recomputation.
+def fitting(gpu: str, precision: str) -> tuple[list[str], int]:
+    """The 8B's recipe on one GPU with the least that makes it fit by the plan, as overrides, and how many layers.
 
-    Errors: `InputError` where the GPU has not the precision; `ValueError` where nothing is enough.
+    In this order: bf16 moments, recomputation, fewer layers. Errors: `InputError` where the GPU has not the precision.
     """
     one = ["parallelism=gpus_1", f"hardware={gpu}", "hardware.devices=1", "hardware.num_nodes=1"]
     one += [f"precision={precision}", "dataset.micro_batch_size=1", "dataset.global_batch_size=1"]
-    architecture = read_architecture(quick_config(RECIPE).model_tag)
-    length = architecture.max_position_embeddings
-    for more in ([], ["precision.moments=bfloat16"]):
-        config = quick_config(RECIPE, [*one, *more])
-        check_run(config, architecture, length)
-        if fits(config, memory_per_gpu(config, architecture, length)):
-            return [*one, *more]
-    fitting = least_recomputation(config, architecture, length)
-    if fitting is None:
-        raise ValueError(f"the 8B does not fit on one {gpu} in {precision}, by the plan")
-    return [*one, *more, f"parallelism.recompute_layers={fitting.parallelism.recompute_layers}"]
+    whole = read_architecture(quick_config(RECIPE).model_tag)
+    length = whole.max_position_embeddings
+    check_run(quick_config(RECIPE, one), whole, length)
+    for layers in range(whole.num_hidden_layers, 0, -FEWER):
+        architecture = dataclasses.replace(whole, num_hidden_layers=layers)
+        for more in ([], ["precision.moments=bfloat16"]):
+            config = quick_config(RECIPE, [*one, *more])
+            if fits(config, memory_per_gpu(config, architecture, length)):
+                return [*one, *more], layers
+        least = least_recomputation(config, architecture, length)
+        if least is not None:
+            return [*one, *more, f"parallelism.recompute_layers={least.parallelism.recompute_layers}"], layers
+    raise InputError(f"not even {FEWER} layers fit on one {gpu} in {precision}, by the plan")
+
+
+FEWER = 4
+"""Layers that are left out at a time where all 32 do not fit."""
 
 
 def resolve(name: str, overrides: Iterable[str]) -> Settings:

@@ -41,7 +41,7 @@ def build_model(settings: Settings, device: str) -> Any:
     from megatron.core.transformer import TransformerConfig
     from megatron.core.transformer.module import Float16Module
 
-    config = TransformerConfig(activation_func=torch.nn.functional.silu, **_typed(settings["transformer"]))
+    config = TransformerConfig(activation_func=torch.nn.functional.silu, **typed(settings["transformer"]))
     values = dict(settings["model"])
     model = GPTModel(
         config,
@@ -68,9 +68,9 @@ class Training:
         module = build_model(settings, device)
         self.config = module.config
         self.length, self.vocabulary = settings["model"]["seq_length"], settings["model"]["vocab_size"]
-        ddp = DistributedDataParallelConfig(**_typed(settings["ddp"]))
+        ddp = DistributedDataParallelConfig(**typed(settings["ddp"]))
         self.model = DistributedDataParallel(self.config, ddp, module)
-        options = OptimizerConfig(**_typed(settings["optimizer"]))
+        options = OptimizerConfig(**typed(settings["optimizer"]))
         self.optimizer = get_megatron_optimizer(options, [self.model], no_weight_decay_cond=_no_weight_decay)
         self.config.grad_scale_func = self.optimizer.scale_loss
         self.config.finalize_model_grads_func = finalize_model_grads
@@ -126,7 +126,7 @@ def _no_weight_decay(name: str, parameter: torch.nn.Parameter) -> bool:
     return name.endswith(".bias") or parameter.dim() == 1 or "word_embeddings" in name
 
 
-def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+def typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Dtypes out of their names."""
     return {
         key: getattr(torch, value.removeprefix("torch."))

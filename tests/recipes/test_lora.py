@@ -86,4 +86,4 @@ def test_other_adapters_are_refused(written: str, message: str, adapted: Path, t
 
 def test_a_plan_of_adapters_is_refused() -> None:
     with pytest.raises(InputError, match=r"no plan for adapters \(lora\.dim=32\)"):
-        make_plan("finetune_8b_lora", ("init_from=x",))
+        make_plan("finetune_lora", ("init_from=x",))
