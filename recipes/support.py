@@ -83,9 +83,7 @@ def support_page() -> str:
         for size in FINETUNED:
             plan = make_plan(f"llama3_{size}_genomic_finetune", ("init_from=x",))  # adapters need less
             assert plan.fits
-            lines.append(
-                f"| `llama3_{size}_genomic_{kind}` | {plan.gpus} x h100 | {_layout(plan)} | verified on CPU |"
-            )
+            lines.append(f"| `llama3_{size}_genomic_{kind}` | {plan.gpus} x h100 | {_layout(plan)} | verified on CPU |")
     return "\n".join(lines) + "\n"
 
 

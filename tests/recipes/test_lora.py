@@ -13,7 +13,7 @@ from nemo_process import run_in_process
 from parallel_cases import curve, trained
 
 from conduct.errors import InputError
-from conversion.convert import convert
+from conversion.convert import convert, strip
 from conversion.locate import find_checkpoint
 from recipes.planning.plan import make_plan
 
@@ -68,6 +68,14 @@ def test_adapters_without_their_base_are_refused(adapted: Path, tmp_path: Path) 
         InputError, match=r"adapter_metadata\.json: names the base checkpoint '/none', and there is none"
     ):
         convert(copy, tmp_path / "out", to="hf")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_optimizer_of_adapters_stays_where_it_is(adapted: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"state is that of the adapters.*Leave --optimizer out"):
+        convert(adapted, tmp_path / "out", to="nemo", optimizer=True)
+    with pytest.raises(InputError, match=r"holds adapters, beside their base.*merges them"):
+        strip(adapted, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
