@@ -66,7 +66,7 @@ def convert(
     ],
     dtype: Annotated[Dtype | None, typer.Option(help="Number format to write.", show_default="as stored")] = None,
     optimizer: Annotated[
-        bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge).")
+        bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge; not of adapters).")
     ] = False,
     verify: Annotated[
         Verify, typer.Option(help="logits: also run both models in fp32, up to the context length.")

@@ -55,7 +55,7 @@ def plain(value: Any) -> Any:
 
 def config_names() -> list[str]:
     """The names of the shipped training configurations."""
-    return sorted(path.stem for kind in ("train_*", "finetune_*") for path in CONFIGS.glob(f"{kind}.yaml"))
+    return sorted(path.stem for kind in ("train_*", "finetune*") for path in CONFIGS.glob(f"{kind}.yaml"))
 
 
 def register_schema() -> None:

@@ -6,7 +6,6 @@ checked to have the one value that this project supports, or an error that names
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,9 @@ from typing import Any
 
 from conduct.errors import InputError, nearest
 from configs.locate import find_directory
+from configs.rope import RopeScaling, hf_scaling, megatron_scaling, read_scaling, scaling_from_megatron
+from configs.rows import Row, typed_value
 from tokenizer.vocabulary import BOS, EOS, PAD, VOCAB_SIZE
-
-
-@dataclass(frozen=True, kw_only=True)
-class RopeScaling:
-    """The RoPE scaling of Llama 3.1. Field names are those of `config.json`, values those of Llama 3.1."""
-
-    factor: float
-    low_freq_factor: float = 1.0
-    high_freq_factor: float = 4.0
-    original_max_position_embeddings: int = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +45,6 @@ class LlamaArchitecture:
         layer = attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
         embeddings = VOCAB_SIZE * self.hidden_size * (1 if self.tie_word_embeddings else 2)
         return self.num_hidden_layers * layer + self.hidden_size + embeddings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One key of `config.json` and the field of NeMo's `LlamaConfig` (Megatron-Core `TransformerConfig`) it maps to."""
-
-    hf: str
-    megatron: str | None
-    kind: type
-    default: Any = None
 
 
 MAPPED = (
@@ -135,14 +116,6 @@ MEGATRON_FIXED: dict[str, object] = {
 }
 """Fields of NeMo's `LlamaConfig` that make it a Llama as above."""
 
-SCALING_FIELDS = {
-    "factor": "scale_factor",
-    "low_freq_factor": "low_freq_factor",
-    "high_freq_factor": "high_freq_factor",
-    "original_max_position_embeddings": "old_context_len",
-}
-"""Fields of `RopeScaling`, and their names in NeMo's `Llama31Config`."""
-
 
 def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
     """Architecture of the directory `model_tag` (a path, or the name of one in `configs/`).
@@ -180,8 +153,8 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
     if values.get("head_dim") is None and values.get("num_attention_heads"):
         values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
     architecture = LlamaArchitecture(
-        **{row.hf: _typed(row, values, where) for row in MAPPED},
-        rope_scaling=_rope_scaling(values.get("rope_scaling"), where),
+        **{row.hf: typed_value(row, values, where) for row in MAPPED},
+        rope_scaling=read_scaling(values.get("rope_scaling"), where),
         bos_token_id=values.get("bos_token_id"),
     )
     _check_shapes(architecture, where)
@@ -192,7 +165,7 @@ def hf_config(architecture: LlamaArchitecture) -> dict[str, object]:
     """Content of a `config.json` that transformers 4.57 and 5 read alike (each has its own key for RoPE and dtype)."""
     fixed = {key: value for key, value in HF_FIXED.items() if key != "pretraining_tp"}
     scaling = architecture.rope_scaling
-    rope = {"rope_type": "llama3", **dataclasses.asdict(scaling)} if scaling else {"rope_type": "default"}
+    rope = hf_scaling(scaling)
     return {
         "architectures": ["LlamaForCausalLM"],
         **fixed,
@@ -213,9 +186,7 @@ def megatron_fields(architecture: LlamaArchitecture) -> dict[str, Any]:
     mapped = {row.megatron: getattr(architecture, row.hf) for row in MAPPED if row.megatron}
     if float(mapped["rotary_base"]).is_integer():
         mapped["rotary_base"] = int(mapped["rotary_base"])  # NeMo types it as an int
-    scaling = architecture.rope_scaling
-    scaled = {SCALING_FIELDS[key]: value for key, value in vars(scaling).items()} if scaling else {}
-    return {**mapped, **MEGATRON_FIXED, **scaled}
+    return {**mapped, **MEGATRON_FIXED, **megatron_scaling(architecture.rope_scaling)}
 
 
 def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object) -> LlamaArchitecture:
@@ -228,10 +199,8 @@ def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object
         if key != "make_vocab_size_divisible_by" and key in fields and fields[key] != value:
             raise InputError(f"{key} is {fields[key]!r}", where=where, fix=_only(key, value))
     values = {row.hf: fields[row.megatron] for row in MAPPED if row.megatron and row.megatron in fields}
-    if fields.get("scale_factor") is not None:
-        given = {key: fields[field] for key, field in SCALING_FIELDS.items() if field in fields}
-        values["rope_scaling"] = {"rope_type": "llama3", **dataclasses.asdict(RopeScaling(**given))}
-    return parse_architecture({**values, "dtype": dtype}, where=where)
+    scaling = scaling_from_megatron(fields)
+    return parse_architecture({**values, "rope_scaling": scaling, "dtype": dtype}, where=where)
 
 
 def _one_spelling(values: dict[str, Any], where: object) -> dict[str, Any]:
@@ -245,53 +214,15 @@ def _one_spelling(values: dict[str, Any], where: object) -> dict[str, Any]:
         rope = dict(rope)
         _fold(values, "rope_theta", rope.pop("rope_theta"), where)
         older = values.get("rope_scaling")
-        if "rope_scaling" in values and _rope_scaling(older, where) != _rope_scaling(rope, where):
+        if "rope_scaling" in values and read_scaling(older, where) != read_scaling(rope, where):
             raise InputError(f"rope_scaling is {older!r}, rope_parameters {rope!r}", where=where, fix="Keep one.")
         values["rope_scaling"] = rope
     return values
 
 
-def _rope_scaling(value: Any, where: object) -> RopeScaling | None:
-    """`rope_scaling` of a `config.json`; only that of Llama 3.1, and none."""
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
-    content = {key: item for key, item in value.items() if key not in ("rope_type", "type", "rope_theta")}
-    kind = value.get("rope_type", value.get("type", "default"))
-    if kind == "default" and not content:
-        return None
-    fields = {field.name for field in dataclasses.fields(RopeScaling)}
-    if kind != "llama3" or content.keys() != fields:
-        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
-    kinds = {name: int if name == "original_max_position_embeddings" else float for name in fields}
-    rows = {name: Row(hf=name, megatron=None, kind=kinds[name]) for name in content}
-    return RopeScaling(**{name: _typed(row, content, where) for name, row in rows.items()})
-
-
-_ROPE = (
-    'Supported are null and {"rope_type": "llama3", "factor": ..., "low_freq_factor": ..., "high_freq_factor": ..., '
-    '"original_max_position_embeddings": ...}.'
-)
-
-
 def _fold(values: dict[str, Any], key: str, value: object, where: object) -> None:
     if values.setdefault(key, value) != value:
         raise InputError(f"{key} has two values, {values[key]!r} and {value!r}", where=where, fix="Keep one.")
-
-
-def _typed(row: Row, values: Mapping[str, Any], where: object) -> Any:
-    value = values.get(row.hf, row.default)
-    if value is None:
-        raise InputError(f"{row.hf} is missing", where=where, fix="Compare configs/llama3_8b_genomic_config.")
-    if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    number = row.kind in (int, float)
-    right_kind = type(value) is row.kind
-    if not right_kind or (number and not 0 < value < math.inf):
-        wanted = f"a positive {row.kind.__name__}" if number else f"a {row.kind.__name__}"
-        raise InputError(f"{row.hf} is {value!r}", where=where, fix=f"It must be {wanted}.")
-    return value
 
 
 def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:

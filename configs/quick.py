@@ -161,13 +161,20 @@ def _typed(schema: Any, values: dict[str, Any], root: dict[str, Any], *, path: s
 
 
 def _resolved(value: Any, root: dict[str, Any]) -> Any:
-    match = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    """`value` with what its interpolations lead to, which is of any type where there is nothing beside one."""
+    if not isinstance(value, str):
         return value
+    whole = _INTERPOLATION.fullmatch(value)
+    if whole:
+        return _resolved(_at(whole[1], root), root)
+    return _INTERPOLATION.sub(lambda match: str(_resolved(_at(match[1], root), root)), value)
+
+
+def _at(path: str, root: dict[str, Any]) -> Any:
     node: Any = root
-    for part in match[1].split("."):
+    for part in path.split("."):
         node = node[part]
-    return _resolved(node, root)
+    return node
 
 
 def _converted(kind: Any, value: Any, where: str) -> Any:

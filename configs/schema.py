@@ -129,6 +129,7 @@ class LoraConfig:
 class TrainConfig:
     """One training run."""
 
+    name: str = "genomic"  # of the model; `run_dir` is made of it
     model_tag: str = MISSING  # directory with a Llama config.json: a path, or the name of one in configs/
     run_dir: str = MISSING  # everything that the run writes
     seed: int = 1234

@@ -8,6 +8,7 @@ from conduct.atomic import atomic_directory
 from conduct.errors import InputError, nearest
 from conduct.progress import Advance, progress_bar
 from configs.llama import LlamaArchitecture
+from conversion.adapter import MergedAdapter
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.checksum import checksum
 from conversion.dtypes import DTYPES, WEIGHTS, cast
@@ -85,6 +86,12 @@ def strip(source: Path | str, destination: Path | str, *, overwrite: bool = Fals
     Errors: `InputError`, also where there is no such state.
     """
     checkpoint = open_checkpoint(Path(source))
+    if isinstance(checkpoint, MergedAdapter):
+        raise InputError(
+            "holds adapters, beside their base",
+            where=source,
+            fix="Convert it, for example to nemo: that merges them into the base, without optimizer state.",
+        )
     if not isinstance(checkpoint, MegatronDirectory) or not checkpoint.tensors.others:
         raise InputError("holds no optimizer state", where=source, fix="There is nothing to strip.")
     return convert(source, destination, to=recognise(Path(source)).name, overwrite=overwrite)
@@ -92,6 +99,12 @@ def strip(source: Path | str, destination: Path | str, *, overwrite: bool = Fals
 
 def _training(checkpoint: Checkpoint, target: Format) -> Training:
     """The optimizer's state of `checkpoint`. Errors: `InputError` where either side has no place for it."""
+    if isinstance(checkpoint, MergedAdapter):
+        raise InputError(
+            "its optimizer state is that of the adapters, which are merged into their base",
+            where=checkpoint.directory,
+            fix="Leave --optimizer out; to go on training the adapters, resume their run.",
+        )
     if target.prefix is None or not isinstance(checkpoint, MegatronDirectory):
         names = ", ".join(format.title for format in FORMATS if format.prefix is not None)
         raise InputError("optimizer state is only in some formats", where=checkpoint.directory, fix=f"These: {names}.")

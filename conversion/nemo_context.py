@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
-from configs.llama import LlamaArchitecture, RopeScaling, from_megatron_fields
+from configs.llama import LlamaArchitecture, from_megatron_fields
+from configs.rope import RopeScaling
 from conversion.checkpoint import check_inside, read_yaml
 from conversion.tokenizer_directory import read_bos
 

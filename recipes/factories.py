@@ -12,7 +12,7 @@ from configs.compose import compose_config
 from recipes.executors import genomic_cpu as genomic_cpu
 from recipes.executors import genomic_local as genomic_local
 from recipes.executors import genomic_slurm as genomic_slurm
-from recipes.names import FACTORIES, FINETUNE_FACTORIES
+from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
 from recipes.overrides import check_overrides
 from recipes.recipe import pretrain_recipe
 
@@ -33,7 +33,9 @@ def _register(name: str, config_name: str) -> None:
     globals()[name] = run.cli.factory(target=llm.pretrain, name=name)(factory)
 
 
-def _register_finetune(name: str, config_name: str) -> None:
+def _register_finetune(name: str) -> None:
+    config_name, own = configuration(name)
+
     def factory(
         init_from: str,
         num_nodes: Optional[int] = None,  # noqa: UP045
@@ -42,10 +44,10 @@ def _register_finetune(name: str, config_name: str) -> None:
     ) -> run.Partial:
         given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return _checked(pretrain_recipe(compose_config(config_name, [f"init_from={init_from}", *overrides])))
+        return _checked(pretrain_recipe(compose_config(config_name, [*own, f"init_from={init_from}", *overrides])))
 
     factory.__name__ = factory.__qualname__ = name
-    factory.__doc__ = f"Fine-tune the checkpoint `init_from` with the configuration `{config_name}`."
+    factory.__doc__ = f"Fine-tune the checkpoint `init_from` with the configuration `{' '.join((config_name, *own))}`."
     globals()[name] = run.cli.factory(target=llm.finetune, name=name)(factory)
 
 
@@ -58,5 +60,5 @@ def _checked(recipe: run.Partial) -> run.Partial:
 
 for _name, _config in FACTORIES.items():
     _register(_name, _config)
-for _name, _config in FINETUNE_FACTORIES.items():
-    _register_finetune(_name, _config)
+for _name in FINETUNE_FACTORIES:
+    _register_finetune(_name)

@@ -18,20 +18,20 @@ FACTORIES = {
 """Factory name -> configuration in `configs/`. Sizes from 11B on are those of BioNeMo's Eden."""
 
 FINETUNE_FACTORIES = {
-    "llama3_tiny_genomic_finetune": "finetune_tiny",
-    "llama3_8b_genomic_finetune": "finetune_8b",
-    "llama3_tiny_genomic_lora": "finetune_tiny_lora",
-    "llama3_8b_genomic_lora": "finetune_8b_lora",
+    f"{name}_{kind}": ("finetune_tiny" if name == "llama3_tiny_genomic" else "finetune") + suffix
+    for name in FACTORIES
+    for kind, suffix in (("finetune", ""), ("lora", "_lora"))
 }
-"""The same for fine-tuning, which needs `init_from`."""
+"""The same for fine-tuning, which needs `init_from`: of all weights, and of adapters. See `configuration`."""
 
 
-def configuration(recipe: str) -> str:
-    """The configuration of a recipe, which may be given by either name.
+def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
+    """The configuration of a recipe, which may be given by either name, and the overrides that make it that recipe.
 
     Errors: `InputError` with the nearest name.
     """
     known = {**FACTORIES, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
     if recipe not in known:
         raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known))
-    return known[recipe]
+    of_any_size = recipe in FINETUNE_FACTORIES and known[recipe] in ("finetune", "finetune_lora")
+    return known[recipe], (f"model={recipe.split('_')[1]}",) if of_any_size else ()

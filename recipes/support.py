@@ -22,6 +22,8 @@ TWO_PROCESSES = {
 GPUS = ("a100", "h100", "h200", "b200", "gb200")
 PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "mxfp8")
 SIZES = tuple(name for name in FACTORIES.values() if name != "train_tiny")
+FINETUNED = ("100m", "300m", "1b", "3b", "8b", "11b", "18b", "28b", "35b")
+"""Sizes of `finetune` and `finetune_lora`, built by the tests on H100 in bf16."""
 EVERY_PRECISION = "train_8b_opengenome2"
 """The size whose recipe the tests build on every machine and in every precision; of the others, on H100 in bf16."""
 
@@ -76,6 +78,12 @@ def support_page() -> str:
             assert plan is not None
             cells = " | ".join(_cell(size, gpu, precision) for precision in PRECISIONS)
             lines.append(f"| `{names[size]}` | {plan.gpus} x {gpu} | {_layout(plan)} | {cells} |")
+    lines += ["", "| recipe | machine | layout | bf16 |", "| --- | --- | --- | --- |"]
+    for kind in ("finetune", "lora"):
+        for size in FINETUNED:
+            plan = make_plan(f"llama3_{size}_genomic_finetune", ("init_from=x",))  # adapters need less
+            assert plan.fits
+            lines.append(f"| `llama3_{size}_genomic_{kind}` | {plan.gpus} x h100 | {_layout(plan)} | verified on CPU |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,10 +1,12 @@
 """AdamW on CPU tensors with the state that Transformer Engine's Adam has on a GPU."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch.optim.adamw import adamw
+
+from conduct.errors import InputError
 
 
 class CpuAdamW(torch.optim.Optimizer):
@@ -60,3 +62,28 @@ class CpuAdamW(torch.optim.Optimizer):
             state |= {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
             self.state[parameter] = state
         return state
+
+
+def check_steps(state: Any) -> None:
+    """Refuse the optimizer's part of a checkpoint whose parameter groups do not say how many steps they made.
+
+    Torch's own AdamW, with which an earlier version trained, kept them elsewhere; without them Adam would start anew
+    with moments that are old. Errors: `InputError`.
+    """
+    if any(group.get("params") and "step" not in group for group in _groups(state)):
+        raise InputError(
+            "the checkpoint's optimizer does not know its step: an earlier version wrote it",
+            fix="Start a new run from its weights: init_from=CHECKPOINT and another run_dir.",
+        )
+
+
+def _groups(state: Any) -> Iterator[dict[str, Any]]:
+    """The parameter groups, however the optimizers are wrapped and chained."""
+    if isinstance(state, list | tuple):
+        for part in state:
+            yield from _groups(part)
+    elif isinstance(state, dict):
+        yield from state.get("param_groups", ())
+        for key, part in state.items():
+            if key == "optimizer" or isinstance(key, int):
+                yield from _groups(part)

@@ -17,12 +17,13 @@ from megatron.core.transformer.transformer_block import TransformerBlockSubmodul
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
 
 from recipes.cpu.attention import CausalAttention
+from recipes.cpu.fused import split_rotated, swiglu
 
 
 def cpu_block_spec(config: Any, vp_stage: int | None = None) -> TransformerBlockSubmodules:
     """The decoder block for `LlamaConfig.transformer_layer_spec`; as many layers as this pipeline stage has."""
     attention = ModuleSpec(
-        module=SelfAttention,
+        module=CpuSelfAttention,
         params={"attn_mask_type": AttnMaskType.causal},
         submodules=SelfAttentionSubmodules(
             linear_qkv=NormColumnParallelLinear,
@@ -31,7 +32,7 @@ def cpu_block_spec(config: Any, vp_stage: int | None = None) -> TransformerBlock
         ),
     )
     mlp = ModuleSpec(
-        module=MLP, submodules=MLPSubmodules(linear_fc1=NormColumnParallelLinear, linear_fc2=RowParallelLinear)
+        module=CpuMLP, submodules=MLPSubmodules(linear_fc1=NormColumnParallelLinear, linear_fc2=RowParallelLinear)
     )
     layer = ModuleSpec(
         module=TransformerLayer,
@@ -45,6 +46,28 @@ def cpu_block_spec(config: Any, vp_stage: int | None = None) -> TransformerBlock
     return TransformerBlockSubmodules(
         layer_specs=[layer] * get_num_layers_to_build(config, vp_stage=vp_stage), layer_norm=RMSNorm
     )
+
+
+class CpuSelfAttention(SelfAttention):  # type: ignore[misc]
+    """Megatron-Core's self-attention, with RoPE and the split into query, key and value in one go."""
+
+    def forward(self, hidden_states: torch.Tensor, attention_mask: Any, *args: Any, **kwargs: Any) -> Any:
+        frequencies = kwargs.get("rotary_pos_emb")
+        packed, inference = kwargs.get("packed_seq_params"), kwargs.get("inference_context")
+        if args or frequencies is None or packed is not None or inference is not None:
+            return super().forward(hidden_states, attention_mask, *args, **kwargs)
+        mixed, _ = self.linear_qkv(hidden_states)
+        groups, width = self.num_query_groups_per_partition, self.hidden_size_per_attention_head
+        query, key, value = split_rotated(mixed.unflatten(-1, (groups, -1)), frequencies, width)
+        return self.linear_proj(self.core_attention(query, key, value, attention_mask))
+
+
+class CpuMLP(MLP):  # type: ignore[misc]
+    """Megatron-Core's MLP, gated by SiLU."""
+
+    def forward(self, hidden_states: torch.Tensor, per_token_scale: None = None) -> Any:
+        gate_and_up, _ = self.linear_fc1(hidden_states)
+        return self.linear_fc2(swiglu(gate_and_up))
 
 
 class RMSNorm(torch.nn.Module):

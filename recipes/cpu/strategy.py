@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from nemo import lightning as nl
 
+from recipes.cpu.adam import check_steps
 from recipes.cpu.stand_in import cpu_stand_in
 
 
@@ -25,6 +26,7 @@ class CpuMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         super().connect(model)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any], selective_restore: bool = False) -> None:
+        check_steps(checkpoint.get("optimizer"))
         with torch.no_grad():  # the distributed optimizer copies into views of its parameters
             super().load_optimizer_state_dict(checkpoint, selective_restore)
 

@@ -30,10 +30,11 @@ def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
 
     Errors: `InputError` for what cannot work, before anything waits in a queue for it.
     """
-    name = configuration(recipe)
+    name, own = configuration(recipe)
+    overrides = (*own, *overrides)
     config = quick_config(name, overrides)
     check_config(config)
-    return Job(recipe=recipe, config_name=name, overrides=tuple(overrides), config=config, directory=directory)
+    return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
 
 
 def make_script(

@@ -63,7 +63,8 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     `gpu` "" and `gpus` 0 leave what the recipe says; `tokens` 0 takes the recipe's steps.
     Errors: `InputError` for what is unknown, and for a precision that the GPU does not have.
     """
-    config = quick_config(configuration(recipe), (*_machine(gpu, gpus), *overrides))
+    name, own = configuration(recipe)
+    config = quick_config(name, (*own, *_machine(gpu, gpus), *overrides))
     config = _spread(config, gpus)
     if config.hardware.accelerator != "gpu":
         raise InputError("a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.")

@@ -11,7 +11,6 @@ from conduct.errors import InputError
 from configs.llama import (
     MAPPED,
     LlamaArchitecture,
-    RopeScaling,
     from_megatron_fields,
     hf_config,
     megatron_fields,
@@ -19,6 +18,7 @@ from configs.llama import (
     read_architecture,
 )
 from configs.locate import CONFIGS
+from configs.rope import RopeScaling
 
 SHIPPED = sorted(path.parent.name for path in CONFIGS.glob("*/config.json"))
 PARAMETERS = {

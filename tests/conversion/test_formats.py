@@ -13,7 +13,7 @@ from by_hand import SCALING, edit_json, hf_tensors, megatron_tensors, same_bits,
 from safetensors.torch import load_file
 
 from conduct.errors import InputError
-from configs.llama import RopeScaling
+from configs.rope import RopeScaling
 from conversion.convert import convert
 from conversion.formats import NAMES, open_checkpoint, recognise
 from conversion.inspection import summarise

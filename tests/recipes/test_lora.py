@@ -13,7 +13,7 @@ from nemo_process import run_in_process
 from parallel_cases import curve, trained
 
 from conduct.errors import InputError
-from conversion.convert import convert
+from conversion.convert import convert, strip
 from conversion.locate import find_checkpoint
 from recipes.planning.plan import make_plan
 
@@ -71,6 +71,14 @@ def test_adapters_without_their_base_are_refused(adapted: Path, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
+def test_the_optimizer_of_adapters_stays_where_it_is(adapted: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"state is that of the adapters.*Leave --optimizer out"):
+        convert(adapted, tmp_path / "out", to="nemo", optimizer=True)
+    with pytest.raises(InputError, match=r"holds adapters, beside their base.*merges them"):
+        strip(adapted, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [("alpha: none", "alpha 'none'"), ("_target_: some.DoRA", "adapters are some.DoRA"), ("dim: 4", "has shape")],
@@ -86,4 +94,4 @@ def test_other_adapters_are_refused(written: str, message: str, adapted: Path, t
 
 def test_a_plan_of_adapters_is_refused() -> None:
     with pytest.raises(InputError, match=r"no plan for adapters \(lora\.dim=32\)"):
-        make_plan("finetune_8b_lora", ("init_from=x",))
+        make_plan("finetune_lora", ("init_from=x",))

@@ -15,7 +15,9 @@ from configs.llama import read_architecture
 from configs.quick import group_options, quick_config
 from configs.schema import TrainConfig
 from recipes.check import check_config
-from recipes.support import EVERY_PRECISION, GPUS, PRECISIONS, RUN, SIZES, support_page, supported, verified
+from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
+from recipes.planning.plan import make_plan
+from recipes.support import EVERY_PRECISION, FINETUNED, GPUS, PRECISIONS, RUN, SIZES, support_page, supported, verified
 
 LAYOUTS = {"gpus_1": 1, "gpus_8": 8, "gpus_64": 64, "gpus_512": 512}
 CAPABLE = {"bf16": set(GPUS), "mxfp8": {"b200", "gb200"}}
@@ -75,8 +77,29 @@ def test_what_cannot_work_is_refused_by_name(override: str) -> None:
 
 def test_fine_tuning_needs_weights() -> None:
     with pytest.raises(InputError, match=r"no value for init_from\. Add init_from=CHECKPOINT"):
-        check_config(quick_config("finetune_8b"))
-    check_config(quick_config("finetune_8b", ["init_from=runs/8b/checkpoints/step=1000"]))
+        check_config(quick_config("finetune"))
+    check_config(quick_config("finetune", ["init_from=runs/8b/checkpoints/step=1000"]))
+
+
+@pytest.mark.parametrize("name", FINETUNE_FACTORIES)
+def test_every_size_is_fine_tuned_with_one_line(name: str) -> None:
+    config_name, values = configuration(name)
+    given = [*values, "init_from=x"]
+    config = quick_config(config_name, given)
+    architecture, _ = check_config(config)
+    pretrained = quick_config(FACTORIES[name.rpartition("_")[0]])
+    assert architecture == read_architecture(pretrained.model_tag)
+    assert config.run_dir == f"runs/{name}"
+    assert config.finetune
+    assert (config.lora.dim > 0) == name.endswith("_lora")
+    assert config.parallelism == pretrained.parallelism
+    if "tiny" in name:
+        return
+    if config.lora.dim:
+        with pytest.raises(InputError, match="no plan for adapters"):
+            make_plan(name, ("init_from=x",))
+    else:
+        assert make_plan(name, ("init_from=x",)).fits
 
 
 def test_a_refusal_imports_nothing_heavy() -> None:
@@ -112,6 +135,7 @@ def test_the_sizes_of_eden() -> None:
 
 COMBINATIONS = [
     *([size] for size in SIZES),
+    *([name, f"model={size}", "init_from=x"] for name in ("finetune", "finetune_lora") for size in FINETUNED),
     *(
         [EVERY_PRECISION, f"precision={precision}", *machine(gpu, 8)]
         for gpu in GPUS

@@ -1,0 +1,129 @@
+"""The recipe of a run as plain values, which the parts of the benchmark build from without NeMo.
+
+They are what NeMo's trainer would hand to Megatron-Core: `recipes.recipe.pretrain_recipe`, built, with the precision
+plugin's overrides. `python -m benchmarks.gpu --write-settings FILE` makes them where NeMo is; a GPU machine that has
+only torch, Megatron-Core and Transformer Engine reads that file with `--settings`.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from conduct.errors import InputError
+from configs.llama import LlamaArchitecture, read_architecture
+from configs.quick import quick_config
+from configs.schema import TrainConfig
+from recipes.planning.memory import memory_per_gpu
+from recipes.planning.search import fits, least_recomputation
+from recipes.rules import check_run
+
+Settings = dict[str, Any]
+"""`recipe` (configuration and overrides), `transformer`, `model`, `ddp`, `optimizer`: fields by upstream's names."""
+
+RECIPE = "train_8b_opengenome2"
+DRY = ("train_tiny", ("dataset.sequence_length=64", "dataset.micro_batch_size=1", "dataset.global_batch_size=1"))
+"""What a dry run times: the tiny model on a CPU."""
+
+MODEL_FIELDS = (
+    "vocab_size",
+    "seq_length",
+    "share_embeddings_and_output_weights",
+    "rotary_percent",
+    "rotary_base",
+    "seq_len_interpolation_factor",
+    "parallel_output",
+    "fp16_lm_cross_entropy",
+)
+
+
+def fitting(gpu: str, precision: str) -> tuple[list[str], int]:
+    """The 8B's recipe on one GPU with the least that makes it fit by the plan, as overrides, and how many layers.
+
+    In this order: bf16 moments, recomputation, fewer layers. Errors: `InputError` where the GPU has not the precision.
+    """
+    one = ["parallelism=gpus_1", f"hardware={gpu}", "hardware.devices=1", "hardware.num_nodes=1"]
+    one += [f"precision={precision}", "dataset.micro_batch_size=1", "dataset.global_batch_size=1"]
+    whole = read_architecture(quick_config(RECIPE).model_tag)
+    length = whole.max_position_embeddings
+    check_run(quick_config(RECIPE, one), whole, length)
+    for layers in range(whole.num_hidden_layers, 0, -FEWER):
+        architecture = dataclasses.replace(whole, num_hidden_layers=layers)
+        for more in ([], ["precision.moments=bfloat16"]):
+            config = quick_config(RECIPE, [*one, *more])
+            if fits(config, memory_per_gpu(config, architecture, length)):
+                return [*one, *more], layers
+        least = least_recomputation(config, architecture, length)
+        if least is not None:
+            return [*one, *more, f"parallelism.recompute_layers={least.parallelism.recompute_layers}"], layers
+    raise InputError(f"not even {FEWER} layers fit on one {gpu} in {precision}, by the plan")
+
+
+FEWER = 4
+"""Layers that are left out at a time where all 32 do not fit."""
+
+
+def resolve(name: str, overrides: Iterable[str]) -> Settings:
+    """The settings of a configuration. Needs NeMo, and no GPU."""
+    import fiddle
+    from megatron.core.optimizer import OptimizerConfig
+    from megatron.core.transformer import TransformerConfig
+    from nemo.lightning.pytorch.plugins.mixed_precision import update_config_with_dtype_overrides
+
+    from configs.compose import compose_config
+    from recipes.recipe import pretrain_recipe
+
+    recipe = pretrain_recipe(compose_config(name, list(overrides)))
+    on_gpu = recipe.trainer.accelerator == "gpu"
+    fused_rope, recipe.model.config.apply_rope_fusion = recipe.model.config.apply_rope_fusion, False
+    model = fiddle.build(recipe.model.config)  # the fused RoPE asks for Transformer Engine already here
+    model.apply_rope_fusion = fused_rope
+    model.gradient_accumulation_fusion = on_gpu  # NeMo asks whether Transformer Engine is here
+    formats, ddp = fiddle.build(recipe.trainer.plugins).dtype_config, fiddle.build(recipe.trainer.strategy).ddp_config
+    for config in (model, ddp):
+        update_config_with_dtype_overrides(formats, config)  # as NeMo's strategy does
+    names = {field.name for field in dataclasses.fields(OptimizerConfig)}
+    overridden = {key: value for key, value in vars(formats).items() if key in names}
+    fields = [field.name for field in dataclasses.fields(TransformerConfig) if field.init]
+    return {
+        "recipe": {"config": name, "overrides": list(overrides)},
+        "transformer": _plain({field: getattr(model, field) for field in fields}),
+        "model": _plain({field: getattr(model, field) for field in MODEL_FIELDS}),
+        "ddp": _plain(dataclasses.asdict(ddp)),
+        "optimizer": _plain({**recipe.optim.config.__arguments__, **overridden}),
+    }
+
+
+def configuration(settings: Settings) -> TrainConfig:
+    """The configuration that settings are of."""
+    return quick_config(settings["recipe"]["config"], settings["recipe"]["overrides"])
+
+
+def architecture_of(settings: Settings) -> LlamaArchitecture:
+    """The architecture, with as many layers as the settings have."""
+    architecture = read_architecture(configuration(settings).model_tag)
+    return dataclasses.replace(architecture, num_hidden_layers=settings["transformer"]["num_layers"])
+
+
+def with_layers(settings: Settings, layers: int) -> Settings:
+    """The same with `layers` layers, and the same share of them recomputed."""
+    before = settings["transformer"]
+    changes: dict[str, Any] = {"num_layers": layers}
+    if before["recompute_num_layers"]:
+        changes["recompute_num_layers"] = max(1, before["recompute_num_layers"] * layers // before["num_layers"])
+    return {**settings, "transformer": {**before, **changes}}
+
+
+def with_recomputation(settings: Settings, more: int) -> Settings | None:
+    """The same with `more` recomputed layers; None where all are already."""
+    before = settings["transformer"]
+    now = min(before["num_layers"], (before["recompute_num_layers"] or 0) + more)
+    if now == before["recompute_num_layers"]:
+        return None
+    changes = {"recompute_granularity": "full", "recompute_method": "block", "recompute_num_layers": now}
+    return {**settings, "transformer": {**before, **changes}}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that JSON has, and dtypes by name; functions are left to Megatron-Core's defaults."""
+    kept = {key: str(value) if type(value).__name__ == "dtype" else value for key, value in values.items()}
+    return {key: value for key, value in kept.items() if isinstance(value, str | int | float | bool | None)}
