@@ -6,7 +6,7 @@ from typing import Any
 from corpus.samples.example import Example, Run, label_weights, make_example, segments, takes_other_strand
 from corpus.samples.markup import LOOK_BACK
 from corpus.samples.order import Order, Place
-from corpus.samples.windows import Windows
+from corpus.samples.windows import Windows, document_at
 
 
 class SampleDataset:
@@ -72,7 +72,7 @@ class SampleDataset:
             **place._asdict(),
             "reverse_complement": self._turned(place),
             "spans": spans,
-            "documents": [windows.stream.document_at(start) for start, _ in spans],
+            "documents": [document_at(windows.stream, start) for start, _ in spans],
         }
 
     def _turned(self, place: Place) -> bool:

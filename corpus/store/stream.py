@@ -63,14 +63,6 @@ class TokenStream:
             raise IndexError(f"the split has no document {number}, it has {self.documents}")
         return self.read(*self.starts(number, number + 1).tolist())
 
-    def document_at(self, token: int) -> int:
-        """The number of the document that holds a token of the stream."""
-
-        def start(number: int) -> int:
-            return int(self.starts(number, number + 1)[0])
-
-        return bisect_right(range(self.documents), token, key=start) - 1
-
     def _shard(self, number: int) -> TokenIndex:
         shard = self._shards[number]
         self._open[number] = shard

@@ -3,7 +3,6 @@
 import faulthandler
 import multiprocessing
 import os
-import statistics
 import sys
 import threading
 import time
@@ -16,23 +15,8 @@ from lightning.pytorch.callbacks import Callback
 from nemo.lightning.io import IOMixin
 
 from recipes.guards.hang_report import Report, report_here, summary, wait_for_reports, write_report
+from recipes.guards.limit import STEPS, limit_of
 from recipes.launch.status import HUNG, PREEMPTED
-
-LEAST_SECONDS = 60.0
-"""A step is not called hung before, however quick the others were: a full disk or a slow network may pass."""
-
-STEPS = 64
-"""Steps whose median counts."""
-
-
-def limit_of(*, in_step: bool, steps: "deque[float]", seconds: float, factor: float) -> float:
-    """Seconds of silence that are too many; `steps` are the durations of the last ones.
-
-    Between steps, where the run validates and saves, and until there is a median, `seconds` alone counts.
-    """
-    if not in_step or len(steps) < 3:
-        return seconds
-    return min(seconds, max(LEAST_SECONDS, factor * statistics.median(steps)))
 
 
 class HangWatch(Callback, IOMixin):  # type: ignore[misc]
