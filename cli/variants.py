@@ -42,6 +42,7 @@ def variants(
 
     An interrupted run goes on where it was: give the same command again.
     """
+    from conduct.atomic import full_disk
     from evaluation.model import load_model
     from evaluation.variants.alleles import MEANINGS, SCORED
     from evaluation.variants.labels import Labelling
@@ -61,7 +62,8 @@ def variants(
     if label is not None:
         split = [tuple(filter(None, text.split(","))) for text in (positive, negative)]
         labelling = Labelling(key=label, positive=split[0], negative=split[1], by=by)
-    result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
+    with full_disk(journal_path(out)):
+        result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
     print(f"{result.statuses[SCORED]:,} alleles scored, {rate:.1f} variants/s; wrote {', '.join(map(str, paths))}")
