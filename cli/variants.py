@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Dtype, Model, ModelDtype, Strand
+from conduct.atomic import check_writable, full_disk
 
 commands = typer.Typer()
 
@@ -42,7 +43,6 @@ def variants(
 
     An interrupted run goes on where it was: give the same command again.
     """
-    from conduct.atomic import full_disk
     from evaluation.model import load_model
     from evaluation.variants.alleles import MEANINGS, SCORED
     from evaluation.variants.labels import Labelling
@@ -50,6 +50,7 @@ def variants(
     from evaluation.variants.run import VariantRun, score_variants
     from evaluation.variants.windows import Placement
 
+    check_writable(journal_path(out))
     loaded = load_model(model, dtype.value)
     window = window or min(8192, int(loaded.config.max_position_embeddings))
     downstream = downstream or max(1, window // 2)

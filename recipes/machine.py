@@ -2,11 +2,17 @@
 
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from conduct.atomic import full_disk
 from conduct.errors import InputError
 from configs.schema import TrainConfig
+
+LEAST_ROOM = 64 << 20
+"""Bytes. A write that failed with more than this free did not fail for want of room."""
 
 
 def check_machine(config: TrainConfig) -> None:
@@ -42,3 +48,19 @@ def meeting_place() -> Iterator[None]:
         problem = "the port is in use" if used else str(error).splitlines()[0]
         fix = "Another run may be alive: end it, or set MASTER_PORT to another." if used else "Look at MASTER_ADDR."
         raise InputError(f"the ranks cannot meet: {problem}", where=address, fix=fix) from error
+
+
+@contextmanager
+def room_for_checkpoints(run_dir: Path) -> Iterator[None]:
+    """A disk that was full when a checkpoint was written, as an `InputError`; PyTorch tells it as an odd position."""
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    try:
+        with full_disk(run_dir):
+            yield
+    except (CheckpointException, RuntimeError) as error:
+        of_a_save = isinstance(error, CheckpointException) or "inline_container" in str(error)
+        if not of_a_save or shutil.disk_usage(run_dir).free > LEAST_ROOM:
+            raise
+        fix = "Free some space and give the same command: it goes on from the newest whole checkpoint."
+        raise InputError("a checkpoint cannot be written: the disk is full", where=run_dir, fix=fix) from error
