@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Bed, ContextLength, Dtype, Head, Model, ModelDtype, Pooling, Split, Stride
+from conduct.atomic import check_writable
 from conduct.errors import InputError
 
 commands = typer.Typer()
@@ -38,6 +39,7 @@ def embed(
     check_embedding_file(out)
     if source.is_dir() and bed is not None:
         raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+    check_writable(out)
     loaded = load_model(model, dtype.value)
     reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
     regions = read_regions(source, split=split if source.is_dir() else None, bed=bed)
@@ -71,6 +73,7 @@ def probe(
 
     if pooling is Pooling.none:
         raise InputError("a probe needs one vector a sequence", fix="Give --pooling mean, last or max.")
+    check_writable(out)
     read = [read_task(path) for path in tasks]
     loaded = load_model(model, dtype.value)
     reading, heads = plan_reading(loaded, batch_size=batch_size), [one.value for one in head or []] or HEADS

@@ -7,6 +7,7 @@ import typer
 
 from cli import embedding, generation, variants
 from cli.options import Bed, ContextLength, Dtype, Model, ModelDtype, Split, Strand, Stride
+from conduct.atomic import check_writable
 from conduct.errors import InputError
 
 commands = typer.Typer()
@@ -53,6 +54,7 @@ def score(
         raise InputError("--flank goes with --bed", fix="Leave it out.")
     if per_base is not None:
         check_track(per_base)
+    check_writable(out, per_base)
     known = read_manifest(source).split(split) if is_corpus else None
     loaded = load_model(model, dtype.value)
     with open_track(per_base) if per_base else nullcontext() as track:
@@ -107,6 +109,7 @@ def evaluate(
     check_suite(tasks)
     for model in models:
         check_directory(model)
+    check_writable(out / "index.html")
     read_directory(out)  # what cannot be read there is told before the work
     for model in models:
         result = evaluate_model(load_model(model, dtype.value), model, tasks, name=suite.stem)
@@ -133,5 +136,6 @@ def report(
     """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
     from evaluation.report import build_report
 
+    check_writable(out, model_card)
     build_report(run, corpus, scores, out, entropy_floor=entropy_floor, model_card=model_card)
     print(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

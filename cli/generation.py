@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Dtype, Model, ModelDtype
+from conduct.atomic import check_writable
 from conduct.errors import InputError
 
 commands = typer.Typer()
@@ -57,6 +58,7 @@ def generate(
         length=length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
         alphabet=alphabet.encode(), seed=seed,
     )  # fmt: skip
+    check_writable(out, per_base)
     loaded = load_model(model, dtype.value)
     started = time.perf_counter()
     generated = generate_bases(loaded, given, sampling, batch_size=batch_size)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import checkpoint, corpus
+from cli.doctor import doctor
 from cli.evaluation import commands as evaluation
 from cli.launch import launch
 from cli.options import Dtype, Overwrite
@@ -129,6 +130,7 @@ def tokenizer(
 app.command()(prepare)
 app.command()(plan)
 app.command()(launch)
+app.command()(doctor)
 app.command()(convert)
 app.registered_commands += evaluation.registered_commands
 app.command()(simulate)

@@ -148,6 +148,7 @@ def prepare(
 
     What is finished of a preparation that was stopped is kept: the same command goes on from there.
     """
+    from conduct.atomic import full_disk
     from corpus.preparation.prepare import plan_preparation
     from corpus.preparation.prepare import prepare as prepare_corpus
     from corpus.readers.inputs import expand_inputs
@@ -187,14 +188,15 @@ def prepare(
         print(f"{last + 1} shards. Run `genomic-llama corpus shard {work.path} N` for N from 0 to {last}, anywhere and")
         print("in any order, then this command again without --plan-only.")
         return
-    manifest = prepare_corpus(
-        paths,
-        out,
-        composed,
-        shard_bytes=shard_bytes,
-        engine=_engine(engine, processes, ray_address),
-        overwrite=overwrite,
-    )
+    with full_disk(out):
+        manifest = prepare_corpus(
+            paths,
+            out,
+            composed,
+            shard_bytes=shard_bytes,
+            engine=_engine(engine, processes, ray_address),
+            overwrite=overwrite,
+        )
     for split in manifest.splits:
         print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
     if manifest.excluded:

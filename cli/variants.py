@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Dtype, Model, ModelDtype, Strand
+from conduct.atomic import check_writable, full_disk
 
 commands = typer.Typer()
 
@@ -49,6 +50,7 @@ def variants(
     from evaluation.variants.run import VariantRun, score_variants
     from evaluation.variants.windows import Placement
 
+    check_writable(journal_path(out))
     loaded = load_model(model, dtype.value)
     window = window or min(8192, int(loaded.config.max_position_embeddings))
     downstream = downstream or max(1, window // 2)
@@ -61,7 +63,8 @@ def variants(
     if label is not None:
         split = [tuple(filter(None, text.split(","))) for text in (positive, negative)]
         labelling = Labelling(key=label, positive=split[0], negative=split[1], by=by)
-    result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
+    with full_disk(journal_path(out)):
+        result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
     print(f"{result.statuses[SCORED]:,} alleles scored, {rate:.1f} variants/s; wrote {', '.join(map(str, paths))}")

@@ -54,6 +54,23 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_writable(*paths: Path | None) -> None:
+    """That files of these names can be written, told before the work whose results they are to hold; None is left out.
+
+    Errors: `InputError` for a directory in their place, a disk that is full or read-only, or one that has gone.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise InputError("is a directory, a file was expected", where=path, fix="Choose another output.")
+        with _refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as file:
+                file.write(b"0")
+                file.flush()
+
+
 def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> None:
     """That a directory may take the name `path`, as `atomic_directory` says. Errors: `InputError`."""
     if path.exists() and not path.is_dir():

@@ -117,6 +117,20 @@ class LoggingConfig:
 
 
 @dataclass
+class GuardsConfig:
+    """What stops a run before it spoils its weights, or waits for ever; docs/recovery.md."""
+
+    non_finite: str = "skip"  # a loss or gradient that is NaN or infinite: skip its step, or stop
+    spike: str = "report"  # a loss far above the recent ones: report, skip or stop
+    spike_deviations: float = 10.0  # how far above their median, in standard deviations
+    spike_window: int = 128  # steps that are recent
+    most_skipped: int = 3  # of the recent steps; the run stops above it
+    skip_steps: list[str] = field(default_factory=list)  # 1500 or 1200-1300: steps whose samples are left out
+    hang_seconds: float = 900.0  # without a sign of life of a rank, after which it is ended; 0: never
+    hang_factor: float = 30.0  # so many times the median step, and at least a minute, in a step
+
+
+@dataclass
 class LoraConfig:
     """Low-rank adapters (Hu et al. 2021) on the four linear layers of each block; all else is frozen."""
 
@@ -143,3 +157,4 @@ class TrainConfig:
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
+    guards: GuardsConfig = field(default_factory=GuardsConfig)

@@ -26,7 +26,7 @@ CHECKSUM_LIMIT = 16 * 2**30
 
 
 def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-    """A micro-batch, narrow: uint8 `tokens`, `labels` and `loss_mask`, [batch, seq_length], and `source`, [batch].
+    """A micro-batch, narrow: uint8 `tokens`, `labels` and `loss_mask`, [batch, seq_length]; `source`, `index`, [batch].
 
     Packed samples also have `cu_seqlens`, int32, over the samples of the batch laid end to end, and `max_seqlen`.
     """
@@ -35,6 +35,7 @@ def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         "labels": torch.from_numpy(np.stack([example["labels"] for example in examples])),
         "loss_mask": torch.from_numpy(np.stack([example["loss_mask"] for example in examples])),
         "source": torch.tensor([example["source"] for example in examples]),
+        "index": torch.tensor([example["index"] for example in examples]),
     }
     if "cu_seqlens" in examples[0]:
         segments = join_segments([example["cu_seqlens"] for example in examples])
@@ -173,6 +174,11 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         trainer.limit_val_batches = self._global_batches(self._validation) * micro_batches
         trainer.limit_test_batches = self._global_batches(self._test) * micro_batches
         trainer.num_sanity_val_steps *= micro_batches
+
+    def sample_record(self, index: int) -> dict[str, Any]:
+        """Where the training sample of an index comes from: `SampleDataset.describe`, and its `corpus`."""
+        record = self._train.describe(index)
+        return {**record, "corpus": str(self.sources[record["source"]].corpus), "split": "train"}
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: the samples consumed, and what their order came from."""

@@ -37,7 +37,7 @@ def widen(batch: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     else:
         _check_layout(len(tokens))
         wide |= {"cu_seqlens": cu_seqlens, "max_seqlen": int(batch["max_seqlen"])}
-    return wide | {"source": narrow["source"]}
+    return wide | {"source": narrow["source"], "index": narrow["index"]}
 
 
 def causal_forward_step(model: Any, batch: Mapping[str, Any]) -> torch.Tensor:

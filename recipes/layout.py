@@ -27,7 +27,8 @@ def strategy_recipe(config: TrainConfig) -> Any:
         gradient_as_bucket_view=True,
         ddp=run.Config(
             DistributedDataParallelConfig,
-            check_for_nan_in_grad=True,
+            # recipes.guards looks at the norm of all gradients; this would wait for the device at each bucket.
+            check_for_nan_in_grad=False,
             grad_reduce_in_fp32=config.precision.grad_reduce_in_fp32,
             overlap_grad_reduce=layout.overlap,
             overlap_param_gather=layout.overlap and layout.distributed_optimizer,

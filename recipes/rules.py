@@ -16,7 +16,7 @@ Rule = tuple[bool, str, str]
 
 def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
     """Refuse by name what Megatron-Core would refuse minutes later, or compute wrongly."""
-    for rules in (count_rules, machine_rules, precision_rules):
+    for rules in (count_rules, machine_rules, precision_rules, guard_rules):
         enforce(rules(config), config)
     enforce(schedule_rules(config.optimizer), config)
     enforce(layout_rules(config, architecture, sequence_length), config)
@@ -55,6 +55,32 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
     }
     for name, count in counts.items():
         yield count >= 1, f"{name}={count}", "Give a number above 0."
+
+
+def guard_rules(config: TrainConfig) -> Iterator[Rule]:
+    """What a guard can do."""
+    guards = config.guards
+    yield guards.non_finite in ("skip", "stop"), f"guards.non_finite={guards.non_finite}", "Use skip or stop."
+    yield guards.spike in ("report", "skip", "stop"), f"guards.spike={guards.spike}", "Use report, skip or stop."
+    yield (
+        guards.spike_deviations > 0 and guards.spike_window >= 3,
+        f"guards.spike_deviations={guards.spike_deviations}, guards.spike_window={guards.spike_window}",
+        "Give deviations above 0 and a window of at least 3 steps.",
+    )
+    yield guards.most_skipped >= 0, f"guards.most_skipped={guards.most_skipped}", "Give a number from 0."
+    yield (
+        guards.hang_seconds >= 0 and guards.hang_factor > 1,
+        f"guards.hang_seconds={guards.hang_seconds}, guards.hang_factor={guards.hang_factor}",
+        "Give seconds from 0 and a factor above 1.",
+    )
+    for steps in guards.skip_steps:
+        first, _, last = steps.partition("-")
+        numbers = [first, last or first]
+        yield (
+            all(number.isdecimal() for number in numbers) and 1 <= int(numbers[0]) <= int(numbers[1]),
+            f"guards.skip_steps holds {steps!r}",
+            "Write steps as 1500 or 1200-1300, counted from 1.",
+        )
 
 
 def machine_rules(config: TrainConfig) -> Iterator[Rule]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
+    from conduct.atomic import check_writable
     from conduct.errors import InputError
     from configs.compose import compose_config, config_names
 
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
     given = parser.parse_intermixed_args(arguments)
     from recipes.check import check_config
+    from recipes.machine import check_machine, meeting_place, room_for_checkpoints
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
@@ -32,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
 
             print(OmegaConf.to_yaml(config), end="")
             return 0
+        if not given.dryrun:
+            check_machine(config)
+            check_writable(Path(config.run_dir) / "config.yaml")
         if given.quiet:
             _hush()
         from recipes.recipe import pretrain_recipe
@@ -42,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         import fiddle
 
-        fiddle.build(recipe)()
+        with room_for_checkpoints(Path(config.run_dir)), meeting_place():
+            fiddle.build(recipe)()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

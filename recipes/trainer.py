@@ -5,6 +5,8 @@ from nemo import lightning as nl
 from nemo.lightning.pytorch.callbacks.garbage_collection import GarbageCollectionCallback
 
 from configs.schema import TrainConfig
+from recipes.guards.hang import HangWatch
+from recipes.guards.step_guard import StepGuard
 from recipes.layout import strategy_recipe
 from recipes.metrics.progress import TrainingProgress
 from recipes.metrics.run_log import RunLog
@@ -22,6 +24,7 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         run.Config(Seed, seed=config.seed),
         run.Config(RunLog, run_dir=config.run_dir, peak_tflops=peak_tflops(config)),
         run.Config(TrainingProgress),
+        *guard_recipes(config),
         run.Config(Preemption),
     ]
     if config.optimizer.z_loss:
@@ -49,3 +52,22 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         plugins=precision_recipe(config),
         callbacks=callbacks,
     )
+
+
+def guard_recipes(config: TrainConfig) -> list[run.Config]:
+    """The callbacks of the section `guards`."""
+    guards = config.guards
+    guard = run.Config(
+        StepGuard,
+        run_dir=config.run_dir,
+        non_finite=guards.non_finite,
+        spike=guards.spike,
+        spike_deviations=guards.spike_deviations,
+        spike_window=guards.spike_window,
+        most_skipped=guards.most_skipped,
+        skip_steps=list(guards.skip_steps),
+    )
+    if not guards.hang_seconds:
+        return [guard]
+    limits = {"hang_seconds": guards.hang_seconds, "hang_factor": guards.hang_factor}
+    return [guard, run.Config(HangWatch, run_dir=config.run_dir, **limits)]

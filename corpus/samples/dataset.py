@@ -1,11 +1,12 @@
 """A map-style dataset of examples: which sample by its order, from which stored tokens by its windows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from corpus.samples.example import Example, Run, label_weights, make_example, segments, takes_other_strand
 from corpus.samples.markup import LOOK_BACK
-from corpus.samples.order import Order
-from corpus.samples.windows import Windows
+from corpus.samples.order import Order, Place
+from corpus.samples.windows import Windows, document_at
 
 
 class SampleDataset:
@@ -48,10 +49,34 @@ class SampleDataset:
             raise IndexError(f"{index} is not in [0, {self.length})")
         place = self.order(index)
         if place is None:
-            return self._example([], 0, other_strand=False)
-        runs = self.runs(place.source, place.sample)
-        turned = self.reverse_complement and takes_other_strand(self.seed, *place)
-        return self._example(runs, place.source, other_strand=turned)
+            example = self._example([], 0, other_strand=False)
+        else:
+            runs = self.runs(place.source, place.sample)
+            example = self._example(runs, place.source, other_strand=self._turned(place))
+        example["index"] = index
+        return example
+
+    def describe(self, index: int) -> dict[str, Any]:
+        """Where the sample of an index comes from, for people: its place, its strand, and what it reads of the stream.
+
+        `spans`: stored tokens [start, stop) of the split, whose documents end to end are one stream; `documents`: the
+        number of the document in which each span begins.
+        """
+        place = self.order(index)
+        if place is None:
+            return {"index": index}
+        windows = self.sources[place.source]
+        spans = [list(span) for span in windows.spans(place.sample)]
+        return {
+            "index": index,
+            **place._asdict(),
+            "reverse_complement": self._turned(place),
+            "spans": spans,
+            "documents": [document_at(windows.stream, start) for start, _ in spans],
+        }
+
+    def _turned(self, place: Place) -> bool:
+        return self.reverse_complement and takes_other_strand(self.seed, *place)
 
     def runs(self, source: int, sample: int) -> list[Run]:
         """Stored tokens of one sample, each run with what precedes it in the stream, as far as `LOOK_BACK`."""

@@ -26,13 +26,15 @@ class _Tokens(TypedDict):
     labels: Ids
     loss_mask: Ids
     source: int
+    index: int
 
 
 class Example(_Tokens, total=False):
     """One sample as it leaves a data-loading process; the device widens it. Arrays of shape [seq_length].
 
-    `loss_mask`: weight of each label in hundredths. `source`: which corpus of a blend. `cu_seqlens`, of packed samples:
-    where documents begin, then the end, [documents + 1]; padding counts as a document.
+    `loss_mask`: weight of each label in hundredths. `source`: which corpus of a blend. `index`: of the sample in its
+    dataset, -1 where it is of none. `cu_seqlens`, of packed samples: where documents begin, then the end,
+    [documents + 1]; padding counts as a document.
     """
 
     cu_seqlens: npt.NDArray[np.int32]
@@ -43,7 +45,7 @@ Run = tuple[Ids, int]
 
 
 def make_example(
-    runs: Iterable[Run], seq_length: int, weights: Ids, *, other_strand: bool = False, source: int = 0
+    runs: Iterable[Run], seq_length: int, weights: Ids, *, other_strand: bool = False, source: int = 0, index: int = -1
 ) -> Example:
     """The example of `runs`, one after the other: of n stored tokens all but the last are inputs, all but the first
     labels. What is missing from `seq_length` is PAD without weight.
@@ -57,7 +59,7 @@ def make_example(
         place += _write(stored, before, other_strand, weights, tokens[place:], labels[place:], loss_mask[place:])
     tokens[place:] = labels[place:] = PAD.id
     loss_mask[place:] = 0
-    return Example(tokens=tokens, labels=labels, loss_mask=loss_mask, source=source)
+    return Example(tokens=tokens, labels=labels, loss_mask=loss_mask, source=source, index=index)
 
 
 def segments(lengths: Sequence[int], seq_length: int) -> npt.NDArray[np.int32]:

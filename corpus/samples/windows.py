@@ -1,5 +1,6 @@
 """Ways to cut the token stream of a split into samples of a fixed length; `packed.PackedWindows` is one more."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -63,6 +64,15 @@ class ConcatWindows:
         """One span of seq_length + 1 tokens, or fewer in the last sample."""
         start = sample * self.seq_length
         return ((start, min(start + self.seq_length + 1, self.stream.tokens)),)
+
+
+def document_at(stream: Stream, token: int) -> int:
+    """The number of the document that holds a token of the stream."""
+
+    def start(number: int) -> int:
+        return int(stream.starts(number, number + 1)[0])
+
+    return bisect_right(range(stream.documents), token, key=start) - 1
 
 
 DOCUMENTS_PER_COUNT = 1024

@@ -1,4 +1,10 @@
-"""The exit status of a run that saved a checkpoint because it was asked to leave."""
+"""Exit statuses of a run, by those of sysexits.h."""
 
 PREEMPTED = 75
-"""`EX_TEMPFAIL` of sysexits.h: try again later. Launch scripts requeue on it, and on nothing else."""
+"""`EX_TEMPFAIL`: try again later, from the newest checkpoint. Launch scripts requeue on it, and on nothing else."""
+
+STOPPED = 65
+"""`EX_DATAERR`: a guard stopped it at a step that would come again (`recipes.guards`)."""
+
+HUNG = 70
+"""`EX_SOFTWARE`: it hung, as it did before from the same checkpoint. The first time it exits with `PREEMPTED`."""

@@ -110,6 +110,7 @@ def test_batches(corpus: str) -> None:
         "labels": (torch.uint8, (MICRO, LENGTH)),
         "loss_mask": (torch.uint8, (MICRO, LENGTH)),
         "source": (torch.int64, (MICRO,)),
+        "index": (torch.int64, (MICRO,)),
     }
     assert torch.equal(batch["tokens"][:, 1:], batch["labels"][:, :-1])
 

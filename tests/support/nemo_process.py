@@ -28,14 +28,19 @@ def train(*arguments: str, log: Path) -> int:
     return run_in_process(_train, list(arguments), log=log)
 
 
-def train_over(ranks: int, *arguments: str, log: Path, seconds: float = 240) -> int:
-    """The same in `ranks` processes on gloo, as torchrun starts them; each has a log of its own beside the first's."""
+def train_over(
+    ranks: int, *arguments: str, log: Path, seconds: float = 240, before: Callable[[], None] | None = None
+) -> int:
+    """The same in `ranks` processes on gloo, as torchrun starts them; each has a log of its own beside the first's.
+
+    `before`: called first in each.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     logs = [log if rank == 0 else log.with_name(f"{log.name}.{rank}") for rank in range(ranks)]
     processes = [
-        _CONTEXT.Process(target=_call, args=(_train_rank, (rank, ranks, port, list(arguments)), logs[rank]))
+        _CONTEXT.Process(target=_call, args=(_train_rank, (rank, ranks, port, list(arguments), before), logs[rank]))
         for rank in range(ranks)
     ]
     return _finish(processes, logs, seconds)
@@ -53,8 +58,13 @@ def _train(arguments: list[str]) -> None:
     sys.exit(main(arguments))
 
 
-def _train_rank(rank: int, ranks: int, port: int, arguments: list[str]) -> None:
+def _train_rank(
+    rank: int, ranks: int, port: int, arguments: list[str], before: Callable[[], None] | None = None
+) -> None:
     import torch
+
+    if before is not None:
+        before()
 
     torch.set_num_threads(1)
     ours = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}

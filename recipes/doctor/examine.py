@@ -1,0 +1,76 @@
+"""All that the doctor looks at, in order."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from conduct.errors import InputError
+from configs.quick import quick_config
+from configs.schema import TrainConfig
+from recipes.check import check_config
+from recipes.doctor.devices import device_findings, find_gpus
+from recipes.doctor.finding import Finding, broken, ok
+from recipes.doctor.software import software_findings
+from recipes.doctor.system import run_directory, system_findings
+from recipes.names import configuration
+
+
+def examine(recipe: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
+    """The machine, and where a recipe is given whether it can run here."""
+    config = quick_config(configuration(recipe), overrides) if recipe else None
+    gpus = find_gpus()
+    yield from software_findings(gpu=config.hardware.accelerator == "gpu" if config else bool(gpus))
+    yield from device_findings(config, gpus)
+    yield from system_findings()
+    if config is not None:
+        yield from _run_findings(config)
+
+
+def _run_findings(config: TrainConfig) -> Iterator[Finding]:
+    try:
+        architecture, _ = check_config(config)
+    except InputError as error:
+        yield broken(
+            "configuration", error.problem if error.where is None else f"{error.where}: {error.problem}", error.fix
+        )
+        return
+    yield ok("configuration", f"{architecture.parameters:,} parameters; model, tokenizer and layout agree")
+    yield from _corpus_findings(config)
+    yield from run_directory(config, architecture)
+
+
+def _corpus_findings(config: TrainConfig) -> Iterator[Finding]:
+    from configs.compose import plain
+    from corpus import synthetic
+    from corpus.manifest import verify
+    from corpus.sources import parse_sources
+
+    for source in parse_sources(plain(config.dataset.corpus)):
+        if source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists():
+            yield ok("corpus", "the built-in one, prepared at the start")
+            continue
+        try:
+            manifest = verify(source.corpus)
+        except (InputError, OSError) as error:
+            yield broken("corpus", str(error), "Prepare it, or copy it here again.")
+            continue
+        bases = sum(split.bases for split in manifest.splits)
+        yield ok("corpus", f"{source.corpus}: {bases:,} bases, all files of the size that its manifest says")
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """A line each, and the fix below where there is one."""
+    width = max(len(finding.what) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.status:<13}  {finding.what:<{width}}  {finding.found}")
+        if finding.fix:
+            lines.append(f"{'':13}  {'':{width}}  -> {finding.fix}")
+    counts = {status: sum(finding.status == status for finding in findings) for status in ("warning", "will not work")}
+    return "\n".join([*lines, f"{counts['will not work']} will not work, {counts['warning']} warnings"])
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """A list of objects with `what`, `status`, `found` and `fix`."""
+    return json.dumps([asdict(finding) for finding in findings], indent=2)

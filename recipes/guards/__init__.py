@@ -1,0 +1,1 @@
+"""What stops a run before it spoils its weights, or waits for ever."""
