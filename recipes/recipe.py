@@ -14,6 +14,7 @@ from recipes.check import check_config
 from recipes.checkpoints import StepCheckpoints
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
+from recipes.resume import ResumeNewest
 from recipes.trainer import trainer_recipe
 from tokenizer.nucleotide import NucleotideTokenizer
 
@@ -87,11 +88,11 @@ def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
     )
 
 
-def resume_recipe(config: TrainConfig) -> run.Config[nl.AutoResume]:
-    """Go on from the newest checkpoint in the run directory where there is one."""
+def resume_recipe(config: TrainConfig) -> run.Config[ResumeNewest]:
+    """Go on from the newest whole checkpoint in the run directory where there is one."""
     start = run.Config(nl.RestoreConfig, path=config.init_from) if config.init_from else None
     return run.Config(
-        nl.AutoResume,
+        ResumeNewest,
         resume_if_exists=True,
         resume_ignore_no_checkpoint=True,
         resume_past_end=True,
