@@ -57,7 +57,8 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
         torch.distributed.barrier()  # the first rank to exit may end the others
         if trainer.is_global_zero:
             name = signal.Signals(int(asked.item())).name
-            print(f"\nstopped by {name} after step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
+            when = "in the validation after" if trainer.validating else "after"
+            print(f"\nstopped by {name} {when} step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
         sys.exit(PREEMPTED)
 
     def _ask(self, signum: int, frame: Any) -> None:
