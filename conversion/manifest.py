@@ -56,9 +56,8 @@ def seal_files(directory: Path, names: Iterable[str]) -> dict[str, CheckpointFil
 def write_manifest(directory: Path, step: int, files: Mapping[str, CheckpointFile]) -> None:
     """Make the checkpoint `directory` a whole one; durable when this returns."""
     sync(directory.parent)
-    content = {"step": step, "files": {name: asdict(file) for name, file in sorted(files.items())}}
     with atomic_file(directory / NAME) as path:
-        path.write_text(json.dumps({**content, "xxh3_128": _digest(content)}, indent=1) + "\n", encoding="utf-8")
+        path.write_text(_text({"step": step, "files": {name: asdict(files[name]) for name in sorted(files)}}))
 
 
 def read_manifest(directory: Path) -> CheckpointManifest | None:
@@ -70,8 +69,10 @@ def read_manifest(directory: Path) -> CheckpointManifest | None:
     try:
         if path.stat().st_size > _LIMIT:
             raise ValueError(f"it has more than {_LIMIT} bytes")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("xxh3_128") != _digest(content):
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+        del content["xxh3_128"]
+        if _text(content) != text:
             raise ValueError("its own checksum is another")
         files = {name: CheckpointFile(**row) for name, row in content["files"].items()}
         for name in files:
@@ -105,5 +106,6 @@ def check_against_manifest(
             yield f"{name} cannot be read: {error.strerror}"
 
 
-def _digest(content: object) -> str:
-    return checksum_bytes(json.dumps(content, sort_keys=True).encode())
+def _text(content: Mapping[str, object]) -> str:
+    digest = checksum_bytes(json.dumps(content, sort_keys=True).encode())
+    return json.dumps({**content, "xxh3_128": digest}, indent=1) + "\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from corpora import prepare
 from parallel_cases import trained
+from resume_cases import ASYNCHRONOUS, STEPS, SYNCHRONOUS, train
 
 from corpus.synthetic import write_synthetic_genome
 
@@ -36,3 +37,13 @@ def start(whole: Path) -> str:
 def one_process(start: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
     """The losses of five steps from there, in one process."""
     return trained(tmp_path_factory.mktemp("runs") / "one_process", corpus, "finetune_tiny", start)
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs that were not stopped, each with a checkpoint of every step, written in one way or the other."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    runs = {SYNCHRONOUS: folder / "synchronous", ASYNCHRONOUS: folder / "asynchronous"}
+    for asynchronous, run in runs.items():
+        train(run, corpus, STEPS, asynchronous=asynchronous, keep=-1)
+    return runs

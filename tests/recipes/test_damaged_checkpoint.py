@@ -1,11 +1,11 @@
 """Bit flips and truncation in every file of a training checkpoint are found: by `verify`, and before a run trains."""
 
-import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import damaged, damages, flip
 from nemo_process import nemo
 from resume_cases import SYNCHRONOUS, arguments, train
 from torture import Tally, times
@@ -18,32 +18,19 @@ from conversion.manifest import CheckpointFile, CheckpointManifest, read_manifes
 from recipes.seal import share
 
 
-@pytest.fixture(scope="module")
-def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with checkpoints of three steps."""
-    run = tmp_path_factory.mktemp("damage") / "run"
-    train(run, corpus, 3, keep=3)
-    return run
+@pytest.fixture
+def run(uninterrupted: dict[str, Path], tmp_path: Path) -> Path:
+    """A run that ended after three steps, with a checkpoint of each."""
+    for step in (1, 2, 3):
+        name = f"checkpoints/step={step}"
+        shutil.copytree(uninterrupted[SYNCHRONOUS] / name, tmp_path / "run" / name)
+    (tmp_path / "run" / "checkpoints" / "step=3-last").symlink_to("step=3")
+    return tmp_path / "run"
 
 
-def flip(path: Path, position: int, bit: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[position] ^= 1 << bit
-    path.write_bytes(data)
-
-
-def damages(size: int, count: int) -> Iterator[tuple[str, int, int]]:
-    """Bits anywhere, at both ends first; and files cut short, by one byte and to nothing first."""
-    random_ = random.Random(0)
-    flips = [(0, 0), (size - 1, 7), *((random_.randrange(size), random_.randrange(8)) for _ in range(count))]
-    cuts = [size - 1, 0, *(random_.randrange(size) for _ in range(count))]
-    yield from (("flip", *one) for one in flips[:count])
-    yield from (("cut", one, 0) for one in cuts[:count])
-
-
-def test_verify_finds_damage_in_every_file(run: Path, tmp_path: Path, tally: Callable[[str], Tally]) -> None:
+def test_verify_finds_damage_in_every_file(run: Path, tally: Callable[[str], Tally]) -> None:
     counted = tally("damage in a training checkpoint is found by `checkpoint verify`")
-    checkpoint = Path(shutil.copytree(run / "checkpoints" / "step=3", tmp_path / "step=3"))
+    checkpoint = run / "checkpoints" / "step=3"
     result = CliRunner().invoke(app, ["checkpoint", "verify", str(checkpoint)])
     assert "of step 3" in result.output
     manifest = verify_checkpoint(checkpoint)
@@ -52,13 +39,11 @@ def test_verify_finds_damage_in_every_file(run: Path, tmp_path: Path, tally: Cal
     assert every == {*manifest.files, "manifest.json"}
     for name in sorted(every):
         path = checkpoint / name
-        whole = path.read_bytes()
-        for kind, position, bit in damages(len(whole), times(1, 25)):
-            flip(path, position, bit) if kind == "flip" else path.write_bytes(whole[:position])
-            with pytest.raises(InputError):
+        for damage in damages(path.stat().st_size, times(1, 25)):
+            with damaged(path, *damage), pytest.raises(InputError):
                 verify_checkpoint(checkpoint)
-            path.write_bytes(whole)
-            counted.count(f"{kind} in {_kind(name)}")
+            counted.count(f"{damage[0]} in {_kind(name)}")
+        whole = path.read_bytes()
         path.unlink()
         if name != "manifest.json":
             with pytest.raises(InputError):
@@ -67,13 +52,12 @@ def test_verify_finds_damage_in_every_file(run: Path, tmp_path: Path, tally: Cal
     assert verify_checkpoint(checkpoint) == manifest
 
 
-def test_a_run_goes_on_from_the_newest_undamaged_checkpoint(run: Path, corpus: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_from_the_newest_undamaged_checkpoint(run: Path, corpus: Path) -> None:
     """The newest has a flipped bit, the one before a damaged manifest: the third is taken, and the two are kept."""
-    copy = Path(shutil.copytree(run, tmp_path / "run", symlinks=True))
-    checkpoints = copy / "checkpoints"
+    checkpoints = run / "checkpoints"
     flip(next((checkpoints / "step=3" / "weights").glob("*.distcp")), 5000, 3)
     (checkpoints / "step=2" / "manifest.json").write_text("{")
-    said = train(copy, corpus, 4)
+    said = train(run, corpus, 4)
     for step in (3, 2):
         assert f"{checkpoints}/step={step} is damaged and set aside as step={step}.damaged: " in said
     assert f"going on from {checkpoints}/step=1, the newest undamaged one" in said
@@ -83,14 +67,13 @@ def test_a_run_goes_on_from_the_newest_undamaged_checkpoint(run: Path, corpus: P
 
 
 def test_a_run_with_nothing_undamaged_is_refused_and_left_as_it_is(run: Path, corpus: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(run, tmp_path / "run", symlinks=True))
-    for path in copy.glob("checkpoints/step=?/weights/common.pt"):
+    for path in run.glob("checkpoints/step=?/weights/common.pt"):
         flip(path, 300, 0)
-    before = sorted(copy.rglob("checkpoints/**/*"))
+    before = sorted(run.rglob("checkpoints/**/*"))
     log = tmp_path / "log"
-    assert nemo(*arguments(copy, corpus, 4, asynchronous=SYNCHRONOUS), log=log) != 0
+    assert nemo(*arguments(run, corpus, 4, asynchronous=SYNCHRONOUS), log=log) != 0
     assert "every checkpoint is damaged: in step=3 weights/common.pt was changed" in log.read_text()
-    assert sorted(copy.rglob("checkpoints/**/*")) == before
+    assert sorted(run.rglob("checkpoints/**/*")) == before
 
 
 def test_ranks_share_the_files_out(run: Path) -> None:

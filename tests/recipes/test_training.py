@@ -100,13 +100,6 @@ def test_checkpoints_are_complete_and_named_by_their_steps(six_steps: Path) -> N
         assert (checkpoint / "context" / "model.yaml").is_file()
 
 
-def test_a_resumed_run_repeats_the_uninterrupted_one(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
-    run = tmp_path / "resumed"
-    for steps in (3, 6):
-        train_tiny(run, corpus, f"trainer.max_steps={steps}", "trainer.validate_every=3", "trainer.checkpoint_every=3")
-    assert losses(run) == losses(six_steps)
-
-
 def test_the_nemo_command_trains_the_same(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
     run = tmp_path / "nemo"
     log = tmp_path / "log"

@@ -11,6 +11,7 @@ from typing import Any
 from nemo_process import nemo
 
 SYNCHRONOUS, ASYNCHRONOUS = "false", "true"
+STEPS = 5
 
 
 def arguments(run: Path, corpus: Path, steps: int, *, asynchronous: str, keep: int = 2) -> list[str]:
