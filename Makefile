@@ -1,4 +1,4 @@
-# make demo | test | check | venv | transformers5 | install-gpu | lock | clean
+# make demo | test | torture | check | venv | transformers5 | install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -15,13 +15,18 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: demo test check venv transformers5 install-gpu lock clean
+.PHONY: demo test torture check venv transformers5 install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
 
 test: venv transformers5
 	$(BIN)/python -m pytest $(TESTS)
+
+# Kills, damage and hostile input, hundreds of thousands of times; TORTURE=0.1 for a tenth of that.
+torture: venv transformers5
+	TORTURE=$${TORTURE:-1} TORTURE_TABLE=$(CURDIR)/docs/benchmarks/torture.md \
+		$(BIN)/python -m pytest -m torture --timeout=14400 $(TESTS)
 
 check: venv transformers5
 	$(BIN)/ruff format --check .

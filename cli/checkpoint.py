@@ -32,12 +32,15 @@ def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="P
 
 @app.command()
 def verify(source: Source) -> None:
-    """Read everything from the disk and check it, against conversion.json where there is one."""
+    """Read everything from the disk and check it, against the checksums of the run or the conversion that wrote it."""
     from conversion.inspection import verify_checkpoint
+    from conversion.manifest import CheckpointManifest
 
     record = verify_checkpoint(source)
     if record is None:
-        print("whole: every tensor is there and readable; without a conversion.json, values cannot be compared")
+        print("whole: every tensor is there and readable; without recorded checksums, values cannot be compared")
+    elif isinstance(record, CheckpointManifest):
+        print(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
     else:
         count = len(record.tensors) + len(record.optimizer)
         print(f"verified: {count} checksums of tensors, and {len(record.files)} files")
@@ -81,5 +84,5 @@ def _lines(summary: "Summary") -> list[tuple[str, str]]:
         ("tensors", f"{summary.tensors} as in Hugging Face, {summary.weight_bytes:,} bytes"),
         ("optimizer", state),
         ("files", f"{summary.files} of tensors, {summary.file_bytes:,} bytes"),
-        ("checksums", "recorded in conversion.json" if summary.recorded else "none recorded"),
+        ("checksums", f"recorded in {summary.recorded}" if summary.recorded else "none recorded"),
     ]  # fmt: skip

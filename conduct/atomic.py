@@ -1,12 +1,22 @@
-"""Outputs that exist whole or not at all: written under a temporary name, synced, then renamed."""
+"""Outputs that exist whole or not at all: written under a temporary name, synced, then renamed.
 
+A process that is killed leaves its temporary output, which the next one for the same output removes. The lock that the
+kernel lets go of with a process tells what was left from what another process is writing.
+"""
+
+import contextlib
+import ctypes
 import errno
+import fcntl
+import glob
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from conduct.errors import InputError
 
@@ -17,19 +27,18 @@ def atomic_file(path: Path) -> Iterator[Path]:
     path = Path(path)
     with _refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        with full_disk(path):
-            yield temporary
-            sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        with _refusals(path):
-            temporary.replace(path)
-        sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        _remove_left(path)
+    with _temporary(path, tempfile.mkstemp) as temporary:
+        try:
+            with full_disk(path):
+                yield temporary
+                sync(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            with _refusals(path):
+                temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -43,15 +52,16 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
     check_replaceable(path, mark=mark, overwrite=overwrite)
     with _refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    try:
-        with full_disk(path):
-            yield temporary
-            for file in [*temporary.rglob("*"), temporary]:
-                sync(file)
-        put_in_place(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove_left(path)
+    with _temporary(path, tempfile.mkdtemp) as temporary:
+        try:
+            with full_disk(path):
+                yield temporary
+                for file in [*temporary.rglob("*"), temporary]:
+                    sync(file)
+            put_in_place(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_writable(*paths: Path | None) -> None:
@@ -122,13 +132,67 @@ def _refusals(path: Path) -> Iterator[None]:
 
 
 def _swap(new: Path, path: Path) -> None:
-    if path.is_dir() and any(path.iterdir()):
+    if not (path.is_dir() and any(path.iterdir())):
+        new.replace(path)
+    elif _exchange(new, path):
+        shutil.rmtree(new)
+    else:  # a kill between the next two lines leaves both, under temporary names
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
         path.replace(old)
         new.replace(path)
         shutil.rmtree(old)
-    else:
-        new.replace(path)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Let two names change places, at once; false where the system or the file system cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    at_cwd, exchange = -100, 2
+    names = os.fsencode(a.absolute()), os.fsencode(b.absolute())
+    return rename is not None and rename(at_cwd, names[0], at_cwd, names[1], exchange) == 0
+
+
+@contextmanager
+def _temporary(path: Path, make: Callable[..., Any]) -> Iterator[Path]:
+    """A new temporary file or directory beside `path`, and a lock on it."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            with _refusals(path):
+                made = make(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+            if isinstance(made, tuple):  # mkstemp's
+                os.close(made[0])
+                made = made[1]
+            with contextlib.suppress(FileNotFoundError):
+                stack.enter_context(held(Path(made), wait=True))
+            if Path(made).exists():  # else another process took it for one that was left, before it was locked
+                break
+        yield Path(made)
+
+
+@contextmanager
+def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock on a file or a directory; false where another process does. The kernel frees it with the process.
+
+    Where the file system has no locks, nobody holds any: the answer is false.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            mine = True
+        except OSError:
+            mine = False
+        yield mine
+    finally:
+        os.close(handle)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what processes that were killed had written for the output `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(FileNotFoundError), held(left) as stale:
+            if stale and left.exists():
+                print(f"removed {left}, which an interrupted command had left", file=sys.stderr)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def sync(path: Path) -> None:

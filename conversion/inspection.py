@@ -13,14 +13,20 @@ from conversion.checkpoint import Checkpoint
 from conversion.dcp_metadata import StoredTensor
 from conversion.dtypes import DTYPES
 from conversion.formats import recognise
+from conversion.manifest import NAME as MANIFEST
+from conversion.manifest import CheckpointManifest, check_against_manifest, read_manifest
 from conversion.megatron_directory import MegatronDirectory
+from conversion.record import NAME as RECORD
 from conversion.record import Conversion, check_files, read_record
 from conversion.verify import drop_cache, read_back, read_back_training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A checkpoint in a few numbers. `vocabulary` has padding rows; `tensors` counts those of Hugging Face."""
+    """A checkpoint in a few numbers. `vocabulary` has padding rows; `tensors` counts those of Hugging Face.
+
+    `recorded`: the file with the checksums, or empty.
+    """
 
     path: str
     format: str
@@ -34,7 +40,7 @@ class Summary:
     optimizer_bytes: int
     file_bytes: int
     files: int
-    recorded: bool
+    recorded: str
     architecture: dict[str, Any]
 
 
@@ -57,19 +63,23 @@ def summarise(source: Path) -> Summary:
         optimizer_bytes=_bytes(others.values()),
         file_bytes=sum(path.stat().st_size for path in files),
         files=len(files),
-        recorded=_record(checkpoint) is not None,
+        recorded=_recorded(checkpoint),
         architecture=dataclasses.asdict(architecture),
     )
 
 
-def verify_checkpoint(source: Path) -> Conversion | None:
-    """Read all of the checkpoint `source` from the disk and check it, against its `conversion.json` where it has one.
+def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
+    """Read all of the checkpoint `source` from the disk and check it, against the record that it has.
 
-    Without one (the answer is None then) every tensor must be there, readable and of the right shape, and agree with
-    the checksums that its archive has. Errors: `InputError` naming the tensor or the file.
+    That is `manifest.json` of a training run, or `conversion.json`. Without one (the answer is None then) every tensor
+    must be there, readable and of the right shape, and agree with the checksums that its archive has.
+    Errors: `InputError` naming the tensor or the file.
     """
     checkpoint = recognise(source).open(source)
     drop_cache(checkpoint.files())
+    if manifest := read_manifest(checkpoint.directory):
+        _check_files(checkpoint.directory, manifest)
+        return manifest
     found = _record(checkpoint)
     others = _others(checkpoint)
     recorded = found[1] if found else None
@@ -85,6 +95,12 @@ def verify_checkpoint(source: Path) -> Conversion | None:
         if record.optimizer:
             read_back_training(checkpoint, record.optimizer, advance)
         return record
+
+
+def _check_files(directory: Path, manifest: CheckpointManifest) -> None:
+    with progress_bar("verify", total=manifest.bytes, unit="B") as advance:
+        for problem in check_against_manifest(directory, manifest.files, lambda block: advance(len(block))):
+            raise InputError(problem, where=directory, fix="Copy the checkpoint anew, or go on from an older one.")
 
 
 def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
@@ -114,6 +130,12 @@ def _record(checkpoint: Checkpoint) -> tuple[Path, Conversion] | None:
         if record is not None and any(Path(name).is_relative_to(inside) for name in record.files):
             return directory, record
     return None
+
+
+def _recorded(checkpoint: Checkpoint) -> str:
+    if (checkpoint.directory / MANIFEST).is_file():
+        return MANIFEST
+    return RECORD if _record(checkpoint) else ""
 
 
 def _others(checkpoint: Checkpoint) -> dict[str, StoredTensor]:

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conduct.errors import InputError
+from conversion.manifest import NAME as MANIFEST
 
 LAST = "last"
 _STEP = re.compile(r"step=(\d+)")
-_UNFINISHED = "-unfinished"
+UNFINISHED = "-unfinished"
+"""NeMo puts a file of the checkpoint's name and this beside it while it is written."""
+DAMAGED = ".damaged"
+"""What a run appends to the name of a checkpoint that it found damaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,7 @@ def find_checkpoint(source: Path) -> Located:
     """
     source = Path(source)
     if (source / "weights").is_dir():
-        if _unfinished(source):
+        if is_unfinished(source):
             raise InputError(
                 "was not written to its end", where=source, fix="Give the run's directory to take its newest whole one."
             )
@@ -41,23 +45,36 @@ def find_checkpoint(source: Path) -> Located:
 
 
 def _newest(folder: Path) -> Located:
-    found = [path for path in folder.iterdir() if path.is_dir() and _STEP.search(path.name)]
-    # At the same step the plain one comes first: `...-last` may be a link to it.
-    ordered = sorted(found, key=lambda path: (-_step(path), path.name.endswith(f"-{LAST}"), path.name))
+    ordered = newest_first(folder)
     for position, path in enumerate(ordered):
-        if not _unfinished(path) and (path / "weights").is_dir():
+        if not is_unfinished(path) and (path / "weights").is_dir():
             return Located(path=path, skipped=tuple(ordered[:position]))
     raise InputError(
-        f"no finished checkpoint here ({len(found)} unfinished)" if found else "no checkpoint here",
+        f"no finished checkpoint here ({len(ordered)} unfinished)" if ordered else "no checkpoint here",
         where=folder,
         fix="Give a NeMo 2 checkpoint (with weights/ and context/) or the directory of a run that has one, a "
         "Megatron-Bridge checkpoint (with run_config.yaml or iter_*/), or a Hugging Face model (with config.json).",
     )
 
 
-def _unfinished(path: Path) -> bool:
-    """NeMo puts a file of this name beside a checkpoint while it is written."""
-    return any(candidate.with_name(candidate.name + _UNFINISHED).exists() for candidate in (path, path.resolve()))
+def newest_first(folder: Path) -> list[Path]:
+    """The directories of checkpoints in `folder`, finished or not, by step."""
+    found = [
+        path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.is_dir() and _STEP.search(path.name) and path.suffix != DAMAGED and not path.name.startswith(".")
+    ]
+    # At the same step the plain one comes first: `...-last` may be a link to it.
+    return sorted(found, key=lambda path: (-_step(path), path.name.endswith(f"-{LAST}"), path.name))
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether the checkpoint `path` was not written to its end, as far as can be told.
+
+    A manifest is written last, so one that has it is finished, also where NeMo's mark was left beside it.
+    """
+    marked = any(one.with_name(one.name + UNFINISHED).exists() for one in (path, path.resolve()))
+    return marked and not (path / MANIFEST).is_file()
 
 
 def _step(path: Path) -> int:

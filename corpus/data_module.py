@@ -15,7 +15,7 @@ from nemo.lightning.pytorch.plugins import MegatronDataSampler
 from conduct.errors import InputError
 from corpus import synthetic
 from corpus.manifest import read_manifest, verify
-from corpus.resume import check_same_order, consumed_state
+from corpus.resume import check_same_order, consumed_state, special_ids
 from corpus.samples.dataset import SampleDataset
 from corpus.samples.datasets import Cutting, evaluation_dataset, pack_corpus, split_digest, train_dataset
 from corpus.samples.example import Example, join_segments
@@ -188,7 +188,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the samples that a checkpoint had consumed.
 
-        Errors: `InputError` for another corpus, weight, mode, stride, seq_length or seed: the samples would be others.
+        Errors: `InputError` for another corpus, weight, mode, stride, seq_length, seed or tokenizer.
         """
         from megatron.core.num_microbatches_calculator import update_num_microbatches
 
@@ -206,6 +206,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             "stride": self.stride,
             "seq_length": self.seq_length,
             "seed": self.seed,
+            **({"tokenizer": special_ids(self.tokenizer)} if self.tokenizer else {}),
         }
 
     def _cutting(self) -> Cutting:

@@ -1,20 +1,44 @@
-"""Checkpoints named by the number of steps that were done when they were written."""
+"""Checkpoints that are whole or not there: `step=N`, named by the optimizer steps that were done.
 
+NeMo marks a checkpoint as unfinished, writes it, and takes the mark away; whether the data is on the disk by then, it
+does not ask. Here the mark is durable first, then the data, then `manifest.json` (`conversion.manifest`), which alone
+makes a checkpoint one to resume from; then `step=N-last` is pointed to it, and then an old one is removed.
+"""
+
+import shutil
+import threading
+from pathlib import Path
 from typing import Any
 
 import torch
 from nemo import lightning as nl
+from nemo.lightning.ckpt_utils import ckpt_to_dir
 from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
+
+from conduct.atomic import sync
+from conversion.locate import newest_first
+from conversion.manifest import NAME as MANIFEST
+from recipes.checkpoint_folder import clean, out_of_sight, point
+from recipes.seal import seal
 
 
 class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     """NeMo's checkpoint callback with `step` in names and comparisons as the count of finished optimizer steps.
 
-    NeMo's strategy logs a `step` that is one behind, and Lightning would take that.
+    NeMo's strategy logs a `step` that is one behind, and Lightning would take that. Checkpoints are made every
+    `every_n_train_steps`, at the end, and by `save_now`; not at validations, as NeMo makes them too.
     """
 
-    def _monitor_candidates(self, trainer: Any) -> dict[str, torch.Tensor]:
-        return {**super()._monitor_candidates(trainer), "step": torch.tensor(trainer.global_step)}
+    def setup(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if trainer.is_global_zero:
+            clean(Path(self.dirpath))
+        super().setup(trainer, *args, **kwargs)  # has a barrier
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """No checkpoint."""
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self.save_now(trainer)
 
     def save_now(self, trainer: Any) -> None:
         """Save a checkpoint of the step that just ended; returns when it is on disk."""
@@ -24,3 +48,60 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
             self._save_last_checkpoint(trainer, candidates)
         if isinstance(trainer.strategy.checkpoint_io, AsyncFinalizableCheckpointIO):
             trainer.strategy.checkpoint_io.maybe_finalize_save_checkpoint(blocking=True)
+
+    def nemo_topk_check_previous_run(self) -> None:
+        """Take over the checkpoints that are there. NeMo's own reads a `step` in the path of the run as theirs."""
+        whole = [path for path in newest_first(Path(self.dirpath)) if (path / MANIFEST).is_file()]
+        steps = {f"{path}.ckpt": torch.tensor(_step(path)) for path in whole if not path.is_symlink()}
+        self.best_k_models = dict(list(steps.items())[: self.save_top_k])
+        for path in list(steps)[self.save_top_k :]:
+            self._discard(ckpt_to_dir(path))
+        paths = list(self.best_k_models)
+        self.best_model_path, self.kth_best_model_path = (paths[0], paths[-1]) if paths else ("", "")
+        self.best_model_score = self.best_k_models.get(self.best_model_path)
+        self.kth_value = self.best_k_models.get(self.kth_best_model_path)
+        self.last_model_path = next((f"{path}.ckpt" for path in whole if path.is_symlink()), "")
+
+    def _monitor_candidates(self, trainer: Any) -> dict[str, torch.Tensor]:
+        return {**super()._monitor_candidates(trainer), "step": torch.tensor(trainer.global_step)}
+
+    @staticmethod
+    def set_checkpoint_unfinished_marker(checkpoint_path: str | Path, barrier_after: bool = False) -> None:
+        """NeMo's, and durable: no data of a checkpoint reaches the disk before its mark does."""
+        nl.ModelCheckpoint.set_checkpoint_unfinished_marker(checkpoint_path)
+        if torch.distributed.get_rank() == 0:
+            sync(nl.ModelCheckpoint.format_checkpoint_unfinished_marker_path(checkpoint_path).parent)
+        if barrier_after:
+            torch.distributed.barrier()
+
+    def _get_finalize_save_checkpoint_callback(self, trainer: Any, filepath: str, global_step: int) -> Any:
+        finish = super()._get_finalize_save_checkpoint_callback(trainer, filepath, global_step)
+
+        def seal_and_finish() -> None:
+            seal(ckpt_to_dir(filepath), global_step)
+            finish()
+
+        return seal_and_finish
+
+    def _link_checkpoint(self, trainer: Any, filepath: str, linkpath: str, override_async: bool = False) -> None:
+        if self.async_save and not override_async:
+            super()._link_checkpoint(trainer, filepath, linkpath)  # notes it for the end of the save
+        elif trainer.is_global_zero:
+            point(ckpt_to_dir(linkpath), ckpt_to_dir(filepath))
+
+    def _remove_checkpoint(self, trainer: Any, filepath: str, override_async: bool = False) -> None:
+        if self.async_save and not override_async:
+            super()._remove_checkpoint(trainer, filepath)  # likewise
+        elif trainer.is_global_zero:
+            self._discard(ckpt_to_dir(filepath))
+
+    def _discard(self, path: Path) -> None:
+        """Remove a checkpoint, or a link to one; a large one in the background."""
+        if path.is_symlink():
+            path.unlink()
+        elif path.is_dir() and torch.distributed.get_rank() == 0:
+            threading.Thread(target=shutil.rmtree, args=(out_of_sight(path),)).start()
+
+
+def _step(path: Path) -> int:
+    return int(path.name.split("step=")[1].split("-")[0])

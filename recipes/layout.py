@@ -5,18 +5,18 @@ from typing import Any
 import nemo_run as run
 import torch
 from megatron.core.distributed import DistributedDataParallelConfig
-from nemo import lightning as nl
 
 from configs.schema import TrainConfig
 from recipes.cpu.strategy import CpuMegatronStrategy
 from recipes.precision import compute_dtype
+from recipes.strategy import GenomicMegatronStrategy
 
 
 def strategy_recipe(config: TrainConfig) -> Any:
     """Megatron's parallel layout, data parallelism and checkpoint format."""
     layout, on_cpu = config.parallelism, config.hardware.accelerator == "cpu"
     return run.Config(
-        CpuMegatronStrategy if on_cpu else nl.MegatronStrategy,
+        CpuMegatronStrategy if on_cpu else GenomicMegatronStrategy,
         tensor_model_parallel_size=layout.tensor,
         pipeline_model_parallel_size=layout.pipeline,
         context_parallel_size=layout.context,

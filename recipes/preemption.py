@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
 from nemo.lightning.io import IOMixin
 
 from recipes.launch.status import PREEMPTED
@@ -13,6 +14,8 @@ from recipes.launch.status import PREEMPTED
 
 class Preemption(Callback, IOMixin):  # type: ignore[misc]
     """On SIGTERM or SIGUSR1 to any rank: finish the step, save a checkpoint, exit with status 75.
+
+    In a validation it does not wait for the end of that, which may take longer than what is left of the job.
 
     NeMo's own callback exits with 0, as a finished run does, so that nobody knows to requeue it. SIGUSR1 is there for
     Slurm, which signals every process of a step: PyTorch's data-loading processes die of a SIGTERM.
@@ -33,6 +36,19 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
         self._listen()  # Lightning has put its own handlers in between, which end the run without a checkpoint
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._leave_if_asked(trainer)
+
+    def on_validation_batch_end(self, trainer: Any, *_: Any) -> None:
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._leave_if_asked(trainer)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._restore()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        self._restore()
+
+    def _leave_if_asked(self, trainer: Any) -> None:
         asked = torch.tensor(self._asked, device="cuda")  # on a CPU the stand-in makes it a CPU tensor
         torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
         if not asked.item():
@@ -41,14 +57,9 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
         torch.distributed.barrier()  # the first rank to exit may end the others
         if trainer.is_global_zero:
             name = signal.Signals(int(asked.item())).name
-            print(f"\nstopped by {name} after step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
+            when = "in the validation after" if trainer.validating else "after"
+            print(f"\nstopped by {name} {when} step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
         sys.exit(PREEMPTED)
-
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        self._restore()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        self._restore()
 
     def _ask(self, signum: int, frame: Any) -> None:
         self._asked = signum

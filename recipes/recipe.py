@@ -15,6 +15,7 @@ from recipes.checkpoints import StepCheckpoints
 from recipes.loggers import logger_fields
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
+from recipes.resume import ResumeNewest
 from recipes.trainer import trainer_recipe
 from tokenizer.nucleotide import NucleotideTokenizer
 
@@ -86,11 +87,11 @@ def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
     )
 
 
-def resume_recipe(config: TrainConfig) -> run.Config[nl.AutoResume]:
-    """Go on from the newest checkpoint in the run directory where there is one."""
+def resume_recipe(config: TrainConfig) -> run.Config[ResumeNewest]:
+    """Go on from the newest whole checkpoint in the run directory where there is one."""
     start = run.Config(nl.RestoreConfig, path=config.init_from) if config.init_from else None
     return run.Config(
-        nl.AutoResume,
+        ResumeNewest,
         resume_if_exists=True,
         resume_ignore_no_checkpoint=True,
         resume_past_end=True,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.atomic import sync
+from conduct.atomic import held, sync
 from conduct.errors import InputError
 
 _PROGRESS = struct.Struct("<qq")
@@ -65,12 +65,12 @@ class WorkFolder:
         """
         final = self.shard(shard)
         for left in final.parent.glob(f".{final.name}.*"):
-            with _held(left) as stale:
+            with held(left) as stale:
                 if stale:
                     shutil.rmtree(left, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
         try:
-            with _held(temporary):
+            with held(temporary):
                 yield temporary
                 for path in (*temporary.iterdir(), temporary):
                     sync(path)
@@ -118,19 +118,6 @@ class WorkFolder:
             yield Report(handle)
         finally:
             os.close(handle)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[bool]:
-    """Hold a lock on a folder; false where another process holds it. The kernel lets go of it with the process."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)
 
 
 class Report:

@@ -14,9 +14,12 @@ places (megatron-core 0.15.3, nemo-toolkit 2.7.3) that need them:
 """
 
 import contextlib
+import ctypes
 import multiprocessing
+import signal
 import types
 from collections.abc import Callable, Iterator
+from multiprocessing.managers import SyncManager
 from typing import Any
 from unittest.mock import patch
 
@@ -136,7 +139,16 @@ def _forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
 
     def queue() -> Any:
         if not queues:
-            queues.append(stack.enter_context(multiprocessing.get_context("fork").Manager()).Queue())
+            manager = SyncManager(ctx=multiprocessing.get_context("fork"))
+            manager.start(_die_with_the_parent)
+            stack.callback(manager.shutdown)
+            queues.append(manager.Queue())
         return queues[0]
 
     return queue
+
+
+def _die_with_the_parent() -> None:
+    """A manager whose process was killed would wait for ever, with all the memory that it was forked with."""
+    if prctl := getattr(ctypes.CDLL(None), "prctl", None):
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from nemo import lightning as nl
 
 from recipes.cpu.adam import check_steps
 from recipes.cpu.stand_in import cpu_stand_in
+from recipes.strategy import GenomicMegatronStrategy
 
 
-class CpuMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
-    """`MegatronStrategy` inside `cpu_stand_in`. Give it to a trainer with `accelerator="cpu"`.
+class CpuMegatronStrategy(GenomicMegatronStrategy):
+    """`GenomicMegatronStrategy` inside `cpu_stand_in`. Give it to a trainer with `accelerator="cpu"`.
 
     It has no `__init__` of its own, because NeMo records a strategy's arguments by the signature of that.
     """

@@ -116,6 +116,44 @@ def test_a_killed_process_leaves_nothing_of_that_name(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_what_a_killed_process_left_goes_and_what_another_writes_stays(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from conduct.atomic import atomic_directory, atomic_file\n"
+        "with atomic_directory(Path(sys.argv[1]), mark='old') as a, atomic_file(Path(sys.argv[2])) as b:\n"
+        "    (a / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code, tmp_path / "out", tmp_path / "file"], check=False)
+        assert len(list(tmp_path.iterdir())) == 2  # the second process removed what the first had left
+    with atomic_directory(tmp_path / "out", mark="old") as ours, atomic_directory(tmp_path / "out", mark="old"):
+        assert ours.exists()
+    with atomic_file(tmp_path / "file"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "out"]
+    assert capfd.readouterr().err.count("which an interrupted command had left") == 4
+
+
+def test_an_output_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> None:
+    """By exchange of names, where the system has it; else there would be a moment with neither."""
+    target = tmp_path / "out"
+    with atomic_directory(target, mark="old") as temporary:
+        (temporary / "old").touch()
+    inode, watched = target.stat().st_ino, []
+
+    def watch(event: str, _: object) -> None:
+        if event in ("os.rename", "shutil.rmtree", "ctypes.call_function"):
+            watched.append(target.exists())
+
+    sys.addaudithook(watch)
+    with atomic_directory(target, mark="old", overwrite=True) as temporary:
+        (temporary / "old").touch()
+    assert target.stat().st_ino != inode
+    assert watched
+    assert all(watched)
+
+
 def test_an_error_names_the_place_and_the_fix_and_crosses_processes() -> None:
     error = InputError("is empty", where="genome.fa", fix="Give a FASTA file.")
     assert str(error) == "genome.fa: is empty. Give a FASTA file."

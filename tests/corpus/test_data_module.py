@@ -260,6 +260,17 @@ def test_resuming_with_another_corpus(corpus: str, tmp_path: Path, write_fasta: 
         module(str(tmp_path / "others"), state=state)
 
 
+def test_resuming_with_another_tokenizer(corpus: str) -> None:
+    from tokenizer.nucleotide import NucleotideTokenizer
+
+    tokenizer = NucleotideTokenizer()
+    state = module(corpus, tokenizer=tokenizer).state_dict()
+    module(corpus, tokenizer=tokenizer, state=state)
+    tokenizer.eos_id = 5
+    with pytest.raises(InputError, match=r"tokenizer is .*'eos_id': 5.* trained with .*'eos_id': 0"):
+        module(corpus, tokenizer=tokenizer, state=state)
+
+
 def test_a_damaged_corpus(corpus: str) -> None:
     path = Path(corpus) / "train-00000.bin"
     path.write_bytes(path.read_bytes()[:-5])

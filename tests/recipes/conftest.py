@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from corpora import prepare
 from parallel_cases import curve, trained
+from resume_cases import ASYNCHRONOUS, STEPS, SYNCHRONOUS, train
 
 from corpus.synthetic import write_synthetic_genome
 
@@ -44,3 +45,13 @@ def one_process_run(start: str, corpus: Path, tmp_path_factory: pytest.TempPathF
 def one_process(one_process_run: Path) -> list[float]:
     """Its losses."""
     return curve(one_process_run)
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs that were not stopped, each with a checkpoint of every step, written in one way or the other."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    runs = {SYNCHRONOUS: folder / "synchronous", ASYNCHRONOUS: folder / "asynchronous"}
+    for asynchronous, run in runs.items():
+        train(run, corpus, STEPS, asynchronous=asynchronous, keep=-1)
+    return runs

@@ -39,12 +39,14 @@ def test_sharded_optimizer_state_is_saved_and_loaded(
     assert losses == pytest.approx(one_process, rel=0, abs=CLOSE)
 
 
-@pytest.mark.parametrize("layout", ["tensor", "pipeline"])
+@pytest.mark.parametrize(
+    "layout", ["parallelism.tensor=2", "parallelism.pipeline=2", "parallelism.distributed_optimizer=false"]
+)
 def test_a_checkpoint_of_one_process_goes_on_under_two(layout: str, whole: Path, corpus: Path, tmp_path: Path) -> None:
-    """Weights, moments, schedule and place in the data."""
+    """Weights, moments, schedule and place in the data. The last is data parallel."""
     run = tmp_path / "run"
     shutil.copytree(whole / "checkpoints" / "step=3", run / "checkpoints" / "step=3-last")
-    losses = trained(run, corpus, "train_tiny", f"parallelism.{layout}=2", ranks=2, steps=6)
+    losses = trained(run, corpus, "train_tiny", layout, ranks=2, steps=6)
     assert losses == pytest.approx(curve(whole)[3:], rel=0, abs=CLOSE)
 
 

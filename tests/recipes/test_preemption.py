@@ -61,3 +61,31 @@ def test_a_signal_saves_and_exits_with_75(sent: signal.Signals, corpus: Path, tm
     whole = tmp_path / "whole"
     assert train(*arguments(whole, corpus, last + 2), alone, log=log) == 0, log.read_text()[-3000:]
     assert losses(run) == losses(whole)
+
+
+def test_a_signal_in_a_validation_is_not_kept_waiting(corpus: Path, tmp_path: Path) -> None:
+    """A validation that takes long is left, and the run goes on from there as one that was left alone."""
+    run, log = tmp_path / "run", tmp_path / "log"
+    small = ("dataset.num_workers=0", "dataset.sequence_length=16", "dataset.mode=window", "dataset.stride=1")
+    long = ("trainer.validate_every=2", "trainer.validation_batches=1000000")
+    process = multiprocessing.get_context("forkserver").Process(
+        target=train_in_own_group, args=([*arguments(run, corpus, 4), *small, *long], log)
+    )
+    process.start()
+    deadline = time.monotonic() + 200
+    while not (run / "metrics.jsonl").is_file() or len(losses(run)) < 2:
+        assert process.is_alive(), log.read_text()[-3000:]
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.05)
+    time.sleep(1)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode == 75, log.read_text()[-3000:]
+    assert "stopped by SIGTERM in the validation after step 2; its checkpoint is saved" in log.read_text()
+    assert "validation_loss" not in (run / "metrics.jsonl").read_text()
+
+    few = ("trainer.validate_every=2", "trainer.validation_batches=1")
+    for one in (run, tmp_path / "whole"):
+        assert train(*arguments(one, corpus, 4), *small, *few, log=log) == 0, log.read_text()[-3000:]
+    assert losses(run) == losses(tmp_path / "whole")

@@ -1,0 +1,111 @@
+"""`manifest.json` of a training checkpoint: every file with its size and checksum.
+
+It is written last, when all else is durable. So a directory that has one was written to its end, and one that has
+none was not, whatever else lies in it.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from conduct.atomic import atomic_file, sync
+from conduct.errors import InputError
+from conversion.checkpoint import check_inside
+from conversion.checksum import checksum_bytes
+from corpus.checksum import xxh3_128
+
+NAME = "manifest.json"
+_LIMIT = 1 << 26
+_REMEDY = "Copy the checkpoint anew, or go on from an older one."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointFile:
+    """`xxh3_128` of the whole file: against damage, not against forgery."""
+
+    bytes: int
+    xxh3_128: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointManifest:
+    """`files` by their paths in the checkpoint; `step` counts the optimizer steps that were done."""
+
+    step: int
+    files: dict[str, CheckpointFile]
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files.values())
+
+
+def seal_files(directory: Path, names: Iterable[str]) -> dict[str, CheckpointFile]:
+    """The rows of files that were just written, after they and their directories became durable."""
+    rows, folders = {}, {directory}
+    for name in names:
+        path = directory / name
+        sync(path)
+        folders.add(path.parent)
+        rows[name] = CheckpointFile(bytes=path.stat().st_size, xxh3_128=xxh3_128(path))
+    for folder in folders:
+        sync(folder)
+    return rows
+
+
+def write_manifest(directory: Path, step: int, files: Mapping[str, CheckpointFile]) -> None:
+    """Make the checkpoint `directory` a whole one; durable when this returns."""
+    sync(directory.parent)
+    with atomic_file(directory / NAME) as path:
+        path.write_text(_text({"step": step, "files": {name: asdict(files[name]) for name in sorted(files)}}))
+
+
+def read_manifest(directory: Path) -> CheckpointManifest | None:
+    """The manifest of the checkpoint `directory`, or None where it has none. Errors: `InputError` for a damaged one."""
+    path = directory / NAME
+    if not path.is_file():
+        return None
+    check_inside(path, directory)
+    try:
+        if path.stat().st_size > _LIMIT:
+            raise ValueError(f"it has more than {_LIMIT} bytes")
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+        del content["xxh3_128"]
+        if _text(content) != text:
+            raise ValueError("its own checksum is another")
+        files = {name: CheckpointFile(**row) for name, row in content["files"].items()}
+        for name in files:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise ValueError(f"{name!r} leads outside of the checkpoint")
+        return CheckpointManifest(step=int(content["step"]), files=files)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"is damaged ({error})", where=path, fix=_REMEDY) from error
+
+
+def check_against_manifest(
+    directory: Path,
+    files: Mapping[str, CheckpointFile],
+    observe: Callable[[memoryview], object] | None = None,
+) -> Iterator[str]:
+    """What is wrong with `files` of the checkpoint `directory`, a sentence each. `observe` gets each block read.
+
+    Errors: `InputError` for a link that leads outside.
+    """
+    for name, file in files.items():
+        path = directory / name
+        check_inside(path, directory)
+        try:
+            if not path.is_file():
+                yield f"{name} is missing"
+            elif (size := path.stat().st_size) != file.bytes:
+                yield f"{name} has {size:,} bytes, {file.bytes:,} were written"
+            elif xxh3_128(path, observe) != file.xxh3_128:
+                yield f"{name} was changed: its checksum is not the manifest's"
+        except OSError as error:
+            yield f"{name} cannot be read: {error.strerror}"
+
+
+def _text(content: Mapping[str, object]) -> str:
+    digest = checksum_bytes(json.dumps(content, sort_keys=True).encode())
+    return json.dumps({**content, "xxh3_128": digest}, indent=1) + "\n"

@@ -1,0 +1,30 @@
+"""Which checkpoint a run goes on from: the newest whole one, found by its manifest and by nothing else."""
+
+from pathlib import Path
+
+from nemo import lightning as nl
+
+from conduct.errors import InputError
+from conversion.locate import is_unfinished, newest_first
+from conversion.manifest import NAME as MANIFEST
+
+
+class ResumeNewest(nl.AutoResume):  # type: ignore[misc]
+    """NeMo's resume; but NeMo takes the newest `…-last`, and starts from nothing where a kill left that link dangling.
+
+    Every rank decides for itself, before they have met, so only names are looked at here. Contents are compared when
+    the checkpoint is loaded (`recipes.strategy`). Errors: `InputError` where there are checkpoints and none of them
+    has a manifest: nobody knows whether they are whole, and to start anew beside them would not be what was asked for.
+    """
+
+    def _find_trainer_ckpt_path(self) -> Path | None:
+        found = [path for path in newest_first(Path(self.resume_from_directory)) if not path.is_symlink()]
+        if whole := [path for path in found if (path / MANIFEST).is_file()]:
+            return whole[0]
+        if unknown := [path for path in found if not is_unfinished(path)]:
+            raise InputError(
+                f"has no {MANIFEST}, so nobody knows whether it is whole",
+                where=unknown[0],
+                fix="Give it as init_from, with another run_dir, or take it away.",
+            )
+        return None

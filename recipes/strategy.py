@@ -1,0 +1,78 @@
+"""NeMo's Megatron strategy, which loads no checkpoint before its files were compared with their manifest."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from nemo import lightning as nl
+from nemo.lightning.resume import AdapterPath
+
+from conduct.errors import InputError
+from conversion.locate import newest_first
+from conversion.manifest import NAME as MANIFEST
+from conversion.manifest import read_manifest
+from recipes.checkpoint_folder import say, set_aside
+from recipes.seal import damage
+
+
+class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
+    """`MegatronStrategy` that resumes from the newest checkpoint that is undamaged, and says so.
+
+    It has no `__init__` of its own, because NeMo records a strategy's arguments by the signature of that.
+    """
+
+    def load_checkpoint(self, checkpoint_path: Any, selective_restore: bool = False) -> dict[str, Any]:
+        """The checkpoint; where it is damaged and the run's own, the newest that is not, with the damaged set aside.
+
+        One that was named by the user (`init_from`), and has a manifest, is compared with it too, and refused.
+        Errors: `InputError` naming the files that are damaged.
+        """
+        path = Path(str(checkpoint_path))
+        directory = path.parent if path.name == "weights" else path
+        own = self.trainer.checkpoint_callback and self.trainer.checkpoint_callback.dirpath
+        if not selective_restore and own and directory.parent.resolve() == Path(own).resolve():
+            directory = self._newest_undamaged(directory)
+            path = directory / "weights"
+            if isinstance(checkpoint_path, AdapterPath):
+                path = AdapterPath(path, base_model_path=checkpoint_path.base_model_path)
+            self.trainer.ckpt_path = checkpoint_path = path
+        elif (directory / MANIFEST).exists() and (problems := _problems(directory)):
+            raise InputError(_shown(problems), where=directory, fix="Copy the checkpoint anew, or give another.")
+        loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
+        return loaded
+
+    def _newest_undamaged(self, newest: Path) -> Path:
+        """`newest`, or the first undamaged one before it. The same on every rank."""
+        others = [path for path in newest_first(newest.parent) if not path.is_symlink() and (path / MANIFEST).is_file()]
+        damaged: dict[Path, list[str]] = {}
+        for checkpoint in [newest, *(path for path in others if path != newest)]:
+            if not (problems := _problems(checkpoint)):
+                break
+            damaged[checkpoint] = problems
+        else:
+            raise InputError(
+                f"every checkpoint is damaged: in {newest.name} {_shown(damaged[newest])}",
+                where=newest.parent,
+                fix="Copy one anew, or start another run from weights that are whole (init_from).",
+            )
+        torch.distributed.barrier()  # all have looked
+        if torch.distributed.get_rank() == 0:
+            for path, problems in damaged.items():
+                say(f"{path} is damaged and set aside as {set_aside(path).name}: {_shown(problems)}")
+            say(f"going on from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
+        torch.distributed.barrier()
+        return checkpoint
+
+
+def _problems(directory: Path) -> list[str]:
+    try:
+        manifest = read_manifest(directory)
+    except InputError as error:
+        return [str(error)]
+    assert manifest is not None, directory
+    return damage(directory, manifest)
+
+
+def _shown(problems: list[str]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return problems[0] + more

@@ -1,0 +1,68 @@
+"""`make torture`: which tests belong to it, the fixture that counts their cases, and the table of them."""
+
+import datetime
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from torture import LONG, Tally
+
+_TALLIES = pytest.StashKey[list[Tally]]()
+_ROWS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Callable[[str], Tally]:
+    """A tally for a promise; what is counted appears in the table where the test passes."""
+    tallies = request.node.stash.setdefault(_TALLIES, [])
+
+    def begin(promise: str) -> Tally:
+        tallies.append(Tally(promise=promise))
+        return tallies[-1]
+
+    return begin
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where TORTURE is set, what counts its cases belongs to the torture too, beside what is marked so."""
+    for item in items:
+        if LONG and "tally" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.torture)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        for one in item.stash.get(_TALLIES, []):
+            one.losses += report.failed
+            item.config.stash.setdefault(_ROWS, []).append(one.row(report.duration))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table, on the terminal and in the file that TORTURE_TABLE names."""
+    rows = config.stash.get(_ROWS, [])
+    if not rows or "TORTURE" not in os.environ:
+        return
+    passed, failed = (len(terminalreporter.stats.get(outcome, [])) for outcome in ("passed", "failed"))
+    lines = [
+        f"# Torture, {datetime.date.today()}",
+        "",
+        f"`make torture`, TORTURE={os.environ['TORTURE']}: {passed} tests passed, {failed} failed. "
+        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. A loss is a failed test.",
+        "",
+        "| promise | cases | of them | losses | seconds |",
+        "| --- | ---: | --- | ---: | ---: |",
+        *sorted(rows),
+    ]
+    terminalreporter.write_line("\n".join(lines))
+    if table := os.environ.get("TORTURE_TABLE"):
+        Path(table).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,95 @@
+"""Bit flips and truncation in every file of a training checkpoint are found: by `verify`, and before a run trains."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from damage import damaged, damages, flip
+from nemo_process import nemo
+from resume_cases import SYNCHRONOUS, arguments, train
+from torture import Tally, times
+from typer.testing import CliRunner
+
+from cli.main import app
+from conduct.errors import InputError
+from conversion.inspection import verify_checkpoint
+from conversion.manifest import CheckpointFile, CheckpointManifest, read_manifest
+from recipes.seal import share
+
+
+@pytest.fixture
+def run(uninterrupted: dict[str, Path], tmp_path: Path) -> Path:
+    """A run that ended after three steps, with a checkpoint of each."""
+    for step in (1, 2, 3):
+        name = f"checkpoints/step={step}"
+        shutil.copytree(uninterrupted[SYNCHRONOUS] / name, tmp_path / "run" / name)
+    (tmp_path / "run" / "checkpoints" / "step=3-last").symlink_to("step=3")
+    return tmp_path / "run"
+
+
+def test_verify_finds_damage_in_every_file(run: Path, tally: Callable[[str], Tally]) -> None:
+    counted = tally("damage in a training checkpoint is found by `checkpoint verify`")
+    checkpoint = run / "checkpoints" / "step=3"
+    result = CliRunner().invoke(app, ["checkpoint", "verify", str(checkpoint)])
+    assert "of step 3" in result.output
+    manifest = verify_checkpoint(checkpoint)
+    assert isinstance(manifest, CheckpointManifest)
+    every = {path.relative_to(checkpoint).as_posix() for path in checkpoint.rglob("*") if path.is_file()}
+    assert every == {*manifest.files, "manifest.json"}
+    for name in sorted(every):
+        path = checkpoint / name
+        for damage in damages(path.stat().st_size, times(1, 25)):
+            with damaged(path, *damage), pytest.raises(InputError):
+                verify_checkpoint(checkpoint)
+            counted.count(f"{damage[0]} in {_kind(name)}")
+        whole = path.read_bytes()
+        path.unlink()
+        if name != "manifest.json":
+            with pytest.raises(InputError):
+                verify_checkpoint(checkpoint)
+        path.write_bytes(whole)
+    assert verify_checkpoint(checkpoint) == manifest
+
+
+def test_a_run_goes_on_from_the_newest_undamaged_checkpoint(run: Path, corpus: Path) -> None:
+    """The newest has a flipped bit, the one before a damaged manifest: the third is taken, and the two are kept."""
+    checkpoints = run / "checkpoints"
+    flip(next((checkpoints / "step=3" / "weights").glob("*.distcp")), 5000, 3)
+    (checkpoints / "step=2" / "manifest.json").write_text("{")
+    said = train(run, corpus, 4)
+    for step in (3, 2):
+        assert f"{checkpoints}/step={step} is damaged and set aside as step={step}.damaged: " in said
+    assert f"going on from {checkpoints}/step=1, the newest undamaged one" in said
+    assert {"step=2.damaged", "step=3.damaged", "step=3", "step=4", "step=4-last"} == {
+        path.name for path in checkpoints.iterdir()
+    }
+
+
+def test_a_run_with_nothing_undamaged_is_refused_and_left_as_it_is(run: Path, corpus: Path, tmp_path: Path) -> None:
+    for path in run.glob("checkpoints/step=?/weights/common.pt"):
+        flip(path, 300, 0)
+    before = sorted(run.rglob("checkpoints/**/*"))
+    log = tmp_path / "log"
+    assert nemo(*arguments(run, corpus, 4, asynchronous=SYNCHRONOUS), log=log) != 0
+    assert "every checkpoint is damaged: in step=3 weights/common.pt was changed" in log.read_text()
+    assert sorted(run.rglob("checkpoints/**/*")) == before
+
+
+def test_ranks_share_the_files_out(run: Path) -> None:
+    """Every file is checked by one rank; none has much more than its share."""
+    manifest = read_manifest(run / "checkpoints" / "step=3")
+    assert manifest is not None
+    large = {f"weights/__{rank}_{part}.distcp": 1000 + rank for rank in range(64) for part in range(2)}
+    rows = {name: CheckpointFile(bytes=size, xxh3_128="") for name, size in large.items()}
+    for files, ranks in ((manifest.files, 3), (rows, 16)):
+        whole = CheckpointManifest(step=1, files=files)
+        shares = [share(whole, rank, ranks) for rank in range(ranks)]
+        assert sorted(name for one in shares for name in one) == sorted(files)
+    assert max(sum(file.bytes for file in one.values()) for one in shares) < 1.1 * whole.bytes / 16
+
+
+def _kind(name: str) -> str:
+    if name.endswith(".distcp"):
+        return "shards"
+    return "context" if name.startswith("context/") else name.removeprefix("weights/")
