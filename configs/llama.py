@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError, nearest
+from conduct.errors import InputError, nearest, shown
+from conduct.untrusted import read_json
 from configs.locate import find_directory
 from tokenizer.vocabulary import BOS, EOS, PAD, VOCAB_SIZE
 
@@ -150,10 +151,7 @@ def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
     Errors: `InputError` naming the file, the key and the fix.
     """
     path = find_directory(model_tag, holding="config.json") / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read as JSON ({error})", where=path) from error
+    values = read_json(path)
     if not isinstance(values, dict):
         raise InputError("is not a JSON object", where=path)
     return parse_architecture(values, where=path)
@@ -172,11 +170,11 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
     )
     for key, value in values.items():
         if key not in known:
-            raise InputError(f"unknown key {key!r} = {value!r}", where=where, fix=nearest(key, known))
+            raise InputError(f"unknown key {shown(key)} = {shown(value)}", where=where, fix=nearest(str(key), known))
         if key in HF_FIXED and value != HF_FIXED[key]:
-            raise InputError(f"{key} is {value!r}", where=where, fix=_only(key, HF_FIXED[key]))
+            raise InputError(f"{key} is {shown(value)}", where=where, fix=_only(key, HF_FIXED[key]))
         if key in HF_ONE_OF and value not in HF_ONE_OF[key]:
-            raise InputError(f"{key} is {value!r}", where=where, fix=f"It must be one of {list(HF_ONE_OF[key])}.")
+            raise InputError(f"{key} is {shown(value)}", where=where, fix=f"It must be one of {list(HF_ONE_OF[key])}.")
     if values.get("head_dim") is None and values.get("num_attention_heads"):
         values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
     architecture = LlamaArchitecture(
@@ -226,7 +224,7 @@ def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object
     """
     for key, value in MEGATRON_FIXED.items():
         if key != "make_vocab_size_divisible_by" and key in fields and fields[key] != value:
-            raise InputError(f"{key} is {fields[key]!r}", where=where, fix=_only(key, value))
+            raise InputError(f"{key} is {shown(fields[key])}", where=where, fix=_only(key, value))
     values = {row.hf: fields[row.megatron] for row in MAPPED if row.megatron and row.megatron in fields}
     if fields.get("scale_factor") is not None:
         given = {key: fields[field] for key, field in SCALING_FIELDS.items() if field in fields}
@@ -241,12 +239,14 @@ def _one_spelling(values: dict[str, Any], where: object) -> dict[str, Any]:
     rope = values.pop("rope_parameters", None)
     if rope is not None:
         if not isinstance(rope, dict) or "rope_theta" not in rope:
-            raise InputError(f"rope_parameters is {rope!r}", where=where, fix='Write {"rope_theta": 500000.0}.')
+            raise InputError(f"rope_parameters is {shown(rope)}", where=where, fix='Write {"rope_theta": 500000.0}.')
         rope = dict(rope)
         _fold(values, "rope_theta", rope.pop("rope_theta"), where)
         older = values.get("rope_scaling")
         if "rope_scaling" in values and _rope_scaling(older, where) != _rope_scaling(rope, where):
-            raise InputError(f"rope_scaling is {older!r}, rope_parameters {rope!r}", where=where, fix="Keep one.")
+            raise InputError(
+                f"rope_scaling is {shown(older)}, rope_parameters {shown(rope)}", where=where, fix="Keep one."
+            )
         values["rope_scaling"] = rope
     return values
 
@@ -256,14 +256,14 @@ def _rope_scaling(value: Any, where: object) -> RopeScaling | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
+        raise InputError(f"rope_scaling is {shown(value)}", where=where, fix=_ROPE)
     content = {key: item for key, item in value.items() if key not in ("rope_type", "type", "rope_theta")}
     kind = value.get("rope_type", value.get("type", "default"))
     if kind == "default" and not content:
         return None
     fields = {field.name for field in dataclasses.fields(RopeScaling)}
     if kind != "llama3" or content.keys() != fields:
-        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
+        raise InputError(f"rope_scaling is {shown(value)}", where=where, fix=_ROPE)
     kinds = {name: int if name == "original_max_position_embeddings" else float for name in fields}
     rows = {name: Row(hf=name, megatron=None, kind=kinds[name]) for name in content}
     return RopeScaling(**{name: _typed(row, content, where) for name, row in rows.items()})
@@ -277,7 +277,7 @@ _ROPE = (
 
 def _fold(values: dict[str, Any], key: str, value: object, where: object) -> None:
     if values.setdefault(key, value) != value:
-        raise InputError(f"{key} has two values, {values[key]!r} and {value!r}", where=where, fix="Keep one.")
+        raise InputError(f"{key} has two values, {shown(values[key])} and {shown(value)}", where=where, fix="Keep one.")
 
 
 def _typed(row: Row, values: Mapping[str, Any], where: object) -> Any:
@@ -290,7 +290,7 @@ def _typed(row: Row, values: Mapping[str, Any], where: object) -> Any:
     right_kind = type(value) is row.kind
     if not right_kind or (number and not 0 < value < math.inf):
         wanted = f"a positive {row.kind.__name__}" if number else f"a {row.kind.__name__}"
-        raise InputError(f"{row.hf} is {value!r}", where=where, fix=f"It must be {wanted}.")
+        raise InputError(f"{row.hf} is {shown(value)}", where=where, fix=f"It must be {wanted}.")
     return value
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
+from conduct.untrusted import read_json
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import check_inside
 from conversion.checksum import ALGORITHM, checksum_bytes
 
 NAME = "conversion.json"
+_LIMIT = 1 << 28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,8 +100,8 @@ def read_record(directory: Path) -> Conversion | None:
     if not path.is_file():
         return None
     check_inside(path, directory)
+    content = read_json(path, limit=_LIMIT)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         tensors, optimizer = (
             {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content[part].items()}
             for part in ("tensors", "optimizer")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
+from conduct.untrusted import read_json
 from tokenizer.vocabulary import EOS, PAD, SEP, SPECIAL_TOKENS, TOKENS, UNK, VOCAB_SIZE
 
 _NAMED = {"eos_token": EOS.content, "pad_token": PAD.content, "sep_token": SEP.content, "unk_token": UNK.content}
@@ -47,8 +48,8 @@ def validate_tokenizer(directory: Path) -> None:
             where=directory,
             fix="Give the directory of a nucleotide tokenizer, for example configs/example_checkpoint.",
         )
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         vocabulary = content["model"]["vocab"]
         added = {token["id"]: token["content"] for token in content.get("added_tokens", [])}
         rows = {id: token for token, id in vocabulary.items()} | added
