@@ -47,8 +47,8 @@ def shown(value: object) -> str:
     return _Shown().repr(value)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """A "did you mean" for a misspelt name, or the list of what there is."""
-    known = sorted(known)
+    name, known = str(name), sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."

@@ -73,6 +73,8 @@ def read_yaml_text(path: Path, *, limit: int = SIZE_LIMIT, interpolations: bool 
 def read_text(path: Path, *, limit: int = SIZE_LIMIT) -> str:
     """The text of a UTF-8 file of `limit` bytes at the most. Errors: `InputError`."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would keep whoever opens it
+            raise InputError("is no file", where=path, fix="Check the path.")
         with open(path, "rb") as file:
             data = file.read(limit + 1)
     except OSError as error:

@@ -28,9 +28,7 @@ class DataUnpickler(pickle._Unpickler):
     """
 
     dispatch: ClassVar[dict[int, Any]] = {
-        code: step
-        for code, step in pickle._Unpickler.dispatch.items()
-        if bytes([code]) not in _NEVER
+        code: step for code, step in pickle._Unpickler.dispatch.items() if bytes([code]) not in _NEVER
     }
 
     stack: list[Any]

@@ -11,7 +11,7 @@ from conduct.errors import InputError
 from conduct.untrusted import read_json
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import check_inside
-from conversion.checksum import ALGORITHM, checksum_bytes
+from conversion.checksum import ALGORITHM, checksum_file
 
 NAME = "conversion.json"
 _LIMIT = 1 << 28
@@ -81,7 +81,7 @@ def write_record(
         tensors=dict(tensors),
         files={
             path.relative_to(directory).as_posix(): FileRecord(
-                bytes=path.stat().st_size, checksum=None if path in large else checksum_bytes(path.read_bytes())
+                bytes=path.stat().st_size, checksum=None if path in large else checksum_file(path)
             )
             for path in sorted(directory.rglob("*"))
             if path.is_file()
@@ -107,6 +107,8 @@ def read_record(directory: Path) -> Conversion | None:
             for part in ("tensors", "optimizer")
         )
         files = {name: FileRecord(**file) for name, file in content["files"].items()}
+        if not all(type(file.bytes) is int and isinstance(file.checksum, str | None) for file in files.values()):
+            raise TypeError("a size is no number, or a checksum no text")
         record = Conversion(**{**content, "tensors": tensors, "optimizer": optimizer, "files": files})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"is no record of a conversion ({error})", where=path, fix="Delete it.") from error
@@ -125,7 +127,7 @@ def check_files(directory: Path, record: Conversion) -> Iterator[str]:
             yield f"{name}: is missing"
         elif path.stat().st_size != file.bytes:
             yield f"{name}: has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
-        elif file.checksum is not None and checksum_bytes(path.read_bytes()) != file.checksum:
+        elif file.checksum is not None and checksum_file(path) != file.checksum:
             yield f"{name}: was changed"
 
 

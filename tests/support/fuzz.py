@@ -1,0 +1,162 @@
+"""Cases of every target in a process that can be lost, one after the other, or a coverage-guided search of each.
+
+    python tests/support/fuzz.py mutate  FOLDER SEED COUNT [TARGET ...]
+    python tests/support/fuzz.py atheris FOLDER SEED COUNT [TARGET ...]
+
+COUNT is for each target. The last line is the summary, in JSON; `FOLDER/failures` gets the bytes of each kind of
+failure: another exception than `InputError`, a process that died, a hang, more memory than `MEMORY`.
+"""
+
+import faulthandler
+import json
+import os
+import random
+import resource
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SECONDS = 60
+"""Of one case, after which it counts as a hang; the machine may be busy."""
+
+MEMORY = 3 << 30
+"""Bytes of address space of a case, beyond what the imports take."""
+
+_PACKAGES = ["conduct", "configs", "conversion", "corpus", "evaluation", "tokenizer"]
+
+
+def main() -> None:
+    """Run all, and print what was found."""
+    way, folder, seed, count, *names = sys.argv[1:]
+    if way == "atheris":
+        import atheris
+
+        with atheris.instrument_imports(include=_PACKAGES):
+            import fuzz_targets
+    else:
+        import fuzz_targets
+    began = time.monotonic()
+    targets = fuzz_targets.targets(Path(folder))
+    Path(folder, "failures").mkdir()
+    run = _search if way == "atheris" else _mutate
+    cases = {name: run(targets[name], Path(folder), int(seed), int(count)) for name in names or targets}
+    failures = Counter(path.stem.rpartition("-")[0] for path in Path(folder, "failures").iterdir())
+    summary = {"cases": sum(cases.values()), "targets": len(cases), "failures": dict(failures), "by_target": cases}
+    print(json.dumps(summary | {"seconds": round(time.monotonic() - began)}))
+
+
+def _mutate(target: Any, folder: Path, seed: int, count: int) -> int:
+    from fuzz_mutation import mutate
+
+    def work(start: int) -> None:
+        run = _case_runner(target, folder)
+        for number in range(start, count):
+            run(number, mutate(target.seeds, random.Random(f"{seed}:{target.name}:{number}")))
+
+    start = 0
+    while start < count and (died := _forked(work, start)):
+        start = _lost(target, folder, died)
+    return count
+
+
+def _search(target: Any, folder: Path, seed: int, count: int) -> int:
+    """libFuzzer, fed with the seeds; it keeps what reaches new code."""
+    kept = folder / "coverage" / target.name.replace("/", "_")
+    kept.mkdir(parents=True)
+    for number, data in enumerate(target.seeds):
+        (kept / str(number)).write_bytes(data)
+
+    def work(start: int) -> None:
+        import atheris
+
+        run, number = _case_runner(target, folder), start
+
+        def one(data: bytes) -> None:
+            nonlocal number
+            number += 1
+            run(number, data)
+
+        options = [f"-runs={count - start}", f"-seed={seed + start}", "-max_len=65536", "-rss_limit_mb=0", "-timeout=0"]
+        atheris.Setup(["fuzz", *options, "-verbosity=0", f"-artifact_prefix={folder}/", str(kept)], one)
+        atheris.Fuzz()
+
+    start = 0
+    while start < count and (died := _forked(work, start)):
+        start = _lost(target, folder, died)
+    return count
+
+
+def _forked(work: Callable[[int], None], start: int) -> int:
+    """Run `work` in a child of this process; its wait status, 0 where it came to its end."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        try:
+            _limit_memory()
+            work(start)
+        except SystemExit as end:
+            os._exit(int(end.code or 0))
+        except BaseException:
+            os._exit(77)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def _case_runner(target: Any, folder: Path) -> Callable[[int, bytes], None]:
+    journal, traces = folder / "case", open(folder / "trace", "w")  # noqa: SIM115 - as long as the process
+
+    def run(number: int, data: bytes) -> None:
+        journal.write_bytes(b"%d\n" % number + data)
+        faulthandler.dump_traceback_later(SECONDS, exit=True, file=traces)
+        try:
+            target.call(data)
+        except Exception as error:
+            if type(error).__name__ != "InputError":
+                _keep(target, folder, f"{type(error).__name__}-{_place(error)}", data, str(error))
+        faulthandler.cancel_dump_traceback_later()
+
+    return run
+
+
+def _lost(target: Any, folder: Path, status: int) -> int:
+    """Keep the case at which a child ended with `status`; the number of the next one."""
+    number, _, data = (folder / "case").read_bytes().partition(b"\n")
+    how = f"signal{os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit{os.WEXITSTATUS(status)}"
+    _keep(target, folder, f"{how}-died", data, (folder / "trace").read_text()[-2000:])
+    return int(number) + 1
+
+
+def _keep(target: Any, folder: Path, kind: str, data: bytes, message: str) -> None:
+    name = f"{target.name.replace('/', '_').replace('*', '')}-{kind}"
+    for number in range(3):
+        path = folder / "failures" / f"{name}-{number}.bin"
+        if not path.exists():
+            path.write_bytes(data)
+            print(json.dumps({"failure": name, "message": message[:500], "bytes": str(path)}), file=sys.__stderr__)
+            (folder / "messages").open("a").write(f"{name}: {message[:1000]}\n")
+            return
+
+
+def _place(error: Exception) -> str:
+    """Where in our code it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if ".venv" not in frame.filename and "/support/" not in frame.filename]
+    place = (ours or frames)[-1]
+    return f"{Path(place.filename).stem}.{place.lineno}"
+
+
+def _limit_memory() -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()
