@@ -51,6 +51,9 @@ def main() -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except MemoryError:
+        print("error: memory ran out. Use a machine with more, or smaller pieces", file=sys.stderr)
+        sys.exit(1)
     except OSError as error:
         print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

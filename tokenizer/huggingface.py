@@ -92,7 +92,7 @@ def _check_pipeline(content: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _rows(rows: Mapping[int, str], shown: int = 5) -> str:
+def _rows(rows: Mapping[int, str], most: int = 5) -> str:
     """The ids whose token is not ours, in words; empty where all agree."""
     allowed = {token.id: (token.content, *token.interchangeable) for token in SPECIAL_TOKENS}
     wrong = [
@@ -101,8 +101,8 @@ def _rows(rows: Mapping[int, str], shown: int = 5) -> str:
         if rows.get(id) not in allowed.get(id, (token,))
     ]
     wrong += [f"id {shown(id)} is {shown(rows[id])}, expected none" for id in sorted(rows) if not 0 <= id < VOCAB_SIZE]
-    more = f" and {len(wrong) - shown} more" if len(wrong) > shown else ""
-    return "; ".join(wrong[:shown]) + more + "." if wrong else ""
+    more = f" and {len(wrong) - most} more" if len(wrong) > most else ""
+    return "; ".join(wrong[:most]) + more + "." if wrong else ""
 
 
 def _tokenizer_json() -> dict[str, Any]:

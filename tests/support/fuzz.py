@@ -8,6 +8,7 @@ failure: another exception than `InputError`, a process that died, a hang, more 
 """
 
 import faulthandler
+import importlib
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import resource
 import sys
 import time
 import traceback
+import types
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -32,13 +34,7 @@ _PACKAGES = ["conduct", "configs", "conversion", "corpus", "evaluation", "tokeni
 def main() -> None:
     """Run all, and print what was found."""
     way, folder, seed, count, *names = sys.argv[1:]
-    if way == "atheris":
-        import atheris
-
-        with atheris.instrument_imports(include=_PACKAGES):
-            import fuzz_targets
-    else:
-        import fuzz_targets
+    fuzz_targets = _instrumented() if way == "atheris" else importlib.import_module("fuzz_targets")
     began = time.monotonic()
     targets = fuzz_targets.targets(Path(folder))
     Path(folder, "failures").mkdir()
@@ -47,6 +43,24 @@ def main() -> None:
     failures = Counter(path.stem.rpartition("-")[0] for path in Path(folder, "failures").iterdir())
     summary = {"cases": sum(cases.values()), "targets": len(cases), "failures": dict(failures), "by_target": cases}
     print(json.dumps(summary | {"seconds": round(time.monotonic() - began)}))
+
+
+def _instrumented() -> Any:
+    """`fuzz_targets`, with all of our code reporting where it goes; but what Numba compiles has to be as it is."""
+    import atheris
+
+    compiled = [name for name in _modules() if "numba" in Path(*name.split(".")).with_suffix(".py").read_text()]
+    with atheris.instrument_imports(include=_PACKAGES, exclude=compiled):
+        targets = importlib.import_module("fuzz_targets")
+    for name in compiled:
+        for value in vars(sys.modules[name]).values() if name in sys.modules else ():
+            if isinstance(value, types.FunctionType) and value.__module__ == name:
+                atheris.instrument_func(value)
+    return targets
+
+
+def _modules() -> list[str]:
+    return [".".join(path.with_suffix("").parts) for package in _PACKAGES for path in Path(package).rglob("*.py")]
 
 
 def _mutate(target: Any, folder: Path, seed: int, count: int) -> int:
@@ -58,7 +72,7 @@ def _mutate(target: Any, folder: Path, seed: int, count: int) -> int:
             run(number, mutate(target.seeds, random.Random(f"{seed}:{target.name}:{number}")))
 
     start = 0
-    while start < count and (died := _forked(work, start)):
+    while start < count and (died := _forked(folder, work, start)):
         start = _lost(target, folder, died)
     return count
 
@@ -85,25 +99,26 @@ def _search(target: Any, folder: Path, seed: int, count: int) -> int:
         atheris.Fuzz()
 
     start = 0
-    while start < count and (died := _forked(work, start)):
+    while start < count and (died := _forked(folder, work, start)):
         start = _lost(target, folder, died)
     return count
 
 
-def _forked(work: Callable[[int], None], start: int) -> int:
+def _forked(folder: Path, work: Callable[[int], None], start: int) -> int:
     """Run `work` in a child of this process; its wait status, 0 where it came to its end."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
+        log = os.open(folder / "child_log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
         try:
             _limit_memory()
             work(start)
         except SystemExit as end:
             os._exit(int(end.code or 0))
         except BaseException:
+            traceback.print_exc()
             os._exit(77)
         os._exit(0)
     return os.waitpid(child, 0)[1]
@@ -129,7 +144,13 @@ def _lost(target: Any, folder: Path, status: int) -> int:
     """Keep the case at which a child ended with `status`; the number of the next one."""
     number, _, data = (folder / "case").read_bytes().partition(b"\n")
     how = f"signal{os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit{os.WEXITSTATUS(status)}"
-    _keep(target, folder, f"{how}-died", data, (folder / "trace").read_text()[-2000:])
+    _keep(
+        target,
+        folder,
+        f"{how}-died",
+        data,
+        ((folder / "trace").read_text() + (folder / "child_log").read_text(errors="replace"))[-2000:],
+    )
     return int(number) + 1
 
 
@@ -139,8 +160,8 @@ def _keep(target: Any, folder: Path, kind: str, data: bytes, message: str) -> No
         path = folder / "failures" / f"{name}-{number}.bin"
         if not path.exists():
             path.write_bytes(data)
-            print(json.dumps({"failure": name, "message": message[:500], "bytes": str(path)}), file=sys.__stderr__)
-            (folder / "messages").open("a").write(f"{name}: {message[:1000]}\n")
+            print(json.dumps({"failure": name, "message": message[-500:], "bytes": str(path)}), file=sys.__stderr__)
+            (folder / "messages").open("a").write(f"{name}: {message[-1000:]}\n")
             return
 
 

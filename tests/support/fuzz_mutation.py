@@ -8,9 +8,11 @@ from typing import Any
 NUMBERS = (0, 1, -1, 2, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**63)
 TEXTS = (
     b"\x00", b"\xff", b"\n", b"\r\n", b"\t", b" ", b">", b"@", b"+", b"|", b"#", b"-", b"..", b"../../x",
-    b"/etc/passwd",    b"9" * 30, b"9" * 5000, b"1e999", b"-1", b"NaN", b"null", b"true", b"[" * 200, b"{" * 200, b"\xd9\xa3",
-    b"\xef\xbb\xbf",    b"${oc.env:HOME}", b"&a [*a]", b"*a", b"!!python/object/apply:os.system ['x']", b"<<: *a", b"\x1f\x8b\x08", b"PAR1",
-    b"cos\nsystem\n", b"\x80\x04", b"\x8c\x02os\x8c\x06system\x93", b"R", b"b", b"r\xff\xff\xff\x7f", b"\x94", b"h\x00",
+    b"/etc/passwd", b"9" * 30, b"9" * 5000, b"1e999", b"-1", b"NaN", b"null", b"true", b"[" * 200, b"{" * 200,
+    b"\xd9\xa3", b"PAR1",
+    b"${oc.env:HOME}", b"&a [*a]", b"*a", b"!!python/object/apply:os.system ['x']", b"<<: *a", b"\x1f\x8b\x08",
+    b"cos\nsystem\n", b"\x80\x04", b"\x8c\x02os\x8c\x06system\x93", b"R", b"b", b"r\xff\xff\xff\x7f",
+    b"\x94", b"h\x00", b"\xef\xbb\xbf",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 2**31, 2**63, 2**64, 10**400, 1e308, "", "x", "../../x", "/etc/passwd", "9" * 5000, "\ud800",
