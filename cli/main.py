@@ -16,6 +16,7 @@ from cli.options import Dtype, Overwrite
 from cli.plan import plan
 from cli.prepare import prepare
 from conduct.errors import InputError
+from conduct.telemetry import turn_off_telemetry
 
 if TYPE_CHECKING:
     from conversion.checkpoint import Checkpoint
@@ -44,6 +45,7 @@ class Verify(str, Enum):
 
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
+    turn_off_telemetry()
     warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
     try:

@@ -120,15 +120,24 @@ def read_record(directory: Path) -> Conversion | None:
 def check_files(directory: Path, record: Conversion) -> Iterator[str]:
     """What is wrong with the files that `record` names, a sentence each."""
     for name, file in record.files.items():
-        path = directory / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            yield f"{name}: leads outside of the checkpoint"
-        elif not path.is_file():
-            yield f"{name}: is missing"
-        elif path.stat().st_size != file.bytes:
-            yield f"{name}: has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
-        elif file.checksum is not None and checksum_file(path) != file.checksum:
-            yield f"{name}: was changed"
+        try:
+            problem = _problem(directory / name, name, file)
+        except (OSError, ValueError) as error:  # a name that is too long, or has a NUL
+            problem = f"cannot be read ({error})"
+        if problem:
+            yield f"{name[:200]}: {problem}"
+
+
+def _problem(path: Path, name: str, file: FileRecord) -> str | None:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return "leads outside of the checkpoint"
+    if not path.is_file():
+        return "is missing"
+    if path.stat().st_size != file.bytes:
+        return f"has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
+    if file.checksum is not None and checksum_file(path) != file.checksum:
+        return "was changed"
+    return None
 
 
 def _version(name: str) -> str:

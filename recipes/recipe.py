@@ -12,6 +12,7 @@ from configs.schema import TrainConfig
 from corpus.data_module import GenomicDataModule
 from recipes.check import check_config
 from recipes.checkpoints import StepCheckpoints
+from recipes.initial_weights import ResumeOrStart
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
 from recipes.trainer import trainer_recipe
@@ -87,11 +88,12 @@ def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
     )
 
 
-def resume_recipe(config: TrainConfig) -> run.Config[nl.AutoResume]:
+def resume_recipe(config: TrainConfig) -> run.Config[ResumeOrStart]:
     """Go on from the newest checkpoint in the run directory where there is one."""
-    start = run.Config(nl.RestoreConfig, path=config.init_from) if config.init_from else None
+    # Artifacts are what NeMo would build of the checkpoint's context; the tokenizer comes with the data.
+    start = run.Config(nl.RestoreConfig, path=config.init_from, load_artifacts=False) if config.init_from else None
     return run.Config(
-        nl.AutoResume,
+        ResumeOrStart,
         resume_if_exists=True,
         resume_ignore_no_checkpoint=True,
         resume_past_end=True,

@@ -8,6 +8,7 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
     from conduct.errors import InputError
+    from conduct.telemetry import turn_off_telemetry
     from configs.compose import compose_config, config_names
 
     parser = argparse.ArgumentParser(
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
     given = parser.parse_intermixed_args(arguments)
+    turn_off_telemetry()
     from recipes.check import check_config
 
     try:

@@ -13,6 +13,9 @@ optimizer: {lr: 1e-3}
 """
 
 
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 30))
+
+
 def write(folder: Path, text: str, name: str = "mine.yaml") -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +46,7 @@ def test_one_that_keeps_to_our_keys_is_composed(tmp_path: Path) -> None:
         (PLAIN.replace("_self_", "override hydra/launcher: evil"), "leads elsewhere"),
         (PLAIN + "x: !!python/object/apply:os.system ['touch ran']\n", "cannot be read as YAML"),
         (PLAIN + "_target_: os.system\n", "_target_"),
-        ("a: &a [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1 or ''}, *a{i - 1 or ''}]\n" for i in range(1, 30)), "values"),
+        (LAUGHS, "values"),
         ("a: " + "[" * 10_000, "nested deeper"),
     ],
 )  # fmt: skip

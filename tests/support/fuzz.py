@@ -7,12 +7,14 @@ COUNT is for each target. The last line is the summary, in JSON; `FOLDER/failure
 failure: another exception than `InputError`, a process that died, a hang, more memory than `MEMORY`.
 """
 
+import contextlib
 import faulthandler
 import importlib
 import json
 import os
 import random
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -22,8 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SECONDS = 60
-"""Of one case, after which it counts as a hang; the machine may be busy."""
+CPU_SECONDS, SECONDS = 20, 600
+"""Of one case, after which it counts as a hang: computing, or waiting (the machine may be busy)."""
 
 MEMORY = 3 << 30
 """Bytes of address space of a case, beyond what the imports take."""
@@ -38,6 +40,10 @@ def main() -> None:
     began = time.monotonic()
     targets = fuzz_targets.targets(Path(folder))
     Path(folder, "failures").mkdir()
+    for name in names or targets:  # so that no case waits for Numba to compile
+        for data in targets[name].seeds:
+            with contextlib.suppress(ValueError):
+                targets[name].call(data)
     run = _search if way == "atheris" else _mutate
     cases = {name: run(targets[name], Path(folder), int(seed), int(count)) for name in names or targets}
     failures = Counter(path.stem.rpartition("-")[0] for path in Path(folder, "failures").iterdir())
@@ -130,11 +136,13 @@ def _case_runner(target: Any, folder: Path) -> Callable[[int, bytes], None]:
     def run(number: int, data: bytes) -> None:
         journal.write_bytes(b"%d\n" % number + data)
         faulthandler.dump_traceback_later(SECONDS, exit=True, file=traces)
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # its signal ends the process
         try:
             target.call(data)
         except Exception as error:
             if type(error).__name__ != "InputError":
                 _keep(target, folder, f"{type(error).__name__}-{_place(error)}", data, str(error))
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
 
     return run
