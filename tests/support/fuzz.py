@@ -8,7 +8,6 @@ failure: another exception than `InputError`, a process that died, a hang, more 
 """
 
 import contextlib
-import faulthandler
 import importlib
 import json
 import os
@@ -131,19 +130,21 @@ def _forked(folder: Path, work: Callable[[int], None], start: int) -> int:
 
 
 def _case_runner(target: Any, folder: Path) -> Callable[[int, bytes], None]:
-    journal, traces = folder / "case", open(folder / "trace", "w")  # noqa: SIM115 - as long as the process
+    journal = folder / "case"
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)  # which ends the process
 
     def run(number: int, data: bytes) -> None:
         journal.write_bytes(b"%d\n" % number + data)
-        faulthandler.dump_traceback_later(SECONDS, exit=True, file=traces)
-        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # its signal ends the process
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+        signal.alarm(SECONDS)
         try:
             target.call(data)
         except Exception as error:
             if type(error).__name__ != "InputError":
                 _keep(target, folder, f"{type(error).__name__}-{_place(error)}", data, str(error))
         signal.setitimer(signal.ITIMER_PROF, 0)
-        faulthandler.cancel_dump_traceback_later()
+        signal.alarm(0)
 
     return run
 
@@ -157,7 +158,7 @@ def _lost(target: Any, folder: Path, status: int) -> int:
         folder,
         f"{how}-died",
         data,
-        ((folder / "trace").read_text() + (folder / "child_log").read_text(errors="replace"))[-2000:],
+        ((folder / "child_log").read_text(errors="replace"))[-2000:],
     )
     return int(number) + 1
 
