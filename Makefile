@@ -1,4 +1,4 @@
-# make demo | test | torture | check | venv | transformers5 | install-gpu | lock | clean
+# make demo | test | torture | check | audit | release | venv | transformers5 | install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -15,7 +15,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: demo test torture check venv transformers5 install-gpu lock clean
+.PHONY: demo test torture check audit release venv transformers5 install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -35,6 +35,18 @@ check: venv transformers5
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/shellcheck scripts/*.sh docker/*.sh .ci/run
 	$(BIN)/python -m pytest $(TESTS)
+
+# The long versions of the tests that hurt: hours. What they found last is in docs/reliability.md.
+torture: venv
+	$(BIN)/python -m pytest -m torture --timeout 14400 $(TESTS)
+
+# Known vulnerabilities of all that is pinned; docs/security.md explains those that are known. Needs the network.
+audit: venv
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/audit.sh
+
+# Source and wheel, a bill of materials, checksums: in dist/.
+release: venv
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/release.sh dist
 
 venv: $(VENV)/.ready
 

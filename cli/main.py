@@ -17,6 +17,7 @@ from cli.options import Dtype, Overwrite
 from cli.plan import plan
 from cli.prepare import prepare
 from conduct.errors import InputError
+from conduct.telemetry import turn_off_telemetry
 
 if TYPE_CHECKING:
     from conversion.checkpoint import Checkpoint
@@ -45,12 +46,16 @@ class Verify(str, Enum):
 
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
+    turn_off_telemetry()
     warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
     try:
         app()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        print("error: memory ran out. Use a machine with more, or smaller pieces", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)

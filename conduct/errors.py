@@ -1,6 +1,7 @@
 """The error that a user's input gets: which file, which record or key, and what to do about it."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -30,8 +31,24 @@ def _rebuild(problem: str, where: object, fix: str) -> InputError:
     return InputError(problem, where=where, fix=fix)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+class _Shown(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxdict = self.maxlist = self.maxtuple = 20
+        self.maxstring = self.maxother = 200
+
+    def repr_int(self, value: int, level: int) -> str:
+        return repr(value) if value.bit_length() < 1024 else "a number of hundreds of digits"
+
+
+def shown(value: object) -> str:
+    """`value` as a message may show it: what a stranger wrote can be as long as it likes, and refer to itself."""
+    return _Shown().repr(value)
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
     """A "did you mean" for a misspelt name, or the list of what there is."""
-    known = sorted(known)
+    name, known = str(name), sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError, nearest
+from configs.foreign import check_foreign
 from configs.locate import CONFIGS
 
 
@@ -25,6 +26,8 @@ def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path 
     register_schema()
     if directory is not None and not directory.is_dir():
         raise InputError("no such directory", where=directory, fix="Give the directory of a configuration.")
+    if directory is not None:
+        check_foreign(directory)
     known = config_names() if directory is None else sorted(path.stem for path in directory.glob("*.yaml"))
     home = CONFIGS if directory is None else directory.resolve()
     search_path = [] if directory is None else [f"hydra.searchpath=[file://{CONFIGS}]"]

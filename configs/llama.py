@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError, nearest
+from conduct.errors import InputError, nearest, shown
+from conduct.untrusted import read_json
 from configs.locate import find_directory
 from configs.rope import RopeScaling, hf_scaling, megatron_scaling, read_scaling, scaling_from_megatron
 from configs.rows import Row, typed_value
@@ -123,10 +124,7 @@ def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
     Errors: `InputError` naming the file, the key and the fix.
     """
     path = find_directory(model_tag, holding="config.json") / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read as JSON ({error})", where=path) from error
+    values = read_json(path)
     if not isinstance(values, dict):
         raise InputError("is not a JSON object", where=path)
     return parse_architecture(values, where=path)
@@ -145,11 +143,11 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
     )
     for key, value in values.items():
         if key not in known:
-            raise InputError(f"unknown key {key!r} = {value!r}", where=where, fix=nearest(key, known))
+            raise InputError(f"unknown key {shown(key)} = {shown(value)}", where=where, fix=nearest(str(key), known))
         if key in HF_FIXED and value != HF_FIXED[key]:
-            raise InputError(f"{key} is {value!r}", where=where, fix=_only(key, HF_FIXED[key]))
+            raise InputError(f"{key} is {shown(value)}", where=where, fix=_only(key, HF_FIXED[key]))
         if key in HF_ONE_OF and value not in HF_ONE_OF[key]:
-            raise InputError(f"{key} is {value!r}", where=where, fix=f"It must be one of {list(HF_ONE_OF[key])}.")
+            raise InputError(f"{key} is {shown(value)}", where=where, fix=f"It must be one of {list(HF_ONE_OF[key])}.")
     if values.get("head_dim") is None and values.get("num_attention_heads"):
         values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
     architecture = LlamaArchitecture(
@@ -197,7 +195,7 @@ def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object
     """
     for key, value in MEGATRON_FIXED.items():
         if key != "make_vocab_size_divisible_by" and key in fields and fields[key] != value:
-            raise InputError(f"{key} is {fields[key]!r}", where=where, fix=_only(key, value))
+            raise InputError(f"{key} is {shown(fields[key])}", where=where, fix=_only(key, value))
     values = {row.hf: fields[row.megatron] for row in MAPPED if row.megatron and row.megatron in fields}
     scaling = scaling_from_megatron(fields)
     return parse_architecture({**values, "rope_scaling": scaling, "dtype": dtype}, where=where)
@@ -210,19 +208,21 @@ def _one_spelling(values: dict[str, Any], where: object) -> dict[str, Any]:
     rope = values.pop("rope_parameters", None)
     if rope is not None:
         if not isinstance(rope, dict) or "rope_theta" not in rope:
-            raise InputError(f"rope_parameters is {rope!r}", where=where, fix='Write {"rope_theta": 500000.0}.')
+            raise InputError(f"rope_parameters is {shown(rope)}", where=where, fix='Write {"rope_theta": 500000.0}.')
         rope = dict(rope)
         _fold(values, "rope_theta", rope.pop("rope_theta"), where)
         older = values.get("rope_scaling")
         if "rope_scaling" in values and read_scaling(older, where) != read_scaling(rope, where):
-            raise InputError(f"rope_scaling is {older!r}, rope_parameters {rope!r}", where=where, fix="Keep one.")
+            raise InputError(
+                f"rope_scaling is {shown(older)}, rope_parameters {shown(rope)}", where=where, fix="Keep one."
+            )
         values["rope_scaling"] = rope
     return values
 
 
 def _fold(values: dict[str, Any], key: str, value: object, where: object) -> None:
     if values.setdefault(key, value) != value:
-        raise InputError(f"{key} has two values, {values[key]!r} and {value!r}", where=where, fix="Keep one.")
+        raise InputError(f"{key} has two values, {shown(values[key])} and {shown(value)}", where=where, fix="Keep one.")
 
 
 def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:

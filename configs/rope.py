@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
 from configs.rows import Row, typed_value
 
 
@@ -33,14 +33,14 @@ def read_scaling(value: Any, where: object) -> RopeScaling | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
+        raise InputError(f"rope_scaling is {shown(value)}", where=where, fix=_ROPE)
     content = {key: item for key, item in value.items() if key not in ("rope_type", "type", "rope_theta")}
     kind = value.get("rope_type", value.get("type", "default"))
     if kind == "default" and not content:
         return None
     fields = {field.name for field in dataclasses.fields(RopeScaling)}
     if kind != "llama3" or content.keys() != fields:
-        raise InputError(f"rope_scaling is {value!r}", where=where, fix=_ROPE)
+        raise InputError(f"rope_scaling is {shown(value)}", where=where, fix=_ROPE)
     kinds = {name: int if name == "original_max_position_embeddings" else float for name in fields}
     rows = {name: Row(hf=name, megatron=None, kind=kinds[name]) for name in content}
     return RopeScaling(**{name: typed_value(row, content, where) for name, row in rows.items()})

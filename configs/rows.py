@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+
+_LARGEST = 1 << 48
+"""Above any size of a model; products of three still fit into what is printed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +26,11 @@ def typed_value(row: Row, values: Mapping[str, Any], where: object) -> Any:
     value = values.get(row.hf, row.default)
     if value is None:
         raise InputError(f"{row.hf} is missing", where=where, fix="Compare configs/llama3_8b_genomic_config.")
-    if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if row.kind is float and type(value) is int and abs(value) < 1 << 64:
         value = float(value)
     number = row.kind in (int, float)
     right_kind = type(value) is row.kind
-    if not right_kind or (number and not 0 < value < math.inf):
+    if not right_kind or (number and not 0 < value < (_LARGEST if row.kind is int else math.inf)):
         wanted = f"a positive {row.kind.__name__}" if number else f"a {row.kind.__name__}"
-        raise InputError(f"{row.hf} is {value!r}", where=where, fix=f"It must be {wanted}.")
+        raise InputError(f"{row.hf} is {shown(value)}", where=where, fix=f"It must be {wanted}.")
     return value

@@ -147,7 +147,7 @@ class TrainConfig:
     model_tag: str = MISSING  # directory with a Llama config.json: a path, or the name of one in configs/
     run_dir: str = MISSING  # everything that the run writes
     seed: int = 1234
-    init_from: str | None = None  # NeMo checkpoint whose weights a new run starts from
+    init_from: str | None = None  # checkpoint of any format, or run, whose weights a new run starts from
     finetune: bool = False  # NeMo's llm.finetune in place of llm.pretrain; init_from has to be given
     lora: LoraConfig = field(default_factory=LoraConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)

@@ -5,12 +5,12 @@
 Only here does a conversion compute: in float32, one weight at a time, rounded once to the base's dtype.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conduct.errors import InputError
-from conversion.checkpoint import Rows, check_inside, read_yaml
+from conduct.errors import InputError, shown
+from conduct.untrusted import read_json
+from conversion.checkpoint import Rows, check_inside, read_mapping
 from conversion.dtypes import cast, to_float32
 from conversion.megatron_directory import MegatronDirectory, MegatronWeights
 from conversion.strict import check_tensors
@@ -37,10 +37,8 @@ def base_of(directory: Path) -> Path:
     path = directory / "weights" / _METADATA
     check_inside(path, directory)
     try:
-        if path.stat().st_size > _LIMIT:
-            raise ValueError(f"it has more than {_LIMIT} bytes")
-        base = Path(json.loads(path.read_text(encoding="utf-8"))["model_ckpt_path"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        base = Path(read_json(path, limit=_LIMIT)["model_ckpt_path"])
+    except (TypeError, KeyError) as error:
         raise InputError(f"does not name a base checkpoint ({error})", where=path, fix="Copy it anew.") from error
     base = base.parent if base.name == "weights" else base  # NeMo writes either
     if not (base / "weights").is_dir() or is_adapter(base):
@@ -132,11 +130,15 @@ def _beside(name: str, side: str) -> str:
 def _rank_and_alpha(directory: Path) -> tuple[int, float]:
     path = directory / "context" / "model.yaml"
     check_inside(path, directory)
-    fields = read_yaml(path).get("model_transform")
+    fields = read_mapping(path).get("model_transform")
     values = fields if isinstance(fields, dict) else {}
     if values.get("_target_") != _LORA:
-        raise InputError(f"the adapters are {values.get('_target_')}", where=path, fix=f"Only {_LORA} can be merged.")
+        raise InputError(
+            f"the adapters are {shown(values.get('_target_'))}", where=path, fix=f"Only {_LORA} can be merged."
+        )
     rank, alpha = values.get("dim"), values.get("alpha")
     if not (isinstance(rank, int) and isinstance(alpha, int | float) and rank > 0 and alpha > 0):
-        raise InputError(f"model_transform has dim {rank!r} and alpha {alpha!r}", where=path, fix="Copy it anew.")
+        raise InputError(
+            f"model_transform has dim {shown(rank)} and alpha {shown(alpha)}", where=path, fix="Copy it anew."
+        )
     return rank, float(alpha)

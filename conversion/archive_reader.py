@@ -5,20 +5,18 @@ Only a contiguous tensor of a plain storage comes out of an archive, and nothing
 
 import io
 import math
-import pickle
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from conduct.errors import shown
 from conversion.dtypes import DTYPES, OF_STORAGE
 from conversion.flushed_file import blocks
 from conversion.mapped_file import MappedFile
+from conversion.pickle_reader import LIMIT, DataUnpickler, StandIn
 
 Shape = tuple[int, ...]
-
-_PICKLE_LIMIT = 1 << 26
-"""Bytes of a pickle that describes, and does not hold, numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +58,7 @@ def read_archive(file: MappedFile, start: int, length: int, *, others: Callable[
     return _Unpickler(archive, others).load()
 
 
-class Inert:
+class Inert(StandIn):
     """What stands for an object of any other class than the allowed ones; does nothing with what it is given."""
 
     name = ""
@@ -112,7 +110,7 @@ class _Archive:
     def content(self, name: str) -> bytes:
         """A small entry, whole."""
         begin, size = self.place(name)
-        if size > _PICKLE_LIMIT:
+        if size > LIMIT:
             raise ValueError(f"{name} has {size} bytes")
         return self._file.bytes(begin, size)
 
@@ -146,11 +144,11 @@ class _Archive:
         return offset
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(DataUnpickler):
     """Finds `_rebuild_tensor_v2`, the classes of storages and `OrderedDict`, as functions that only describe."""
 
     def __init__(self, archive: _Archive, others: Callable[[str], Any] | None) -> None:
-        super().__init__(io.BytesIO(archive.content("data.pkl")))
+        super().__init__(archive.content("data.pkl"))
         self._archive, self._others = archive, others
 
     def find_class(self, module: str, name: str) -> Any:
@@ -166,8 +164,14 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, identity: Any) -> Storage:
         kind, storage, key, _, count = identity
-        if kind != "storage" or storage not in OF_STORAGE or type(count) is not int or not isinstance(key, str):
-            raise ValueError(f"it refers to {identity!r}")
+        if (
+            kind != "storage"
+            or not isinstance(storage, str)
+            or storage not in OF_STORAGE
+            or type(count) is not int
+            or not isinstance(key, str)
+        ):
+            raise ValueError(f"it refers to {shown(identity)}")
         dtype = OF_STORAGE[storage]
         start, size = self._archive.place(f"data/{key}")
         if count < 0 or size != count * dtype.itemsize:
@@ -177,7 +181,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> StoredArray:
     sizes = (offset, *shape, *strides)
-    if not isinstance(storage, Storage) or any(type(size) is not int or size < 0 for size in sizes):
+    if not isinstance(storage, Storage) or any(type(size) is not int or not 0 <= size < 1 << 63 for size in sizes):
         raise ValueError("a tensor of impossible sizes")
     count = math.prod(shape)
     expected = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]

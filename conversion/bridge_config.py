@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
 from configs.llama import LlamaArchitecture, from_megatron_fields, megatron_fields
 from configs.rope import RopeScaling
-from conversion.checkpoint import check_inside, read_yaml
+from conversion.checkpoint import check_inside, read_mapping
 from conversion.nemo_context import check_activation
 from conversion.tokenizer_directory import read_bos
 
@@ -37,12 +37,13 @@ def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArc
             "is missing", where=path, fix="Copy the whole checkpoint: the weights alone do not tell the architecture."
         )
     check_inside(path, directory)
-    fields = read_yaml(path).get("model")
+    fields = read_mapping(path).get("model")
     if not isinstance(fields, dict):
         raise InputError("has no section `model`", where=path, fix="Give a checkpoint of Megatron-Bridge.")
-    if not str(fields.get("_target_")).startswith(_PROVIDERS):
+    target = fields.get("_target_")
+    if not (isinstance(target, str) and target.startswith(_PROVIDERS)):
         raise InputError(
-            f"the model was made by {fields.get('_target_')}",
+            f"the model was made by {shown(target)}",
             where=path,
             fix="Only the Llama providers of Megatron-Bridge and eden_megatron are supported.",
         )
@@ -97,11 +98,13 @@ def _scaling(fields: Mapping[str, Any], path: Path) -> dict[str, Any]:
     scaled = fields.get("rope_scaling")
     if not isinstance(scaled, bool):
         raise InputError(
-            f"model.rope_scaling is {scaled!r}", where=path, fix="It must say true or false: the logits depend on it."
+            f"model.rope_scaling is {shown(scaled)}",
+            where=path,
+            fix="It must say true or false: the logits depend on it.",
         )
     if not scaled:
         return {}
     factor = fields.get("rope_scaling_factor")
     if isinstance(factor, bool) or not isinstance(factor, int | float):
-        raise InputError(f"model.rope_scaling_factor is {factor!r}", where=path, fix="It must be a number.")
+        raise InputError(f"model.rope_scaling_factor is {shown(factor)}", where=path, fix="It must be a number.")
     return {"scale_factor": float(factor)}

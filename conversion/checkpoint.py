@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from conduct.errors import InputError
+from conduct.untrusted import read_yaml
 from configs.llama import LlamaArchitecture
 from conversion.dtypes import DTYPES
 from conversion.weight_table import Weight
@@ -70,17 +71,9 @@ def check_inside(path: Path, directory: Path) -> None:
         raise InputError("is a link that leads outside of the checkpoint", where=path, fix="Put the file itself there.")
 
 
-def read_yaml(path: Path, limit: int = 1 << 23) -> Mapping[str, Any]:
+def read_mapping(path: Path, limit: int = 1 << 23) -> Mapping[str, Any]:
     """The YAML file `path` as plain values: nothing that it names is looked up. Errors: `InputError`."""
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        if path.stat().st_size > limit:
-            raise ValueError(f"it has more than {limit} bytes")
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-        if not isinstance(content, dict):
-            raise ValueError("it is no mapping")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot be read as YAML ({error})", where=path) from error
+    content = read_yaml(path, limit=limit)
+    if not isinstance(content, dict):
+        raise InputError("cannot be read as YAML (it is no mapping)", where=path)
     return content

@@ -5,16 +5,16 @@ torch.distributed.checkpoint 2.0 to 2.13 for older ones. None of the real classe
 the values that the pickle gives it, so loading a `.metadata` cannot run anything.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+from conversion.pickle_reader import DataUnpickler, StandIn
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
-class Record:
+class Record(StandIn):
     """An object of the pickle: the name of its class, and its state as the pickle has it."""
 
     class_name = ""
@@ -43,7 +43,7 @@ def _sizes(values: Any = ()) -> tuple[int, ...]:
 
 def _value(*arguments: Any) -> str:
     """What enum members, layouts and paths become: nothing that is looked at."""
-    return "/".join(str(argument) for argument in arguments)
+    return ""
 
 
 _METADATA = "torch.distributed.checkpoint.metadata"
@@ -81,17 +81,17 @@ ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-class MetadataUnpickler(pickle.Unpickler):
+class MetadataUnpickler(DataUnpickler):
     """Unpickles `ALLOWED` classes, as their stand-ins, and refuses every other global before anything is called."""
 
-    def __init__(self, file: Any, path: Path) -> None:
-        super().__init__(file)
+    def __init__(self, data: bytes, path: Path) -> None:
+        super().__init__(data)
         self.path = path
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
             raise InputError(
-                f"asks to load {module}.{name}, which no checkpoint needs",
+                f"asks to load {shown(f'{module}.{name}')}, which no checkpoint needs",
                 where=self.path,
                 fix="Nothing was run. Do not open this checkpoint with other tools: loading it may run code.",
             )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
 from conversion.dcp_classes import MetadataUnpickler, Record
+from conversion.pickle_reader import LIMIT
 
 Shape = tuple[int, ...]
 
@@ -49,7 +50,7 @@ def read_metadata(weights: Path) -> Listing:
     _inside(path, weights)
     try:
         with path.open("rb") as file:
-            content = MetadataUnpickler(file, path).load()
+            content = MetadataUnpickler(file.read(LIMIT + 1), path).load()
         storage = {(index.fqn, getattr(index, "offset", None)): info for index, info in content.storage_data.items()}
         kinds = {name: _class_name(stored) for name, stored in content.state_dict_metadata.items()}
         return Listing(
@@ -76,7 +77,9 @@ def _tensor(name: str, stored: Any, storage: dict[Any, Any], weights: Path) -> S
     dtype = stored.properties.state[0] if isinstance(stored.properties.state, tuple) else stored.properties.dtype
     shape = _shape(stored.size)
     chunks = tuple(_chunk(name, chunk, shape, storage, weights) for chunk in stored.chunks)
-    return StoredTensor(dtype=str(dtype), shape=shape, chunks=chunks)
+    if not isinstance(dtype, str):
+        raise ValueError(f"{name!r} is of the dtype {shown(dtype)}")
+    return StoredTensor(dtype=dtype, shape=shape, chunks=chunks)
 
 
 def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights: Path) -> Chunk:
@@ -103,10 +106,12 @@ def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights
 
 def _file(relative: Any, weights: Path) -> Path:
     """The shard `relative`, which must be a plain file inside of `weights`."""
-    name = PurePosixPath(str(relative))
-    if name.is_absolute() or ".." in name.parts or "\\" in str(relative):
+    if not isinstance(relative, str):
+        raise ValueError(f"{shown(relative)} where the name of a shard was expected")
+    name = PurePosixPath(relative)
+    if name.is_absolute() or ".." in name.parts or "\\" in relative:
         raise InputError(
-            f"names the shard {str(relative)!r}, outside of the checkpoint",
+            f"names the shard {shown(relative)}, outside of the checkpoint",
             where=weights / ".metadata",
             fix="Nothing was read there. Do not trust this checkpoint.",
         )
@@ -127,6 +132,6 @@ def _shape(value: Any) -> Shape:
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} where a size was expected")
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{shown(value)} where a size was expected")
     return value

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+import xxhash
+
 from conduct.atomic import atomic_file, sync
 from conduct.errors import InputError
 from conversion.checkpoint import check_inside
-from conversion.checksum import checksum_bytes
 from corpus.checksum import xxh3_128
 
 NAME = "manifest.json"
@@ -107,5 +108,5 @@ def check_against_manifest(
 
 
 def _text(content: Mapping[str, object]) -> str:
-    digest = checksum_bytes(json.dumps(content, sort_keys=True).encode())
+    digest = xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
     return json.dumps({**content, "xxh3_128": digest}, indent=1) + "\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from conduct.errors import InputError
+from conduct.untrusted import read_json
 from configs.llama import LlamaArchitecture, hf_config, read_architecture
 from conversion.checkpoint import Rows, Writer, check_size
 from conversion.safetensors_reader import SafetensorsReader
@@ -121,10 +122,10 @@ class ModelDirectoryWriter:
 def is_nvllama(directory: Path) -> bool:
     """Whether the `config.json` in `directory` says NVLlama."""
     try:
-        content = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        return bool(content.get("architectures") == [ARCHITECTURES["te"]])
-    except (OSError, ValueError, AttributeError, RecursionError):
+        content = read_json(directory / "config.json")
+    except InputError:
         return False
+    return isinstance(content, dict) and content.get("architectures") == [ARCHITECTURES["te"]]
 
 
 def _names(weight: Weight, kind: Kind) -> dict[str, Shape]:

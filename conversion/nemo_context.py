@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
 from configs.llama import LlamaArchitecture, from_megatron_fields
 from configs.rope import RopeScaling
-from conversion.checkpoint import check_inside, read_yaml
+from conversion.checkpoint import check_inside, read_mapping
 from conversion.tokenizer_directory import read_bos
 
 MODEL_CLASS = "nemo.collections.llm.gpt.model.llama.LlamaModel"
@@ -44,7 +44,7 @@ def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchit
             "is missing", where=path, fix="Copy the whole checkpoint: the weights alone do not tell the architecture."
         )
     check_inside(path, directory)
-    fields = read_yaml(path).get("config")
+    fields = read_mapping(path).get("config")
     if not isinstance(fields, dict) or "_target_" not in fields:
         raise InputError("is not the model.yaml of a NeMo model (no `config` with a `_target_`)", where=path)
     architecture = from_megatron_fields(_fields(fields, vocabulary, path), dtype=dtype, where=path)
@@ -56,9 +56,9 @@ def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchit
 def _fields(fields: Mapping[str, Any], vocabulary: int, path: Path) -> dict[str, Any]:
     """The fields of a configuration, with the scaling of its class. `_target_`s are compared, never located."""
     target = fields["_target_"]
-    if target not in _CONFIGS:
+    if not isinstance(target, str) or target not in _CONFIGS:
         raise InputError(
-            f"the model was made by {target}",
+            f"the model was made by {shown(target)}",
             where=path,
             fix="Only NeMo's LlamaConfig and its Llama 2, 3, 3.1 and 3.2 variants are supported.",
         )
@@ -76,5 +76,5 @@ def check_activation(fields: Mapping[str, Any], path: Path) -> None:
     """Refuse another activation than SiLU. Errors: `InputError`."""
     activation = fields.get("activation_func")
     name = activation.get("_target_") if isinstance(activation, Mapping) else activation
-    if name is not None and str(name).rsplit(".", 1)[-1] != "silu":
-        raise InputError(f"activation_func is {name}", where=path, fix="Only SiLU is supported.")
+    if name is not None and not (isinstance(name, str) and name.rsplit(".", 1)[-1] == "silu"):
+        raise InputError(f"activation_func is {shown(name)}", where=path, fix="Only SiLU is supported.")

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
+from conduct.untrusted import read_json
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import check_inside
-from conversion.checksum import ALGORITHM, checksum_bytes
+from conversion.checksum import ALGORITHM, checksum_file
 
 NAME = "conversion.json"
+_LIMIT = 1 << 28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ def write_record(
         tensors=dict(tensors),
         files={
             path.relative_to(directory).as_posix(): FileRecord(
-                bytes=path.stat().st_size, checksum=None if path in large else checksum_bytes(path.read_bytes())
+                bytes=path.stat().st_size, checksum=None if path in large else checksum_file(path)
             )
             for path in sorted(directory.rglob("*"))
             if path.is_file()
@@ -98,13 +100,15 @@ def read_record(directory: Path) -> Conversion | None:
     if not path.is_file():
         return None
     check_inside(path, directory)
+    content = read_json(path, limit=_LIMIT)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         tensors, optimizer = (
             {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content[part].items()}
             for part in ("tensors", "optimizer")
         )
         files = {name: FileRecord(**file) for name, file in content["files"].items()}
+        if not all(type(file.bytes) is int and isinstance(file.checksum, str | None) for file in files.values()):
+            raise TypeError("a size is no number, or a checksum no text")
         record = Conversion(**{**content, "tensors": tensors, "optimizer": optimizer, "files": files})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"is no record of a conversion ({error})", where=path, fix="Delete it.") from error
@@ -116,15 +120,24 @@ def read_record(directory: Path) -> Conversion | None:
 def check_files(directory: Path, record: Conversion) -> Iterator[str]:
     """What is wrong with the files that `record` names, a sentence each."""
     for name, file in record.files.items():
-        path = directory / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            yield f"{name}: leads outside of the checkpoint"
-        elif not path.is_file():
-            yield f"{name}: is missing"
-        elif path.stat().st_size != file.bytes:
-            yield f"{name}: has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
-        elif file.checksum is not None and checksum_bytes(path.read_bytes()) != file.checksum:
-            yield f"{name}: was changed"
+        try:
+            problem = _problem(directory / name, name, file)
+        except (OSError, ValueError) as error:  # a name that is too long, or has a NUL
+            problem = f"cannot be read ({error})"
+        if problem:
+            yield f"{name[:200]}: {problem}"
+
+
+def _problem(path: Path, name: str, file: FileRecord) -> str | None:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return "leads outside of the checkpoint"
+    if not path.is_file():
+        return "is missing"
+    if path.stat().st_size != file.bytes:
+        return f"has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
+    if file.checksum is not None and checksum_file(path) != file.checksum:
+        return "was changed"
+    return None
 
 
 def _version(name: str) -> str:

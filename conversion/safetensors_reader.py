@@ -3,13 +3,13 @@
 Format: 8 bytes of header length (little-endian), the header as JSON, the tensors' bytes end to end.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+from conduct.untrusted import parse_json, read_json
 from conversion.dtypes import DTYPES, OF_SAFETENSORS
 from conversion.mapped_file import MappedFile
 
@@ -80,7 +80,7 @@ def _read_header(path: Path) -> dict[str, Listed]:
         length = int.from_bytes(file.bytes(0, 8), "little")
         if length > min(_HEADER_LIMIT, file.size - 8):
             raise ValueError(f"a header of {length} bytes in a file of {file.size}")
-        header = json.loads(file.bytes(8, length).decode("utf-8"), object_pairs_hook=_no_duplicates)
+        header = parse_json(file.bytes(8, length).decode("utf-8"), where=path, pairs_hook=_no_duplicates)
         header.pop("__metadata__", None)
         tensors = {name: _listed(name, entry, file, 8 + length) for name, entry in header.items()}
         ends = sorted((t.start, t.start + _bytes(t)) for t in tensors.values())
@@ -141,7 +141,7 @@ def _list_files(directory: Path) -> tuple[Path, dict[Path, set[str] | None]]:
             )
         raise InputError(f"neither {SINGLE} nor {INDEX} here", where=directory, fix="Give a complete model.")
     try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        weight_map = read_json(index, limit=_HEADER_LIMIT)["weight_map"]
         listed: dict[Path, set[str] | None] = {}
         for name, file in weight_map.items():
             names = listed.setdefault(directory / _plain_name(file, index), set())
@@ -160,5 +160,7 @@ def _list_files(directory: Path) -> tuple[Path, dict[Path, set[str] | None]]:
 def _plain_name(file: Any, index: Path) -> str:
     """A file beside the index. It may be a link (the Hugging Face cache is made of them); what it holds is inert."""
     if not isinstance(file, str) or file != Path(file).name or not file.endswith(".safetensors"):
-        raise InputError(f"names the file {file!r}", where=index, fix="Only .safetensors files beside it are read.")
+        raise InputError(
+            f"names the file {shown(file)}", where=index, fix="Only .safetensors files beside it are read."
+        )
     return file

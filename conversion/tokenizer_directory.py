@@ -1,9 +1,9 @@
 """The tokenizer that travels with a checkpoint, and the BOS that it names (these models have none by default)."""
 
-import json
 from pathlib import Path
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+from conduct.untrusted import read_json
 from configs.llama import LlamaArchitecture
 from tokenizer.huggingface import validate_tokenizer, write_tokenizer
 from tokenizer.vocabulary import BOS
@@ -25,11 +25,11 @@ def read_bos(directory: Path) -> int | None:
         return None
     validate_tokenizer(directory)
     path = directory / "tokenizer_config.json"
-    try:
-        token = json.loads(path.read_text(encoding="utf-8")).get("bos_token") if path.is_file() else None
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise InputError(f"is no tokenizer configuration ({error})", where=path) from error
+    values = read_json(path) if path.is_file() else {}
+    if not isinstance(values, dict):
+        raise InputError("is no tokenizer configuration", where=path)
+    token = values.get("bos_token")
     content = token.get("content") if isinstance(token, dict) else token
     if content not in (None, BOS.content):
-        raise InputError(f"bos_token is {content!r}", where=path, fix=f"It must be null or {BOS.content!r}.")
+        raise InputError(f"bos_token is {shown(content)}", where=path, fix=f"It must be null or {BOS.content!r}.")
     return None if content is None else BOS.id

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+from conduct.untrusted import VALUE_LIMIT
 from conversion.archive_reader import StoredArray, inert, read_archive
 from conversion.archive_writer import Tensor
 from conversion.checkpoint import check_inside
@@ -102,23 +103,34 @@ def _read_common(path: Path, directory: Path) -> dict[str, Any]:
     try:
         content = read_archive(file, 0, file.size, others=inert)
         wanted = ("optimizer", "opt_param_scheduler", "global_step", "iteration", "lr_schedulers")
-        common = {key: _plain(content[key], file) for key in wanted if key in content}
+        plain = _Plain(file)
+        common = {key: plain(content[key]) for key in wanted if key in content}
         samples = [value["consumed_samples"] for value in content.values() if _has(value, "consumed_samples")]
         return {**common, "consumed_samples": samples[0] if samples else None}
     except Exception as error:  # a broken archive can raise anything
         raise InputError(f"cannot be read ({error})", where=path, fix="Convert the weights alone.") from error
 
 
-def _plain(value: Any, file: MappedFile) -> Any:
-    if isinstance(value, StoredArray):
-        return Tensor(dtype=value.dtype, shape=value.shape, rows=[file.array(value.start, value.shape, value.dtype)])
-    if isinstance(value, dict):
-        return {_plain(key, file): _plain(item, file) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item, file) for item in value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise ValueError(f"it holds {value!r}")
+class _Plain:
+    """Copies values; one that is in several places, each time anew, so that their number is bounded."""
+
+    def __init__(self, file: MappedFile) -> None:
+        self._file, self._left = file, VALUE_LIMIT
+
+    def __call__(self, value: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"it stands for more than {VALUE_LIMIT:,} values")
+        if isinstance(value, StoredArray):
+            numbers = self._file.array(value.start, value.shape, value.dtype)
+            return Tensor(dtype=value.dtype, shape=value.shape, rows=[numbers])
+        if isinstance(value, dict):
+            return {self(key): self(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self(item) for item in value)
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise ValueError(f"it holds {shown(value)}")
 
 
 def _megatron_schedule(common: Mapping[str, Any], optimizer: Mapping[str, Any], step: int) -> dict[str, Any]:

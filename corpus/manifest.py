@@ -10,7 +10,8 @@ from pathlib import Path
 
 import xxhash
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+from conduct.untrusted import read_json
 from corpus.checksum import xxh3_128
 from corpus.composition import BASES, COLUMNS
 from corpus.rules.settings import Settings
@@ -20,6 +21,7 @@ from corpus.typed_json import from_json, to_json
 
 FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"
+_LIMIT = 1 << 30
 
 _REMEDY = "Prepare the corpus again with genomic-llama prepare."
 
@@ -155,13 +157,10 @@ def read_manifest(directory: Path) -> Manifest:
 
 @lru_cache(maxsize=32)
 def _read(path: Path, modified: int, size: int) -> Manifest:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"is no JSON: {error}", where=path, fix=_REMEDY) from None
+    value = read_json(path, limit=_LIMIT)
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
-        raise InputError(f"has format version {version}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
+        raise InputError(f"has format version {shown(version)}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
     manifest = from_json(Manifest, value, str(path))
     for split in manifest.splits:
         if problem := _contradiction(split):

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from conduct.errors import InputError, nearest
+from conduct.errors import InputError, nearest, shown
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def _dataclass(kind: type, value: Any, where: str) -> Any:
     hints = _hints(kind)
     for key in _typed(dict, value, where):
         if key not in hints:
-            raise InputError(f"unknown key {key!r}", where=where, fix=nearest(key, hints))
+            raise InputError(f"unknown key {shown(key)}", where=where, fix=nearest(key, hints))
     for key in hints:
         if key not in value:
             raise InputError(f"lacks the key {key!r}", where=where)
@@ -71,5 +71,5 @@ def _hints(kind: type) -> dict[str, Any]:
 def _typed(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         names = "number" if isinstance(kind, tuple) else kind.__name__
-        raise InputError(f"is {value!r}, not a {names}", where=where)
+        raise InputError(f"is {shown(value)}, not a {names}", where=where)
     return value

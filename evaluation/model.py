@@ -1,10 +1,10 @@
 """A Hugging Face causal language model of DNA, loaded from a directory that is not trusted: data only, no code."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conduct.errors import InputError, nearest
+from conduct.errors import InputError, nearest, shown
+from conduct.untrusted import read_json
 from configs.llama import parse_architecture
 from evaluation.attention import use_attention
 from tokenizer.huggingface import validate_tokenizer
@@ -70,7 +70,7 @@ def check_directory(directory: Path) -> None:
     for key in config:
         # transformers obeys it over its caller, and fetches and runs a kernel that is named "owner/name".
         if "attn_implementation" in key and config[key] not in _ATTENTION:
-            raise InputError(f"`{key}` is {config[key]!r}", where=directory / "config.json", fix="Remove the key.")
+            raise InputError(f"`{key}` is {shown(config[key])}", where=directory / "config.json", fix="Remove the key.")
     parse_architecture(
         {key: value for key, value in config.items() if "attn_implementation" not in key},
         where=directory / "config.json",
@@ -85,12 +85,7 @@ def check_directory(directory: Path) -> None:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_EXPORT) from error
-    except ValueError as error:
-        raise InputError(f"is not JSON ({error})", where=path, fix=_EXPORT) from error
+    config = read_json(path)
     if not isinstance(config, dict):
         raise InputError("is not a JSON object", where=path, fix=_EXPORT)
     return config

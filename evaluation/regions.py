@@ -1,5 +1,6 @@
 """Sequence to read with a model: FASTA records, the documents of a corpus, or the regions of a BED file."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,7 +137,7 @@ def _bed_lines(bed: Path) -> Iterator[_Line]:
 
 
 def _bed_line(fields: list[str], where: str, number: int) -> _Line:
-    if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
+    if len(fields) < 3 or not all(re.fullmatch("[0-9]{1,15}", field) for field in fields[1:3]):
         raise InputError("is not BED", where=where, fix="A line has a contig, a start from 0 and an end, with tabs.")
     contig, start, end = fields[0], int(fields[1]), int(fields[2])
     if start >= end:

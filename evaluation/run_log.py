@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
+from conduct.untrusted import read_text, read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +169,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines) and not line.endswith(b"\n"):
                 yield number, None
                 return
@@ -209,18 +210,9 @@ def _fields(kind: type) -> dict[str, tuple[bool, tuple[type, ...]]]:
 
 
 def _read_config(path: Path) -> str:
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        text = path.read_text("utf-8")
-        config = yaml.safe_load(text)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
-    except (ValueError, yaml.YAMLError) as error:
-        raise InputError(f"is not plain YAML ({error})", where=path, fix=_FIX) from error
-    if not isinstance(config, dict):
+    if not isinstance(read_yaml(path), dict):
         raise InputError("is not a mapping of settings", where=path, fix=_FIX)
-    return text
+    return read_text(path)
 
 
 _FIX = "Give a run directory as the trainer wrote it."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError
+from conduct.untrusted import read_json
 from corpus.typed_json import from_json, to_json
 
 FORMAT = "genomic-llama score 2"
@@ -90,12 +91,7 @@ def write_score(score: Score, path: Path) -> None:
 
 def read_score(path: Path) -> Score:
     """Read `score.json`. Errors: `InputError` for a file that is missing, no JSON, of another form, or impossible."""
-    try:
-        data = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
-    except ValueError as error:
-        raise InputError(f"is not JSON ({error})", where=path, fix=_FIX) from error
+    data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(f"is not a score file ({FORMAT!r})", where=path, fix=_FIX)
     score = from_json(Score, data.get("score"), str(path))

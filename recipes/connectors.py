@@ -4,15 +4,15 @@ Models of this project's vocabulary go through `conversion.convert`; any other L
 connectors, which these replace in NeMo's registry when the module is imported.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
 from nemo.collections import llm
 from nemo.collections.llm.gpt.model.llama import HFLlamaExporter, HFLlamaImporter
 from nemo.lightning import io
 
+from conduct.untrusted import read_json
+from conversion.checkpoint import read_mapping
 from conversion.convert import convert
 from tokenizer.nucleotide import NucleotideTokenizer
 from tokenizer.vocabulary import VOCAB_SIZE
@@ -59,6 +59,5 @@ def _says_our_vocabulary(path: Path) -> bool:
     """Whether the configuration `path` of either side names 256 tokens; the converter checks all the rest."""
     if not path.is_file():
         return False
-    text = path.read_text(encoding="utf-8")
-    content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)["config"]
-    return bool(content.get("vocab_size") == VOCAB_SIZE)
+    content = read_json(path) if path.suffix == ".json" else read_mapping(path).get("config")
+    return isinstance(content, dict) and content.get("vocab_size") == VOCAB_SIZE

@@ -8,6 +8,7 @@ import nemo_run as run
 from nemo.collections import llm
 
 import recipes.connectors  # noqa: F401 - registers them, for `nemo llm import` and `nemo llm export`
+from conduct.telemetry import turn_off_telemetry
 from configs.compose import compose_config
 from recipes.executors import genomic_cpu as genomic_cpu
 from recipes.executors import genomic_local as genomic_local
@@ -15,6 +16,8 @@ from recipes.executors import genomic_slurm as genomic_slurm
 from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
 from recipes.overrides import check_overrides
 from recipes.recipe import pretrain_recipe
+
+turn_off_telemetry()  # what NeMo has not loaded by now stays quiet
 
 
 def _register(name: str, config_name: str) -> None:

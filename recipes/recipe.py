@@ -15,7 +15,7 @@ from recipes.checkpoints import StepCheckpoints
 from recipes.loggers import logger_fields
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
-from recipes.resume import ResumeNewest
+from recipes.resume import ResumeOrStart
 from recipes.trainer import trainer_recipe
 from tokenizer.nucleotide import NucleotideTokenizer
 
@@ -87,11 +87,12 @@ def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
     )
 
 
-def resume_recipe(config: TrainConfig) -> run.Config[ResumeNewest]:
+def resume_recipe(config: TrainConfig) -> run.Config[ResumeOrStart]:
     """Go on from the newest whole checkpoint in the run directory where there is one."""
-    start = run.Config(nl.RestoreConfig, path=config.init_from) if config.init_from else None
+    # Artifacts are what NeMo would build of the checkpoint's context; the tokenizer comes with the data.
+    start = run.Config(nl.RestoreConfig, path=config.init_from, load_artifacts=False) if config.init_from else None
     return run.Config(
-        ResumeNewest,
+        ResumeOrStart,
         resume_if_exists=True,
         resume_ignore_no_checkpoint=True,
         resume_past_end=True,

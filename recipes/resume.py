@@ -1,21 +1,33 @@
-"""Which checkpoint a run goes on from: the newest whole one, found by its manifest and by nothing else."""
+"""What a run goes on from: its newest whole checkpoint, found by its manifest and by nothing else; or given weights."""
 
 from pathlib import Path
+from typing import Any
 
 from nemo import lightning as nl
 
 from conduct.errors import InputError
 from conversion.locate import is_unfinished, newest_first
 from conversion.manifest import NAME as MANIFEST
+from recipes.initial_weights import FOLDER, our_copy
 
 
-class ResumeNewest(nl.AutoResume):  # type: ignore[misc]
+class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
     """NeMo's resume; but NeMo takes the newest `…-last`, and starts from nothing where a kill left that link dangling.
 
     Every rank decides for itself, before they have met, so only names are looked at here. Contents are compared when
-    the checkpoint is loaded (`recipes.strategy`). Errors: `InputError` where there are checkpoints and none of them
-    has a manifest: nobody knows whether they are whole, and to start anew beside them would not be what was asked for.
+    the checkpoint is loaded (`recipes.strategy`). Where the run has no checkpoint it starts from the weights of
+    `restore_config`, which may be of any format of `conversion.formats`.
+    Errors: `InputError` where there are checkpoints and none of them has a manifest: nobody knows whether they are
+    whole, and to start anew beside them would not be what was asked for; and for weights that are hostile, damaged or
+    of another kind of model.
     """
+
+    def setup(self, trainer: Any, model: Any = None) -> None:
+        """As NeMo's, which is called before the ranks know of each other."""
+        if self.restore_config is not None and self.get_trainer_ckpt_path(model) is None:
+            folder = Path(self.resume_from_directory).resolve().parents[1] / FOLDER
+            self.restore_config.path = str(our_copy(Path(self.restore_config.path), folder))
+        super().setup(trainer, model)
 
     def _find_trainer_ckpt_path(self) -> Path | None:
         found = [path for path in newest_first(Path(self.resume_from_directory)) if not path.is_symlink()]

@@ -9,6 +9,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
     from conduct.atomic import check_writable
     from conduct.errors import InputError
+    from conduct.telemetry import turn_off_telemetry
     from configs.compose import compose_config, config_names
 
     parser = argparse.ArgumentParser(
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
     given = parser.parse_intermixed_args(arguments)
+    turn_off_telemetry()
     from recipes.check import check_config
     from recipes.machine import check_machine, meeting_place, room_for_checkpoints
 

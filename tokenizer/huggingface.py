@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+from conduct.untrusted import read_json
 from tokenizer.vocabulary import EOS, PAD, SEP, SPECIAL_TOKENS, TOKENS, UNK, VOCAB_SIZE
 
 _NAMED = {"eos_token": EOS.content, "pad_token": PAD.content, "sep_token": SEP.content, "unk_token": UNK.content}
@@ -47,17 +48,20 @@ def validate_tokenizer(directory: Path) -> None:
             where=directory,
             fix="Give the directory of a nucleotide tokenizer, for example configs/example_checkpoint.",
         )
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        vocabulary = content["model"]["vocab"]
-        added = {token["id"]: token["content"] for token in content.get("added_tokens", [])}
-        rows = {id: token for token, id in vocabulary.items()} | added
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        pairs = [(id, token) for token, id in content["model"]["vocab"].items()]
+        pairs += [(token["id"], token["content"]) for token in content.get("added_tokens", [])]
+        if not all(type(id) is int and type(token) is str for id, token in pairs):
+            raise TypeError("an id is no number, or a token no text")
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"is not the tokenizer.json of a word-level tokenizer ({error!r})", where=path, fix=_EXPECTED
         ) from error
-    if (size := len(set(vocabulary.values()) | added.keys())) != VOCAB_SIZE:
-        raise InputError(f"has {size} tokens, {VOCAB_SIZE} were expected", where=path, fix=_rows(rows) or _EXPECTED)
+    rows = dict(pairs)
+    if len(rows) != VOCAB_SIZE:
+        problem = f"has {len(rows)} tokens, {VOCAB_SIZE} were expected"
+        raise InputError(problem, where=path, fix=_rows(rows) or _EXPECTED)
     if differences := _rows(rows):
         raise InputError("another vocabulary", where=path, fix=differences)
     _check_pipeline(content, path)
@@ -69,14 +73,18 @@ _EXPECTED = "Write a valid one with `genomic-llama tokenizer DIRECTORY`."
 def _check_pipeline(content: Mapping[str, Any], path: Path) -> None:
     """The steps around the vocabulary: one character a token, nothing added, nothing normalised."""
     if content["model"].get("type") != "WordLevel":
-        raise InputError(f"model type is {content['model'].get('type')!r}, not 'WordLevel'", where=path, fix=_EXPECTED)
+        raise InputError(
+            f"model type is {shown(content['model'].get('type'))}, not 'WordLevel'", where=path, fix=_EXPECTED
+        )
     if content.get("normalizer") is not None:
         raise InputError("has a normalizer, which would change the sequence", where=path, fix=_EXPECTED)
-    split = content.get("pre_tokenizer") or {}
-    if (split.get("type"), split.get("pattern"), split.get("behavior")) != ("Split", {"String": ""}, "Isolated"):
+    split = content.get("pre_tokenizer")
+    wanted = {"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"}
+    if not isinstance(split, dict) or {key: split.get(key) for key in wanted} != wanted:
         raise InputError("does not split into single characters", where=path, fix=_EXPECTED)
-    template = (content.get("post_processor") or {}).get("single", [])
-    if any("SpecialToken" in piece for piece in template):
+    after = content.get("post_processor") or {}
+    template = after.get("single", []) if isinstance(after, dict) else [after]
+    if not isinstance(template, list) or not all(isinstance(piece, dict) and "Sequence" in piece for piece in template):
         raise InputError(
             "its post_processor adds special tokens to every sequence",
             where=path,
@@ -84,17 +92,17 @@ def _check_pipeline(content: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _rows(rows: Mapping[int, str], shown: int = 5) -> str:
+def _rows(rows: Mapping[int, str], most: int = 5) -> str:
     """The ids whose token is not ours, in words; empty where all agree."""
     allowed = {token.id: (token.content, *token.interchangeable) for token in SPECIAL_TOKENS}
     wrong = [
-        f"id {id} is {rows.get(id)!r}, expected {token!r}"
+        f"id {id} is {shown(rows.get(id))}, expected {token!r}"
         for id, token in enumerate(TOKENS)
         if rows.get(id) not in allowed.get(id, (token,))
     ]
-    wrong += [f"id {id} is {rows[id]!r}, expected none" for id in sorted(rows) if not 0 <= id < VOCAB_SIZE]
-    more = f" and {len(wrong) - shown} more" if len(wrong) > shown else ""
-    return "; ".join(wrong[:shown]) + more + "." if wrong else ""
+    wrong += [f"id {shown(id)} is {shown(rows[id])}, expected none" for id in sorted(rows) if not 0 <= id < VOCAB_SIZE]
+    more = f" and {len(wrong) - most} more" if len(wrong) > most else ""
+    return "; ".join(wrong[:most]) + more + "." if wrong else ""
 
 
 def _tokenizer_json() -> dict[str, Any]:

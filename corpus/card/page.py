@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError
+from conduct.untrusted import read_yaml_text
 from corpus.card.data import CardData, card_data, gc_and_known
 from corpus.card.figures import gc_figure, length_figure
 from corpus.card.histogram import gc_summary, length_summary
@@ -39,10 +40,10 @@ def read_card_text(path: Path) -> CardText:
     from omegaconf import OmegaConf
 
     try:
-        value = OmegaConf.to_container(OmegaConf.load(path))
-    except FileNotFoundError:
-        raise InputError("does not exist", where=path, fix="Check the path.") from None
-    except Exception as error:  # of YAML, of OmegaConf, or of the encoding
+        value = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path)))
+    except InputError:
+        raise
+    except Exception as error:  # of YAML or of OmegaConf
         raise InputError(f"is no YAML: {error}", where=path) from None
     defaults = to_json(CardText())
     return from_json(CardText, defaults | value if isinstance(value, dict) else value, str(path))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError, nearest
+from conduct.untrusted import read_json
 from corpus.download.files import RemoteFile, download
 from corpus.download.hub import DatasetRepository
 
@@ -135,7 +136,7 @@ def _read_record(out: Path) -> dict[str, dict[str, object]]:
     if not path.is_file():
         return {}
     try:
-        record: dict[str, dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))["files"]
+        record: dict[str, dict[str, object]] = read_json(path)["files"]
         return {name: dict(row) for name, row in record.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError("is no record of a download", where=path, fix="Remove it; files are then checked.") from None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conduct.errors import InputError, nearest
+from conduct.untrusted import read_yaml_text
 from configs.locate import CONFIGS
 from corpus.typed_json import from_json
 
@@ -43,7 +44,9 @@ def read_preset(name: str) -> Preset:
 
     path = find_preset(name)
     try:
-        value = OmegaConf.to_container(OmegaConf.load(path))
-    except Exception as error:  # of YAML, of OmegaConf, or of the encoding
+        value = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path)))
+    except InputError:
+        raise
+    except Exception as error:  # of YAML or of OmegaConf
         raise InputError(f"is no YAML: {error}", where=path) from None
     return from_json(Preset, value, str(path))

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from conduct.errors import InputError
+from conduct.telemetry import turn_off_telemetry
 
 if TYPE_CHECKING:
     import ray
@@ -194,7 +195,7 @@ def _cancel(running: "list[ray.ObjectRef[None]]") -> None:
 
 @contextlib.contextmanager
 def _ray_cluster(address: str | None) -> Iterator[None]:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    turn_off_telemetry()
     import ray
 
     if ray.is_initialized():  # within somebody's Ray program

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from conduct.atomic import full_disk
 from conduct.errors import InputError
+from conduct.memory import bounded_memory
 from corpus.batch import Batch
 from corpus.checksum import sha256
 from corpus.composition import BASES, FOREIGN, Counts, count_letters
@@ -62,7 +63,7 @@ class _Shard:
             for name in self.plan.settings.split.names():
                 writer = SplitWriter(self.folder, name, self.number)
                 self.writers[SPLITS.index(name)] = stack.enter_context(writer)
-            parts = tuple(self._read(part) for part in self.plan.shards[self.number].parts)
+            parts = tuple(self._read_bounded(part) for part in self.plan.shards[self.number].parts)
         self.names.write(self.folder)
         return ShardResult(
             fingerprint=self.plan.fingerprint(self.number),
@@ -71,6 +72,10 @@ class _Shard:
             held_out={str(path): tuple(sorted(names.matched)) for path, names in self.splitter.held_out().items()},
             splits=tuple(writer.split() for writer in self.writers.values() if writer.documents),
         )
+
+    def _read_bounded(self, part: Part) -> PartResult:
+        with bounded_memory(self.plan.sources[part.source].path):
+            return self._read(part)
 
     def _read(self, part: Part) -> PartResult:
         source = self.plan.sources[part.source]

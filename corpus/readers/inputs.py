@@ -29,10 +29,17 @@ def expand_inputs(arguments: Sequence[str]) -> list[Path]:
 
 
 def _expand(argument: str, folder: Path) -> Iterator[Path]:
-    if argument.startswith("@") and not os.path.lexists(folder / argument):
+    if argument.startswith("@") and ("\0" in argument or not os.path.lexists(folder / argument)):
         yield from _listed(folder / argument[1:])
         return
     path = folder / argument
+    if "\0" in argument:
+        raise InputError("has a NUL in its name", where=repr(str(path)[:200]), fix="Check the list.")
+    with named_errors(path):
+        yield from _named(path, argument)
+
+
+def _named(path: Path, argument: str) -> Iterator[Path]:
     if path == STANDARD_INPUT:
         yield path
     elif path.is_dir():

@@ -65,6 +65,8 @@ def _opened(path: Path, observe: Observe | None) -> Iterator[Any]:
     with named_errors(path), ObservedFile(path, observe) as raw:
         try:
             yield pq.ParquetFile(raw, page_checksum_verification=True)
+        except MemoryError:
+            raise
         except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
             problem = f"is damaged, or no Parquet file: {' '.join(str(error).split())[:300]}"
             raise InputError(problem, where=path, fix="Fetch or write it again.") from None

@@ -96,10 +96,10 @@ def _fresh() -> Ids:
 
 
 def _grown(column: Ids, used: int, more: int) -> Ids:
-    """`column` with room for `more`; pages of the new one that are never written take no memory."""
+    """`column` with room for `more`."""
     if used + more <= len(column):
         return column
-    larger = np.empty(max(4 * len(column), used + more), dtype=np.uint8)
+    larger = np.empty(max(2 * len(column), used + more), dtype=np.uint8)
     larger[:used] = column[:used]
     return larger
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conduct.errors import InputError, nearest
+from conduct.untrusted import read_yaml_text
 from configs.locate import CONFIGS
 from corpus.readers.formats import Format
 from corpus.rules.exclusion_rule import ExclusionRule
@@ -88,8 +89,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     try:
-        value = OmegaConf.to_container(OmegaConf.load(path))
-    except Exception as error:  # of YAML, of OmegaConf, or of the encoding
+        value = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path)))
+    except InputError:
+        raise
+    except Exception as error:  # of YAML or of OmegaConf
         raise InputError(f"is no YAML: {error}", where=path) from None
     if not isinstance(value, dict):
         raise InputError("is no mapping of settings", where=path)

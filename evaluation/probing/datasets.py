@@ -8,15 +8,20 @@
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from conduct.errors import InputError
+from conduct.untrusted import read_text
 from tokenizer.sequence import Ids, encode, not_nucleotides
 
 Labelled = tuple[str, str]
 """A sequence and its label."""
+
+_LIMIT = 1 << 30
+"""Bytes of a file of a task."""
 
 _FIX = "Give a directory with train and test as .csv, .fna or .parquet files, or as a folder of folders of .txt files."
 
@@ -67,12 +72,17 @@ def _part(directory: Path, part: str) -> Iterator[Labelled]:
 
 
 def _csv(path: Path) -> Iterator[Labelled]:
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
+    csv.field_size_limit(_LIMIT)  # its own limit is 128 KiB
+    rows = csv.DictReader(io.StringIO(read_text(path, limit=_LIMIT), newline=""))
+    try:
         if not {"sequence", "label"} <= set(rows.fieldnames or ()):
             raise InputError("lacks the columns sequence and label", where=path, fix=_FIX)
         for row in rows:
+            if row["sequence"] is None or row["label"] is None:
+                raise InputError("has fewer columns than the first line", where=f"{path}, line {rows.line_num}")
             yield row["sequence"], row["label"]
+    except csv.Error as error:
+        raise InputError(f"is no CSV: {error}", where=f"{path}, line {rows.line_num}", fix=_FIX) from None
 
 
 def _fasta(path: Path) -> Iterator[Labelled]:
@@ -87,11 +97,11 @@ def _fasta(path: Path) -> Iterator[Labelled]:
 
 
 def _parquet(path: Path) -> Iterator[Labelled]:
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import ArrowException, parquet
 
     try:
-        table = parquet.read_table(path, columns=["sequence", "label"]).to_pydict()
-    except (ArrowInvalid, KeyError) as error:
+        table = parquet.read_table(path, columns=["sequence", "label"], use_threads=False).to_pydict()
+    except (ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read ({error})", where=path, fix=_FIX) from error
     if set(table) != {"sequence", "label"}:
         raise InputError("lacks the columns sequence and label", where=path, fix=_FIX)
@@ -100,7 +110,7 @@ def _parquet(path: Path) -> Iterator[Labelled]:
 
 def _folders(path: Path) -> Iterator[Labelled]:
     for file in sorted(path.glob("*/*.txt")):
-        yield file.read_text("utf-8"), file.parent.name
+        yield read_text(file, limit=_LIMIT), file.parent.name
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Labelled]]] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from conduct.errors import InputError
+from conduct.untrusted import read_yaml_text
 
 
 @dataclass
@@ -79,14 +80,12 @@ def read_suite(path: Path) -> Suite:
     from yaml import YAMLError  # type: ignore[import-untyped]
 
     try:
-        given = OmegaConf.create(path.read_text("utf-8"))
+        given = OmegaConf.create(read_yaml_text(path, interpolations=False))
         merged = OmegaConf.merge(OmegaConf.structured(Suite), given)
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
             raise InputError(f"no value for {missing[0]}", where=path, fix="Add it.")
         suite = OmegaConf.to_object(merged)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         if isinstance(error, InputError):
             raise

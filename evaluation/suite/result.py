@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conduct.atomic import atomic_file
 from conduct.errors import InputError
+from conduct.untrusted import read_json
 from corpus.typed_json import from_json, to_json
 
 FORMAT = "genomic-llama evaluation 1"
@@ -62,10 +63,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 def read_evaluation(path: Path) -> Evaluation:
     """Read what `genomic-llama evaluate` wrote. Errors: `InputError` for a file of another form."""
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read as JSON ({error})", where=path, fix=_FIX) from error
+    data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(f"is not an evaluation ({FORMAT!r})", where=path, fix=_FIX)
     return from_json(Evaluation, data.get("evaluation"), str(path))
@@ -74,8 +72,8 @@ def read_evaluation(path: Path) -> Evaluation:
 def training_step(model: Path) -> int | None:
     """The step of the checkpoint that an export was made from, by its name, `step=100`; None where unknown."""
     try:
-        source = json.loads((model / "conversion.json").read_text("utf-8")).get("source", "")
-    except (OSError, ValueError, AttributeError):
+        source = read_json(model / "conversion.json").get("source", "")
+    except (InputError, AttributeError):
         source = ""
     match = re.search(r"step=(\d+)", f"{source} {model}")
     return int(match[1]) if match else None

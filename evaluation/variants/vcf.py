@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
 
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 _ALLELE = re.compile("[ACGTN]+", re.IGNORECASE)
@@ -97,8 +97,8 @@ def _record(text: str, path: Path, number: int) -> VcfRecord:
         problem = f"has {len(fields)} columns, {len(COLUMNS)} or more were expected"
         raise InputError(problem, where=where, fix="Columns are separated by tabs.")
     contig, position, name, ref, alts = fields[:5]
-    if not position.isdecimal():
-        raise InputError(f"POS is {position!r}", where=where, fix="It must be a number from 1.")
+    if not re.fullmatch("[0-9]{1,15}", position):
+        raise InputError(f"POS is {shown(position)}", where=where, fix="It must be a number from 1.")
     return VcfRecord(
         line=number,
         contig=contig,

@@ -18,13 +18,18 @@ from recipes.names import configuration
 
 def examine(recipe: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     """The machine, and where a recipe is given whether it can run here."""
-    config = quick_config(configuration(recipe), overrides) if recipe else None
+    config = _configured(recipe, overrides) if recipe else None
     gpus = find_gpus()
     yield from software_findings(gpu=config.hardware.accelerator == "gpu" if config else bool(gpus))
     yield from device_findings(config, gpus)
     yield from system_findings()
     if config is not None:
         yield from _run_findings(config)
+
+
+def _configured(recipe: str, overrides: Sequence[str]) -> TrainConfig:
+    name, own = configuration(recipe)
+    return quick_config(name, (*own, *overrides))
 
 
 def _run_findings(config: TrainConfig) -> Iterator[Finding]:

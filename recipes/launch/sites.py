@@ -12,6 +12,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from conduct.errors import InputError
+from conduct.untrusted import read_yaml
 from configs.quick import typed_values
 
 
@@ -82,10 +83,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
     """
     values: dict[str, Any] = {}
     if file is not None:
-        try:
-            values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(f"cannot be read as YAML ({error})", where=file) from error
+        values = read_yaml(file) or {}
         if not isinstance(values, dict):
             raise InputError("is no mapping of keys to values", where=file)
     for override in overrides:

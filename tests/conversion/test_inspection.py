@@ -107,7 +107,7 @@ def test_a_record_that_is_damaged(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "hf", tmp_path / "bad")
     for text in ("", "[]", "{}", '{"tensors": 3}'):
         (tmp_path / "bad" / "conversion.json").write_text(text)
-        with pytest.raises(InputError, match="no record of a conversion"):
+        with pytest.raises(InputError, match=r"no record of a conversion|is no JSON"):
             verify_checkpoint(tmp_path / "bad")
     record = json.loads((folder / "hf" / "conversion.json").read_text())
     record["files"]["../../etc/passwd"] = {"bytes": 1, "checksum": None}

@@ -75,7 +75,7 @@ def test_what_is_not_there_is_named(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no \.safetensors"):
         load_model(directory)
     (directory / "config.json").write_text("{")
-    with pytest.raises(InputError, match="not JSON"):
+    with pytest.raises(InputError, match="no JSON"):
         load_model(directory)
     (directory / "config.json").unlink()
     with pytest.raises(InputError, match="cannot be read"):

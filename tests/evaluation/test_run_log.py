@@ -73,7 +73,7 @@ def test_what_is_not_there_is_named(write_run: WriteRun, tmp_path: Path) -> None
         read_run_log(tmp_path / "nothing")
     with pytest.raises(InputError, match="no training step"):
         read_run_log(_lines(write_run(), ""))
-    with pytest.raises(InputError, match=r"config\.yaml.*not plain YAML"):
+    with pytest.raises(InputError, match=r"config\.yaml.*cannot be read as YAML"):
         read_run_log(write_run("python", config="x: !!python/object/apply:os.system ['true']\n"))
 
 

@@ -183,7 +183,11 @@ def test_text_comes_from_yaml(tmp_path: Path) -> None:
     file = tmp_path / "card.yaml"
     file.write_text("licence: Apache-2.0\nsource_licences:\n  '*.fa': CC0\n")
     assert read_card_text(file) == CardText(licence="Apache-2.0", source_licences={"*.fa": "CC0"})
-    for content, message in (("license: x\n", "Did you mean 'licence'"), ("- 1\n", "not a dict"), ("a: [", "no YAML")):
+    for content, message in (
+        ("license: x\n", "Did you mean 'licence'"),
+        ("- 1\n", "not a dict"),
+        ("a: [", "cannot be read as YAML"),
+    ):
         file.write_text(content)
         with pytest.raises(InputError, match=rf"card\.yaml.*{message}"):
             read_card_text(file)

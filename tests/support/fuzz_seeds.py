@@ -1,0 +1,88 @@
+"""Whole files that fuzzing starts from: a small checkpoint in each format, a corpus, and a file of each small kind."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.llama import LlamaArchitecture, read_architecture
+from conversion.archive_writer import Tensor, save
+from conversion.convert import convert
+from conversion.model_directory import ModelDirectoryWriter
+from conversion.weight_table import expand
+from corpus.preparation.prepare import prepare
+from corpus.rules.settings import Settings
+from corpus.rules.split_rule import SplitRule
+
+ARCHITECTURE = LlamaArchitecture(
+    num_hidden_layers=2,
+    hidden_size=32,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=8,
+    intermediate_size=48,
+    max_position_embeddings=64,
+    rope_theta=500000.0,
+    rms_norm_eps=1e-5,
+    initializer_range=0.02,
+    tie_word_embeddings=False,
+    dtype="float32",
+)
+
+VCF = (
+    b"##fileformat=VCFv4.2\n##INFO=<ID=CLASS,Number=1,Type=String,Description=x>\n"
+    b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t3\t.\tA\tC,<DEL>\t.\t.\tCLASS=LOF\n"
+)
+BED = b"#x\nchr1\t0\t4\tone\t0\t-\nchr1\t2\t6\n"
+GENOME = b">chr1\nACGTACGTACGT\n"
+SUITE = b"likelihood:\n  - name: a\n    source: x.fa\nrecall:\n  - {distances: [8, 16]}\nbatch_size: 4\n"
+SETTINGS = b"split: {validation_fraction: 0.1, seed: 3}\nmarkup: true\n"
+CARD = b"licence: Apache-2.0\nsource_licences: {'*.fa': CC0}\n"
+NODES = b"1\t|\t1\t|\tno rank\t|\n2\t|\t1\t|\tdomain\t|\n9\t|\t2\t|\tspecies\t|\n"
+NAMES = b"2\t|\tBacteria\t|\t\t|\tscientific name\t|\n9\t|\tBuchnera\t|\t\t|\tscientific name\t|\n"
+COMMON = {
+    "optimizer": [{"param_groups": [{"lr": 0.1, "weight_decay": 0.1, "step": 3}]}],
+    "global_step": 3,
+    "opt_param_scheduler": {"max_lr": 0.1, "num_steps": 12},
+}
+
+
+def write_seeds(folder: Path) -> Path:
+    """Fill `folder`: hf/, te/, nemo/, bridge/, corpus/ and common.pt."""
+    write_model(folder / "model")
+    for name in ("te", "nemo", "bridge"):
+        convert(folder / "model", folder / name, to=name)
+    convert(folder / "nemo", folder / "hf", to="hf")
+    weights = np.arange(12, dtype="<u4").reshape(3, 4)
+    save(folder / "common.pt", {**COMMON, "tensor": Tensor(dtype="float32", shape=(3, 4), rows=[weights])})
+    genome = folder / "genome.fa"
+    genome.write_bytes(b"".join(b">c%d\n%s\n" % (number, b"ACGTNacgtn" * (5 + number)) for number in range(8)))
+    prepare([genome], folder / "corpus", Settings(split=SplitRule(validation_fraction=0.3)))
+    return folder
+
+
+def write_model(directory: Path) -> None:
+    """A random model of `ARCHITECTURE`, of our own writer: nothing here needs torch."""
+    directory.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    with ModelDirectoryWriter(directory, ARCHITECTURE, "hf") as writer:
+        for weight in expand(ARCHITECTURE):
+            parts = [[random.standard_normal(shape, dtype=np.float32).view("<u4")] for shape in weight.hf.values()]
+            writer.write(weight, parts)
+    assert read_architecture(directory) == ARCHITECTURE
+
+
+def parquet(rows: int = 4, **options: object) -> bytes:
+    """A Parquet file of `rows` sequences."""
+    stream = io.BytesIO()
+    table = pa.table({"id": [f"r{row}" for row in range(rows)], "text": ["ACGT" * (row + 1) for row in range(rows)]})
+    pq.write_table(table, stream, **options)
+    return stream.getvalue()
+
+
+def as_json(value: object) -> bytes:
+    """A JSON file."""
+    return json.dumps(value).encode()

@@ -1,0 +1,219 @@
+"""What is fuzzed: every parser of a stranger's file, and the converters on a checkpoint with one file changed.
+
+A target is called with the bytes of one file. It may return, or raise `InputError`; anything else is a failure.
+"""
+
+import contextlib
+import gzip
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import fuzz_seeds as seeds
+import zstandard
+from malformed import CASES
+from reading import rows
+
+from conduct.errors import InputError
+from configs.locate import CONFIGS
+from conversion.inspection import summarise, verify_checkpoint
+from conversion.training_state import _read_common
+from corpus.card.page import read_card_text
+from corpus.exclusion.accession_list import AccessionList
+from corpus.exclusion.preset import read_preset
+from corpus.exclusion.taxonomy import Taxonomy
+from corpus.manifest import read_manifest
+from corpus.read import read_documents
+from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from corpus.readers.inputs import expand_inputs
+from corpus.rules.settings import compose_settings
+from corpus.verify import verify_corpus
+from evaluation.probing.datasets import read_task
+from evaluation.regions import read_regions
+from evaluation.run_log import read_run_log
+from evaluation.score import read_score
+from evaluation.suite.config import read_suite
+from evaluation.suite.result import read_evaluation
+from evaluation.variants.vcf import read_vcf
+from recipes.launch.sites import read_site
+from tokenizer.huggingface import validate_tokenizer
+
+Call = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """`seeds`: whole files to begin with."""
+
+    name: str
+    seeds: list[bytes]
+    call: Call
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """All of them; `folder` gets the whole files, and the changed ones."""
+    seeds.write_seeds(folder)
+    work = folder / "work"
+    work.mkdir()
+    found = [
+        *(_reader(format, work) for format in Format),
+        Target("compressed", _compressed(), lambda data: _read(work / "x", data, Format.FASTA)),
+        *(_in_directory(folder, *place) for place in _CHECKPOINT_FILES),
+        Target("common.pt", [(folder / "common.pt").read_bytes()], lambda data: _common(work, data)),
+        *(_in_directory(folder, "corpus", name, _read_corpus) for name in ("manifest.json", "*.idx", "*.bin")),
+        *_small_files(work),
+    ]
+    return {target.name: target for target in found}
+
+
+def _whole(kind: Format) -> list[bytes]:
+    """Of the table of malformed files, those that begin as this format does; bad ones are seeds too."""
+    return [case.content for case in CASES if len(case.content) < 20_000 and _looks_like(kind, case.content)]
+
+
+_STARTS = {
+    Format.FASTA: b">", Format.FASTQ: b"@", Format.JSONL: b"{", Format.PARQUET: b"PAR1", Format.SHARDED_EDEN: b"SQLite",
+    Format.TWOBIT: b"\x43\x27\x41\x1a",
+}  # fmt: skip
+
+
+def _looks_like(kind: Format, content: bytes) -> bool:
+    return content.startswith(_STARTS[kind])
+
+
+def _reader(format: Format, work: Path) -> Target:
+    more = [seeds.parquet(), seeds.parquet(40, row_group_size=10, use_dictionary=False, compression="zstd")]
+    found = _whole(format) + (more if format is Format.PARQUET else [])
+    return Target(format.value, found, lambda data: _read(work / "x", data, format))
+
+
+def _read(path: Path, data: bytes, format: Format) -> None:
+    path.write_bytes(data)
+    _ignored(lambda: rows(read_slice(Slice(path=path, format=detect_format(path)), field=None, markup=False)))
+    for part in slices(path, format, 50)[:20]:
+        _ignored(lambda part=part: rows(read_slice(part, field=None, markup=bool(len(data) % 2))))  # type: ignore[misc]
+
+
+def _ignored(call: Callable[[], object]) -> None:
+    with contextlib.suppress(InputError):
+        call()
+
+
+def _compressed() -> list[bytes]:
+    text = b">a\nACGTACGT\n>b\nGG\n" * 20
+    blocked = [case.content for case in CASES if case.content.startswith(b"\x1f\x8b\x08\x04")][:4]
+    return [gzip.compress(text), gzip.compress(text) * 2, zstandard.compress(text), *blocked]
+
+
+def _checkpoint(directory: Path) -> None:
+    _ignored(lambda: summarise(directory))
+    verify_checkpoint(directory)
+
+
+def _read_corpus(directory: Path) -> None:
+    _ignored(lambda: verify_corpus(directory))
+    for split in read_manifest(directory).splits:
+        for number, _ in zip(range(50), read_documents(directory, split.name), strict=False):
+            assert number >= 0
+
+
+_CHECKPOINT_FILES: tuple[tuple[str, str, Callable[[Path], None]], ...] = tuple(
+    (kind, name, _checkpoint)
+    for kind, names in {
+        "hf": ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "conversion.json"),
+        "te": ("config.json",),
+        "nemo": ("weights/.metadata", "weights/__0_0.distcp", "context/model.yaml", "conversion.json"),
+        "bridge": ("iter_*/run_config.yaml", "iter_*/.metadata", "latest_checkpointed_iteration.txt"),
+    }.items()
+    for name in names
+)
+
+
+def _in_directory(folder: Path, kind: str, name: str, use: Callable[[Path], None]) -> Target:
+    """The directory `kind` in which the file `name` is another; the others are links to the same bytes."""
+    pattern = sorted((folder / kind).rglob(name.split("/")[-1]))
+    original = next(path for path in pattern if path.match(name))
+    copy = folder / "work" / f"{kind}_{original.name}"
+    changed = copy / original.relative_to(folder / kind)
+
+    def call(data: bytes) -> None:
+        if not copy.exists():
+            for path in (folder / kind).rglob("*"):
+                target = copy / path.relative_to(folder / kind)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_file():
+                    os.link(path, target)
+        changed.unlink(missing_ok=True)
+        changed.write_bytes(data)
+        use(copy)
+
+    return Target(f"{kind}/{name}", [original.read_bytes()], call)
+
+
+def _common(work: Path, data: bytes) -> None:
+    (work / "common.pt").write_bytes(data)
+    _read_common(work / "common.pt", work)
+
+
+def _small_files(work: Path) -> list[Target]:
+    def small(name: str, content: list[bytes], use: Callable[[Path], object]) -> Target:
+        path = work / name
+
+        def call(data: bytes) -> None:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+            use(path)
+
+        return Target(name, content, call)
+
+    genome = work / "genome.fa"
+    genome.write_bytes(seeds.GENOME)
+    dump = work / "taxdump"
+    dump.mkdir()
+    (dump / "nodes.dmp").write_bytes(seeds.NODES)
+    (dump / "names.dmp").write_bytes(seeds.NAMES)
+    log = b'{"step": 1, "loss": 1.0, "learning_rate": 0.1, "grad_norm": 1.0, "tokens": 8, "seconds": 0.1}\n'
+    run = work / "run"
+    run.mkdir()
+    (run / "config.yaml").write_bytes(b"a: 1\n")
+    task = work / "task"
+    task.mkdir()
+    (task / "test.csv").write_bytes(b"sequence,label\nACGT,a\n")
+    return [
+        small("x.vcf", [seeds.VCF, gzip.compress(seeds.VCF)], _read_vcf),
+        small("x.bed", [seeds.BED], lambda path: list(read_regions(genome, bed=path, flank=2))),
+        small("suite.yaml", [seeds.SUITE], read_suite),
+        small("settings.yaml", [seeds.SETTINGS], lambda path: compose_settings(str(path), {})),
+        small("card.yaml", [seeds.CARD], read_card_text),
+        small("preset.yaml", [_preset()], lambda path: read_preset(str(path))),
+        small("site.yaml", [b"account: a\npartition: b\n"], lambda path: read_site("slurm", path, [])),
+        small("taxdump/nodes.dmp", [seeds.NODES], lambda path: Taxonomy(path.parent).find(["2"])),
+        small("taxdump/names.dmp", [seeds.NAMES], lambda path: Taxonomy(path.parent).find(["Bacteria", "9"])),
+        small("accessions.txt", [b"NC_000913.3\n# x\nNC_1\n"], lambda path: AccessionList([path])),
+        small("list.txt", [b"genome.fa\n# x\n"], lambda path: expand_inputs([f"@{path}"])),
+        small("score.json", [b'{"format": "x", "score": {}}'], read_score),
+        small("evaluation.json", [b'{"format": "x", "evaluation": {}}'], read_evaluation),
+        small("run/metrics.jsonl", [log * 3], lambda path: read_run_log(path.parent)),
+        small("run/config.yaml", [b"a: 1\nb: [1, 2]\n"], lambda path: _read_run(path, log)),
+        small("task/train.csv", [b"sequence,label\nACGT,a\nGGCC,b\n"], lambda path: read_task(path.parent)),
+        small("tokenizer.json", [_tokenizer()], lambda path: validate_tokenizer(path.parent)),
+    ]  # fmt: skip
+
+
+def _read_vcf(path: Path) -> None:
+    for record in read_vcf(path).records:
+        record.info("CLASS")
+
+
+def _read_run(path: Path, log: bytes) -> None:
+    path.with_name("metrics.jsonl").write_bytes(log)
+    read_run_log(path.parent)
+
+
+def _tokenizer() -> bytes:
+    return (CONFIGS / "example_checkpoint" / "tokenizer.json").read_bytes()
+
+
+def _preset() -> bytes:
+    return (CONFIGS / "exclusion" / "eukaryotic_viruses.yaml").read_bytes()
