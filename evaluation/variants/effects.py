@@ -159,13 +159,13 @@ class _Reference:
             scored = is_unambiguous(one.ids)
             before = is_unambiguous(self._windows[row])
             first, end = max(1, one.first), len(one.ids)
-            known = self._logs[row, first - 1 - self._from : end - 1 - self._from].astype(np.float64)
-            reference = _sum(known, before[first:end])
-            rest = logs[number, one.first - cut : end - 1 - cut].astype(np.float64)
-            alternative = _sum(rest, scored[one.first + 1 : end])
+            reference = self._logs[row, first - 1 - self._from : end - 1 - self._from][before[first:end]]
+            alternative = logs[number, one.first - cut : end - 1 - cut][scored[one.first + 1 : end]]
             if one.first and scored[one.first]:
-                alternative += float(self._predictions[row, one.first - 1 - self._from, int(one.ids[one.first])])
-            yield one, alternative - reference
+                own = self._predictions[row, one.first - 1 - self._from, int(one.ids[one.first])]
+                alternative = np.concatenate([[float(own)], alternative])
+            bases = min(len(reference), len(alternative))  # an indel may draw N into the window, or push it out
+            yield one, _sum(alternative[:bases]) - _sum(reference[:bases])
 
     def _continue(self, batch: list[tuple[int, Alternative]], cut: int) -> npt.NDArray[np.float32]:
         """Log-probabilities of the bases after `cut` of each alternative, [B, longest - cut - 1]."""
@@ -181,8 +181,7 @@ class _Reference:
             return target_log_probabilities(self._model, hidden, tokens[:, 1:]).cpu().numpy()
 
 
-def _sum(logs: npt.NDArray[np.float64], scored: npt.NDArray[np.bool_]) -> float:
-    chosen = logs[scored]
-    if not np.isfinite(chosen).all():
+def _sum(logs: npt.NDArray[np.float32]) -> float:
+    if not np.isfinite(logs).all():
         raise InputError("a log-probability is not a number", fix="Use float32, or check the weights.")
-    return float(chosen.sum())
+    return float(logs.sum(dtype=np.float64))
