@@ -103,15 +103,14 @@ def _agreement(ours: Any, peer: Any, contig: Ids, placement: Placement) -> None:
         for name, model in (("", peer), (" of the rounded weights", rounded))
     }
     print(f"\nagreement, windows of {placement.length} with {placement.downstream} downstream")
-    for name, model, against in (
-        ("fp32", ours, ""),
-        ("bf16", copy.deepcopy(ours).bfloat16(), ""),
-        ("bf16", copy.deepcopy(ours).bfloat16(), " of the rounded weights"),
-        ("bf16, whole windows as the peer", rounded, ""),
+    half = _ours(copy.deepcopy(ours).bfloat16(), contig, alleles, placement)
+    for name, found, against in (
+        ("fp32", _ours(ours, contig, alleles, placement), ""),
+        ("bf16", half, ""),
+        ("bf16", half, " of the rounded weights"),
+        ("bf16, whole windows as the peer", _notebook(rounded, contig, alleles, placement, 1), ""),
     ):
-        way = _notebook if model is rounded else _ours
-        arguments = (1,) if model is rounded else ()
-        found, truth = way(model, contig, alleles, placement, *arguments), exact[against]
+        truth = exact[against]
         rms, signal = float(np.sqrt(np.mean(np.subtract(found, truth) ** 2))), float(np.std(truth))
         print(
             f"  {name}, with fp64{against}: {_most(found, truth):.1e} a base at most; "
