@@ -3,8 +3,8 @@
 python -m benchmarks.evaluation [--rounds 3] [--threads 1] [--trained demo/model --genome demo/genome.fa]
 
 Variants: the peer is the way of Evo 2's BRCA1 notebook: every distinct window scored whole, one by one or in batches,
-and the mean log-probability compared. It is run twice: as the notebook does, with each distinct reference window
-scored once, and with a reference window scored for every variant. Agreement is against fp64 on the CPU.
+and the mean log-probability compared. "At most" is what the shared prefix leaves to be gained with the same kernels,
+in multiplications. Agreement is against fp64 on the CPU.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from evaluation.model import load_model
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.effects import variant_effects
 from evaluation.variants.vcf import VcfRecord
-from evaluation.variants.windows import Placement, Strand, place
+from evaluation.variants.windows import Alternative, Placement, Strand, place, plan_placement
 from tokenizer.sequence import Ids, encode
 
 LENGTH = 8192
@@ -44,50 +44,79 @@ def main() -> None:
     ours, peer = _models()
     print(f"{ours.num_parameters():,} parameters, fp32, {given.threads} thread(s), torch {torch.__version__}")
     contig = encode("".join(np.random.default_rng(0).choice(list("ACGT"), size=40_000)))
-    for name, downstream, grid, sites, alternatives in (
-        ("as for BRCA1: 3 alternatives a site, each site its own centred window", 4096, 1, 2, 3),
-        ("centred windows on a grid of 512, one alternative a site", 4096, 512, 6, 1),
-        ("1024 bases downstream, grid of 128, one alternative a site", 1024, 128, 6, 1),
+    centred = Placement(length=LENGTH, downstream=LENGTH // 2, grid=1)
+    default = plan_placement(LENGTH)
+    for name, placement, alleles in (
+        ("default placement, 4 sites in a row with 3 alternatives each", default, _snvs(contig, 4, 3, apart=1)),
+        ("default placement, 6 variants 13 bases apart", default, _snvs(contig, 6, 1, apart=13)),
+        ("default placement, 2 variants that share no window", default, _snvs(contig, 2, 1, apart=5000)),
+        ("the notebook's: centred, 2 sites with 3 alternatives each", centred, _snvs(contig, 2, 3, apart=1)),
     ):
         print(f"\n{name}", flush=True)
-        placement = Placement(length=LENGTH, downstream=downstream, grid=grid)
-        _variants(ours, peer, contig, _snvs(contig, sites, alternatives), placement, given.rounds)
+        _variants(ours, peer, contig, alleles, placement, given.rounds)
     print("\nscore, 6 sequences of 8,192 bases: tokens a second against a loop of transformers forward passes")
     _score(ours, peer, contig, given.rounds)
-    _agreement(ours, peer, contig, 1024)
+    for placement in (plan_placement(1024, downstream=128), plan_placement(1024), plan_placement(LENGTH)):
+        _agreement(ours, peer, contig, placement)
     if given.trained:
         model = load_model(given.trained, device="cpu")
         plain = copy.deepcopy(model)
         plain.set_attn_implementation("sdpa")
         longest = next(iter(read_fasta(given.genome))).sequence
         print(f"\ntrained model {given.trained}", end="")
-        _agreement(model, plain, encode(longest), min(1024, int(model.config.max_position_embeddings)))
+        _agreement(model, plain, encode(longest), plan_placement(int(model.config.max_position_embeddings)))
 
 
 def _variants(ours: Any, peer: Any, contig: Ids, alleles: list[Allele], placement: Placement, rounds: int) -> None:
     ways: dict[str, Callable[[], list[float]]] = {
-        f"{name}, batches of {size}": partial(_notebook, peer, contig, alleles, placement, size, distinct)
-        for name, distinct in (("distinct windows once", True), ("both windows for every variant", False))
-        for size in (1, 4)
+        f"batches of {size}": partial(_notebook, peer, contig, alleles, placement, size) for size in (1, 4)
     }
     times, results = _in_turns({"ours": partial(_ours, ours, contig, alleles, placement), **ways}, rounds)
-    print(f"  ours: {len(alleles) / statistics.median(times['ours']):.2f} variants a processor second")
+    print(f"  ours: {len(alleles) / statistics.median(times['ours']):.2f} variants a processor second", end="")
+    print(f"; at most {_bound(peer.config, _place(contig, alleles, placement)):.2f} times as fast")
     for name in ways:
         ratio = statistics.median(theirs / own for theirs, own in zip(times[name], times["ours"], strict=True))
         difference = _most(results["ours"], results[name])
         print(f"  against {name}: {ratio:.2f} times as fast, scores differ by {difference:.1e} at most", flush=True)
 
 
-def _agreement(ours: Any, peer: Any, contig: Ids, length: int) -> None:
-    alleles = _snvs(contig, 12, 1)
-    placement = Placement(length=length, downstream=length // 2, grid=length // 16)
-    exact = _notebook(copy.deepcopy(peer).double(), contig, alleles, placement, 1, True)
-    signal = float(np.std(exact))
-    print(f"\nagreement with fp64, windows of {length}; the signal is the spread of the deltas, {signal:.1e} a base")
-    for name, model in (("fp32", ours), ("bf16", copy.deepcopy(ours).bfloat16())):
-        found = _ours(model, contig, alleles, placement)
-        rms = float(np.sqrt(np.mean(np.subtract(found, exact) ** 2)))
-        print(f"  {name}: {_most(found, exact):.1e} a base at most; {rms / signal:.1e} of the signal (rms)", flush=True)
+def _bound(config: Any, placed: list[Alternative]) -> float:
+    """Work of whole windows, by that of each reference once and of each alternative from its variant on."""
+    projections = config.hidden_size**2 * 2 + config.hidden_size * config.head_dim * config.num_key_value_heads * 2
+    dense = projections + 3 * config.hidden_size * config.intermediate_size  # multiplications a base and layer
+    attention = config.hidden_size * LENGTH  # two products with half of the window on average
+
+    def rest(first: int) -> float:
+        before = first / LENGTH
+        return (dense * (1 - before) + attention * (1 - before**2)) / (dense + attention)
+
+    references = len({one.key for one in placed})
+    return (references + len(placed)) / (references + sum(rest(one.first) for one in placed))
+
+
+def _agreement(ours: Any, peer: Any, contig: Ids, placement: Placement) -> None:
+    """Of fp32 and bf16, with fp64; of bf16 also with fp64 of the weights as bf16 rounds them."""
+    alleles = _snvs(contig, 12 if placement.length < LENGTH else 4, 1, apart=13)
+    rounded = copy.deepcopy(peer).bfloat16()
+    exact = {
+        name: _notebook(copy.deepcopy(model).double(), contig, alleles, placement, 1)
+        for name, model in (("", peer), (" of the rounded weights", rounded))
+    }
+    print(f"\nagreement, windows of {placement.length} with {placement.downstream} downstream")
+    half = _ours(copy.deepcopy(ours).bfloat16(), contig, alleles, placement)
+    for name, found, against in (
+        ("fp32", _ours(ours, contig, alleles, placement), ""),
+        ("bf16", half, ""),
+        ("bf16", half, " of the rounded weights"),
+        ("bf16, whole windows as the peer", _notebook(rounded, contig, alleles, placement, 1), ""),
+    ):
+        truth = exact[against]
+        rms, signal = float(np.sqrt(np.mean(np.subtract(found, truth) ** 2))), float(np.std(truth))
+        print(
+            f"  {name}, with fp64{against}: {_most(found, truth):.1e} a base at most; "
+            f"{rms / signal:.1e} of the signal, {signal:.1e} (rms, spread)",
+            flush=True,
+        )
 
 
 def _ours(model: Any, contig: Ids, alleles: list[Allele], placement: Placement) -> list[float]:
@@ -117,25 +146,21 @@ def _score(ours: Any, peer: Any, contig: Ids, rounds: int) -> None:
         print(f"  against {name}: {ratio:.2f} times as fast")
 
 
-def _notebook(
-    model: Any, contig: Ids, alleles: list[Allele], placement: Placement, batch_size: int, distinct: bool
-) -> list[float]:
-    """Mean log-probability of the alternative's window minus that of the reference's."""
+def _notebook(model: Any, contig: Ids, alleles: list[Allele], placement: Placement, batch_size: int) -> list[float]:
+    """Mean log-probability of the alternative's window minus that of the reference's, each distinct window once."""
+    placed = _place(contig, alleles, placement)
+    keys = list(dict.fromkeys(one.key for one in placed))
     strand = Strand(contig=contig, reverse=False)
-    placed = [place(allele, number, strand, placement) for number, allele in enumerate(alleles)]
-    windows: list[Ids] = []
-    index: dict[object, int] = {}
-    for one in placed:
-        key = one.key if distinct else one.allele
-        if key not in index:
-            index[key] = len(windows)
-            windows.append(strand.slice(one.key.start, one.key.end))
-    first = len(windows)
-    windows += [one.ids for one in placed]
+    windows = [strand.slice(key.start, key.end) for key in keys] + [one.ids for one in placed]
     means: list[float] = []
     for start in range(0, len(windows), batch_size):
         means += _whole(model, windows[start : start + batch_size]).mean(dim=1).tolist()
-    return [means[first + n] - means[index[one.key if distinct else n]] for n, one in enumerate(placed)]
+    return [means[len(keys) + n] - means[keys.index(one.key)] for n, one in enumerate(placed)]
+
+
+def _place(contig: Ids, alleles: list[Allele], placement: Placement) -> list[Alternative]:
+    strand = Strand(contig=contig, reverse=False)
+    return [place(allele, number, strand, placement) for number, allele in enumerate(alleles)]
 
 
 def _whole(model: Any, windows: list[Ids]) -> torch.Tensor:
@@ -158,10 +183,10 @@ def _in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> tuple[dict[str
     return times, results
 
 
-def _snvs(contig: Ids, sites: int, alternatives: int) -> list[Allele]:
+def _snvs(contig: Ids, sites: int, alternatives: int, *, apart: int) -> list[Allele]:
     alleles = []
     for site in range(sites):
-        position = len(contig) // 2 + 13 * site
+        position = len(contig) // 2 + apart * site
         ref = contig[position : position + 1]
         others = [base for base in b"ACGT" if base != ref[0]][:alternatives]
         record = VcfRecord(line=site, contig="c", position=position, id=".", ref=chr(ref[0]), alts=(), fields=())

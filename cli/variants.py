@@ -21,14 +21,15 @@ def variants(
         int | None, typer.Option(help="Bases of a window.", min=2, show_default="8192, or the model's positions")
     ] = None,
     downstream: Annotated[
-        int | None, typer.Option(help="Bases of the window from the variant on.", min=1, show_default="half the window")
+        int | None,
+        typer.Option(help="Bases of the window from the variant on.", min=1, show_default="1024, or half the window"),
     ] = None,
     grid: Annotated[
         int | None,
         typer.Option(
-            help="Windows start at multiples of this, so that variants share them; 1 centres each on its variant.",
+            help="Windows start at multiples of this, so that variants share them; 1: each has its own.",
             min=1,
-            show_default="a sixteenth of the window",
+            show_default="an eighth of --downstream",
         ),
     ] = None,
     strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
@@ -48,13 +49,12 @@ def variants(
     from evaluation.variants.labels import Labelling
     from evaluation.variants.output import journal_path, write_result
     from evaluation.variants.run import VariantRun, score_variants
-    from evaluation.variants.windows import Placement
+    from evaluation.variants.windows import plan_placement
 
     check_writable(journal_path(out))
     loaded = load_model(model, dtype.value)
-    window = window or min(8192, int(loaded.config.max_position_embeddings))
-    downstream = downstream or max(1, window // 2)
-    placement = Placement(length=window, downstream=downstream, grid=grid or max(1, min(window // 16, downstream)))
+    longest = int(loaded.config.max_position_embeddings)
+    placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
     run = VariantRun(
         model=model, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
         batch_size=batch_size,

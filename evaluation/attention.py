@@ -22,15 +22,21 @@ class Context(Protocol):
 
 
 class Recorder:
-    """Plain causal attention that keeps each layer's keys and values, [B, G, S, D]."""
+    """Causal attention that keeps each layer's keys and values, [B, G, S, D]; a second pass goes on after the first."""
 
     def __init__(self) -> None:
         self.layers: list[tuple[Tensor, Tensor]] = []
 
     def attend(self, layer: int, query: "Tensor", key: "Tensor", value: "Tensor", scale: float) -> "Tensor":
-        assert layer == len(self.layers)
-        self.layers.append((key, value))
-        return causal(query, key, value, scale)
+        import torch
+
+        if layer == len(self.layers):
+            self.layers.append((key, value))
+            return causal(query, key, value, scale)
+        before = tuple(kept.to(key.dtype) for kept in self.layers[layer])
+        self.layers[layer] = (torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2))
+        prefix = SharedPrefix(self, length=before[0].shape[2], rows=list(range(query.shape[0])))
+        return prefix.attend(layer, query, key, value, scale)
 
 
 class SharedPrefix:

@@ -128,10 +128,11 @@ def _bed_lines(bed: Path) -> Iterator[_Line]:
     with open_source(bed) as stream:
         for number, raw in enumerate(stream, start=1):
             text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
-            if not text.strip() or text.startswith(("#", "track", "browser")):
+            fields = text.split("\t") if "\t" in text else text.split()
+            if not text.strip() or text.startswith("#") or fields[0].split()[:1] in (["track"], ["browser"]):
                 continue
             empty = False
-            yield _bed_line(text.split("\t") if "\t" in text else text.split(), f"{bed}, line {number}", number)
+            yield _bed_line(fields, f"{bed}, line {number}", number)
     if empty:
         raise InputError("holds no region", where=bed, fix="Give a BED file: contig, start, end.")
 

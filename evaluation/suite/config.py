@@ -33,8 +33,8 @@ class VariantTask:
     negative: list[str] = field(default_factory=list)  # empty: all other values
     by: str | None = None  # INFO key of classes
     window: int = 8192  # bases; cut to the model's positions
-    downstream: int | None = None  # bases; null: half the window
-    grid: int | None = None  # bases; null: a sixteenth of the window
+    downstream: int | None = None  # bases; null: 1,024, or half the window
+    grid: int | None = None  # bases; null: an eighth of what is downstream
     strand: str = "both"
 
 

@@ -20,7 +20,7 @@ from evaluation.suite.recall import measure_recall
 from evaluation.suite.result import Evaluation, Metric, training_step
 from evaluation.variants.labels import ALL, Interval, Labelling
 from evaluation.variants.run import VariantRun, score_variants
-from evaluation.variants.windows import Placement
+from evaluation.variants.windows import plan_placement
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -118,9 +118,9 @@ def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int) -> list
 
 
 def _variants(model: "PreTrainedModel", directory: Path, task: VariantTask, batch_size: int) -> list[Metric]:
-    window = min(task.window, int(model.config.max_position_embeddings))
-    downstream = task.downstream or max(1, window // 2)
-    placement = Placement(length=window, downstream=downstream, grid=task.grid or max(1, min(window // 16, downstream)))
+    longest = int(model.config.max_position_embeddings)
+    window = min(task.window, longest)
+    placement = plan_placement(longest, window=window, downstream=task.downstream, grid=task.grid)
     run = VariantRun(
         model=directory, fasta=Path(task.genome), vcf=Path(task.vcf), placement=placement, strand=task.strand,
         dtype=str(model.dtype).removeprefix("torch."), batch_size=batch_size,

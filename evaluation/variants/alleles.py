@@ -19,18 +19,27 @@ MEANINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Allele:
-    """One alternative allele of a record. `ref` and `alt` are upper-case ids; `status` is one of the above."""
+    """Alternative allele `number` of a record. `ref` and `alt` are upper-case ids; `status` is one of the above."""
 
     record: VcfRecord
+    number: int = 0
     alt_text: str
     ref: Ids
     alt: Ids
     status: str
 
+    def info(self, key: str) -> str | None:
+        """The value of an INFO key of the record, or of this allele where the key has one for each."""
+        return self.record.info(key, self.number)
+
 
 def list_alleles(vcf: Vcf, contigs: Mapping[str, Ids]) -> list[Allele]:
     """Every allele of `vcf`, in order, with the status that its record has against `contigs`."""
-    return [_allele(record, alt, contigs.get(record.contig)) for record in vcf.records for alt in record.alts]
+    return [
+        _allele(record, number, contigs.get(record.contig))
+        for record in vcf.records
+        for number in range(len(record.alts))
+    ]
 
 
 def count_statuses(alleles: list[Allele]) -> Counter[str]:
@@ -38,15 +47,16 @@ def count_statuses(alleles: list[Allele]) -> Counter[str]:
     return Counter(allele.status for allele in alleles)
 
 
-def _allele(record: VcfRecord, alt: str, contig: Ids | None) -> Allele:
+def _allele(record: VcfRecord, number: int, contig: Ids | None) -> Allele:
+    alt = record.alts[number]
     ref_ids, alt_ids = (to_upper(encode(text.encode("utf-8", "replace"))) for text in (record.ref, alt))
     status = SCORED
     if contig is None:
         status = NO_CONTIG
-    elif not is_sequence(record.ref) or not is_sequence(alt) or b"N" in alt_ids.tobytes():
+    elif not is_sequence(record.ref) or not is_sequence(alt):
         status = UNSUPPORTED
     else:
         end = record.position + len(ref_ids)
         here = to_upper(contig[max(0, record.position) : end]).tobytes()
         status = SCORED if record.position >= 0 and here == ref_ids.tobytes() else MISMATCH
-    return Allele(record=record, alt_text=alt, ref=ref_ids, alt=alt_ids, status=status)
+    return Allele(record=record, number=number, alt_text=alt, ref=ref_ids, alt=alt_ids, status=status)

@@ -3,6 +3,10 @@
 Up to the first base that differs, both sequences are the same, so the keys and values of the reference's pass are the
 alternative's too, and so are the log-probabilities. What is left is the part from there on: half a pass for a variant
 in the middle of its window. The differing base's own probability comes from the reference's pass as well.
+
+Whatever the model's dtype, what is compared is computed in fp32: rounding in half precision differs from one sequence
+to the other and adds up over the bases after the variant, where the effect does not. What both share, the keys and
+values of the bases before it, stays in the model's dtype.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +21,7 @@ from conduct.errors import InputError
 from conduct.progress import Advance, unseen
 from evaluation.attention import Recorder, SharedPrefix
 from evaluation.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
+from evaluation.precision import single_precision
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.windows import Alternative, Placement, Strand, WindowKey, place
 from tokenizer.sequence import Ids, is_unambiguous
@@ -102,7 +107,10 @@ def _deltas(
     """Each with its delta, from reference windows of one length, `batch_size` of them at a time."""
     windows: dict[WindowKey, list[Alternative]] = {}
     for one in placed:
-        windows.setdefault(one.key, []).append(one)
+        if one.first < len(one.ids):
+            windows.setdefault(one.key, []).append(one)
+        else:
+            yield one, 0.0  # the same sequence, as far as the window goes
     keys = sorted(windows, key=lambda key: key.end - key.start)
     while keys:
         length = keys[0].end - keys[0].start
@@ -126,10 +134,14 @@ class _Reference:
         self._from = max(0, self._rows[0][1].first - 1)  # the first prediction that is needed
         self._recorder = Recorder()
         tokens = to_tensor(model, windows)
+        shared, rest = tokens[:, : self._from], tokens[:, self._from :]
         with torch.inference_mode():
-            hidden = hidden_states(model, tokens[:, :-1], context=self._recorder)[:, self._from :]
-            self._predictions = log_probabilities(model, hidden)
-            logs = self._predictions.gather(-1, tokens[:, self._from + 1 :, None])[..., 0]
+            if self._from:
+                hidden_states(model, shared, context=self._recorder)
+            with single_precision(model):
+                hidden = hidden_states(model, rest[:, :-1], start=self._from, context=self._recorder)
+                self._predictions = log_probabilities(model, hidden)
+            logs = self._predictions.gather(-1, rest[:, 1:, None])[..., 0]
         self._logs = logs.cpu().numpy()
 
     def deltas(self, batch_size: int) -> Iterator[tuple[Alternative, float]]:
@@ -146,16 +158,14 @@ class _Reference:
         for number, (row, one) in enumerate(batch):
             scored = is_unambiguous(one.ids)
             before = is_unambiguous(self._windows[row])
-            reference, alternative = 0.0, 0.0
             first, end = max(1, one.first), len(one.ids)
-            if first < end:
-                known = self._logs[row, first - 1 - self._from : end - 1 - self._from].astype(np.float64)
-                reference = _sum(known, before[first:end])
-                rest = logs[number, one.first - cut : end - 1 - cut].astype(np.float64)
-                alternative = _sum(rest, scored[one.first + 1 : end])
-                if one.first and scored[one.first]:
-                    alternative += float(self._predictions[row, one.first - 1 - self._from, int(one.ids[one.first])])
-            yield one, alternative - reference
+            reference = self._logs[row, first - 1 - self._from : end - 1 - self._from][before[first:end]]
+            alternative = logs[number, one.first - cut : end - 1 - cut][scored[one.first + 1 : end]]
+            if one.first and scored[one.first]:
+                own = self._predictions[row, one.first - 1 - self._from, int(one.ids[one.first])]
+                alternative = np.concatenate([[float(own)], alternative])
+            bases = min(len(reference), len(alternative))  # an indel may draw N into the window, or push it out
+            yield one, _sum(alternative[:bases]) - _sum(reference[:bases])
 
     def _continue(self, batch: list[tuple[int, Alternative]], cut: int) -> npt.NDArray[np.float32]:
         """Log-probabilities of the bases after `cut` of each alternative, [B, longest - cut - 1]."""
@@ -166,13 +176,12 @@ class _Reference:
             return np.zeros((len(batch), 0), dtype=np.float32)
         tokens: Tensor = to_tensor(self._model, inputs)
         prefix = SharedPrefix(self._recorder, length=cut, rows=[row for row, _ in batch]) if cut else None
-        with torch.inference_mode():
+        with torch.inference_mode(), single_precision(self._model):
             hidden = hidden_states(self._model, tokens[:, :-1], start=cut, context=prefix)
             return target_log_probabilities(self._model, hidden, tokens[:, 1:]).cpu().numpy()
 
 
-def _sum(logs: npt.NDArray[np.float64], scored: npt.NDArray[np.bool_]) -> float:
-    chosen = logs[scored]
-    if not np.isfinite(chosen).all():
+def _sum(logs: npt.NDArray[np.float32]) -> float:
+    if not np.isfinite(logs).all():
         raise InputError("a log-probability is not a number", fix="Use float32, or check the weights.")
-    return float(chosen.sum())
+    return float(logs.sum(dtype=np.float64))

@@ -77,7 +77,7 @@ def discriminate(
 
 
 def _label(allele: Allele, labelling: Labelling) -> bool | None:
-    value = allele.record.info(labelling.key)
+    value = allele.info(labelling.key)
     if value is None or value == ".":
         return None
     if value in labelling.positive:
@@ -86,7 +86,7 @@ def _label(allele: Allele, labelling: Labelling) -> bool | None:
 
 
 def _class(allele: Allele, labelling: Labelling) -> str:
-    return (labelling.by and allele.record.info(labelling.by)) or "none"
+    return (labelling.by and allele.info(labelling.by)) or "none"
 
 
 def _discrimination(name: str, labels: npt.NDArray[np.bool_], scores: Values, seed: int) -> Discrimination:

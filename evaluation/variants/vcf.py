@@ -8,12 +8,16 @@ from pathlib import Path
 from conduct.errors import InputError, shown
 
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
-_ALLELE = re.compile("[ACGTN]+", re.IGNORECASE)
+_ALLELE = re.compile("[ACGT]+", re.IGNORECASE)
+_PER_ALLELE = re.compile("##INFO=<ID=([^,>]+),Number=A[,>]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VcfRecord:
-    """One data line. `position` counts from 0; `fields` is the whole line, by column."""
+    """One data line. `position` counts from 0; `fields` is the whole line, by column.
+
+    `per_allele`: the INFO keys that have a value for each alternative allele, as the header says.
+    """
 
     line: int
     contig: str
@@ -22,13 +26,15 @@ class VcfRecord:
     ref: str
     alts: tuple[str, ...]
     fields: tuple[str, ...]
+    per_allele: frozenset[str] = frozenset()
 
-    def info(self, key: str) -> str | None:
-        """The value of an INFO key, "" for a flag, None where the record has none."""
+    def info(self, key: str, allele: int = 0) -> str | None:
+        """The value of an INFO key, "" for a flag, None where the record, or its alternative `allele`, has none."""
         for item in self.fields[7].split(";"):
             name, _, value = item.partition("=")
             if name == key:
-                return value
+                values = value.split(",") if key in self.per_allele else [value] * len(self.alts)
+                return values[allele] if len(values) == len(self.alts) else None
         return None
 
 
@@ -46,6 +52,7 @@ def read_vcf(path: Path) -> Vcf:
 
     header: list[str] = []
     records: list[VcfRecord] = []
+    per_allele: frozenset[str] = frozenset()
     with open_source(path) as stream:
         for number, raw in enumerate(stream, start=1):
             text = raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -54,8 +61,10 @@ def read_vcf(path: Path) -> Vcf:
                 raise InputError("is no VCF: its first line is not ##fileformat=VCF...", where=path, fix=fix)
             if text.startswith("#"):
                 header.append(text)
+                if found := _PER_ALLELE.match(text):
+                    per_allele |= {found[1]}
             elif text:
-                records.append(_record(text, path, number))
+                records.append(_record(text, path, number, per_allele))
     if not header[-1].startswith("#CHROM") or tuple(header[-1].split("\t")[:8]) != COLUMNS:
         raise InputError("has no line of columns", where=path, fix=f"It begins {' '.join(COLUMNS[:3])}, with tabs.")
     if not records:
@@ -64,17 +73,28 @@ def read_vcf(path: Path) -> Vcf:
 
 
 def is_sequence(allele: str) -> bool:
-    """True for letters A, C, G, T and N; False for `<DEL>`, `*`, `.`, and breakends."""
+    """True for letters A, C, G and T; False for N, `<DEL>`, `*`, `.`, and breakends."""
     return _ALLELE.fullmatch(allele) is not None
 
 
 def annotated(vcf: Vcf, meta: Sequence[str], values: Iterable[str]) -> Iterator[str]:
-    """The lines of `vcf` with header lines `meta`, and one text of `key=value;...` added to each record's INFO."""
-    yield from (f"{line}\n" for line in (*vcf.header[:-1], *meta, vcf.header[-1]))
+    """The lines of `vcf` with header lines `meta`, and one text of `key=value;...` added to each record's INFO.
+
+    What an earlier run has added under the same keys is left out.
+    """
+    ours = {_subject(line) for line in meta}
+    kept = [line for line in vcf.header[:-1] if _subject(line) not in ours]
+    yield from (f"{line}\n" for line in (*kept, *meta, vcf.header[-1]))
     for record, added in zip(vcf.records, values, strict=True):
-        fields = list(record.fields)
-        fields[7] = added if fields[7] in (".", "") else f"{fields[7]};{added}"
+        fields, keys = list(record.fields), {item.partition("=")[0] for item in added.split(";")}
+        before = [item for item in fields[7].split(";") if item not in (".", "") and item.partition("=")[0] not in keys]
+        fields[7] = ";".join([*before, added])
         yield "\t".join(fields) + "\n"
+
+
+def _subject(line: str) -> str:
+    """What a header line is about: its key, and its ID where it has one."""
+    return line.split("," if "=<ID=" in line else "=")[0]
 
 
 def write_lines(path: Path, lines: Iterable[str], *, compressed: bool) -> None:
@@ -90,7 +110,7 @@ def write_lines(path: Path, lines: Iterable[str], *, compressed: bool) -> None:
             stream.write(line.encode("utf-8", "surrogateescape"))
 
 
-def _record(text: str, path: Path, number: int) -> VcfRecord:
+def _record(text: str, path: Path, number: int, per_allele: frozenset[str]) -> VcfRecord:
     fields = tuple(text.split("\t"))
     where = f"{path}, line {number}"
     if len(fields) < len(COLUMNS):
@@ -107,4 +127,5 @@ def _record(text: str, path: Path, number: int) -> VcfRecord:
         ref=ref,
         alts=tuple(alts.split(",")),
         fields=fields,
+        per_allele=per_allele,
     )

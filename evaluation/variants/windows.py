@@ -16,6 +16,8 @@ from conduct.errors import InputError
 from evaluation.variants.alleles import Allele
 from tokenizer.sequence import Ids, reverse_complement, to_upper
 
+WINDOW, DOWNSTREAM = 8192, 1024  # bases, unless given
+
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
@@ -37,6 +39,19 @@ class Placement:
             raise InputError(f"{self.downstream} downstream bases are outside [1, {self.length}], the window")
         if not 1 <= self.grid <= self.downstream:
             raise InputError(f"a grid of {self.grid} is outside [1, {self.downstream}], the bases downstream")
+
+
+def plan_placement(
+    longest: int, *, window: int | None = None, downstream: int | None = None, grid: int | None = None
+) -> Placement:
+    """What is not given: a window of 8,192 bases or the model's `longest`, 1,024 of them downstream or half of it.
+
+    An effect is felt over the hundreds of bases after a variant; the rest of the window is of more use before it, and
+    the other strand reads the other side. The grid is an eighth of what is downstream.
+    """
+    length = min(WINDOW, longest) if window is None else window
+    downstream = max(1, min(DOWNSTREAM, length // 2)) if downstream is None else downstream
+    return Placement(length=length, downstream=downstream, grid=max(1, downstream // 8) if grid is None else grid)
 
 
 @dataclass(frozen=True, kw_only=True)

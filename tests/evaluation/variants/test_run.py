@@ -61,6 +61,29 @@ def test_every_allele_has_its_line_and_the_vcf_is_read_by_others(
     assert b"NOTE=\xe9;GLL" in pysam.BGZFile(str(paths[0])).read()  # a byte that is no UTF-8 goes through
 
 
+def test_a_value_of_each_allele_is_its_own_and_annotation_is_not_repeated(
+    tiny_model: Any, files: VariantRun, tmp_path: Path
+) -> None:
+    import dataclasses
+
+    import pysam
+
+    header = HEADER.replace("##contig", '##INFO=<ID=PATH,Number=A,Type=Integer,Description="x">\n##contig')
+    rows = ["chr1\t3\t.\tG\tA,C,T\t.\t.\tPATH=1,0,.\tGT\t0|1", "chr1\t14\t.\tN\tA\t.\t.\tPATH=1\tGT\t."]
+    rows += ["chr1\t20\t.\tACA\tA\t.\t.\tPATH=0\tGT\t1|1", "chr1\t22\t.\tA\tC,G\t.\t.\tPATH=1\tGT\t."]
+    files.vcf.write_text(header + "\n".join([*rows, "chr1\t30\t.\tT\t.\t.\t.\t.\tGT\t0|0"]) + "\n")
+    labelling = Labelling(key="PATH", positive=("1",))
+    result = score_variants(tiny_model, files, labelling=labelling)
+    assert (result.measures[0].positives, result.measures[0].negatives) == (1, 2)
+    assert [allele.alt_text for allele in result.alleles if allele.status == "unsupported"] == ["A", "."]  # REF is N
+    first = write_result(result, files, tmp_path / "out")[0]
+    pysam.tabix_index(str(first), preset="vcf", csi=True)
+    again = dataclasses.replace(files, vcf=first)
+    second = write_result(score_variants(tiny_model, again), again, tmp_path / "again")[0]
+    texts = [pysam.BGZFile(str(path)).read().decode() for path in (first, second)]
+    assert texts[1] == texts[0].replace("vcf=v.vcf", "vcf=out.vcf.gz")
+
+
 def test_an_interrupted_run_goes_on(
     tiny_model: Any, files: VariantRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
