@@ -1,7 +1,7 @@
 """What a GPU has fused kernels for, as CPU operations that touch memory as seldom as they can.
 
-Both read the output of one matrix product in parts, and write the gradients of the parts into one buffer. Taking views
-of it instead makes autograd copy each part, and join them again.
+The first two read the output of one matrix product in parts, and write the gradients of the parts into one buffer.
+Taking views of it instead makes autograd copy each part, and join them again.
 """
 
 from typing import Any
@@ -28,6 +28,14 @@ def split_rotated(
 def swiglu(gate_and_up: torch.Tensor) -> torch.Tensor:
     """silu(gate) * up of [..., 2 * width], gate first (Shazeer 2020)."""
     result: torch.Tensor = _SwiGlu.apply(gate_and_up)
+    return result
+
+
+def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """Root-mean-square norm over the last dimension (Zhang and Sennrich 2019)."""
+    if hidden.dtype not in (torch.float32, torch.float64):  # PyTorch's own computes those in fp32
+        return torch.nn.functional.rms_norm(hidden, weight.shape, weight, eps)
+    result: torch.Tensor = _RmsNorm.apply(hidden, weight, eps)
     return result
 
 
@@ -76,3 +84,20 @@ class _SwiGlu(torch.autograd.Function):
         torch.mul(torch.nn.functional.silu(gate), grad, out=to_up)
         torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=to_gate)
         return result
+
+
+class _RmsNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+        norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
+        scale = norm.square_().div_(hidden.shape[-1]).add_(eps).rsqrt_()
+        ctx.save_for_backward(hidden, weight, scale)
+        return (hidden * scale).mul_(weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        hidden, weight, scale = ctx.saved_tensors
+        product = (grad * hidden).flatten(0, -2)
+        along = (product @ weight).view_as(scale)  # the gradient of the scale
+        turn = along.mul_(scale.pow(3)).div_(-hidden.shape[-1])
+        return (grad * weight).mul_(scale).addcmul_(hidden, turn), scale.flatten() @ product, None

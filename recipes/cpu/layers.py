@@ -17,7 +17,7 @@ from megatron.core.transformer.transformer_block import TransformerBlockSubmodul
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
 
 from recipes.cpu.attention import CausalAttention
-from recipes.cpu.fused import split_rotated, swiglu
+from recipes.cpu.fused import rms_norm, split_rotated, swiglu
 
 
 def cpu_block_spec(config: Any, vp_stage: int | None = None) -> TransformerBlockSubmodules:
@@ -79,7 +79,7 @@ class RMSNorm(torch.nn.Module):
         self.eps = eps
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.rms_norm(hidden, self.weight.shape, self.weight, self.eps)
+        return rms_norm(hidden, self.weight, self.eps)
 
 
 class NormColumnParallelLinear(ColumnParallelLinear):  # type: ignore[misc]
@@ -96,8 +96,7 @@ class NormColumnParallelLinear(ColumnParallelLinear):  # type: ignore[misc]
         self.eps = config.layernorm_epsilon
 
     def forward(self, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        weight = self.layer_norm_weight
-        normed = torch.nn.functional.rms_norm(hidden, weight.shape, weight, self.eps)
+        normed = rms_norm(hidden, self.layer_norm_weight, self.eps)
         output, bias = super().forward(normed, *args, **kwargs)
         return ((output, normed), bias) if self.return_layernorm_output else (output, bias)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recipes.cpu.fused import split_rotated, swiglu
+from recipes.cpu.fused import rms_norm, split_rotated, swiglu
 
 HEADS, GROUPS, WIDTH, LENGTH = 3, 2, 8, 10
 
@@ -38,3 +38,15 @@ def test_swiglu(shape: tuple[int, ...]) -> None:
     gate, up = both.chunk(2, dim=-1)
     torch.testing.assert_close(swiglu(both), torch.nn.functional.silu(gate) * up, rtol=0, atol=1e-14)
     assert torch.autograd.gradcheck(swiglu, both)
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (2, 5, 6)])
+def test_rms_norm(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    hidden = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(shape[-1], dtype=torch.float64, requires_grad=True)
+    expected = torch.nn.functional.rms_norm(hidden, weight.shape, weight, 1e-5)
+    torch.testing.assert_close(rms_norm(hidden, weight, 1e-5), expected, rtol=0, atol=1e-14)
+    assert torch.autograd.gradcheck(lambda one, other: rms_norm(one, other, 1e-5), (hidden, weight))
+    narrow = [tensor.detach().bfloat16() for tensor in (hidden, weight)]
+    assert torch.equal(rms_norm(*narrow, 1e-5), torch.nn.functional.rms_norm(narrow[0], weight.shape, narrow[1], 1e-5))
