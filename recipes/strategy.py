@@ -24,20 +24,19 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
     def load_checkpoint(self, checkpoint_path: Any, selective_restore: bool = False) -> dict[str, Any]:
         """The checkpoint; where it is damaged and the run's own, the newest that is not, with the damaged set aside.
 
-        One that was named by the user (`init_from`), and has a manifest, is compared with it too, and refused.
-        Errors: `InputError` naming the files that are damaged.
+        One that the user named (`init_from`, also the base of adapters) is compared too where it has a manifest, and
+        refused. Errors: `InputError` naming the files that are damaged.
         """
-        path = Path(str(checkpoint_path))
-        directory = path.parent if path.name == "weights" else path
+        directory = _directory(checkpoint_path)
         own = self.trainer.checkpoint_callback and self.trainer.checkpoint_callback.dirpath
         if not selective_restore and own and directory.parent.resolve() == Path(own).resolve():
-            directory = self._newest_undamaged(directory)
-            path = directory / "weights"
+            path = self._newest_undamaged(directory) / "weights"
             if isinstance(checkpoint_path, AdapterPath):
+                _refuse_damaged(_directory(checkpoint_path.base_model_path))
                 path = AdapterPath(path, base_model_path=checkpoint_path.base_model_path)
             self.trainer.ckpt_path = checkpoint_path = path
-        elif (directory / MANIFEST).exists() and (problems := _problems(directory)):
-            raise InputError(_shown(problems), where=directory, fix="Copy the checkpoint anew, or give another.")
+        else:
+            _refuse_damaged(directory)
         loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
         return loaded
 
@@ -62,6 +61,17 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
             say(f"going on from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
         torch.distributed.barrier()
         return checkpoint
+
+
+def _directory(path: Any) -> Path:
+    """The checkpoint that NeMo means by `path`, which may be its `weights`."""
+    directory = Path(str(path))
+    return directory.parent if directory.name == "weights" else directory
+
+
+def _refuse_damaged(directory: Path) -> None:
+    if (directory / MANIFEST).exists() and (problems := _problems(directory)):
+        raise InputError(_shown(problems), where=directory, fix="Copy the checkpoint anew, or give another.")
 
 
 def _problems(directory: Path) -> list[str]:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import nemo_process
 import pytest
 from damage import damaged, damages, flip
 from nemo_process import nemo
@@ -74,6 +75,15 @@ def test_a_run_with_nothing_undamaged_is_refused_and_left_as_it_is(run: Path, co
     assert nemo(*arguments(run, corpus, 4, asynchronous=SYNCHRONOUS), log=log) != 0
     assert "every checkpoint is damaged: in step=3 weights/common.pt was changed" in log.read_text()
     assert sorted(run.rglob("checkpoints/**/*")) == before
+
+
+def test_damaged_weights_to_start_from_are_refused(run: Path, corpus: Path, tmp_path: Path) -> None:
+    flip(next(run.glob("checkpoints/step=2/weights/*.distcp")), 9000, 1)
+    given = (f"init_from={run}/checkpoints/step=2", f"run_dir={tmp_path}/other", f"dataset.corpus={corpus}")
+    log = tmp_path / "log"
+    assert nemo_process.train("--config-name", "finetune_tiny", "dataset.sequence_length=64", *given, log=log) == 1
+    assert f"error: {run}/checkpoints/step=2: weights/__0_" in log.read_text()
+    assert "was changed: its checksum is not the manifest's. Copy the checkpoint anew" in log.read_text()
 
 
 def test_ranks_share_the_files_out(run: Path) -> None:
