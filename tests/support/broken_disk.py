@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 SIZE = 1 << 20
-ROOM = {"full": 0, "fills up": 24 << 10, "read-only": SIZE}
+ROOM = {"full": 0, "fills up": 4096, "read-only": SIZE}
 OLD = ("score.json", "picture.svg", "generated.fa", "genome.fa", "report.html", "embeddings.parquet", "table.json")
 
 
