@@ -99,11 +99,12 @@ def put_in_place(directory: Path, path: Path) -> None:
     sync(path.parent)
 
 
-_FULL = {
+FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "a file is too large for its disk",
 }
+"""Error numbers of a disk that cannot take more; no reading gives them."""
 
 
 @contextmanager
@@ -113,11 +114,11 @@ def full_disk(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         cause: BaseException | None = error
-        while cause is not None and not (isinstance(cause, OSError) and cause.errno in _FULL):
+        while cause is not None and not (isinstance(cause, OSError) and cause.errno in FULL):
             cause = cause.__cause__ or cause.__context__
         if cause is None or isinstance(error, InputError):
             raise
-        problem = f"cannot be written: {_FULL[cause.errno or 0]}"
+        problem = f"cannot be written: {FULL[cause.errno or 0]}"
         raise InputError(problem, where=path, fix="Free some space, or choose an output elsewhere.") from error
 
 

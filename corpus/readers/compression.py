@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from conduct.atomic import FULL
 from conduct.errors import InputError
 from corpus.readers import bgzf
 from corpus.readers.members import CODECS, Codec, MemberStream
@@ -92,6 +93,8 @@ def named_errors(path: Path) -> Iterator[None]:
         fix = f"Name the files in it, e.g. with a wildcard: '{path}/*'."
         raise InputError("is a directory", where=path, fix=fix) from None
     except OSError as error:
+        if error.errno in FULL:
+            raise  # of an output, written while this was open
         problem = f"cannot be read: {error.strerror or error}"
         raise InputError(problem, where=path, fix="Check the file and its permissions.") from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("prepare", "convert", "checkpoint", "score", "report", "simulate", "tokenizer", "plan", "launch")
+COMMANDS = ("prepare", "convert", "checkpoint", "score", "report", "simulate", "tokenizer", "plan", "launch", "doctor")
 HEAVY = ("torch", "nemo", "nemo_run", "megatron", "transformers", "lightning", "pyarrow", "matplotlib", "numpy")
 
 
