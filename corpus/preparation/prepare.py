@@ -16,13 +16,14 @@ from conduct.errors import InputError
 from conduct.progress import Advance, progress_bar
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
-from corpus.preparation.engines import Engine, LocalEngine
+from corpus.preparation.engines import Engine, LocalEngine, WorkerDiedError
 from corpus.preparation.outcome import check_output, check_splits
 from corpus.preparation.plan import SHARD_BYTES, Plan, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.compression import STANDARD_INPUT
+from corpus.readers.formats import Format
 from corpus.rules.settings import Settings
 
 _LOOK = 0.2
@@ -113,17 +114,28 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
         print(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before", file=sys.stderr)
     try:
         with _shown_progress(work, plan, missing) as done:
-            engine.run(missing, partial(prepare_shard, work.path), done)
-    except BaseException:
+            _safe(engine, plan).run(missing, partial(prepare_shard, work.path), done)
+    except BaseException as error:
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
         if finished:
             kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
             print(kept, file=sys.stderr)
+        if isinstance(error, WorkerDiedError):
+            sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}
+            problem = f"{error.problem}, or the file is damaged"
+            fix = f"{error.fix} If it dies again, leave the file out."
+            raise InputError(problem, where=", ".join(sorted(sources)), fix=fix) from error
         raise
     results = [read_result(work, plan, shard) for shard in shards]
     if None in results:
         raise RuntimeError(f"shard {results.index(None)} was said to be finished and is not")
     return [result for result in results if result is not None]
+
+
+def _safe(engine: Engine, plan: Plan) -> Engine:
+    """An engine that this process survives: Arrow and SQLite have been ended by damaged files."""
+    fragile = {Format.PARQUET.value, Format.SHARDED_EDEN.value} & {source.format for source in plan.sources}
+    return engine.kept_apart() if fragile and isinstance(engine, LocalEngine) else engine
 
 
 def _put_together(work: WorkFolder, plan: Plan, manifest: Manifest, out: Path) -> None:
