@@ -43,16 +43,23 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """`processes` worker processes of this machine, which end with this process, however that ends; or this one."""
+    """`processes` worker processes of this machine, which end with this process, however that ends; or this one.
 
-    def __init__(self, processes: int) -> None:
+    `apart`: another process even for a single task, so that one which dies is an error.
+    """
+
+    def __init__(self, processes: int, *, apart: bool = False) -> None:
         if processes < 1:
             raise InputError(f"is {processes}", where="processes", fix="Give 1 or more.")
-        self._processes = processes
+        self._processes, self._apart = processes, apart
+
+    def kept_apart(self) -> "LocalEngine":
+        """The same, with `apart`."""
+        return LocalEngine(self._processes, apart=True)
 
     def run(self, tasks: Sequence[int], work: Work, on_done: Callable[[int], None]) -> None:
         """As `Engine.run`; one task at a time needs no other process."""
-        if min(self._processes, len(tasks)) < 2:
+        if min(self._processes, len(tasks)) < 2 and not (self._apart and tasks):
             for task in tasks:
                 work(task)
                 on_done(task)
@@ -213,9 +220,17 @@ def _ray_cluster(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
+class WorkerDiedError(InputError):
+    """A worker process that ended within a task. `task`: its number."""
+
+    task = 0
+
+
 def _died(task: int, how: str) -> InputError:
-    return InputError(
+    error = WorkerDiedError(
         how,
         where=f"task {task}",
         fix="Finished tasks are kept. Run it again with fewer processes or more memory.",
     )
+    error.task = task
+    return error

@@ -16,7 +16,7 @@ from conduct.errors import InputError
 from conduct.progress import Advance, progress_bar
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
-from corpus.preparation.engines import Engine, LocalEngine
+from corpus.preparation.engines import Engine, LocalEngine, WorkerDiedError
 from corpus.preparation.outcome import check_output, check_splits
 from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
@@ -24,6 +24,7 @@ from corpus.preparation.shard import prepare_shard
 from corpus.preparation.split import Splitter
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.compression import STANDARD_INPUT
+from corpus.readers.formats import Format
 from corpus.rules.settings import Settings
 from corpus.rules.split_rule import SplitRule
 
@@ -116,12 +117,17 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
         print(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before", file=sys.stderr)
     try:
         with _shown_progress(work, plan, missing) as done:
-            engine.run(missing, partial(prepare_shard, work.path), done)
-    except BaseException:
+            _safe(engine, plan).run(missing, partial(prepare_shard, work.path), done)
+    except BaseException as error:
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
         if finished:
             kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
             print(kept, file=sys.stderr)
+        if isinstance(error, WorkerDiedError):
+            sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}
+            problem = f"{error.problem}, or the file is damaged"
+            fix = f"{error.fix} If it dies again, leave the file out."
+            raise InputError(problem, where=", ".join(sorted(sources)), fix=fix) from error
         raise
     for path, sha256 in checksum_rules(plan.settings).items():
         if sha256 != plan.rule_files[path]:
@@ -140,6 +146,12 @@ def _tell_unmatched(rule: SplitRule, results: Sequence[ShardResult]) -> None:
             shown = ", ".join(missing[:5]) + ", ..." * (len(missing) > 5)
             count = f"{len(missing):,} of {len(names.listed):,} names are of no record"
             print(f"warning: {path}: {count}: {shown}", file=sys.stderr)
+
+
+def _safe(engine: Engine, plan: Plan) -> Engine:
+    """An engine that this process survives: Arrow and SQLite have been ended by damaged files."""
+    fragile = {Format.PARQUET.value, Format.SHARDED_EDEN.value} & {source.format for source in plan.sources}
+    return engine.kept_apart() if fragile and isinstance(engine, LocalEngine) else engine
 
 
 def _put_together(work: WorkFolder, plan: Plan, manifest: Manifest, out: Path) -> None:

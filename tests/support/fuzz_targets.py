@@ -16,9 +16,13 @@ from malformed import CASES
 from reading import rows
 
 from conduct.errors import InputError
+from conduct.progress import unseen
 from configs.locate import CONFIGS
-from conversion.inspection import summarise, verify_checkpoint
+from conversion.checksum import checksum
+from conversion.formats import open_checkpoint
+from conversion.record import check_files, read_record
 from conversion.training_state import _read_common
+from conversion.verify import read_back
 from corpus.card.page import read_card_text
 from corpus.exclusion.accession_list import AccessionList
 from corpus.exclusion.preset import read_preset
@@ -107,8 +111,17 @@ def _compressed() -> list[bytes]:
 
 
 def _checkpoint(directory: Path) -> None:
-    _ignored(lambda: summarise(directory))
-    verify_checkpoint(directory)
+    """All of its weights, as a conversion reads them; without the progress bar, which takes longer."""
+    checkpoint = open_checkpoint(directory)
+    for weight in checkpoint.weights:
+        for tensor in checkpoint.parts(weight):
+            checksum(tensor)
+
+
+def _record(directory: Path) -> None:
+    if record := read_record(directory):
+        assert all(isinstance(problem, str) for problem in check_files(directory, record))
+        read_back(open_checkpoint(directory), record.tensors, unseen)
 
 
 def _read_corpus(directory: Path) -> None:
@@ -119,7 +132,7 @@ def _read_corpus(directory: Path) -> None:
 
 
 _CHECKPOINT_FILES: tuple[tuple[str, str, Callable[[Path], None]], ...] = tuple(
-    (kind, name, _checkpoint)
+    (kind, name, _record if name == "conversion.json" else _checkpoint)
     for kind, names in {
         "hf": ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "conversion.json"),
         "te": ("config.json",),

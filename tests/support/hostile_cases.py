@@ -1,15 +1,15 @@
 """Run in a process of its own: that NeMo's loader obeys what a checkpoint of a stranger says."""
 
-import os
+import subprocess
 from pathlib import Path
 
 
 def poison_context(context: Path, ran: Path) -> None:
-    """Put a call into the `io.json` that NeMo builds its tokenizer from; `touch` is the call."""
+    """Put a call of `touch` into the `io.json` that NeMo builds its tokenizer from."""
     import fiddle
     from fiddle._src.experimental import serialization
 
-    (context / "io.json").write_text(serialization.dump_json(fiddle.Config(os.system, f"touch {ran}")))
+    (context / "io.json").write_text(serialization.dump_json(fiddle.Config(subprocess.call, ["touch", str(ran)])))
 
 
 def load_context_with_nemo(context: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import shard_cases
 
 from conduct.errors import InputError
-from corpus.preparation.engines import Engine, LocalEngine, RayEngine
+from corpus.preparation.engines import Engine, LocalEngine, RayEngine, _died
 from corpus.preparation.prepare import prepare
 from corpus.rules.settings import Settings
 from corpus.rules.split_rule import SplitRule
@@ -71,6 +71,24 @@ def test_a_dead_worker_is_an_error_that_names_its_task(engine: Engine, tmp_path:
         engine.run(range(5), partial(shard_cases.die_at, tmp_path, 3), done.append)
     assert 3 not in done
     assert {f"shard-{task}" for task in done} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_single_task_apart_may_die_too(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"task 3: its process died"):
+        LocalEngine(1, apart=True).run([3], partial(shard_cases.die_at, tmp_path, 3), print)
+
+
+class Dies:
+    """An engine whose only worker ends within the first task."""
+
+    def run(self, tasks: object, work: object, on_done: object) -> None:
+        raise _died(0, "its process died")
+
+
+def test_the_error_of_a_lost_worker_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "x.fa").write_bytes(b">a\nACGT\n")
+    with pytest.raises(InputError, match=r"x\.fa: its process died, or the file is damaged.*leave the file out"):
+        prepare([tmp_path / "x.fa"], tmp_path / "out", Settings(), engine=Dies())
 
 
 def test_ray_tries_a_lost_task_again(ray_engine: Engine, tmp_path: Path) -> None:
