@@ -18,24 +18,24 @@ def split_rotated(
     `frequencies` [sequence, 1, 1, head_dim] are Megatron-Core's: angles in radians, each twice.
     """
     angles = frequencies[..., : head_dim // 2].unsqueeze(-1).transpose(-1, -2)
-    parts = _SplitRotated.apply(
-        mixed.unflatten(-1, (-1, head_dim)), angles.cos().to(mixed.dtype), angles.sin().to(mixed.dtype)
-    )
+    heads = mixed.view(*mixed.shape[:-1], -1, head_dim)
+    parts = _SplitRotated.apply(heads, angles.cos().to(mixed.dtype), angles.sin().to(mixed.dtype))  # type: ignore[no-untyped-call]
     query, key, value = (part.flatten(2, 3) for part in parts)
     return query, key, value
 
 
 def swiglu(gate_and_up: torch.Tensor) -> torch.Tensor:
     """silu(gate) * up of [..., 2 * width], gate first (Shazeer 2020)."""
-    result: torch.Tensor = _SwiGlu.apply(gate_and_up)
+    result: torch.Tensor = _SwiGlu.apply(gate_and_up)  # type: ignore[no-untyped-call]
     return result
 
 
 def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """Root-mean-square norm over the last dimension (Zhang and Sennrich 2019)."""
     if hidden.dtype not in (torch.float32, torch.float64):  # PyTorch's own computes those in fp32
-        return torch.nn.functional.rms_norm(hidden, weight.shape, weight, eps)
-    result: torch.Tensor = _RmsNorm.apply(hidden, weight, eps)
+        plain: torch.Tensor = torch.nn.functional.rms_norm(hidden, weight.shape, weight, eps)
+        return plain
+    result: torch.Tensor = _RmsNorm.apply(hidden, weight, eps)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -92,7 +92,8 @@ class _RmsNorm(torch.autograd.Function):
         norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
         scale = norm.square_().div_(hidden.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(hidden, weight, scale)
-        return (hidden * scale).mul_(weight)
+        normed: torch.Tensor = (hidden * scale).mul_(weight)
+        return normed
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
