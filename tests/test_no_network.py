@@ -46,7 +46,7 @@ def test_the_guard_guards(tmp_path: Path) -> None:
 
 def test_prepare_convert_score_and_evaluate(tmp_path: Path) -> None:
     write_model(tmp_path / "model")
-    (tmp_path / "suite.yaml").write_text("recall: [{distances: [8, 16], samples: 2}]\n")
+    (tmp_path / "suite.yaml").write_text("likelihood: [{name: a, source: genome.fa}]\n")
     run(tmp_path, COMMAND, "simulate", "genome.fa", "--contigs", 20, "--contig-length", 400)
     run(tmp_path, COMMAND, "prepare", "genome.fa", "--out", "corpus", "--validation-fraction", 0.2)
     run(tmp_path, COMMAND, "convert", "model", "nemo", "--to", "nemo")

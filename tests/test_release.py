@@ -52,7 +52,7 @@ def test_the_wheel_works_alone(release: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "llama3_tiny_genomic_config"
+    assert result.stdout.strip() == "./llama3_tiny_genomic_config"
 
 
 @pytest.mark.parametrize("lock", ["cpu", "transformers5"])
