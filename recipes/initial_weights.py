@@ -13,6 +13,9 @@ from nemo.utils.get_rank import is_global_rank_zero
 
 from conduct.errors import InputError
 from conversion.convert import convert
+from conversion.formats import recognise
+from conversion.locate import find_checkpoint
+from conversion.manifest import check_against_manifest, read_manifest
 from conversion.record import NAME as RECORD
 
 FOLDER = "initial_weights"
@@ -20,12 +23,16 @@ _PATIENCE = 2 * 3600.0
 """Seconds that the other ranks wait for the first to convert."""
 
 
-def our_copy(source: Path, folder: Path) -> Path:
-    """The checkpoint `source` as a NeMo checkpoint of our making in `folder`, where it is made if it is missing."""
-    copy = folder / f"{source.resolve().name}-{_fingerprint(source)}"
+def our_copy(source: Path, folder: Path, *, optimizer: bool = False) -> Path:
+    """The checkpoint `source` as a NeMo checkpoint of our making in `folder`, where it is made if it is missing.
+
+    With `optimizer` its state comes along. Errors: `InputError`, also where `source` is not what its manifest says.
+    """
+    copy = folder / f"{source.resolve().name}-{_fingerprint(source)}{'-optimizer' * optimizer}"
     if is_global_rank_zero():
         if not (copy / RECORD).is_file():
-            convert(source, copy, to="nemo")
+            _refuse_damaged(source)
+            convert(source, copy, to="nemo", optimizer=optimizer)
         return copy
     limit = time.monotonic() + _PATIENCE
     while not (copy / RECORD).is_file():
@@ -33,6 +40,15 @@ def our_copy(source: Path, folder: Path) -> Path:
             raise InputError("was not converted by the first rank", where=source, fix="See that rank's log.")
         time.sleep(1)
     return copy
+
+
+def _refuse_damaged(source: Path) -> None:
+    if recognise(source).name != "nemo":
+        return
+    checkpoint = find_checkpoint(source).path
+    manifest = read_manifest(checkpoint)
+    for problem in check_against_manifest(checkpoint, manifest.files) if manifest else ():
+        raise InputError(problem, where=checkpoint, fix="Copy the checkpoint anew, or give another.")
 
 
 def _fingerprint(source: Path) -> str:

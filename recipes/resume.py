@@ -26,7 +26,8 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
         """As NeMo's, which is called before the ranks know of each other."""
         if self.restore_config is not None and self.get_trainer_ckpt_path(model) is None:
             folder = Path(self.resume_from_directory).resolve().parents[1] / FOLDER
-            self.restore_config.path = str(our_copy(Path(self.restore_config.path), folder))
+            start = self.restore_config
+            start.path = str(our_copy(Path(start.path), folder, optimizer=start.load_optim_state))
         super().setup(trainer, model)
 
     def _find_trainer_ckpt_path(self) -> Path | None:

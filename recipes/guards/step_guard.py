@@ -53,6 +53,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         self._batches: list[KeptBatch] = []
         self._loss = torch.zeros(())
         self._stop = ""
+        self._guarded = False
 
     def state_dict(self) -> dict[str, Any]:
         return {"losses": self._history.losses, "skipped": self._skipped}
@@ -65,7 +66,10 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         )
         self._skipped = [int(step) for step in state_dict["skipped"]]
 
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if self._guarded:
+            return
+        self._guarded = True  # not before: adapters get their optimizer when the epoch begins
         guard_updates(
             trainer.optimizers[0].mcore_optimizer, lambda grad_norm: self._accepts(trainer, pl_module, grad_norm)
         )

@@ -107,7 +107,7 @@ def test_a_score_survives_its_file(tiny_model: Any, tmp_path: Path, corpus: Path
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ("[]", "not a score"), ('{"format": "genomic-llama score 2"}', "score.json")],
+    [("{", "no JSON"), ("[]", "not a score"), ('{"format": "genomic-llama score 2"}', "score.json")],
 )
 def test_a_broken_score_file_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "score.json").write_text(content)

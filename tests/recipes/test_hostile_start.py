@@ -13,6 +13,7 @@ from nemo_process import run_in_process, train_over
 from parallel_cases import VALUES, curve
 
 from conversion.locate import find_checkpoint
+from conversion.manifest import NAME as MANIFEST
 
 
 class Runs:
@@ -27,7 +28,10 @@ class Runs:
 
 @pytest.fixture
 def checkpoint(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole / "checkpoints" / "step=3", tmp_path / "stranger"))
+    """Without a manifest: who writes a hostile checkpoint writes one that agrees with it, or none."""
+    copy = Path(shutil.copytree(whole / "checkpoints" / "step=3", tmp_path / "stranger"))
+    (copy / MANIFEST).unlink()
+    return copy
 
 
 def start_from(checkpoint: Path, run: Path, corpus: Path) -> tuple[int, str]:

@@ -85,7 +85,7 @@ def test_the_optimizer_of_adapters_stays_where_it_is(adapted: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("written", "message"),
-    [("alpha: none", "alpha 'none'"), ("_target_: some.DoRA", "adapters are some.DoRA"), ("dim: 4", "has shape")],
+    [("alpha: none", "alpha 'none'"), ("_target_: some.DoRA", "adapters are 'some.DoRA'"), ("dim: 4", "has shape")],
 )
 def test_other_adapters_are_refused(written: str, message: str, adapted: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(find_checkpoint(adapted).path, tmp_path / "adapters"))
