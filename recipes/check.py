@@ -8,7 +8,7 @@ from configs.schema import TrainConfig
 from corpus.samples.datasets import Cutting
 from corpus.samples.example import FULL_WEIGHT, label_weights
 from corpus.sources import parse_sources
-from recipes.loggers import check_loggers
+from recipes.metrics.loggers import check_loggers
 from recipes.rules import check_run
 from tokenizer.huggingface import validate_tokenizer
 

@@ -7,9 +7,9 @@ import torch
 from megatron.core.distributed import DistributedDataParallelConfig
 
 from configs.schema import TrainConfig
+from recipes.checkpointing.strategy import GenomicMegatronStrategy
 from recipes.cpu.strategy import CpuMegatronStrategy
 from recipes.precision import compute_dtype
-from recipes.strategy import GenomicMegatronStrategy
 
 
 def strategy_recipe(config: TrainConfig) -> Any:

@@ -11,11 +11,11 @@ from configs.compose import plain
 from configs.schema import TrainConfig
 from corpus.data_module import GenomicDataModule
 from recipes.check import check_config
-from recipes.checkpoints import StepCheckpoints
-from recipes.loggers import logger_fields
+from recipes.checkpointing.checkpoints import StepCheckpoints
+from recipes.checkpointing.resume import ResumeOrStart
+from recipes.metrics.loggers import logger_fields
 from recipes.model import model_recipe
-from recipes.optimizer import optimizer_recipe
-from recipes.resume import ResumeOrStart
+from recipes.optimization.optimizer import optimizer_recipe
 from recipes.trainer import trainer_recipe
 from tokenizer.nucleotide import NucleotideTokenizer
 

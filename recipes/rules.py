@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
-from recipes.schedule import schedule_rules
+from recipes.optimization.schedule import schedule_rules
 
 Rule = tuple[bool, str, str]
 """Whether it holds, the problem where it does not, the fix."""

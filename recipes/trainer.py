@@ -10,11 +10,11 @@ from recipes.guards.step_guard import StepGuard
 from recipes.layout import strategy_recipe
 from recipes.metrics.progress import TrainingProgress
 from recipes.metrics.run_log import RunLog
+from recipes.optimization.z_loss import ZLoss
 from recipes.planning.throughput import peak_tflops
 from recipes.precision import precision_recipe
 from recipes.preemption import Preemption
 from recipes.seed import Seed
-from recipes.z_loss import ZLoss
 
 
 def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:

@@ -122,7 +122,7 @@ def _layers(config: Any, device: str) -> Any:
 
 
 def _no_weight_decay(name: str, parameter: torch.nn.Parameter) -> bool:
-    """`recipes.optimizer.without_weight_decay`, which cannot be imported without NeMo."""
+    """`recipes.optimization.optimizer.without_weight_decay`, which cannot be imported without NeMo."""
     return name.endswith(".bias") or parameter.dim() == 1 or "word_embeddings" in name
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from recipes.checkpointing.strategy import GenomicMegatronStrategy
 from recipes.cpu.adam import check_steps
 from recipes.cpu.stand_in import cpu_stand_in
-from recipes.strategy import GenomicMegatronStrategy
 
 
 class CpuMegatronStrategy(GenomicMegatronStrategy):

@@ -5,7 +5,7 @@ from typing import Any
 from nemo.lightning.pytorch.callbacks.peft import PEFT
 
 from configs.llama import LlamaArchitecture, from_megatron_fields, hf_config
-from recipes.z_loss import ZLoss
+from recipes.optimization.z_loss import ZLoss
 
 
 def live_architecture(pl_module: Any) -> LlamaArchitecture:

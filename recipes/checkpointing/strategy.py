@@ -11,8 +11,8 @@ from conduct.errors import InputError
 from conversion.locate import newest_first
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
-from recipes.checkpoint_folder import say, set_aside
-from recipes.seal import damage
+from recipes.checkpointing.folder import say, set_aside
+from recipes.checkpointing.seal import damage
 
 
 class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]

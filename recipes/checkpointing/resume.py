@@ -8,15 +8,15 @@ from nemo import lightning as nl
 from conduct.errors import InputError
 from conversion.locate import is_unfinished, newest_first
 from conversion.manifest import NAME as MANIFEST
-from recipes.initial_weights import FOLDER, our_copy
+from recipes.checkpointing.initial_weights import FOLDER, our_copy
 
 
 class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
     """NeMo's resume; but NeMo takes the newest `…-last`, and starts from nothing where a kill left that link dangling.
 
     Every rank decides for itself, before they have met, so only names are looked at here. Contents are compared when
-    the checkpoint is loaded (`recipes.strategy`). Where the run has no checkpoint it starts from the weights of
-    `restore_config`, which may be of any format of `conversion.formats`.
+    the checkpoint is loaded (`recipes.checkpointing.strategy`). Where the run has no checkpoint it starts from the
+    weights of `restore_config`, which may be of any format of `conversion.formats`.
     Errors: `InputError` where there are checkpoints and none of them has a manifest: nobody knows whether they are
     whole, and to start anew beside them would not be what was asked for; and for weights that are hostile, damaged or
     of another kind of model.

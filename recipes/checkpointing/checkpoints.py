@@ -18,8 +18,8 @@ from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 from conduct.atomic import sync
 from conversion.locate import newest_first
 from conversion.manifest import NAME as MANIFEST
-from recipes.checkpoint_folder import clean, out_of_sight, point
-from recipes.seal import seal
+from recipes.checkpointing.folder import clean, out_of_sight, point
+from recipes.checkpointing.seal import seal
 
 
 class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]

@@ -9,7 +9,7 @@ import pytest
 from conduct.errors import InputError
 from configs.quick import quick_config
 from recipes.check import check_config
-from recipes.schedule import learning_rate
+from recipes.optimization.schedule import learning_rate
 
 COSINE = {"schedule": "cosine", "lr": 2e-3, "min_lr": 2e-4, "warmup_steps": 20, "schedule_steps": 150}
 WSD = {**COSINE, "schedule": "wsd", "decay_steps": 30}

@@ -16,7 +16,7 @@ from cli.main import app
 from conduct.errors import InputError
 from conversion.inspection import verify_checkpoint
 from conversion.manifest import CheckpointFile, CheckpointManifest, read_manifest
-from recipes.seal import share
+from recipes.checkpointing.seal import share
 
 
 @pytest.fixture

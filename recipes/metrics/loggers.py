@@ -33,7 +33,7 @@ def logger_fields(config: TrainConfig) -> dict[str, Any]:
     import nemo_run as run
     from lightning.pytorch.loggers import TensorBoardLogger
 
-    from recipes.tracking import RunMLFlowLogger, RunWandbLogger
+    from recipes.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 
     values, directory = config.logging, config.run_dir
     fields: dict[str, Any] = {"extra_loggers": []}

@@ -10,8 +10,8 @@ from nemo_process import train
 
 from conduct.errors import InputError
 from configs.quick import quick_config
-from recipes import loggers
 from recipes.check import check_config
+from recipes.metrics import loggers
 
 VALUES = (
     "dataset.sequence_length=64",
@@ -43,7 +43,7 @@ def test_wandb_writes_a_run_that_can_be_sent_later(run: Path) -> None:
 
 
 def test_a_resumed_run_goes_on_in_wandb(run: Path) -> None:
-    from recipes.tracking import RunWandbLogger, newest_id
+    from recipes.metrics.tracking import RunWandbLogger, newest_id
 
     (folder,) = (run / "wandb").glob("offline-run-*")
     logger = RunWandbLogger(project="dna", name="run", save_dir=str(run), offline=True)

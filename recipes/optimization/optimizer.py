@@ -9,7 +9,7 @@ from nemo import lightning as nl
 
 from configs.schema import TrainConfig
 from recipes.layout import optimizer_state_fields
-from recipes.schedule import learning_rate
+from recipes.optimization.schedule import learning_rate
 
 
 def optimizer_recipe(config: TrainConfig) -> run.Config[nl.MegatronOptimizerModule]:
@@ -48,7 +48,7 @@ def without_weight_decay(name: str, parameter: torch.nn.Parameter) -> bool:
 
 
 class LearningRateSchedule(nl.LRSchedulerModule):  # type: ignore[misc]
-    """`recipes.schedule.learning_rate` for NeMo, with a length of its own.
+    """`recipes.optimization.schedule.learning_rate` for NeMo, with a length of its own.
 
     NeMo's strategy writes the trainer's `max_steps` into every scheduler, so that cutting a run short, or resuming it
     for longer, would change the learning rates. This one reads `schedule_steps`.

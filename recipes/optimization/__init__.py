@@ -1,0 +1,1 @@
+"""How weights change: the optimizer, its learning rate over the steps, and the z-loss."""
