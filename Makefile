@@ -36,10 +36,6 @@ check: venv transformers5
 	$(BIN)/shellcheck scripts/*.sh docker/*.sh .ci/run
 	$(BIN)/python -m pytest $(TESTS)
 
-# The long versions of the tests that hurt: hours. What they found last is in docs/reliability.md.
-torture: venv
-	$(BIN)/python -m pytest -m torture --timeout 14400 $(TESTS)
-
 # Known vulnerabilities of all that is pinned; docs/security.md explains those that are known. Needs the network.
 audit: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/audit.sh

@@ -25,7 +25,7 @@ def plan(
 ) -> None:
     """Tell whether a recipe fits, how fast it might train, how long it takes, and which layout is better.
 
-    Arithmetic on the recipe and on published speeds; nothing is run or measured.
+    Arithmetic on the recipe and on published speeds; nothing is run or measured. Exits with 1 where it does not fit.
     """
     from recipes.planning.plan import as_json, make_plan
 
@@ -44,3 +44,5 @@ def plan(
         from recipes.planning.text import plan_text
 
         print(plan_text(result))
+    if not result.fits:
+        raise typer.Exit(1)

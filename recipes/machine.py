@@ -9,7 +9,11 @@ from pathlib import Path
 
 from conduct.atomic import full_disk
 from conduct.errors import InputError
+from configs.compose import plain
 from configs.schema import TrainConfig
+from corpus import synthetic
+from corpus.manifest import read_manifest
+from corpus.sources import parse_sources
 
 LEAST_ROOM = 64 << 20
 """Bytes. A write that failed with more than this free did not fail for want of room."""
@@ -33,6 +37,13 @@ def check_machine(config: TrainConfig) -> None:
     if importlib.util.find_spec("transformer_engine") is None:
         fix = f"Install it: docs/install.md. {doctor}"
         raise InputError("wants Transformer Engine, which is not installed", where=where, fix=fix)
+
+
+def check_corpora(config: TrainConfig) -> None:
+    """Refuse a corpus that is not there. Its files are compared with its manifest later. Errors: `InputError`."""
+    for source in parse_sources(plain(config.dataset.corpus)):
+        if source.corpus != Path(synthetic.CORPUS) or source.corpus.exists():
+            read_manifest(source.corpus)
 
 
 @contextmanager

@@ -16,10 +16,16 @@ Rule = tuple[bool, str, str]
 
 def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
     """Refuse by name what Megatron-Core would refuse minutes later, or compute wrongly."""
-    for rules in (count_rules, machine_rules, precision_rules, guard_rules):
+    check_values(config)
+    enforce(machine_rules(config), config)
+    enforce(layout_rules(config, architecture, sequence_length), config)
+
+
+def check_values(config: TrainConfig) -> None:
+    """Refuse by name what cannot work on any machine, in any layout."""
+    for rules in (count_rules, precision_rules, guard_rules):
         enforce(rules(config), config)
     enforce(schedule_rules(config.optimizer), config)
-    enforce(layout_rules(config, architecture, sequence_length), config)
 
 
 def count_rules(config: TrainConfig) -> Iterator[Rule]:
@@ -42,6 +48,7 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
     counts = {
         "trainer.max_steps": config.trainer.max_steps,
         "trainer.validate_every": config.trainer.validate_every,
+        "trainer.validation_batches": config.trainer.validation_batches,
         "trainer.checkpoint_every": config.trainer.checkpoint_every,
         "trainer.log_every": config.trainer.log_every,
         "dataset.micro_batch_size": config.dataset.micro_batch_size,
@@ -55,6 +62,11 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
     }
     for name, count in counts.items():
         yield count >= 1, f"{name}={count}", "Give a number above 0."
+    kept, length = config.trainer.keep_checkpoints, config.dataset.sequence_length
+    yield kept == -1 or kept >= 1, f"trainer.keep_checkpoints={kept}", "Give a number above 0, or -1 to keep all."
+    yield length is None or length >= 1, f"dataset.sequence_length={length}", "Give a number above 0."
+    workers = config.dataset.num_workers
+    yield workers >= 0, f"dataset.num_workers={workers}", "Give a number from 0."
 
 
 def guard_rules(config: TrainConfig) -> Iterator[Rule]:

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
     from recipes.check import check_config
-    from recipes.machine import check_machine, meeting_place, room_for_checkpoints
+    from recipes.machine import check_corpora, check_machine, meeting_place, room_for_checkpoints
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if not given.dryrun:
             check_machine(config)
+            check_corpora(config)
             check_writable(Path(config.run_dir) / "config.yaml")
         if given.quiet:
             _hush()

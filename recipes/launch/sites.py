@@ -91,10 +91,12 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
         if not equals:
             raise InputError(f"{override!r} has no value", fix="Write launch.KEY=VALUE.")
         try:
-            values[key] = yaml.safe_load(value)
+            values[key] = yaml.load(value, Loader=_Words)
         except yaml.YAMLError as error:
             raise InputError(f"{override!r} has no readable value", fix="Quote it.") from error
     site: Site = typed_values(SITES[target], values, where="launch")
+    if isinstance(site, Slurm):
+        _check_time(site)
     for one in fields(site):
         if one.name != "setup":
             _check_lines(f"launch.{one.name}", asdict(site)[one.name])
@@ -102,6 +104,44 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
             raise InputError(f"launch.environment names {variable!r}", fix="A variable has letters, digits and _.")
     return site
+
+
+class _Words(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML in which 12:00:00, 0123 and on are words, as written; YAML 1.1 makes 43200, 83 and true of them."""
+
+
+_Words.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _letters in (("bool", r"true|false", "tf"), ("int", r"-?(?:0|[1-9]\d*)", "-0123456789")):
+    _Words.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_letters))
+
+
+def _check_time(site: Slurm) -> None:
+    """That the limit is one, and leaves time to train before the run is asked to save."""
+    seconds = slurm_seconds(site.time)
+    if seconds is None:
+        raise InputError(
+            f"launch.time={site.time}", fix="Write HOURS:MINUTES:SECONDS or DAYS-HOURS:MINUTES:SECONDS, and quote it."
+        )
+    if not 0 < site.grace_seconds < seconds:
+        raise InputError(
+            f"launch.grace_seconds={site.grace_seconds} with launch.time={site.time}, which is {seconds} s",
+            fix="The run is asked to save so long before the limit: give a number above 0 and below it.",
+        )
+
+
+def slurm_seconds(time: str) -> int | None:
+    """Seconds of a time limit with hours, minutes and seconds, and maybe days; None where it is none.
+
+    Slurm's other spellings are refused: a bare number is minutes, and YAML makes seconds of 12:00:00.
+    """
+    found = re.fullmatch(r"(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)", time)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _check_lines(name: str, value: Any) -> None:

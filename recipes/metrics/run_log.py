@@ -71,12 +71,8 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._steps += 1
-        if trainer.global_step % trainer.log_every_n_steps:
-            return
-        _, mean = self._training.means()
-        if trainer.is_global_zero:
-            self._log_steps(trainer, mean)
-        self._steps, self._training = 0, LossSums()
+        if trainer.global_step % trainer.log_every_n_steps == 0 or trainer.global_step == trainer.max_steps:
+            self._end_interval(trainer)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         self._resume_training(trainer)
@@ -108,6 +104,15 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self._resume_training(trainer)
+        if self._steps:
+            self._end_interval(trainer)
+
+    def _end_interval(self, trainer: Any) -> None:
+        """Log the steps since the last time. Collective."""
+        _, mean = self._training.means()
+        if trainer.is_global_zero:
+            self._log_steps(trainer, mean)
+        self._steps, self._training = 0, LossSums()
 
     def _log_steps(self, trainer: Any, mean: MeanLoss) -> None:
         seconds, data, step = self._clock.take("training"), trainer.datamodule, trainer.global_step

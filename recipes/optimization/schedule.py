@@ -73,6 +73,16 @@ def schedule_rules(values: OptimizerConfig) -> Iterator[tuple[bool, str, str]]:
         "None of them can be below 0; 0 turns one off.",
     )
     yield (
+        math.isfinite(values.z_loss) and math.isfinite(values.clip_grad) and math.isfinite(values.lr),
+        f"optimizer.lr={values.lr}, clip_grad={values.clip_grad}, z_loss={values.z_loss}",
+        "Give finite numbers.",
+    )
+    yield (
+        0 <= values.beta1 < 1 and 0 <= values.beta2 < 1 and values.eps > 0,
+        f"optimizer.beta1={values.beta1}, beta2={values.beta2}, eps={values.eps}",
+        "Give betas from 0 to below 1, and an eps above 0.",
+    )
+    yield (
         values.embedding_init_std > 0,
         f"optimizer.embedding_init_std={values.embedding_init_std}",
         "Give a number above 0: 1.0, or the initializer_range of config.json.",

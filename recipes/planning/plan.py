@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from recipes.planning.memory import Memory, memory_per_gpu, micro_batches, repli
 from recipes.planning.remedies import remedies
 from recipes.planning.search import Candidate, fits, search_layouts
 from recipes.planning.throughput import Throughput, predict_throughput
-from recipes.rules import check_run, count_rules, enforce, precision_rules
+from recipes.rules import check_run, check_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,11 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     """
     name, own = configuration(recipe)
     config = quick_config(name, (*own, *_machine(gpu, gpus), *overrides))
+    if config.finetune and config.init_from is None:
+        config = dataclasses.replace(config, init_from="CHECKPOINT")  # which one makes no difference
+    check_values(config)
+    if not math.isfinite(tokens) or 0 < tokens < 1:
+        raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.")
     config = _spread(config, gpus)
     if config.hardware.accelerator != "gpu":
         raise InputError("a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.")
@@ -76,12 +82,10 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
         raise InputError(
             f"no plan for adapters (lora.dim={config.lora.dim})",
             where=recipe,
-            fix="Plan the training of all weights, with lora.dim=0: it takes more.",
+            fix="Plan the training of all weights, llama3_8b_genomic_finetune for example: it takes more.",
         )
     architecture = read_architecture(config.model_tag)
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
-    for rules in (count_rules, precision_rules):
-        enforce(rules(config), config)
     problem = _problem(config, architecture, sequence_length)
     memory = None if problem else memory_per_gpu(config, architecture, sequence_length)
     batch = config.dataset.global_batch_size * sequence_length

@@ -12,16 +12,30 @@ from recipes.rules import check_run
 
 
 def remedies(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> tuple[str, ...]:
-    """Single changes after which the recipe fits, the cheapest first; empty where no single one is enough."""
-    found = []
-    for text, changed in _changes(config, architecture, sequence_length):
-        try:
-            check_run(changed, architecture, sequence_length)
-        except InputError:
-            continue
-        if fits(changed, memory_per_gpu(changed, architecture, sequence_length)):
-            found.append(text)
-    return tuple(found)
+    """Single changes after which the recipe fits, the cheapest first; where no single one is enough, two together."""
+    for changes in (_changes, _pairs):
+        found = []
+        for text, changed in changes(config, architecture, sequence_length):
+            try:
+                check_run(changed, architecture, sequence_length)
+            except InputError:
+                continue
+            if fits(changed, memory_per_gpu(changed, architecture, sequence_length)):
+                found.append(text)
+        if found:
+            return tuple(found)
+    return ()
+
+
+def _pairs(
+    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int
+) -> Iterator[tuple[str, TrainConfig]]:
+    """Shorter moments, and the least recomputation that they leave."""
+    if config.parallelism.precision_aware_optimizer and config.precision.moments == "float32":
+        shorter = dataclasses.replace(config, precision=dataclasses.replace(config.precision, moments="bfloat16"))
+        if recomputed := least_recomputation(shorter, architecture, sequence_length):
+            layers = recomputed.parallelism.recompute_layers
+            yield f"precision.moments=bfloat16 parallelism.recompute_layers={layers}", recomputed
 
 
 def _changes(

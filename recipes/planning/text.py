@@ -96,11 +96,10 @@ def _advice(plan: Plan) -> Iterator[str]:
         yield "Each of these makes it fit:"
         yield from (f"  {remedy}" for remedy in plan.remedies)
     if not plan.candidates:
-        yield (
-            "No layout on this machine makes it work either."
-            if plan.problem
-            else "No layout fits on this machine. Take more GPUs, GPUs of more memory, or a smaller model."
-        )
+        if plan.problem:
+            yield "No layout on this machine makes it work either."
+        if not plan.remedies:
+            yield "No layout fits on this machine. Take more GPUs, GPUs of more memory, or a smaller model."
         return
     best = recommended(plan)
     if best is None:

@@ -149,6 +149,13 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(six_steps: Path, corpus: Pa
     assert rows[-1]["goodput"] == pytest.approx(sum(row["seconds"] for row in rows) / elapsed, rel=0.01)
 
 
+def test_the_last_steps_are_logged(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_tiny(run, corpus, "trainer.max_steps=3", "trainer.log_every=2")
+    assert [line["step"] for line in lines(run) if "loss" in line] == [2, 3]
+    assert [line["tokens"] for line in lines(run) if "loss" in line] == [2 * 4 * 64, 4 * 64]
+
+
 def test_the_nemo_command_trains_the_same(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
     run = tmp_path / "nemo"
     log = tmp_path / "log"

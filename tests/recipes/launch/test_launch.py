@@ -189,6 +189,32 @@ def test_a_site_of_ones_own(tmp_path: Path) -> None:
             read_site("slurm", site, [])
 
 
+def test_words_of_the_command_line_stay_as_written() -> None:
+    """YAML 1.1 makes 43200 of 12:00:00, which Slurm takes for 30 days."""
+    given = ["launch.time=12:00:00", "launch.account=0123", "launch.partition=on", "launch.environment={A: 01:30}"]
+    read = read_site("slurm", None, [*given, "launch.grace_seconds=60", "launch.qos=null"])
+    assert read == SITES["slurm"](
+        time="12:00:00", account="0123", partition="on", environment={"A": "01:30"}, grace_seconds=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["launch.time=banana"], "time=banana. Write HOURS:MINUTES:SECONDS"),
+        (["launch.time=720"], "time=720. Write HOURS"),
+        (["launch.time=00:04:59"], "grace_seconds=300 with launch.time=00:04:59, which is 299 s"),
+        (["launch.grace_seconds=-5"], "grace_seconds=-5"),
+    ],
+)
+def test_times_that_cannot_be(given: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        read_site("slurm", None, given)
+    (tmp_path / "site.yaml").write_text("time: 12:00:00\n")
+    with pytest.raises(InputError, match=r"time=43200.*quote it"):
+        read_site("slurm", tmp_path / "site.yaml", [])
+
+
 def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **variables}
     line = [BIN / "genomic-llama", "launch", *arguments]

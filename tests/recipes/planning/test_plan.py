@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import resource
 import statistics
 import subprocess
@@ -156,6 +157,16 @@ def test_each_remedy_is_one() -> None:
         assert make_plan("llama3_8b_genomic", (*wide, *remedy.split()), gpu="h100", gpus=8).fits, remedy
 
 
+def test_two_changes_where_one_is_not_enough() -> None:
+    (pair,) = make_plan("llama3_8b_genomic", ("parallelism=gpus_1",), gpu="h100", gpus=1).remedies
+    assert pair == "precision.moments=bfloat16 parallelism.recompute_layers=26"
+    assert make_plan("llama3_8b_genomic", ("parallelism=gpus_1", *pair.split()), gpu="h100", gpus=1).fits
+
+
+def test_a_fine_tuning_is_planned_without_its_weights() -> None:
+    assert make_plan("llama3_8b_genomic_finetune", gpu="h100", gpus=8).fits
+
+
 def test_recomputation_is_the_least_that_is_enough() -> None:
     wide = ("precision.grad_reduce_in_fp32=true", "parallelism.recompute_layers=")
     layers = next(
@@ -189,6 +200,11 @@ def test_a_prediction_names_its_source_and_pays_for_its_layout() -> None:
         ({"gpu": "h1000"}, "no option 'h1000' in the group hardware"),
         ({"gpus": 12}, "--gpus 12 is no multiple of 8"),
         ({"gpus": -1}, "--gpus -1"),
+        ({"tokens": math.nan}, "--tokens nan"),
+        ({"overrides": ("hardware.devices=0",)}, "hardware.devices=0"),
+        ({"overrides": ("dataset.sequence_length=-8",)}, "sequence_length=-8"),
+        ({"overrides": ("optimizer.beta1=1.5",)}, "beta1=1.5"),
+        ({"overrides": ("trainer.keep_checkpoints=0",)}, "keep_checkpoints=0.*-1 to keep all"),
         ({"overrides": ("hardware.memory_gib=0",)}, "memory_gib is not known"),
         ({"overrides": ("hardware=cpu", "parallelism=plain")}, "a plan is for GPUs"),
         ({"gpu": "a100", "overrides": ("precision=fp8_delayed",)}, "fp8=delayed on a100"),
