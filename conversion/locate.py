@@ -65,10 +65,13 @@ def newest_first(folder: Path) -> list[Path]:
     found = [
         path
         for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.is_dir() and _STEP.search(path.name) and path.suffix not in (DAMAGED, UNKNOWN) and not path.name.startswith(".")
+        if path.is_dir()
+        and _STEP.search(path.name)
+        and path.suffix not in (DAMAGED, UNKNOWN)
+        and not path.name.startswith(".")
     ]
     # At the same step the plain one comes first: `...-last` may be a link to it.
-    return sorted(found, key=lambda path: (-_step(path), path.name.endswith(f"-{LAST}"), path.name))
+    return sorted(found, key=lambda path: (-step_of(path), path.name.endswith(f"-{LAST}"), path.name))
 
 
 def is_unfinished(path: Path) -> bool:
@@ -80,7 +83,8 @@ def is_unfinished(path: Path) -> bool:
     return marked and not (path / MANIFEST).is_file()
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The step in the name of a directory that `newest_first` finds."""
     match = _STEP.search(path.name)
     assert match is not None
     return int(match[1])
