@@ -12,7 +12,7 @@ from conversion import bridge_config, nemo_context
 from conversion.adapter import MergedAdapter, base_of, is_adapter
 from conversion.bridge_writer import BridgeWriter
 from conversion.checkpoint import Checkpoint, Writer
-from conversion.locate import find_checkpoint, find_iteration, is_iterations
+from conversion.locate import find_checkpoint, find_iteration, is_iterations, is_unfinished
 from conversion.megatron_directory import MegatronDirectory, MegatronWeights
 from conversion.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama
 from conversion.nemo_writer import NemoWriter
@@ -41,7 +41,8 @@ class Format:
 def _open_nemo(source: Path) -> Checkpoint:
     located = find_checkpoint(source)
     for path in located.skipped:
-        logging.getLogger(__name__).warning("%s was not written to its end; taking %s", path, located.path)
+        problem = "was not written to its end" if is_unfinished(path) else "has no manifest"
+        logging.getLogger(__name__).warning("%s %s; taking %s", path, problem, located.path)
     if is_adapter(located.path):
         return MergedAdapter(located.path, _open_whole_nemo(base_of(located.path)))
     return _open_whole_nemo(located.path)

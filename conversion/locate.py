@@ -13,11 +13,13 @@ UNFINISHED = "-unfinished"
 """NeMo puts a file of the checkpoint's name and this beside it while it is written."""
 DAMAGED = ".damaged"
 """What a run appends to the name of a checkpoint that it found damaged."""
+UNKNOWN = ".unknown"
+"""What it appends to one without a manifest that is newer than its newest whole one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
-    """A checkpoint directory, and the unfinished ones that were passed over for it."""
+    """A checkpoint directory, and the newer ones, unfinished or without a manifest, that were passed over for it."""
 
     path: Path
     skipped: tuple[Path, ...] = ()
@@ -26,7 +28,8 @@ class Located:
 def find_checkpoint(source: Path) -> Located:
     """The checkpoint that `source` means: its directory, RUN, RUN/checkpoints or RUN/checkpoints/last.
 
-    For the last three it is the newest one, by step, that was written to its end.
+    For the last three it is the newest one, by step, that has a manifest; where none has, as with other software's,
+    the newest that was written to its end.
     Errors: `InputError` where there is none, or the named one is unfinished.
     """
     source = Path(source)
@@ -46,9 +49,9 @@ def find_checkpoint(source: Path) -> Located:
 
 def _newest(folder: Path) -> Located:
     ordered = newest_first(folder)
-    for position, path in enumerate(ordered):
-        if not is_unfinished(path) and (path / "weights").is_dir():
-            return Located(path=path, skipped=tuple(ordered[:position]))
+    finished = [path for path in ordered if not is_unfinished(path) and (path / "weights").is_dir()]
+    if taken := [path for path in finished if (path / MANIFEST).is_file()] or finished:
+        return Located(path=taken[0], skipped=tuple(ordered[: ordered.index(taken[0])]))
     raise InputError(
         f"no finished checkpoint here ({len(ordered)} unfinished)" if ordered else "no checkpoint here",
         where=folder,
@@ -58,14 +61,17 @@ def _newest(folder: Path) -> Located:
 
 
 def newest_first(folder: Path) -> list[Path]:
-    """The directories of checkpoints in `folder`, finished or not, by step."""
+    """The directories of checkpoints in `folder`, finished or not, by step; none that a run set aside."""
     found = [
         path
         for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.is_dir() and _STEP.search(path.name) and path.suffix != DAMAGED and not path.name.startswith(".")
+        if path.is_dir()
+        and _STEP.search(path.name)
+        and path.suffix not in (DAMAGED, UNKNOWN)
+        and not path.name.startswith(".")
     ]
     # At the same step the plain one comes first: `...-last` may be a link to it.
-    return sorted(found, key=lambda path: (-_step(path), path.name.endswith(f"-{LAST}"), path.name))
+    return sorted(found, key=lambda path: (-step_of(path), path.name.endswith(f"-{LAST}"), path.name))
 
 
 def is_unfinished(path: Path) -> bool:
@@ -77,7 +83,8 @@ def is_unfinished(path: Path) -> bool:
     return marked and not (path / MANIFEST).is_file()
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The step in the name of a directory that `newest_first` finds."""
     match = _STEP.search(path.name)
     assert match is not None
     return int(match[1])

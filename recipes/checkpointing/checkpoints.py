@@ -16,7 +16,7 @@ from nemo.lightning.ckpt_utils import ckpt_to_dir
 from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from conduct.atomic import sync
-from conversion.locate import newest_first
+from conversion.locate import newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from recipes.checkpointing.folder import clean, out_of_sight, point
 from recipes.checkpointing.seal import seal
@@ -52,7 +52,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     def nemo_topk_check_previous_run(self) -> None:
         """Take over the checkpoints that are there. NeMo's own reads a `step` in the path of the run as theirs."""
         whole = [path for path in newest_first(Path(self.dirpath)) if (path / MANIFEST).is_file()]
-        steps = {f"{path}.ckpt": torch.tensor(_step(path)) for path in whole if not path.is_symlink()}
+        steps = {f"{path}.ckpt": torch.tensor(step_of(path)) for path in whole if not path.is_symlink()}
         self.best_k_models = dict(list(steps.items())[: self.save_top_k])
         for path in list(steps)[self.save_top_k :]:
             self._discard(ckpt_to_dir(path))
@@ -101,7 +101,3 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
             path.unlink()
         elif path.is_dir() and torch.distributed.get_rank() == 0:
             threading.Thread(target=shutil.rmtree, args=(out_of_sight(path),)).start()
-
-
-def _step(path: Path) -> int:
-    return int(path.name.split("step=")[1].split("-")[0])

@@ -5,6 +5,7 @@ step=N-last          a link to the newest
 step=N-unfinished    a mark, while step=N is written
 .step=N.removing     a checkpoint on its way out
 step=N.damaged       a checkpoint whose checksums are others
+step=N.unknown       one without a manifest, newer than the newest whole one: perhaps a copy that was broken off
 """
 
 import os
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 from conduct.atomic import sync
-from conversion.locate import DAMAGED, LAST, UNFINISHED
+from conversion.locate import LAST, UNFINISHED, UNKNOWN, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 
 _REMOVING = ".removing"
@@ -32,11 +33,28 @@ def clean(folder: Path) -> None:
     for left in sorted(folder.glob(f".*{_REMOVING}")):
         say(f"removed the rest of {left}")
         shutil.rmtree(left)
+    _set_unknown_aside(folder)
     for link in sorted(folder.glob(f"*-{LAST}")):
         if link.is_symlink() and not link.exists():
             link.unlink()
     for left in folder.glob(f".*-{LAST}.link"):
         left.unlink()
+
+
+def _set_unknown_aside(folder: Path) -> None:
+    """Clear the names that the run is going to save under, and the links to what was there."""
+    found = newest_first(folder)
+    whole = next((path for path in found if (path / MANIFEST).is_file()), None)
+    if whole is None:
+        return
+    unknown = [path for path in found if not (path / MANIFEST).is_file() and not path.is_symlink()]
+    for path in unknown:
+        if step_of(path) >= step_of(whole):
+            aside = set_aside(path, UNKNOWN)
+            say(f"{path} has no {MANIFEST}, so nobody knows whether it is whole; set aside as {aside.name}")
+    for link in folder.glob(f"*-{LAST}"):
+        if link.is_symlink() and not (link / MANIFEST).is_file():
+            link.unlink()
 
 
 def point(link: Path, checkpoint: Path) -> None:
@@ -57,12 +75,12 @@ def out_of_sight(checkpoint: Path) -> Path:
     return hidden
 
 
-def set_aside(checkpoint: Path) -> Path:
-    """Keep a damaged checkpoint under another name, so that no run takes it. Returns that."""
+def set_aside(checkpoint: Path, suffix: str) -> Path:
+    """Keep a checkpoint under another name, with `suffix`, so that no run takes it. Returns that."""
     checkpoint = checkpoint.resolve()
     aside = next(
         path
-        for path in (checkpoint.with_name(f"{checkpoint.name}{number}{DAMAGED}") for number in ("", *range(1, 1000)))
+        for path in (checkpoint.with_name(f"{checkpoint.name}{number}{suffix}") for number in ("", *range(1, 1000)))
         if not path.exists()
     )
     checkpoint.rename(aside)

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from nemo import lightning as nl
+from nemo.utils.get_rank import is_global_rank_zero
 
 from conduct.errors import InputError
-from conversion.locate import is_unfinished, newest_first
+from conversion.locate import is_unfinished, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
+from recipes.checkpointing.folder import say
 from recipes.checkpointing.initial_weights import FOLDER, our_copy
+from recipes.checkpointing.lock import hold
 
 
 class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
@@ -24,10 +27,15 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
 
     def setup(self, trainer: Any, model: Any = None) -> None:
         """As NeMo's, which is called before the ranks know of each other."""
-        if self.restore_config is not None and self.get_trainer_ckpt_path(model) is None:
-            folder = Path(self.resume_from_directory).resolve().parents[1] / FOLDER
-            start = self.restore_config
-            start.path = str(our_copy(Path(start.path), folder, optimizer=start.load_optim_state))
+        run_dir = Path(self.resume_from_directory).resolve().parent
+        if is_global_rank_zero():
+            hold(run_dir)
+        if start := self.restore_config:
+            if self.get_trainer_ckpt_path(model) is None:
+                folder = run_dir.parent / FOLDER
+                start.path = str(our_copy(Path(start.path), folder, optimizer=start.load_optim_state))
+            elif is_global_rank_zero() and (own := self._find_trainer_ckpt_path()):
+                say(f"init_from={start.path} is not used: the run goes on from step {step_of(own)}")
         super().setup(trainer, model)
 
     def _find_trainer_ckpt_path(self) -> Path | None:

@@ -8,7 +8,7 @@ from nemo import lightning as nl
 from nemo.lightning.resume import AdapterPath
 
 from conduct.errors import InputError
-from conversion.locate import newest_first
+from conversion.locate import DAMAGED, newest_first
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
 from recipes.checkpointing.folder import say, set_aside
@@ -49,15 +49,16 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
                 break
             damaged[checkpoint] = problems
         else:
+            each = "; ".join(f"in {path.name} {_shown(problems)}" for path, problems in damaged.items())
             raise InputError(
-                f"every checkpoint is damaged: in {newest.name} {_shown(damaged[newest])}",
+                f"every checkpoint is damaged: {each}",
                 where=newest.parent,
                 fix="Copy one anew, or start another run from weights that are whole (init_from).",
             )
         torch.distributed.barrier()  # all have looked
         if torch.distributed.get_rank() == 0:
             for path, problems in damaged.items():
-                say(f"{path} is damaged and set aside as {set_aside(path).name}: {_shown(problems)}")
+                say(f"{path} is damaged and set aside as {set_aside(path, DAMAGED).name}: {_shown(problems)}")
             say(f"going on from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
         torch.distributed.barrier()
         return checkpoint

@@ -46,6 +46,18 @@ def test_unfinished_ones_are_passed_over_with_a_note(tmp_path: Path) -> None:
     assert [path.name for path in located.skipped] == ["step=12-last", "step=10"]
 
 
+def test_one_without_a_manifest_is_passed_over_for_an_older_one_that_has_it(tmp_path: Path) -> None:
+    """A copy that was broken off leaves no mark."""
+    run = make_run(tmp_path, "step=4", "step=8", "step=12", "step=16.unknown")
+    assert find_checkpoint(run).path.name == "step=12"
+    (run / "checkpoints" / "step=8" / "manifest.json").touch()
+    (run / "checkpoints" / "step=12-last").symlink_to("step=12")
+    located = find_checkpoint(run)
+    assert located.path.name == "step=8"
+    assert [path.name for path in located.skipped] == ["step=12", "step=12-last"]
+    assert find_checkpoint(run / "checkpoints" / "step=12").path.name == "step=12"
+
+
 def test_a_link_to_an_unfinished_one_is_unfinished(tmp_path: Path) -> None:
     run = make_run(tmp_path, "step=5", "step=10", unfinished=("step=10",))
     (run / "checkpoints" / "step=10-last").symlink_to("step=10")
@@ -75,9 +87,11 @@ def test_an_empty_run_and_no_run(tmp_path: Path) -> None:
 
 
 def test_a_run_is_converted(small_nemo: Path, tmp_path: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
-    run = make_run(tmp_path / "run", "step=20", unfinished=("step=20",))
+    run = make_run(tmp_path / "run", "step=15", "step=20", unfinished=("step=20",))
     shutil.copytree(small_nemo, run / "checkpoints" / "step=10")
+    (run / "checkpoints" / "step=10" / "manifest.json").touch()
     with caplog.at_level(logging.WARNING):
         conversion = convert(run / "checkpoints" / "last", out, to="hf")
     assert len(conversion.tensors) == 21
     assert "step=20 was not written to its end" in caplog.text
+    assert "step=15 has no manifest; taking" in caplog.text

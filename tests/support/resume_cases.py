@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ def kill(process: Any, seconds_for_orphans: float) -> None:
     time.sleep(seconds_for_orphans)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def hold_and_fork(run: Path, ready: Connection) -> None:
+    """Hold a run, and fork a process that outlives this one, as the saving of checkpoints does; sends its id."""
+    from recipes.checkpointing.lock import hold
+
+    hold(run)
+    if forked := os.fork():
+        ready.send(forked)
+    signal.pause()
 
 
 def _in_own_group(arguments: list[str], log: Path) -> None:

@@ -1,6 +1,10 @@
 """Bit flips and truncation in every file of a training checkpoint are found: by `verify`, and before a run trains."""
 
+import multiprocessing
+import os
 import shutil
+import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +12,7 @@ import nemo_process
 import pytest
 from damage import damaged, damages, flip
 from nemo_process import nemo
-from resume_cases import SYNCHRONOUS, arguments, train
+from resume_cases import SYNCHRONOUS, arguments, hold_and_fork, train
 from torture import Tally, times
 from typer.testing import CliRunner
 
@@ -16,6 +20,7 @@ from cli.main import app
 from conduct.errors import InputError
 from conversion.inspection import verify_checkpoint
 from conversion.manifest import CheckpointFile, CheckpointManifest, read_manifest
+from recipes.checkpointing.lock import hold
 from recipes.checkpointing.seal import share
 
 
@@ -73,8 +78,51 @@ def test_a_run_with_nothing_undamaged_is_refused_and_left_as_it_is(run: Path, co
     before = sorted(run.rglob("checkpoints/**/*"))
     log = tmp_path / "log"
     assert nemo(*arguments(run, corpus, 4, asynchronous=SYNCHRONOUS), log=log) != 0
-    assert "every checkpoint is damaged: in step=3 weights/common.pt was changed" in log.read_text()
+    each = "; ".join(f"in step={step} weights/common.pt was changed: its checksum" for step in (3, 2, 1))
+    assert f"every checkpoint is damaged: {each}" in log.read_text().replace(" is not the manifest's", "")
     assert sorted(run.rglob("checkpoints/**/*")) == before
+
+
+def test_a_newer_one_without_a_manifest_is_set_aside(run: Path, corpus: Path) -> None:
+    """As a copy of a run leaves it that was broken off: no manifest, and no mark either."""
+    checkpoints = run / "checkpoints"
+    (checkpoints / "step=3" / "manifest.json").unlink()
+    (checkpoints / "step=2-last").symlink_to("step=2")
+    said = train(run, corpus, 4)
+    assert f"{checkpoints}/step=3 has no manifest.json, so nobody knows whether it is whole" in said
+    assert "set aside as step=3.unknown" in said
+    assert f"going on from {checkpoints}/step=2, verified" in said
+    assert {"step=3.unknown", "step=3", "step=4", "step=4-last"} == {path.name for path in checkpoints.iterdir()}
+
+
+def test_a_run_has_one_process(run: Path, corpus: Path, tmp_path: Path) -> None:
+    """Refused before anything is touched; free as soon as the other was killed."""
+    before = sorted(run.rglob("checkpoints/**/*"))
+    log = tmp_path / "log"
+    ready, there = multiprocessing.Pipe()
+    holder = multiprocessing.get_context("forkserver").Process(target=hold_and_fork, args=(run, there))
+    holder.start()
+    there.close()
+    forked = ready.recv()
+    try:
+        assert nemo(*arguments(run, corpus, 4, asynchronous=SYNCHRONOUS), log=log) != 0
+        assert f"another process trains here (pid {holder.pid} on {socket.gethostname()})" in log.read_text()
+        assert sorted(run.rglob("checkpoints/**/*")) == before
+        holder.kill()
+        holder.join()
+        hold(run)
+    finally:
+        os.kill(forked, signal.SIGKILL)
+        holder.kill()
+
+
+def test_weights_to_start_from_that_are_not_used(run: Path, corpus: Path, tmp_path: Path) -> None:
+    given = (f"init_from={run}/checkpoints/step=2", f"run_dir={run}", f"dataset.corpus={corpus}")
+    log = tmp_path / "log"
+    nemo_process.train(
+        "--config-name", "finetune_tiny", "dataset.sequence_length=64", "trainer.max_steps=3", *given, log=log
+    )
+    assert f"init_from={run}/checkpoints/step=2 is not used: the run goes on from step 3\n" in log.read_text()
 
 
 def test_damaged_weights_to_start_from_are_refused(run: Path, corpus: Path, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_mlflow_has_the_numbers_of_the_run_log(run: Path) -> None:
 
 def test_nothing_else_is_written(run: Path) -> None:
     assert {path.name for path in run.iterdir()} - {"checkpoints", "nemo_logs"} == {
+        ".lock",
         "config.yaml",
         "metrics.jsonl",
         "mlruns",
