@@ -22,7 +22,7 @@ from tokenizer.sequence import Ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FORMAT = "genomic-llama variants 1"
+FORMAT = "genomic-llama variants 2"
 
 _BLOCK = 1 << 20
 
