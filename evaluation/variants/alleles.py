@@ -8,12 +8,14 @@ from evaluation.variants.vcf import Vcf, VcfRecord, is_sequence
 from tokenizer.sequence import Ids, encode, to_upper
 
 SCORED, MISMATCH, NO_CONTIG, UNSUPPORTED = "scored", "ref_mismatch", "no_contig", "unsupported"
+NO_CONTEXT = "no_context"  # known once the windows are laid
 
 MEANINGS = {
     SCORED: "scored",
     MISMATCH: "REF is not what the FASTA file has there",
     NO_CONTIG: "the contig is not in the FASTA file",
     UNSUPPORTED: "an allele that is no sequence of A, C, G and T",
+    NO_CONTEXT: "the window has no base to compare on any strand that was read",
 }
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from conduct.errors import InputError
 from conduct.progress import progress_bar
 from evaluation.regions import load_contigs
 from evaluation.scoring import STRANDS
-from evaluation.variants.alleles import MEANINGS, MISMATCH, SCORED, Allele, count_statuses, list_alleles
+from evaluation.variants.alleles import MEANINGS, MISMATCH, NO_CONTEXT, SCORED, Allele, count_statuses, list_alleles
 from evaluation.variants.effects import Effect, variant_effects
 from evaluation.variants.labels import Discrimination, Labelling, check_labels, discriminate
 from evaluation.variants.table import Journal
@@ -93,6 +93,10 @@ def score_variants(
     if labelling:
         check_labels(alleles, labelling)
     effects, scored, seconds = _effects(model, run, alleles, contigs, journal)
+    alleles = [
+        replace(allele, status=NO_CONTEXT) if allele.status == SCORED and effect is None else allele
+        for allele, effect in zip(alleles, effects, strict=True)
+    ]
     measures = discriminate(alleles, effects, labelling) if labelling else ()
     return VariantResult(
         vcf=vcf, alleles=tuple(alleles), effects=tuple(effects), measures=measures, scored_now=scored, seconds=seconds
