@@ -133,7 +133,10 @@ def _variants(model: "PreTrainedModel", directory: Path, task: VariantTask, batc
     for one in result.measures:
         count = one.positives + one.negatives
         part = "" if one.name == ALL else one.name
-        rows += [(part, "AUROC", one.auroc, 0.5, count), (part, "AUPRC", one.auprc, one.positives / max(count, 1), count)]
+        rows += [
+            (part, "AUROC", one.auroc, 0.5, count),
+            (part, "AUPRC", one.auprc, one.positives / max(count, 1), count),
+        ]
     return [
         Metric(
             kind="variants", name=task.name, part=part, metric=metric, value=found.value, low=found.low,

@@ -36,7 +36,7 @@ _SLACK = 64  # bases that a row may read again, so that alternatives with other 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """ln P(alternative) - ln P(reference) over the window of each strand; None where it was not read or not compared."""
+    """ln P(alternative) - ln P(reference) over the window of each strand; None where it was not compared."""
 
     forward: "StrandEffect | None"
     reverse: "StrandEffect | None"
@@ -53,13 +53,13 @@ class Effect:
 
     @property
     def mean(self) -> float:
-        """`delta` a predicted base, as Evo 2's notebooks give it."""
+        """`delta` a base that was compared, as Evo 2's notebooks give it."""
         return sum(one.delta / one.targets for one in self.read) / len(self.read)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrandEffect:
-    """Nats, summed over `targets` predicted bases of each sequence."""
+    """Nats, summed over the `targets` bases of each sequence that were compared: A, C, G or T, and predicted."""
 
     delta: float
     targets: int
@@ -123,13 +123,13 @@ def _compared(
         reference = _Reference(
             model, [strands[key.contig].slice(key.start, key.end) for key in group], [windows[key] for key in group]
         )
-        for one, delta in reference.deltas(batch_size):
-            yield one, StrandEffect(delta=delta, targets=len(one.ids) - 1)
+        yield from reference.effects(batch_size)
 
 
 def _unchanged(one: Alternative) -> StrandEffect | None:
     """No change where ALT is REF; otherwise nothing can be said."""
-    return StrandEffect(delta=0.0, targets=len(one.ids) - 1) if one.is_reference and len(one.ids) > 1 else None
+    targets = int(is_unambiguous(one.ids[1:]).sum())
+    return StrandEffect(delta=0.0, targets=targets) if one.is_reference and targets else None
 
 
 class _Reference:
@@ -154,8 +154,8 @@ class _Reference:
             logs = self._predictions.gather(-1, rest[:, 1:, None])[..., 0]
         self._logs = logs.cpu().numpy()
 
-    def deltas(self, batch_size: int) -> Iterator[tuple[Alternative, float]]:
-        """Every alternative with its delta."""
+    def effects(self, batch_size: int) -> Iterator[tuple[Alternative, StrandEffect | None]]:
+        """Every alternative with its effect, None where no base from the first that differs is predicted."""
         rows = self._rows
         while rows:
             first = rows[0][1].first
@@ -163,7 +163,9 @@ class _Reference:
             rows = rows[len(batch) :]
             yield from self._pass(batch, cut=first)
 
-    def _pass(self, batch: list[tuple[int, Alternative]], *, cut: int) -> Iterator[tuple[Alternative, float]]:
+    def _pass(
+        self, batch: list[tuple[int, Alternative]], *, cut: int
+    ) -> Iterator[tuple[Alternative, StrandEffect | None]]:
         logs = self._continue(batch, cut)
         for number, (row, one) in enumerate(batch):
             scored = is_unambiguous(one.ids)
@@ -175,7 +177,9 @@ class _Reference:
                 own = self._predictions[row, one.first - 1 - self._from, int(one.ids[one.first])]
                 alternative = np.concatenate([[float(own)], alternative])
             bases = min(len(reference), len(alternative))  # an indel may draw N into the window, or push it out
-            yield one, _sum(alternative[:bases]) - _sum(reference[:bases])
+            delta = _sum(alternative[:bases]) - _sum(reference[:bases])
+            targets = int(before[1:first].sum()) + bases
+            yield one, StrandEffect(delta=delta, targets=targets) if bases else None
 
     def _continue(self, batch: list[tuple[int, Alternative]], cut: int) -> npt.NDArray[np.float32]:
         """Log-probabilities of the bases after `cut` of each alternative, [B, longest - cut - 1]."""

@@ -56,8 +56,8 @@ def alleles(genome: dict[str, Ids], tmp_path_factory: pytest.TempPathFactory) ->
     return list_alleles(read_vcf(path), genome)
 
 
-def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement) -> float | None:
-    """The definition, read off the placement's docstring: both windows whole, one by one."""
+def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement) -> tuple[float, int] | None:
+    """The definition, read off the placement's docstring: both windows whole, one by one. The delta, and the bases."""
     import torch
 
     text, position = contig.tobytes().upper(), allele.record.position
@@ -74,7 +74,7 @@ def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement)
     bases = int(scored.sum(dim=1).min())
     sums = [float(one[counts][:bases].sum()) for one, counts in zip(logs, scored, strict=True)]
     differs = windows[0][:shortest] != windows[1][:shortest] or allele.alt_text == allele.record.ref
-    return sums[1] - sums[0] if shortest > 1 and differs else None
+    return (sums[1] - sums[0], bases) if bases and differs else None
 
 
 def _mirrored(allele: Allele, length: int) -> Allele:
@@ -107,9 +107,11 @@ def test_effects_agree_with_whole_windows_in_fp64(
         for expected, found in ((forward, effect and effect.forward), (reverse, effect and effect.reverse)):
             assert (expected is None) == (found is None)
             if expected is not None:
-                assert abs(found.delta - expected) <= 1e-5 * found.targets
+                assert abs(found.delta - expected[0]) <= 1e-5 * found.targets
+                assert found.targets == expected[1]
         if effect:
             assert effect.delta == pytest.approx(np.mean([one.delta for one in effect.read]))
+            assert effect.mean == pytest.approx(np.mean([one.delta / one.targets for one in effect.read]))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
