@@ -26,6 +26,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "r.bed").write_text("c\t5\t30\nd\t0\t40\n")
     (tmp_path / "v.vcf").write_text(
         VCF + "c\t5\tx\tT\tA,C\t.\t.\tL=1\nc\t9\ty\tA\tG\t.\t.\tL=0\nc\t10\tz\tT\tG\t.\t.\tL=0\n"
+        "c\t50\tw\tAC\tA\t.\t.\tL=0\n"
     )
     (tmp_path / "suite.yaml").write_text(f"likelihood: [{{name: g, source: {tmp_path}/g.fa}}]\n")
     return tmp_path
@@ -41,8 +42,9 @@ def test_score(tiny_directory: Path, files: Path) -> None:
 def test_variants(tiny_directory: Path, files: Path) -> None:
     output = command("variants", tiny_directory, files / "g.fa", files / "v.vcf", "--out", files / "o", "--label", "L")
     assert "3 alleles scored" in output
-    assert "1 not scored: REF is not what the FASTA file has there" in output
-    assert "line 5: c:10 REF is T" in output
+    assert "2 not scored: REF is not what the FASTA file has there" in output
+    assert "line 5: c:10 REF is T, the FASTA has G" in output
+    assert "line 6: c:50 REF is AC, beyond the contig's end (49)" in output
     assert "all: AUROC" in output
     assert sorted(path.name for path in files.glob("o*")) == ["o.metrics.json", "o.tsv", "o.vcf.gz"]
 
