@@ -1,5 +1,6 @@
 """The commands from end to end on a tiny random model: outputs there, errors in one line, nothing left behind."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from conduct.errors import InputError
 from corpus.readers.fasta import read_fasta
+from evaluation.model_card import find_model
+from evaluation.score import read_score
 
 TEXT = "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA"
 VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -126,3 +129,25 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     assert "| `genome.fa` |" in card
     assert "is **not better than** the best Markov chain" in card
     assert "    trainer:\n      max_steps: 40\n" in card
+
+
+def test_the_model_of_a_card_is_found_from_elsewhere(
+    tiny_directory: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    shutil.copytree(tiny_directory, files / "models" / "m")
+    (files / "scores").mkdir()
+    monkeypatch.chdir(files)
+    command("score", "models/m", "g.fa", "--out", "scores/s.json")
+    score_file, elsewhere = files / "scores" / "s.json", files / "elsewhere"
+    score = read_score(score_file)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert find_model(score, score_file, Path("README.md"))[0] == files / "models" / "m"
+    moved = (files / "models").rename(files / "moved") / "m"
+    assert find_model(score, score_file, moved / "README.md")[0] == moved
+    with pytest.raises(InputError, match=r"s\.json: its model is models/m, a relative path"):
+        find_model(score, score_file, Path("README.md"))
+    with pytest.raises(InputError, match=r"s\.json: its model"):
+        find_model(dataclasses.replace(score, parameters=1), score_file, moved / "README.md")
