@@ -150,13 +150,28 @@ def test_models_are_compared_along_training() -> None:
     early = _evaluation("runs/a/step=100", 100, _metric(value=1.6), _metric(metric="x", better="higher", value=0.8))
     assert [one.step for _, one in by_training([later, early])] == [100, 200]
     rows = compare([early, later])
-    assert [row.best for row in rows] == [1, 0]
+    assert [row.best for row in rows] == [(1,), (0,)]
     assert labels([early, later]) == ["step=100", "step=200"]
     text = format_comparison([early, later])
     assert "1.4000*" in text
     assert "0.8000*" in text
     assert "1.9000 Markov, order 3" in text
     assert [place for place, _ in by_training([_evaluation("a", None), _evaluation("b", None)])] == [1, 2]
+
+
+def test_equal_values_are_all_the_best_or_none(tmp_path: Path) -> None:
+    ones = [
+        _evaluation(f"m{i}", i, _metric(value=value), _metric(metric="x", value=1.25))
+        for i, value in enumerate((1.75, 1.5, 1.5))
+    ]
+    rows = compare(ones)
+    assert [(row.best, row.marked) for row in rows] == [((1, 2), (1, 2)), ((0, 1, 2), ())]
+    assert format_comparison(ones).count("1.5000*") == 2
+    assert "1.2500*" not in format_comparison(ones)
+    write_comparison(ones, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert page.count("<b>1.500</b>") == 2
+    assert "<b>1.250</b>" not in page
 
 
 def test_the_step_is_read_from_the_export(tmp_path: Path) -> None:
