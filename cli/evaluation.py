@@ -106,13 +106,13 @@ def evaluate(
     from evaluation.suite.run import check_suite, evaluate_model
 
     tasks = read_suite(suite)
-    check_suite(tasks)
+    check_suite(tasks, suite)
     for model in models:
         check_directory(model)
     check_writable(out / "index.html")
     read_directory(out)  # what cannot be read there is told before the work
     for model in models:
-        result = evaluate_model(load_model(model, dtype.value), model, tasks, name=suite.stem)
+        result = evaluate_model(load_model(model, dtype.value), model, tasks, suite)
         write_evaluation(result, result_path(out, result))
     evaluations = read_directory(out)
     write_comparison(evaluations, out / "index.html")

@@ -71,9 +71,8 @@ def variants(
     for status, count in result.statuses.items():
         if status != SCORED:
             print(f"{count:,} not scored: {MEANINGS[status]}")
-    for allele in result.mismatches[:3]:
-        record = allele.record
-        print(f"  line {record.line}: {record.contig}:{record.position + 1} REF is {record.ref}")
+    for line in result.mismatches:
+        print(f"  {line}")
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from configs.llama import read_architecture
+from conduct.errors import InputError
+from configs.llama import LlamaArchitecture, read_architecture
 from corpus.manifest import Manifest, read_manifest
 from evaluation.baseline import TRAINING_SPLIT, Baselines
 from evaluation.run_log import RunLog
@@ -14,21 +15,47 @@ from pages.quantities import duration, exact, short
 SHOWN_SOURCES = 20
 
 
-def write_model_card(path: Path, *, log: RunLog, corpus: Path, score: Score, baselines: Baselines) -> None:
+def write_model_card(
+    path: Path, *, log: RunLog, corpus: Path, score: Score, score_file: Path, baselines: Baselines
+) -> None:
     """Write `path`, Markdown with the front matter of a model hub, about the model that `score` was measured on.
 
-    Errors: `InputError` where that model's config.json or the corpus's manifest cannot be read.
+    Errors: `InputError` where that model cannot be found, or its config.json or the corpus's manifest not be read.
     """
-    values = _values(log, read_manifest(corpus), score, baselines)
+    model, architecture = find_model(score, score_file, path)
+    values = _values(log, read_manifest(corpus), score, baselines, model, architecture)
     write_text(Path(__file__).parent / "templates" / "model_card.md.j2", values, path)
 
 
-def _values(log: RunLog, manifest: Manifest, score: Score, baselines: Baselines) -> dict[str, Any]:
-    architecture = read_architecture(Path(score.model).resolve())
+def find_model(score: Score, score_file: Path, card: Path) -> tuple[Path, LlamaArchitecture]:
+    """The directory of the model that was scored, and its architecture.
+
+    A relative path begins where `score` was run. Where it leads nowhere from here, it is tried from the directories
+    above `score_file`, and then the directory of the card is, if its model has as many parameters.
+    Errors: `InputError` naming `score_file`.
+    """
+    given = Path(score.model)
+    if (given / "config.json").is_file():
+        return given.resolve(), read_architecture(given.resolve())
+    above = [] if given.is_absolute() else [folder / given for folder in score_file.resolve().parents]
+    for place in [*above, card.resolve().parent]:
+        if (place / "config.json").is_file():
+            architecture = read_architecture(place.resolve())
+            if architecture.parameters == score.parameters:
+                return place.resolve(), architecture
+    relative = "" if given.is_absolute() else "a relative path, and "
+    problem = f"its model is {score.model}, {relative}no directory with a config.json"
+    fix = "Run report where score was run, or write the card into the directory of the model."
+    raise InputError(problem, where=score_file, fix=fix)
+
+
+def _values(
+    log: RunLog, manifest: Manifest, score: Score, baselines: Baselines, model: Path, architecture: LlamaArchitecture
+) -> dict[str, Any]:
     training = manifest.split(TRAINING_SPLIT)
     hidden = max(0, len(manifest.sources) - SHOWN_SOURCES)
     return {
-        "name": _plain(Path(score.model).resolve().name),
+        "name": _plain(model.name),
         "architecture": architecture,
         "parameters": exact(score.parameters),
         "short_parameters": short(score.parameters),

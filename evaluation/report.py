@@ -72,7 +72,7 @@ def build_report(
     }
     write_page(Path(__file__).parent / "templates" / "report.html.j2", page, out)
     if model_card is not None:
-        write_model_card(model_card, log=log, corpus=corpus, score=result, baselines=baselines)
+        write_model_card(model_card, log=log, corpus=corpus, score=result, score_file=score, baselines=baselines)
 
 
 def _subtitle(score: Score) -> str:

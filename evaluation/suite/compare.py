@@ -8,11 +8,20 @@ from evaluation.suite.result import Evaluation, Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One metric across models; None where a model has none. `best`: the column of the best value."""
+    """One metric across models; None where a model has none. `best`: the columns of the best value, all that share it.
+
+    Every column may be the best, which says nothing: see `marked`.
+    """
 
     metric: Metric
     values: tuple[Metric | None, ...]
-    best: int
+    best: tuple[int, ...]
+
+    @property
+    def marked(self) -> tuple[int, ...]:
+        """The columns to mark as the best: none where no model is worse than another."""
+        present = sum(value is not None for value in self.values)
+        return self.best if len(self.best) < present else ()
 
 
 def labels(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -34,8 +43,9 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
     for key in keys:
         values = tuple(table.get(key) for table in tables)
         present = [(index, one) for index, one in enumerate(values) if one is not None]
-        sign = -1 if present[0][1].better == "lower" else 1
-        best = max(present, key=lambda pair: sign * pair[1].value)[0]
+        pick = min if present[0][1].better == "lower" else max
+        top = pick(one.value for _, one in present)
+        best = tuple(index for index, one in present if one.value == top)
         rows.append(Row(metric=present[0][1], values=values, best=best))
     return rows
 
@@ -52,14 +62,14 @@ def by_training(evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluati
 
 
 def format_comparison(evaluations: Sequence[Evaluation]) -> str:
-    """The comparison as text; the best model of a row has a star."""
+    """The comparison as text; the best models of a row have a star, unless all are equal."""
     head = ["task", "metric", "baseline", *labels(evaluations)]
     lines = [head]
     for row in compare(evaluations):
         one = row.metric
         baseline = "" if one.baseline is None else f"{one.baseline:.4f} {one.baseline_name}"
         values = [
-            "" if value is None else f"{value.value:.4f}{'*' if index == row.best and len(row.values) > 1 else ''}"
+            "" if value is None else f"{value.value:.4f}{'*' if index in row.marked else ''}"
             for index, value in enumerate(row.values)
         ]
         lines.append([f"{one.name} {one.part}".strip(), one.metric, baseline, *values])

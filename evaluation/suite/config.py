@@ -57,7 +57,7 @@ class RecallTask:
     name: str = "recall"
     distances: list[int] = field(
         default_factory=lambda: [128, 256, 512, 1024, 2048, 4096, 8000]
-    )  # bases; those that fit
+    )  # bases, 64 (the needle) or more; those that fit, with 64 after them
     samples: int = 32
     seed: int = 0
 

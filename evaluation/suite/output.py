@@ -80,7 +80,7 @@ def _table_row(row: Row) -> dict[str, Any]:
         "baseline": "" if one.baseline is None else f"{one.baseline:.3f}",
         "baseline_name": one.baseline_name,
         "count": exact(one.count),
-        "cells": [_cell(value, index == row.best and len(row.values) > 1) for index, value in enumerate(row.values)],
+        "cells": [_cell(value, index in row.marked) for index, value in enumerate(row.values)],
     }
 
 
@@ -111,7 +111,7 @@ def _tiles(evaluations: Sequence[Evaluation], rows: list[Row]) -> list[dict[str,
     ]
     likelihood = next((row for row in rows if row.metric.kind == "likelihood"), None)
     if likelihood:
-        best = likelihood.values[likelihood.best]
+        best = likelihood.values[likelihood.best[0]]
         assert best is not None
         note = f"{best.name}; {best.baseline_name} {best.baseline:.3f}"
         tiles.insert(0, {"label": "Bits per base", "value": f"{best.value:.3f}", "note": note})

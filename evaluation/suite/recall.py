@@ -36,23 +36,37 @@ class Recall:
     accuracy: float
 
 
-def fitting(distances: list[int], positions: int) -> list[int]:
-    """The distances for which both copies fit. Errors: `InputError` for none, or one below a needle."""
-    if any(distance < NEEDLE for distance in distances):
-        raise InputError(f"a distance of {min(distances)} is shorter than the needle", fix=f"{NEEDLE} or more.")
+def check_distances(distances: list[int], *, where: object) -> None:
+    """Errors: `InputError`, at `where`, for no distance, or one below a needle."""
+    if not distances:
+        raise InputError("no distance", where=where, fix=f"Give some, each of {NEEDLE} bases or more.")
+    if min(distances) < NEEDLE:
+        problem = f"a distance of {min(distances)} bases is shorter than the needle"
+        raise InputError(problem, where=where, fix=f"Each is {NEEDLE} bases or more.")
+
+
+def fitting(distances: list[int], positions: int, *, where: object) -> list[int]:
+    """The distances for which both copies fit. Errors: `InputError`, at `where`, for none, or one below a needle."""
+    check_distances(distances, where=where)
     fit = [distance for distance in sorted(set(distances)) if distance + NEEDLE <= positions]
     if not fit:
-        raise InputError(f"no distance fits into {positions} positions", fix=f"{NEEDLE} bases must follow it.")
+        problem = f"no distance fits into the model's {positions:,} positions"
+        room = positions - NEEDLE
+        fix = f"Give one of {NEEDLE} to {room:,} bases." if room >= NEEDLE else "Leave the task out for this model."
+        raise InputError(problem, where=where, fix=fix)
     return fit
 
 
 def measure_recall(
-    model: "PreTrainedModel", *, distances: list[int], samples: int, seed: int, batch_size: int
+    model: "PreTrainedModel", *, distances: list[int], samples: int, seed: int, batch_size: int, where: object = None
 ) -> list[Recall]:
-    """Each distance with its own sequences, the same for every model."""
+    """Each distance with its own sequences, the same for every model.
+
+    Errors: `InputError`, at `where`, for distances that cannot be measured.
+    """
     import torch
 
-    fit = fitting(distances, int(model.config.max_position_embeddings))
+    fit = fitting(distances, int(model.config.max_position_embeddings), where=where)
     found = []
     with progress_bar("Recall", total=samples * len(fit), unit=" sequences") as advance:
         for distance in fit:

@@ -16,7 +16,7 @@ from evaluation.probing.probe import HEADS, probe_task
 from evaluation.regions import read_regions
 from evaluation.scoring import STRANDS, Source, score_regions
 from evaluation.suite.config import LikelihoodTask, ProbeTask, RecallTask, Suite, VariantTask, tasks
-from evaluation.suite.recall import measure_recall
+from evaluation.suite.recall import check_distances, measure_recall
 from evaluation.suite.result import Evaluation, Metric, training_step
 from evaluation.variants.labels import ALL, Interval, Labelling
 from evaluation.variants.run import VariantRun, score_variants
@@ -28,33 +28,39 @@ if TYPE_CHECKING:
 UNIFORM_BITS = 2.0
 
 
-def check_suite(suite: Suite) -> None:
-    """What can be known to be wrong before a model is loaded. Errors: `InputError`."""
+def check_suite(suite: Suite, path: Path) -> None:
+    """What can be known to be wrong with the suite of file `path` before a model is loaded. Errors: `InputError`."""
     for task in tasks(suite):
         paths = [getattr(task, key, None) for key in ("source", "fitted_on", "genome", "vcf", "directory")]
-        for path in filter(None, paths):
-            if not Path(path).exists():
-                raise InputError(f"task {task.name!r} needs {path}, which does not exist", fix="Check the path.")
+        for needed in filter(None, paths):
+            if not Path(needed).exists():
+                raise InputError(f"{needed} does not exist", where=_where(path, task.name), fix="Check the path.")
+    for recall in suite.recall:
+        check_distances(list(recall.distances), where=_where(path, recall.name))
     for probe in suite.probes:
+        where = _where(path, probe.name)
         if strange := set(probe.heads) - set(HEADS):
-            raise InputError(f"task {probe.name!r}: no head {min(strange)!r}", fix=f"Known: {', '.join(HEADS)}.")
+            raise InputError(f"no head {min(strange)!r}", where=where, fix=f"Known: {', '.join(HEADS)}.")
         if probe.pooling not in ("mean", "last", "max"):
-            raise InputError(f"task {probe.name!r}: no pooling {probe.pooling!r}", fix="Known: mean, last, max.")
+            raise InputError(f"no pooling {probe.pooling!r}", where=where, fix="Known: mean, last, max.")
     for variant in suite.variants:
         if variant.strand not in STRANDS:
-            raise InputError(
-                f"task {variant.name!r}: no strand {variant.strand!r}", fix=f"Known: {', '.join(STRANDS)}."
-            )
+            where = _where(path, variant.name)
+            raise InputError(f"no strand {variant.strand!r}", where=where, fix=f"Known: {', '.join(STRANDS)}.")
 
 
-def evaluate_model(model: "PreTrainedModel", directory: Path, suite: Suite, *, name: str) -> Evaluation:
-    """Every task of `suite` on `model`, loaded from `directory`; `name` is the suite's."""
+def _where(path: Path, name: str) -> str:
+    return f"{path}, task {name!r}"
+
+
+def evaluate_model(model: "PreTrainedModel", directory: Path, suite: Suite, path: Path) -> Evaluation:
+    """Every task of `suite`, read from `path`, on `model`, loaded from `directory`."""
     started = time.perf_counter()
     metrics: list[Metric] = []
     for likelihood in suite.likelihood:
         metrics += _likelihood(model, directory, likelihood, suite.batch_size)
     for recall in suite.recall:
-        metrics += _recall(model, recall, suite.batch_size)
+        metrics += _recall(model, recall, suite.batch_size, _where(path, recall.name))
     for variants in suite.variants:
         metrics += _variants(model, directory, variants, suite.batch_size)
     for probe in suite.probes:
@@ -64,7 +70,7 @@ def evaluate_model(model: "PreTrainedModel", directory: Path, suite: Suite, *, n
         step=training_step(directory),
         parameters=model.num_parameters(),
         dtype=str(model.dtype).removeprefix("torch."),
-        suite=name,
+        suite=path.stem,
         created=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
         versions={package: version(package) for package in ("genomic-llama", "torch", "transformers")},
         seconds=time.perf_counter() - started,
@@ -96,9 +102,9 @@ def _counts(source: Path, split: str | None) -> KmerCounts:
     return count_kmers((region.ids for region in regions), max_bases=MAX_TRAINING_BASES)
 
 
-def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int) -> list[Metric]:
+def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int, where: str) -> list[Metric]:
     found = measure_recall(
-        model, distances=list(task.distances), samples=task.samples, seed=task.seed, batch_size=batch_size
+        model, distances=list(task.distances), samples=task.samples, seed=task.seed, batch_size=batch_size, where=where
     )
     metrics = []
     for one in found:
@@ -133,7 +139,10 @@ def _variants(model: "PreTrainedModel", directory: Path, task: VariantTask, batc
     for one in result.measures:
         count = one.positives + one.negatives
         part = "" if one.name == ALL else one.name
-        rows += [(part, "AUROC", one.auroc, 0.5, count), (part, "AUPRC", one.auprc, one.positives / count, count)]
+        rows += [
+            (part, "AUROC", one.auroc, 0.5, count),
+            (part, "AUPRC", one.auprc, one.positives / max(count, 1), count),
+        ]
     return [
         Metric(
             kind="variants", name=task.name, part=part, metric=metric, value=found.value, low=found.low,

@@ -8,13 +8,17 @@ from evaluation.variants.vcf import Vcf, VcfRecord, is_sequence
 from tokenizer.sequence import Ids, encode, to_upper
 
 SCORED, MISMATCH, NO_CONTIG, UNSUPPORTED = "scored", "ref_mismatch", "no_contig", "unsupported"
+NO_CONTEXT = "no_context"  # known once the windows are laid
 
 MEANINGS = {
     SCORED: "scored",
     MISMATCH: "REF is not what the FASTA file has there",
     NO_CONTIG: "the contig is not in the FASTA file",
     UNSUPPORTED: "an allele that is no sequence of A, C, G and T",
+    NO_CONTEXT: "the window has no base to compare on any strand that was read",
 }
+
+_SHOWN = 20  # bases of an allele in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,22 @@ def list_alleles(vcf: Vcf, contigs: Mapping[str, Ids]) -> list[Allele]:
         for record in vcf.records
         for number in range(len(record.alts))
     ]
+
+
+def describe_mismatch(allele: Allele, contig: Ids) -> str:
+    """What is wrong with an allele of status `MISMATCH`, a line for people: REF beside what `contig` has there."""
+    record = allele.record
+    place = f"line {record.line}: {record.contig}:{record.position + 1}"
+    end = record.position + len(allele.ref)
+    if record.position < 0 or end > len(contig):
+        side = "before the contig's first base" if record.position < 0 else f"beyond the contig's end ({len(contig):,})"
+        return f"{place} REF is {_short(record.ref)}, {side}"
+    here = to_upper(contig[record.position : end]).tobytes().decode("latin-1")
+    return f"{place} REF is {_short(record.ref)}, the FASTA has {_short(here)}"
+
+
+def _short(bases: str) -> str:
+    return bases if len(bases) <= _SHOWN else f"{bases[:_SHOWN]}... ({len(bases):,} bases)"
 
 
 def count_statuses(alleles: list[Allele]) -> Counter[str]:

@@ -36,30 +36,30 @@ _SLACK = 64  # bases that a row may read again, so that alternatives with other 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """ln P(alternative) - ln P(reference) over the window of each strand that was read; None for the other."""
+    """ln P(alternative) - ln P(reference) over the window of each strand; None where it was not compared."""
 
     forward: "StrandEffect | None"
     reverse: "StrandEffect | None"
 
     @property
     def read(self) -> "list[StrandEffect]":
-        """The strands that were read."""
+        """The strands that were compared."""
         return [one for one in (self.forward, self.reverse) if one is not None]
 
     @property
     def delta(self) -> float:
-        """The mean of the strands that were read; below zero, the model prefers the reference."""
+        """The mean of the strands that were compared; below zero, the model prefers the reference."""
         return sum(one.delta for one in self.read) / len(self.read)
 
     @property
     def mean(self) -> float:
-        """`delta` a predicted base, as Evo 2's notebooks give it."""
+        """`delta` a base that was compared, as Evo 2's notebooks give it."""
         return sum(one.delta / one.targets for one in self.read) / len(self.read)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrandEffect:
-    """Nats, summed over `targets` predicted bases of each sequence."""
+    """Nats, summed over the `targets` bases of each sequence that were compared: A, C, G or T, and predicted."""
 
     delta: float
     targets: int
@@ -75,7 +75,8 @@ def variant_effects(
     batch_size: int,
     advance: Advance = unseen,
 ) -> Iterator[list[Effect | None]]:
-    """Effects in order, in lists of up to `LOOK_AHEAD`; None for an allele that is not to be scored.
+    """Effects in order, in lists of up to `LOOK_AHEAD`; None for an allele that is not to be scored, or cannot be
+    compared on any strand.
 
     `readings`: False for the forward strand, True for the reverse. `batch_size`: sequences of one forward pass.
     `advance` is told of alleles done, a part for each strand.
@@ -90,9 +91,9 @@ def variant_effects(
                 for number, allele in enumerate(ahead)
                 if allele.status == SCORED
             )
-            placed = [one for one in all_placed if len(one.ids) > 1]  # a window of one base has nothing to predict
-            for one, delta in _deltas(model, placed, strands, batch_size):
-                found[one.allele, reverse] = StrandEffect(delta=delta, targets=len(one.ids) - 1)
+            for one, effect in _compared(model, list(all_placed), strands, batch_size):
+                if effect is not None:
+                    found[one.allele, reverse] = effect
                 advance(1 / len(readings))
         yield [_effect(found.get((number, False)), found.get((number, True))) for number in range(len(ahead))]
 
@@ -101,16 +102,19 @@ def _effect(forward: StrandEffect | None, reverse: StrandEffect | None) -> Effec
     return Effect(forward=forward, reverse=reverse) if forward or reverse else None
 
 
-def _deltas(
+def _compared(
     model: "PreTrainedModel", placed: list[Alternative], strands: Mapping[str, Strand], batch_size: int
-) -> Iterator[tuple[Alternative, float]]:
-    """Each with its delta, from reference windows of one length, `batch_size` of them at a time."""
+) -> Iterator[tuple[Alternative, StrandEffect | None]]:
+    """Each with its effect, from reference windows of one length, `batch_size` at a time.
+
+    None where nothing is compared: a window of one base, or one that ends before the sequences differ.
+    """
     windows: dict[WindowKey, list[Alternative]] = {}
     for one in placed:
-        if one.first < len(one.ids):
+        if one.first < len(one.ids) and len(one.ids) > 1:
             windows.setdefault(one.key, []).append(one)
         else:
-            yield one, 0.0  # the same sequence, as far as the window goes
+            yield one, _unchanged(one)
     keys = sorted(windows, key=lambda key: key.end - key.start)
     while keys:
         length = keys[0].end - keys[0].start
@@ -119,7 +123,13 @@ def _deltas(
         reference = _Reference(
             model, [strands[key.contig].slice(key.start, key.end) for key in group], [windows[key] for key in group]
         )
-        yield from reference.deltas(batch_size)
+        yield from reference.effects(batch_size)
+
+
+def _unchanged(one: Alternative) -> StrandEffect | None:
+    """No change where ALT is REF; otherwise nothing can be said."""
+    targets = int(is_unambiguous(one.ids[1:]).sum())
+    return StrandEffect(delta=0.0, targets=targets) if one.is_reference and targets else None
 
 
 class _Reference:
@@ -144,8 +154,8 @@ class _Reference:
             logs = self._predictions.gather(-1, rest[:, 1:, None])[..., 0]
         self._logs = logs.cpu().numpy()
 
-    def deltas(self, batch_size: int) -> Iterator[tuple[Alternative, float]]:
-        """Every alternative with its delta."""
+    def effects(self, batch_size: int) -> Iterator[tuple[Alternative, StrandEffect | None]]:
+        """Every alternative with its effect, None where no base from the first that differs is predicted."""
         rows = self._rows
         while rows:
             first = rows[0][1].first
@@ -153,7 +163,9 @@ class _Reference:
             rows = rows[len(batch) :]
             yield from self._pass(batch, cut=first)
 
-    def _pass(self, batch: list[tuple[int, Alternative]], *, cut: int) -> Iterator[tuple[Alternative, float]]:
+    def _pass(
+        self, batch: list[tuple[int, Alternative]], *, cut: int
+    ) -> Iterator[tuple[Alternative, StrandEffect | None]]:
         logs = self._continue(batch, cut)
         for number, (row, one) in enumerate(batch):
             scored = is_unambiguous(one.ids)
@@ -165,7 +177,9 @@ class _Reference:
                 own = self._predictions[row, one.first - 1 - self._from, int(one.ids[one.first])]
                 alternative = np.concatenate([[float(own)], alternative])
             bases = min(len(reference), len(alternative))  # an indel may draw N into the window, or push it out
-            yield one, _sum(alternative[:bases]) - _sum(reference[:bases])
+            delta = _sum(alternative[:bases]) - _sum(reference[:bases])
+            targets = int(before[1:first].sum()) + bases
+            yield one, StrandEffect(delta=delta, targets=targets) if bases else None
 
     def _continue(self, batch: list[tuple[int, Alternative]], cut: int) -> npt.NDArray[np.float32]:
         """Log-probabilities of the bases after `cut` of each alternative, [B, longest - cut - 1]."""

@@ -42,8 +42,8 @@ def _meta(run: VariantRun) -> list[str]:
     return [
         f"##genomic-llama-variants={settings}",
         f'##INFO=<ID=GLL_DELTA,{number},Description="ln P(alternative) - ln P(reference), summed over the window, '
-        'mean of the strands read; below zero the model prefers the reference">',
-        f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA a predicted base">',
+        'mean of the strands compared; below zero the model prefers the reference">',
+        f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA a base that was compared">',
         '##INFO=<ID=GLL_STATUS,Number=A,Type=String,Description="' + "; ".join(f"{k}: {v}" for k, v in MEANINGS.items())
         + '">',
     ]  # fmt: skip

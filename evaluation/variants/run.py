@@ -3,7 +3,8 @@
 import hashlib
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,16 @@ from conduct.errors import InputError
 from conduct.progress import progress_bar
 from evaluation.regions import load_contigs
 from evaluation.scoring import STRANDS
-from evaluation.variants.alleles import MEANINGS, MISMATCH, SCORED, Allele, count_statuses, list_alleles
+from evaluation.variants.alleles import (
+    MEANINGS,
+    MISMATCH,
+    NO_CONTEXT,
+    SCORED,
+    Allele,
+    count_statuses,
+    describe_mismatch,
+    list_alleles,
+)
 from evaluation.variants.effects import Effect, variant_effects
 from evaluation.variants.labels import Discrimination, Labelling, check_labels, discriminate
 from evaluation.variants.table import Journal
@@ -22,7 +32,8 @@ from tokenizer.sequence import Ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FORMAT = "genomic-llama variants 1"
+FORMAT = "genomic-llama variants 2"
+SHOWN_MISMATCHES = 3
 
 _BLOCK = 1 << 20
 
@@ -54,11 +65,15 @@ class VariantRun:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantResult:
-    """Alleles with their effects, in the file's order; `scored_now` in `seconds`, the rest by an earlier run."""
+    """Alleles with their effects, in the file's order; `scored_now` in `seconds`, the rest by an earlier run.
+
+    `mismatches`: a line for each of the first alleles whose REF is not the genome's.
+    """
 
     vcf: Vcf
     alleles: tuple[Allele, ...]
     effects: tuple[Effect | None, ...]
+    mismatches: tuple[str, ...]
     measures: tuple[Discrimination, ...]
     scored_now: int
     seconds: float
@@ -67,11 +82,6 @@ class VariantResult:
     def statuses(self) -> Counter[str]:
         """How many alleles have each status."""
         return count_statuses(list(self.alleles))
-
-    @property
-    def mismatches(self) -> list[Allele]:
-        """Alleles whose REF is not the genome's."""
-        return [allele for allele in self.alleles if allele.status == MISMATCH]
 
 
 def score_variants(
@@ -93,9 +103,14 @@ def score_variants(
     if labelling:
         check_labels(alleles, labelling)
     effects, scored, seconds = _effects(model, run, alleles, contigs, journal)
+    alleles = [
+        replace(allele, status=NO_CONTEXT) if allele.status == SCORED and effect is None else allele
+        for allele, effect in zip(alleles, effects, strict=True)
+    ]
     measures = discriminate(alleles, effects, labelling) if labelling else ()
     return VariantResult(
-        vcf=vcf, alleles=tuple(alleles), effects=tuple(effects), measures=measures, scored_now=scored, seconds=seconds
+        vcf=vcf, alleles=tuple(alleles), effects=tuple(effects), mismatches=_mismatches(alleles, contigs),
+        measures=measures, scored_now=scored, seconds=seconds,
     )  # fmt: skip
 
 
@@ -128,6 +143,11 @@ def _effects(
                     book.add(some)
                     effects += some
     return effects, total, time.perf_counter() - started
+
+
+def _mismatches(alleles: list[Allele], contigs: dict[str, Ids]) -> tuple[str, ...]:
+    wrong = (allele for allele in alleles if allele.status == MISMATCH)
+    return tuple(describe_mismatch(one, contigs[one.record.contig]) for one in islice(wrong, SHOWN_MISMATCHES))
 
 
 def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:

@@ -84,12 +84,16 @@ class WindowKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative:
-    """A window with the alternative allele. Up to `first` it is the reference's; `ids` may be shorter at an end."""
+    """A window with the alternative allele. Up to `first` it is the reference's; `ids` may be shorter at an end.
+
+    `is_reference`: ALT is REF.
+    """
 
     allele: int
     key: WindowKey
     ids: Ids
     first: int
+    is_reference: bool
 
 
 def place(allele: Allele, number: int, strand: Strand, placement: Placement) -> Alternative:
@@ -110,6 +114,7 @@ def place(allele: Allele, number: int, strand: Strand, placement: Placement) -> 
         key=WindowKey(contig=allele.record.contig, reverse=strand.reverse, start=start, end=end),
         ids=ids,
         first=int(differing[0]) if len(differing) else len(ids),
+        is_reference=np.array_equal(ref, alt),
     )
 
 

@@ -1,5 +1,6 @@
 """The commands from end to end on a tiny random model: outputs there, errors in one line, nothing left behind."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from conduct.errors import InputError
 from corpus.readers.fasta import read_fasta
+from evaluation.model_card import find_model
+from evaluation.score import read_score
 
 TEXT = "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA"
 VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -26,6 +29,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "r.bed").write_text("c\t5\t30\nd\t0\t40\n")
     (tmp_path / "v.vcf").write_text(
         VCF + "c\t5\tx\tT\tA,C\t.\t.\tL=1\nc\t9\ty\tA\tG\t.\t.\tL=0\nc\t10\tz\tT\tG\t.\t.\tL=0\n"
+        "c\t50\tw\tAC\tA\t.\t.\tL=0\n"
     )
     (tmp_path / "suite.yaml").write_text(f"likelihood: [{{name: g, source: {tmp_path}/g.fa}}]\n")
     return tmp_path
@@ -41,8 +45,9 @@ def test_score(tiny_directory: Path, files: Path) -> None:
 def test_variants(tiny_directory: Path, files: Path) -> None:
     output = command("variants", tiny_directory, files / "g.fa", files / "v.vcf", "--out", files / "o", "--label", "L")
     assert "3 alleles scored" in output
-    assert "1 not scored: REF is not what the FASTA file has there" in output
-    assert "line 5: c:10 REF is T" in output
+    assert "2 not scored: REF is not what the FASTA file has there" in output
+    assert "line 5: c:10 REF is T, the FASTA has G" in output
+    assert "line 6: c:50 REF is AC, beyond the contig's end (49)" in output
     assert "all: AUROC" in output
     assert sorted(path.name for path in files.glob("o*")) == ["o.metrics.json", "o.tsv", "o.vcf.gz"]
 
@@ -124,3 +129,25 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     assert "| `genome.fa` |" in card
     assert "is **not better than** the best Markov chain" in card
     assert "    trainer:\n      max_steps: 40\n" in card
+
+
+def test_the_model_of_a_card_is_found_from_elsewhere(
+    tiny_directory: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    shutil.copytree(tiny_directory, files / "models" / "m")
+    (files / "scores").mkdir()
+    monkeypatch.chdir(files)
+    command("score", "models/m", "g.fa", "--out", "scores/s.json")
+    score_file, elsewhere = files / "scores" / "s.json", files / "elsewhere"
+    score = read_score(score_file)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert find_model(score, score_file, Path("README.md"))[0] == files / "models" / "m"
+    moved = (files / "models").rename(files / "moved") / "m"
+    assert find_model(score, score_file, moved / "README.md")[0] == moved
+    with pytest.raises(InputError, match=r"s\.json: its model is models/m, a relative path"):
+        find_model(score, score_file, Path("README.md"))
+    with pytest.raises(InputError, match=r"s\.json: its model"):
+        find_model(dataclasses.replace(score, parameters=1), score_file, moved / "README.md")

@@ -59,8 +59,8 @@ def test_a_suite_runs_and_its_result_survives_its_file(
     tiny_model: Any, tiny_directory: Path, suite_file: Path, tmp_path: Path
 ) -> None:
     suite = read_suite(suite_file)
-    check_suite(suite)
-    result = evaluate_model(tiny_model, tiny_directory, suite, name="suite")
+    check_suite(suite, suite_file)
+    result = evaluate_model(tiny_model, tiny_directory, suite, suite_file)
     assert {metric.kind for metric in result.metrics} == {"likelihood", "variants", "probe"}
     likelihood = result.metrics[0]
     assert likelihood.value > 2 > (likelihood.baseline or 9)  # a random model against chains fitted on the very bases
@@ -91,12 +91,18 @@ def test_what_a_suite_needs_is_asked_for_before_the_work(suite_file: Path) -> No
         ("strand: forward", "strand: sideways", "no strand 'sideways'"),
         ("seeds: 2", "seeds: 2, heads: [tree]", "no head 'tree'"),
         ("seeds: 2", "seeds: 2, pooling: none", "no pooling 'none'"),
-        ("v.vcf", "w.vcf", "does not exist"),
+        ("v.vcf", "w.vcf", "suite.yaml, task 'made up': .*w.vcf does not exist"),
+        (
+            "batch_size",
+            "recall: [{distances: [128, 63]}]\nbatch_size",
+            "task 'recall': a distance of 63 .* 64 bases or",
+        ),
+        ("batch_size", "recall: [{distances: []}]\nbatch_size", "task 'recall': no distance"),
     ):
         text = suite_file.read_text()
         suite_file.write_text(text.replace(key, value))
         with pytest.raises(InputError, match=message):
-            check_suite(read_suite(suite_file))
+            check_suite(read_suite(suite_file), suite_file)
         suite_file.write_text(text)
 
 
@@ -133,10 +139,10 @@ def test_recall_counts_the_second_copy_alone() -> None:
         assert one.bases == 3 * (NEEDLE - CUE)
         assert one.bits == pytest.approx(float(bits.mean()), abs=1e-5)
         assert one.accuracy == pytest.approx(float((logs.argmax(-1) == truth).double().mean()))
-    with pytest.raises(InputError, match="no distance fits"):
-        fitting([100], 150)
+    with pytest.raises(InputError, match=r"s.yaml, task 'r': no distance fits into .* Give one of 64 to 86 bases"):
+        fitting([100], 150, where="s.yaml, task 'r'")
     with pytest.raises(InputError, match="shorter than the needle"):
-        fitting([10], 150)
+        fitting([10], 150, where=None)
 
 
 def test_models_are_compared_along_training() -> None:
@@ -144,13 +150,28 @@ def test_models_are_compared_along_training() -> None:
     early = _evaluation("runs/a/step=100", 100, _metric(value=1.6), _metric(metric="x", better="higher", value=0.8))
     assert [one.step for _, one in by_training([later, early])] == [100, 200]
     rows = compare([early, later])
-    assert [row.best for row in rows] == [1, 0]
+    assert [row.best for row in rows] == [(1,), (0,)]
     assert labels([early, later]) == ["step=100", "step=200"]
     text = format_comparison([early, later])
     assert "1.4000*" in text
     assert "0.8000*" in text
     assert "1.9000 Markov, order 3" in text
     assert [place for place, _ in by_training([_evaluation("a", None), _evaluation("b", None)])] == [1, 2]
+
+
+def test_equal_values_are_all_the_best_or_none(tmp_path: Path) -> None:
+    ones = [
+        _evaluation(f"m{i}", i, _metric(value=value), _metric(metric="x", value=1.25))
+        for i, value in enumerate((1.75, 1.5, 1.5))
+    ]
+    rows = compare(ones)
+    assert [(row.best, row.marked) for row in rows] == [((1, 2), (1, 2)), ((0, 1, 2), ())]
+    assert format_comparison(ones).count("1.5000*") == 2
+    assert "1.2500*" not in format_comparison(ones)
+    write_comparison(ones, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert page.count("<b>1.500</b>") == 2
+    assert "<b>1.250</b>" not in page
 
 
 def test_the_step_is_read_from_the_export(tmp_path: Path) -> None:

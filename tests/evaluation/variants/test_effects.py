@@ -46,6 +46,8 @@ def alleles(genome: dict[str, Ids], tmp_path_factory: pytest.TempPathFactory) ->
         add("c", position, 1, *(base for base in "ACGT" if base != ref))
         add("c", position, 1, ref + "GATTACA", "TTTT")
         add("c", position, min(5, LENGTH - position), ref, "GA")
+    tail = text["c"][LENGTH - 4 :]
+    add("c", LENGTH - 4, 4, tail[0])  # a deletion of the contig's end: what is left is a prefix of the reference
     add("d", 4, 4, "A")  # a deletion in a homopolymer: another sequence only at its end
     add("d", 29, 1, "C")
     add("one", 0, 1, "C")
@@ -54,8 +56,8 @@ def alleles(genome: dict[str, Ids], tmp_path_factory: pytest.TempPathFactory) ->
     return list_alleles(read_vcf(path), genome)
 
 
-def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement) -> float | None:
-    """The definition, read off the placement's docstring: both windows whole, one by one."""
+def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement) -> tuple[float, int] | None:
+    """The definition, read off the placement's docstring: both windows whole, one by one. The delta, and the bases."""
     import torch
 
     text, position = contig.tobytes().upper(), allele.record.position
@@ -71,7 +73,8 @@ def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement)
     scored = torch.tensor([[base in b"ACGT" for base in window[1:shortest]] for window in windows], dtype=torch.bool)
     bases = int(scored.sum(dim=1).min())
     sums = [float(one[counts][:bases].sum()) for one, counts in zip(logs, scored, strict=True)]
-    return sums[1] - sums[0] if shortest > 1 else None
+    differs = windows[0][:shortest] != windows[1][:shortest] or allele.alt_text == allele.record.ref
+    return (sums[1] - sums[0], bases) if bases and differs else None
 
 
 def _mirrored(allele: Allele, length: int) -> Allele:
@@ -104,9 +107,11 @@ def test_effects_agree_with_whole_windows_in_fp64(
         for expected, found in ((forward, effect and effect.forward), (reverse, effect and effect.reverse)):
             assert (expected is None) == (found is None)
             if expected is not None:
-                assert abs(found.delta - expected) <= 1e-5 * found.targets
+                assert abs(found.delta - expected[0]) <= 1e-5 * found.targets
+                assert found.targets == expected[1]
         if effect:
             assert effect.delta == pytest.approx(np.mean([one.delta for one in effect.read]))
+            assert effect.mean == pytest.approx(np.mean([one.delta / one.targets for one in effect.read]))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
@@ -144,10 +149,27 @@ def test_equal_windows_are_read_once(
     assert sum(read) < whole / 2.5
 
 
-def test_a_change_that_is_none_has_no_effect(tiny_model: Any, alleles: list[Allele], genome: dict[str, Ids]) -> None:
+def test_a_strand_whose_window_ends_before_the_sequences_differ_is_left_out(
+    tiny_model: Any, alleles: list[Allele], genome: dict[str, Ids]
+) -> None:
+    last = [one for one in alleles if one.record.contig == "c" and one.record.position == LENGTH - 4]
     homopolymer = next(allele for allele in alleles if allele.record.contig == "d")
-    (effect,) = _effects(tiny_model, [homopolymer], genome, Placement(length=10, downstream=4, grid=1))
-    assert effect.forward.delta == 0
+    placement = Placement(length=10, downstream=4, grid=1)
+    effect, nothing = _effects(tiny_model, [*last, homopolymer], genome, placement)
+    assert effect.forward is None
+    assert effect.reverse is not None
+    assert effect.delta == effect.reverse.delta != 0
+    assert nothing is None
+
+
+def test_an_alternative_that_is_the_reference_changes_nothing(
+    tiny_model: Any, alleles: list[Allele], genome: dict[str, Ids]
+) -> None:
+    import dataclasses
+
+    same = dataclasses.replace(alleles[9], alt=alleles[9].ref)
+    (effect,) = _effects(tiny_model, [same], genome, Placement(length=10, downstream=4, grid=1))
+    assert (effect.forward.delta, effect.reverse.delta) == (0, 0)
 
 
 @pytest.mark.parametrize("placement", [PLACEMENTS[0], PLACEMENTS[2]])

@@ -84,6 +84,22 @@ def test_a_value_of_each_allele_is_its_own_and_annotation_is_not_repeated(
     assert texts[1] == texts[0].replace("vcf=v.vcf", "vcf=out.vcf.gz")
 
 
+def test_what_no_strand_can_compare_is_not_scored(tiny_model: Any, files: VariantRun, tmp_path: Path) -> None:
+    import pysam
+
+    files.fasta.write_text(f">1\n{GENOME}\n>one\nA\n")
+    files.vcf.write_text(HEADER + "one\t1\t.\tA\tC\t.\t.\t.\tGT\t.\nchr1\t3\t.\tG\tA\t.\t.\t.\tGT\t.\n")
+    result = score_variants(tiny_model, files)
+    assert result.statuses == {"no_context": 1, "scored": 1}
+    paths = write_result(result, files, tmp_path / "out")
+    with open(paths[1], encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert [(row["status"], row["delta"] == "") for row in rows] == [("no_context", True), ("scored", False)]
+    text = pysam.BGZFile(str(paths[0])).read().decode()
+    assert "GLL_DELTA=.;GLL_MEAN=.;GLL_STATUS=no_context" in text
+    assert "no_context: the window has no base to compare" in text
+
+
 def test_an_interrupted_run_goes_on(
     tiny_model: Any, files: VariantRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
