@@ -100,13 +100,8 @@ def _planned(
     plan = make_plan(sources, settings, shard_bytes=shard_bytes)
     work = WorkFolder.beside(out)
     with work.locked():
-        try:
-            write_plan(plan, work.plan)
-            yield work, read_plan(work.plan)  # as every worker sees it
-        except BaseException:
-            if not work.has_shards:
-                work.remove()
-            raise
+        write_plan(plan, work.plan)
+        yield work, read_plan(work.plan)  # as every worker sees it
 
 
 def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResult]:

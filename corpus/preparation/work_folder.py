@@ -6,6 +6,7 @@
 .NAME.prepare/corpus/         the corpus, put together from links to the files of the shards
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -86,19 +87,34 @@ class WorkFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make it where it is not there, and hold it for one preparation.
+        """Make it where it is not there, and hold it for one preparation; it goes at an error if no shard is finished.
 
-        Errors: `InputError` where another one does, on this machine.
+        Errors: `InputError` where another one holds it, on this machine.
         """
-        for folder in (self.path / "shards", self.path / "progress"):
-            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for folder in (self.path / "shards", self.path / "progress"):
+                folder.mkdir(parents=True, exist_ok=True)
+            with self._lock() as mine:
+                if not mine:
+                    fix = "Wait for it, or choose another output."
+                    raise InputError("is being prepared by another process", where=self.path, fix=fix)
+                yield
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError), self._lock() as mine:
+                if mine and not self.has_shards:
+                    self.remove()
+            raise
+
+    @contextmanager
+    def _lock(self) -> Iterator[bool]:
+        """Whether it is held by this context; by a file opened to write, which NFS asks for."""
         with open(self.path / "lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                mine = True
             except OSError:
-                fix = "Wait for it, or choose another output."
-                raise InputError("is being prepared by another process", where=self.path, fix=fix) from None
-            yield
+                mine = False
+            yield mine
 
     def progress(self) -> dict[int, tuple[int, int]]:
         """Stored bytes and bases read so far of each shard that was begun since `forget_progress`."""

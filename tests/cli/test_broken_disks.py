@@ -29,7 +29,7 @@ def work(tmp_path: Path) -> Path:
     write_synthetic_genome(tmp_path / "genome.fa", contigs=12, contig_length=3_000)
     prepare([tmp_path / "genome.fa"], tmp_path / "corpus", validation_fraction=0.25)
     convert(save_llama(tmp_path / "model", head_dim=8), tmp_path / "nemo", to="nemo")
-    (tmp_path / "suite.yaml").write_text("recall: [{distances: [8], samples: 1}]\n")
+    (tmp_path / "suite.yaml").write_text("recall: [{distances: [64], samples: 1}]\n")
     return tmp_path
 
 

@@ -1,5 +1,6 @@
 """Shards: whatever their size, their order, and however often the work is killed, the corpus is the same."""
 
+import fcntl
 import shutil
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -218,6 +220,23 @@ def test_not_twice_at_once(tmp_path: Path, genomes: list[Path]) -> None:
     with work.locked(), pytest.raises(InputError, match="is being prepared by another process"):
         prepare(genomes, tmp_path / "out", SETTINGS)
     prepare(genomes, tmp_path / "out", SETTINGS)
+
+
+def test_an_interrupt_while_the_folder_is_made(
+    tmp_path: Path, genomes: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    interrupts = iter([KeyboardInterrupt])
+
+    def interrupted(file: IO[str], operation: int) -> None:
+        for error in interrupts:
+            raise error
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(genomes, tmp_path / "out", SETTINGS)
+    assert not WorkFolder.beside(tmp_path / "out").path.exists()
 
 
 @pytest.fixture(scope="module")
