@@ -20,8 +20,12 @@ TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-str
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
 
+# JOBS processes, which share the test files; each imports NeMo once. Threads of their own would only be in their way.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+
 test: venv transformers5
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 # Kills, damage and hostile input, hundreds of thousands of times; TORTURE=0.1 for a tenth of that.
 torture: venv transformers5
@@ -34,7 +38,7 @@ check: venv transformers5
 	$(BIN)/mypy
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/shellcheck scripts/*.sh docker/*.sh .ci/run
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 # Known vulnerabilities of all that is pinned; docs/security.md explains those that are known. Needs the network.
 audit: venv
