@@ -5,7 +5,7 @@ NeMo-Run answers a misspelt field with a dump of the whole recipe. The check her
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import fiddle
@@ -32,9 +32,19 @@ def _check_path(node: Any, path: str, argument: str) -> None:
     for name in path.split("."):
         if not isinstance(node, fiddle.Buildable):
             return  # a plain value, which NeMo-Run may still parse
-        parameters = inspect.signature(fiddle.get_callable(node)).parameters
+        parameters = _parameters(fiddle.get_callable(node))
         if name not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             where = ".".join(walked) or "the recipe"
             raise InputError(f"no field {name!r} in {where}", where=argument, fix=nearest(name, parameters))
         node = getattr(node, name, None)
         walked.append(name)
+
+
+def _parameters(target: Any) -> Mapping[str, inspect.Parameter]:
+    """What can be given to a function or a class.
+
+    The signature of a class is that of its `__new__` in Python 3.11.0 to 3.11.3: of NeMo's classes `*args, **kwargs`.
+    """
+    parameters = dict(inspect.signature(target.__init__ if isinstance(target, type) else target).parameters)
+    parameters.pop("self", None)
+    return parameters

@@ -78,11 +78,11 @@ def test_the_sbatch_script_runs_and_requeues_on_75_alone(status: int, requeued: 
     work.mkdir()
     programs = tmp_path / "bin"
     programs.mkdir()
-    program(programs / "srun", f'printf "%s\\n" "$@" > {tmp_path}/srun; exec bash -c "${{@: -1}}"')
-    program(programs / "scontrol", f'echo "$@" >> {tmp_path}/scontrol; [ "$1" = requeue ] || echo node1')
+    program(programs / "srun", f'printf "%s\\n" "$@" > "{tmp_path}/srun"; exec bash -c "${{@: -1}}"')
+    program(programs / "scontrol", f'echo "$@" >> "{tmp_path}/scontrol"; [ "$1" = requeue ] || echo node1')
     program(
         programs / "python",
-        f"exec {sys.executable} -c 'import json, os, sys; json.dump([sys.argv[1:], os.getcwd(), dict(os.environ)], "
+        f"exec '{sys.executable}' -c 'import json, os, sys; json.dump([sys.argv[1:], os.getcwd(), dict(os.environ)], "
         f'open("{tmp_path}/python", "w")); sys.exit({status})\' "$@"',
     )
     text = script(HARD, 'launch.setup=export MARK="it\'s $HOME"', "launch.container_image=i", directory=work)
