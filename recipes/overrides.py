@@ -45,6 +45,7 @@ def _parameters(target: Any) -> Mapping[str, inspect.Parameter]:
 
     The signature of a class is that of its `__new__` in Python 3.11.0 to 3.11.3: of NeMo's classes `*args, **kwargs`.
     """
-    parameters = dict(inspect.signature(target.__init__ if isinstance(target, type) else target).parameters)
+    function = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
+    parameters = dict(inspect.signature(function).parameters)
     parameters.pop("self", None)
     return parameters
