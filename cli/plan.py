@@ -27,7 +27,7 @@ def plan(
 
     Arithmetic on the recipe and on published speeds; nothing is run or measured. Exits with 1 where it does not fit.
     """
-    from recipes.planning.plan import as_json, make_plan
+    from recipes.planning.plan import make_plan
 
     result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus, tokens=tokens)
     if picture is not None:
@@ -38,6 +38,8 @@ def plan(
             temporary.write_text(plan_picture(result), encoding="utf-8")
     if json:
         from json import dumps
+
+        from recipes.planning.record import as_json
 
         print(dumps(as_json(result), indent=2))
     else:

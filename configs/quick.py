@@ -15,7 +15,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from conduct.errors import InputError, nearest
-from configs.compose import config_names
+from configs.compose import config_names, group_options
 from configs.locate import CONFIGS
 from configs.schema import MISSING, TrainConfig
 
@@ -52,11 +52,6 @@ def quick_config(name: str, overrides: Sequence[str] = ()) -> TrainConfig:
 def typed_values(schema: Any, values: dict[str, Any], *, where: str) -> Any:
     """An instance of the dataclass `schema` from plain values. Errors: `InputError`, naming the key, as above."""
     return _typed(schema, values, values, path=where)
-
-
-def group_options(group: str) -> list[str]:
-    """The options of a group."""
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
 def group_values(group: str, option: str) -> dict[str, Any]:

@@ -60,6 +60,16 @@ def test_groups_change_only_what_differs() -> None:
     assert config.optimizer == compose_config("train_8b_opengenome2").optimizer
 
 
+MISSPELT = [
+    ("hardware", "h1000", "h100"),
+    ("optimizer", "wsdd", "wsd"),
+    ("precision", "fp8_curent", "fp8_current"),
+    ("parallelism", "gpu_64", "gpus_64"),
+    ("data", "opengenome", "opengenome2"),
+    ("model", "tinny", "tiny"),
+]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -67,7 +77,10 @@ def test_groups_change_only_what_differs() -> None:
         ("optimiser.lr=3", "no key 'optimiser' in the configuration. Did you mean 'optimizer'"),
         ("trainer.max_steps.x=3", "no key 'x' in trainer.max_steps"),
         ("trainer.max_steps=many", "'many'.*could not be converted to Integer"),
-        ("hardware=h1000", "Could not find 'hardware/h1000'.*cpu.*h100"),
+        *(
+            (f"{group}={wrong}", f"no option '{wrong}' in the group {group}. Did you mean '{right}'")
+            for group, wrong, right in MISSPELT
+        ),
         ("trainer.max_steps", "has no value"),
         ("+trainer.extra=1", "no key 'extra' in trainer"),
     ],
@@ -81,5 +94,15 @@ def test_a_missing_value_and_an_unknown_configuration(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("defaults: [train, _self_]\nrun_dir: here\n")
     with pytest.raises(InputError, match="no value for model_tag"):
         compose_config("mine", directory=tmp_path)
-    with pytest.raises(InputError, match=r"no configuration 'train_tinny'.*Did you mean 'train_tiny'"):
-        compose_config("train_tinny")
+    for given, meant in (("train_tinny", "train_tiny"), ("train_8b", "train_8b_opengenome2")):
+        with pytest.raises(InputError, match=f"no configuration '{given}'.*Did you mean '{meant}'"):
+            compose_config(given)
+
+
+def test_options_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("defaults: [train_tiny, _self_]\n")
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "optimizer" / "slow.yaml").write_text("# @package optimizer\nlr: 1e-9\nmin_lr: 1e-9\n")
+    assert compose_config("mine", ["optimizer=slow"], directory=tmp_path).optimizer.lr == 1e-9
+    with pytest.raises(InputError, match=r"no option 'slaw' in the group optimizer\. Did you mean 'slow'"):
+        compose_config("mine", ["optimizer=slaw"], directory=tmp_path)

@@ -11,8 +11,9 @@ from nemo_process import run_in_process
 from scale_cases import build_every_recipe
 
 from conduct.errors import InputError
+from configs.compose import group_options
 from configs.llama import read_architecture
-from configs.quick import group_options, quick_config
+from configs.quick import quick_config
 from configs.schema import TrainConfig
 from recipes.check import check_config
 from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
