@@ -41,7 +41,7 @@ OVERRIDDEN = {
     "data.mode=pack": "dataset.mode: is 'pack'. Did you mean 'packed'",
     "data.global_batch_size=2624": "21,495,808 tokens a step",
     "model.config.seq_length=64": "sequence_length=8192 is over the model's 64",
-    "model.config.num_layers=30 trainer.strategy.pipeline_model_parallel_size=4": "pipeline=4 does not divide 30 layers",
+    "model.config.num_layers=30 trainer.strategy.pipeline_model_parallel_size=4": "pipeline=4 does not divide 30",
     "optim.lr_scheduler.warmup_steps=200000": "warmup_steps=200000 of optimizer.schedule_steps=182314",
     "data.corpus=/none/there": "wants GPUs, and torch is built without CUDA",
     "trainer.accelerator=cpu": "precision_aware_optimizer=true without",
