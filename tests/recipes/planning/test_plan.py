@@ -21,7 +21,7 @@ from configs.schema import TrainConfig
 from recipes.names import FACTORIES
 from recipes.planning.flops import flops_per_token, matmul_weights
 from recipes.planning.memory import GIB, memory_per_gpu, stage_parameters, state_bytes
-from recipes.planning.picture import plan_picture
+from recipes.planning.picture import write_picture
 from recipes.planning.plan import make_plan
 from recipes.planning.published import PUBLISHED, Row
 from recipes.planning.record import as_json
@@ -215,9 +215,28 @@ def test_json_and_picture_hold_what_the_text_says(tmp_path: Path) -> None:
     assert values == json.loads(json.dumps(as_json(plan)))
     memory = values["recipe_layout"]["memory_bytes"]
     assert memory["total"] == sum(value for name, value in memory.items() if name != "total")
-    assert picture.read_text() == plan_picture(plan)
-    assert f"{memory['total'] / GIB:.1f}</text>" in picture.read_text()
+    write_picture(plan, tmp_path / "again.svg")
+    assert picture.read_text() == (tmp_path / "again.svg").read_text()
+    assert f"> {memory['total'] / GIB:.1f}</text>" in picture.read_text()
     assert f"{memory['total'] / GIB:.2f}" in plan_text(plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("p.svg", b"<?xml"), ("p.PNG", b"\x89PNG\r\n\x1a\n"), ("p.pdf", b"%PDF-")]
+)
+def test_a_picture_is_what_its_name_says(name: str, begins: bytes, tmp_path: Path) -> None:
+    for recipe, gpus in (("llama3_8b_genomic", 8), ("llama3_35b_genomic", 1)):
+        write_picture(make_plan(recipe, gpus=gpus), tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["plan", "plan.jpg", "plan.svg.txt"])
+def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--picture", name]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"error: {name}: is no name of a picture. End it with .svg, .png, .pdf." in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_answer_takes_less_than_half_a_second() -> None:
