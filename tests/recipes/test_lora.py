@@ -13,8 +13,10 @@ from nemo_process import run_in_process
 from parallel_cases import curve, trained
 
 from conduct.errors import InputError
+from configs.llama import read_architecture
 from conversion.convert import convert, strip
 from conversion.locate import find_checkpoint
+from recipes.planning.flops import flops_per_token
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,9 @@ def test_adapters_begin_as_nothing_and_learn(adapted: Path, one_process: list[fl
     assert losses[-1] < losses[0]
     assert losses[-1] != pytest.approx(one_process[-1], rel=0, abs=1e-4)
     check_golden("finetune_tiny_lora", losses)
+    flops = flops_per_token(read_architecture("llama3_tiny_genomic_config"), 64, lora_dim=8)
+    speeds, rates = curve(adapted, "tokens_per_second"), curve(adapted, "tflops_per_device")
+    assert rates == pytest.approx([speed * flops / 1e12 for speed in speeds])
     config = yaml.safe_load((adapted / "config.yaml").read_text())
     assert config["lora"] == {"dim": 8, "alpha": 32, "dropout": 0.0}
 
