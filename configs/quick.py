@@ -19,6 +19,7 @@ from configs.compose import config_names, group_options
 from configs.locate import CONFIGS
 from configs.schema import MISSING, TrainConfig
 
+_SHAPES = {"list": "Write [one, two].", "dict": "Write {key: value}, with a space after the colon, and quote it."}
 _INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 
 
@@ -192,4 +193,5 @@ def _converted(kind: Any, value: Any, where: str) -> Any:
             return value
     except ValueError:
         pass
-    raise InputError(f"value {value!r} could not be converted to {getattr(kind, '__name__', kind)}", where=where)
+    name = getattr(kind, "__name__", str(kind))
+    raise InputError(f"value {value!r} could not be converted to {name}", where=where, fix=_SHAPES.get(name, ""))

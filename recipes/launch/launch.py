@@ -69,7 +69,9 @@ def memory_warning(job: Job) -> str:
     if fits(config, memory):
         return ""
     needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
-    return f"warning: by its plan this needs {needed}; genomic-llama plan {job.recipe} says what to change"
+    own = configuration(job.recipe)[1]
+    words = shlex.join([job.recipe, *job.overrides[len(own) :]])
+    return f"warning: by its plan this needs {needed}; this says what to change: genomic-llama plan {words}"
 
 
 def _wanted(

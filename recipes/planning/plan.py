@@ -13,7 +13,7 @@ from recipes.names import configuration
 from recipes.optimization.schedule import schedule_warning
 from recipes.planning.flops import flops_per_token, layer_adapters
 from recipes.planning.memory import Memory, memory_per_gpu
-from recipes.planning.remedies import remedies
+from recipes.planning.remedies import other_batches, remedies
 from recipes.planning.search import Candidate, fits, on_gpus, search_layouts
 from recipes.planning.shortage import Shortage
 from recipes.planning.throughput import Throughput, predict_throughput
@@ -38,9 +38,11 @@ class Plan:
 
     @functools.cached_property
     def remedies(self) -> tuple[str, ...]:
-        """Single changes that make the recipe fit, as overrides; none where it fits, or cannot work at all."""
-        needed = self.memory is not None and not self.fits
-        return remedies(self.config, self.architecture, self.sequence_length) if needed else ()
+        """Single changes that make the recipe fit, as overrides; none where it fits, or its layout cannot work."""
+        if self.fits:
+            return ()
+        find = remedies if self.memory is not None else other_batches
+        return find(self.config, self.architecture, self.sequence_length)
 
     @functools.cached_property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -1,7 +1,7 @@
 """What to change in a recipe that does not fit, as overrides that can be pasted."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
@@ -15,17 +15,34 @@ from recipes.rules import check_run
 def remedies(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> tuple[str, ...]:
     """Single changes after which the recipe fits, the cheapest first; where no single one is enough, two together."""
     for changes in (_changes, _pairs):
-        found = []
-        for changed in changes(config, architecture, sequence_length):
-            try:
-                check_run(changed, architecture, sequence_length)
-            except InputError:
-                continue
-            if fits(changed, memory_per_gpu(changed, architecture, sequence_length)):
-                found.append(" ".join(overrides(config, changed)))
-        if found:
-            return tuple(found)
+        if found := _fitting(config, changes(config, architecture, sequence_length), architecture, sequence_length):
+            return found
     return ()
+
+
+def other_batches(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> tuple[str, ...]:
+    """The nearest global batches that divide over the replicas, where nothing else keeps the recipe from working."""
+    data, layout = config.dataset, config.parallelism
+    devices = config.hardware.devices * config.hardware.num_nodes
+    step = data.micro_batch_size * (devices // (layout.tensor * layout.pipeline * layout.context))
+    below = data.global_batch_size // max(1, step) * step
+    sizes = (size for size in (below, below + step) if size)
+    changed = (dataclasses.replace(config, dataset=dataclasses.replace(data, global_batch_size=size)) for size in sizes)
+    return _fitting(config, changed, architecture, sequence_length)
+
+
+def _fitting(
+    config: TrainConfig, changes: Iterable[TrainConfig], architecture: LlamaArchitecture, sequence_length: int
+) -> tuple[str, ...]:
+    found = []
+    for changed in changes:
+        try:
+            check_run(changed, architecture, sequence_length)
+        except InputError:
+            continue
+        if fits(changed, memory_per_gpu(changed, architecture, sequence_length)):
+            found.append(" ".join(overrides(config, changed)))
+    return tuple(found)
 
 
 def _pairs(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Iterator[TrainConfig]:

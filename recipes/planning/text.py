@@ -66,7 +66,9 @@ def _verdict(plan: Plan) -> str:
     least = plan.shortage.least if plan.shortage else None
     needed = least.memory if least else plan.memory
     if needed is None:
-        return "cannot work as it is" + (", and in another layout it does" if plan.candidates else "")
+        return (
+            "cannot work as it is, but can be changed" if plan.candidates or plan.remedies else "cannot work as it is"
+        )
     needs = "needs at least" if least else "needs"
     return f"does not fit: {needs} {needed.total / GIB:.1f} GiB of {plan.config.hardware.memory_gib:.1f}"
 
@@ -125,7 +127,7 @@ def _advice(plan: Plan) -> Iterator[str]:
             days, _ = duration(plan, best.throughput)
             yield _row("predicted", f"{best.throughput.tokens_per_second:,.0f} tokens/s, {_time(days)}")
         yield _row("overrides", " ".join(overrides(plan.config, best.config)))
-    elif plan.fits:
+    elif plan.throughput is not None:
         yield f"No other layout is predicted to be more than {WORTH - 1:.0%} faster."
     if best is not None or plan.fits:
         more = overrides(plan.base, best.config if best else plan.config)
@@ -149,7 +151,7 @@ def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
         yield "  GPUs of more memory, or a smaller model"
     else:
         yield f"  genomic-llama plan {plan.recipe} --gpus {shortage.fewest_gpus} --gpu {machine.gpu}"
-        yield "    the fewest of these GPUs on which a layout fits"
+        yield "    the fewest on which a layout fits, of this kind and of more than these"
     if shortage.adapters:
         yield f"  genomic-llama plan {shortage.adapters} --gpus {plan.gpus} --gpu {machine.gpu}"
         yield "    low-rank adapters beside frozen weights, from a checkpoint"

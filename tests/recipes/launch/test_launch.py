@@ -170,6 +170,7 @@ def test_the_sky_task(tmp_path: Path) -> None:
         ("slurm", ['launch.account="a\\nb"'], "launch.account holds a line break"),
         ("slurm", ["launch.environment={A-B: x}"], "launch.environment names 'A-B'"),
         ("slurm", ["launch.container_mounts=/a"], "launch.container_mounts"),
+        ("skypilot", ["launch.mounts=/data"], "launch.mounts: value '/data'.*Write {key: value}"),
         ("slurm", ["precision=mxfp8"], "mxfp8 on h100"),
         ("slurm", ["trainer.max_step=2"], "Did you mean 'max_steps'"),
         ("local", ["hardware.num_nodes=2"], "--local with hardware.num_nodes=2"),
@@ -290,6 +291,7 @@ def test_a_job_that_will_not_fit_gets_a_warning(tmp_path: Path) -> None:
     dry = command("llama3_8b_genomic", "--slurm", "--dry-run", "precision.grad_reduce_in_fp32=true", cwd=tmp_path)
     assert dry.returncode == 0
     assert dry.stderr.startswith("warning: by its plan this needs 86.1 GiB on a GPU of 79.6")
+    assert dry.stderr.endswith("genomic-llama plan llama3_8b_genomic precision.grad_reduce_in_fp32=true\n")
 
 
 def test_adapters_get_no_warning_for_the_memory_of_all_weights(tmp_path: Path) -> None:

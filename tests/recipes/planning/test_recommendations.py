@@ -121,6 +121,17 @@ def test_why_nothing_fits_and_what_would(size: str) -> None:
     assert as_json(plan)["fewest_gpus"] == fewest
 
 
+@pytest.mark.parametrize(
+    ("recipe", "gpus", "sizes"), [("llama3_1b_genomic", 3, [252, 264]), ("llama3_8b_genomic", 512, [512])]
+)
+def test_a_global_batch_that_divides_is_named(recipe: str, gpus: int, sizes: list[int]) -> None:
+    plan = make_plan(recipe, gpu="h100", gpus=gpus)
+    assert "is no multiple of" in plan.problem
+    assert list(plan.remedies) == [f"dataset.global_batch_size={size}" for size in sizes]
+    for remedy in plan.remedies:
+        assert make_plan(recipe, (remedy,), gpu="h100", gpus=gpus).fits
+
+
 def test_where_no_machine_is_enough() -> None:
     given = ("dataset.global_batch_size=1",)
     plan = make_plan("llama3_35b_genomic", given, gpu="h100", gpus=1)
