@@ -118,6 +118,7 @@ def _advice(plan: Plan) -> Iterator[str]:
     if plan.remedies:
         yield "Each of these makes it fit:"
         yield from (f"  {remedy}" for remedy in plan.remedies)
+        yield ""
     best = recommended(plan)
     if best is not None:
         yield "Recommended layout"

@@ -239,13 +239,16 @@ def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_answer_takes_less_than_half_a_second() -> None:
-    """Processor time, which other work on the machine does not change: the median of seven."""
-    command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--gpus", "64"]
+@pytest.mark.parametrize(
+    ("recipe", "gpus"), [("llama3_8b_genomic", "64"), ("llama3_35b_genomic", "1"), ("llama3_8b_genomic_lora", "1")]
+)
+def test_an_answer_takes_less_than_half_a_second(recipe: str, gpus: str) -> None:
+    """Processor time, which other work on the machine does not change: the median of five."""
+    command = [Path(sys.executable).with_name("genomic-llama"), "plan", recipe, "--gpus", gpus]
     seconds = []
-    for _ in range(7):
+    for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, capture_output=True, check=True)
+        subprocess.run(command, capture_output=True, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert statistics.median(seconds) < 0.5
