@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from adapter_cases import adapted
+
 
 def build_every_recipe(overrides: list[list[str]], out: Path) -> None:
     """Build NeMo's and Megatron's objects of each configuration; write the fields that training reads.
@@ -74,25 +76,11 @@ def count_on_meta(name: str, layouts: list[tuple[int, int]], lora_dim: int, out:
                     pre_process=parallel_state.is_pipeline_first_stage(),
                     post_process=parallel_state.is_pipeline_last_stage(),
                 )
-                stages.append(_trained_and_frozen(_adapted(model, lora_dim)))
+                stages.append(_trained_and_frozen(adapted(model, lora_dim)))
                 parallel_state.destroy_model_parallel()
                 torch.distributed.destroy_process_group()
             counts.append(stages)
     out.write_text(json.dumps(counts))
-
-
-def _adapted(model: Any, lora_dim: int) -> Any:
-    """`model` as it is, or as NeMo's LoRA callback makes it: frozen, and adapters beside the four linear layers."""
-    from nemo.collections.llm import fn
-    from nemo.collections.llm.peft import LoRA
-
-    if not lora_dim:
-        return model
-    lora = LoRA(dim=lora_dim)
-    lora._add_via_setattr = False  # as its `setup` does
-    for parameter in model.parameters():
-        parameter.requires_grad = False
-    return fn.walk(model, lora.transform)
 
 
 def _trained_and_frozen(model: Any) -> list[int]:
@@ -135,7 +123,7 @@ def count_optimizer_bytes(cases: list[dict[str, Any]], out: Path) -> None:
             config = fiddle.build(recipe.model.config)
             config.bf16 = case["bf16"]
             config.params_dtype = torch.bfloat16 if case["bf16"] else torch.float32
-            model: Any = _adapted(config.configure_model(fiddle.build(recipe.data.tokenizer)), case["lora_dim"])
+            model: Any = adapted(config.configure_model(fiddle.build(recipe.data.tokenizer)), case["lora_dim"])
             model = Float16Module(config, model) if case["bf16"] else model
             ddp = DistributedDataParallelConfig(
                 grad_reduce_in_fp32=case["fp32_gradients"], use_distributed_optimizer=case["distributed"]
@@ -155,39 +143,6 @@ def count_optimizer_bytes(cases: list[dict[str, Any]], out: Path) -> None:
                 }
             )
     out.write_text(json.dumps(results))
-
-
-def count_flops(lora_dim: int, out: Path) -> None:
-    """FLOPs of the matrix products in a forward and a backward pass of the tiny model, for each token.
-
-    As PyTorch counts them. Those of attention are left out: its kernel on a CPU is none that it knows.
-    """
-    import fiddle
-    import torch
-    from megatron.core import parallel_state
-    from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from configs.compose import compose_config
-    from recipes.cpu.stand_in import cpu_stand_in
-    from recipes.forward import causal_forward_step
-    from recipes.recipe import pretrain_recipe
-
-    recipe = pretrain_recipe(compose_config("train_tiny"))
-    with tempfile.NamedTemporaryFile() as store, cpu_stand_in():
-        torch.distributed.init_process_group("gloo", init_method=f"file://{store.name}", rank=0, world_size=1)
-        parallel_state.initialize_model_parallel()
-        model_parallel_cuda_manual_seed(1)
-        config = fiddle.build(recipe.model.config)
-        model: Any = _adapted(config.configure_model(fiddle.build(recipe.data.tokenizer)), lora_dim)
-        tokens = torch.full((1, 64), 65)
-        counter = FlopCounterMode(display=False)
-        with counter:
-            batch = {"tokens": tokens, "labels": tokens, "position_ids": torch.arange(64)[None]}
-            causal_forward_step(model, batch).sum().backward()
-    products = {"mm", "addmm"}
-    counted = {str(kernel).split(".")[-1]: flops for kernel, flops in counter.get_flop_counts()["Global"].items()}
-    out.write_text(json.dumps(sum(flops for kernel, flops in counted.items() if kernel in products) / 64))
 
 
 def _optimizer_bytes(optimizer: Any, weights: set[int]) -> int:

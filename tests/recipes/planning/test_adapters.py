@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from adapter_cases import count_flops
 from nemo_process import run_in_process
-from scale_cases import count_flops, count_on_meta, count_optimizer_bytes
+from scale_cases import count_on_meta, count_optimizer_bytes
 
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import quick_config
