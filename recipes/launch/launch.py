@@ -15,6 +15,7 @@ from recipes.check import check_config
 from recipes.launch.script import Job, job_script
 from recipes.launch.sites import Kubernetes, Local, Skypilot, Slurm, read_site
 from recipes.names import configuration
+from recipes.planning.commands import plan_command
 from recipes.planning.memory import GIB, memory_per_gpu
 from recipes.planning.search import fits
 
@@ -69,9 +70,8 @@ def memory_warning(job: Job) -> str:
     if fits(config, memory):
         return ""
     needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
-    own = configuration(job.recipe)[1]
-    words = shlex.join([job.recipe, *job.overrides[len(own) :]])
-    return f"warning: by its plan this needs {needed}; this says what to change: genomic-llama plan {words}"
+    asked = job.overrides[len(configuration(job.recipe)[1]) :]
+    return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
 
 
 def _wanted(

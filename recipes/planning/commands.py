@@ -20,6 +20,11 @@ def training_command(configuration: str, given: Iterable[str], more: Iterable[st
     return shlex.join(["python", "-m", "recipes.train", "--config-name", configuration, *pairs])
 
 
+def plan_command(recipe: str, given: Iterable[str], gpus: int = 0) -> str:
+    """`genomic-llama plan`, quoted for a shell; 0 GPUs leave what the recipe and its overrides say."""
+    return shlex.join(["genomic-llama", "plan", recipe, *given, *(["--gpus", str(gpus)] if gpus else [])])
+
+
 def _changed(before: Any, after: Any, *, path: str) -> Iterable[tuple[str, Any]]:
     for field in dataclasses.fields(before):
         old, new, key = getattr(before, field.name), getattr(after, field.name), f"{path}{field.name}"

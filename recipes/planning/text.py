@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from configs.schema import TrainConfig
+from recipes.names import configuration
 from recipes.optimization.schedule import schedule_text
-from recipes.planning.commands import overrides, training_command
+from recipes.planning.commands import overrides, plan_command, training_command
 from recipes.planning.memory import GIB, Memory, micro_batches, replicas
 from recipes.planning.plan import WORTH, Plan, duration, precision_name, recommended
 from recipes.planning.shortage import Shortage
@@ -151,15 +152,20 @@ def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
     if shortage.fewest_gpus is None:
         yield "  GPUs of more memory, or a smaller model"
     else:
-        yield f"  genomic-llama plan {plan.recipe} --gpus {shortage.fewest_gpus} --gpu {machine.gpu}"
+        yield f"  {plan_command(plan.recipe, _asked(plan), shortage.fewest_gpus)}"
         yield "    the fewest on which a layout fits, of this kind and of more than these"
     if shortage.adapters:
-        yield f"  genomic-llama plan {shortage.adapters} --gpus {plan.gpus} --gpu {machine.gpu}"
+        yield f"  {plan_command(shortage.adapters, _asked(plan), plan.gpus)}"
         yield "    low-rank adapters beside frozen weights, from a checkpoint"
 
 
 def _time(days: float) -> str:
     return f"{days:,.1f} days" if days >= 2 else f"{24 * days:,.1f} hours"
+
+
+def _asked(plan: Plan) -> tuple[str, ...]:
+    """The overrides beside those that are the recipe."""
+    return plan.given[len(configuration(plan.recipe)[1]) :]
 
 
 def _flops(plan: Plan) -> str:

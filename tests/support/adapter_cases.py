@@ -1,4 +1,4 @@
-"""Models with NeMo's adapters, and what a step of them costs; in a process of its own (`nemo_process.run_in_process`)."""
+"""Models with NeMo's adapters, and what a step of them costs; run in a process of its own, as `scale_cases`."""
 
 import json
 import tempfile

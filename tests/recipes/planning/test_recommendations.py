@@ -115,9 +115,10 @@ def test_why_nothing_fits_and_what_would(size: str) -> None:
     assert make_plan(plan.recipe, gpu="h100", gpus=fewest).candidates
     fewer = [gpus for gpus in (2, 4, 8) if gpus < fewest]
     assert not any(make_plan(plan.recipe, gpu="h100", gpus=gpus).candidates for gpus in fewer)
-    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("  genomic-llama plan ")]
-    for _, _, recipe, _, gpus, _, gpu in commands:
-        assert make_plan(recipe, gpu=gpu, gpus=int(gpus)).candidates
+    for line in [line for line in text.splitlines() if line.startswith("  genomic-llama plan ")]:
+        _, _, recipe, *given, option, gpus = shlex.split(line)
+        assert option == "--gpus"
+        assert make_plan(recipe, tuple(given), gpus=int(gpus)).candidates
     assert as_json(plan)["fewest_gpus"] == fewest
 
 
@@ -140,6 +141,8 @@ def test_where_no_machine_is_enough() -> None:
         plan.shortage.fewest_gpus is None
         or make_plan("llama3_35b_genomic", given, gpu="h100", gpus=plan.shortage.fewest_gpus).candidates
     )
+    own = make_plan("llama3_35b_genomic", ("hardware.gpu=l40s", "hardware.memory_gib=45"), gpus=4)
+    assert "plan llama3_35b_genomic hardware.gpu=l40s hardware.memory_gib=45 --gpus 16" in plan_text(own)
     tiny = make_plan("llama3_8b_genomic", ("hardware.memory_gib=1",), gpus=1)
     assert tiny.shortage is not None
     assert tiny.shortage.fewest_gpus is None
