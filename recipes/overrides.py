@@ -21,10 +21,16 @@ def check_overrides(recipe: fiddle.Buildable[Any], arguments: Iterable[str]) -> 
 
     Errors: `InputError` naming the field and the nearest one.
     """
-    for argument in arguments:
+    for argument in of_the_recipe(arguments):
         match = _OVERRIDE.match(argument)
-        if match and match["path"].split(".")[0] not in _NOT_OF_THE_RECIPE:
-            _check_path(recipe, match["path"], argument)
+        assert match is not None
+        _check_path(recipe, match["path"], argument)
+
+
+def of_the_recipe(arguments: Iterable[str]) -> list[str]:
+    """Those of `arguments` that change a field of the recipe."""
+    matches = ((argument, _OVERRIDE.match(argument)) for argument in arguments)
+    return [one for one, match in matches if match and match["path"].split(".")[0] not in _NOT_OF_THE_RECIPE]
 
 
 def _check_path(node: Any, path: str, argument: str) -> None:

@@ -187,6 +187,11 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         "Choose a divisor.",
     )
     yield (
+        config.lora.dim % layout.tensor == 0,
+        f"lora.dim={config.lora.dim} is no multiple of parallelism.tensor={layout.tensor}",
+        "Tensor parallelism splits the rank of the adapters: choose a multiple.",
+    )
+    yield (
         0 <= layout.recompute_layers <= stage,
         f"parallelism.recompute_layers={layout.recompute_layers} of {stage} layers in a pipeline stage",
         "Choose a number from 0 to that.",

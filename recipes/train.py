@@ -7,7 +7,6 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
-    from conduct.atomic import check_writable
     from conduct.errors import InputError
     from conduct.telemetry import turn_off_telemetry
     from configs.compose import compose_config, config_names
@@ -26,20 +25,20 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
     from recipes.check import check_config
-    from recipes.machine import check_corpora, check_machine, meeting_place, room_for_checkpoints
+    from recipes.machine import meeting_place, room_for_checkpoints
+    from recipes.start import check_start, warn
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
         check_config(config)
+        warn(config)
         if given.cfg:
             from omegaconf import OmegaConf
 
             print(OmegaConf.to_yaml(config), end="")
             return 0
         if not given.dryrun:
-            check_machine(config)
-            check_corpora(config)
-            check_writable(Path(config.run_dir) / "config.yaml")
+            check_start(config)
         if given.quiet:
             _hush()
         from recipes.recipe import pretrain_recipe

@@ -25,7 +25,8 @@ from benchmarks.gpu.driver import run_parts
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting, resolve
 from conduct.errors import InputError
-from configs.quick import group_options, quick_config
+from configs.compose import group_options
+from configs.quick import quick_config
 from recipes.launch.environment import environment
 
 PRECISIONS = ("bf16", "fp8_delayed", "fp8_current")

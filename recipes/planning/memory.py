@@ -1,12 +1,14 @@
 """Memory of one GPU during training, by part; of the pipeline stage that needs most.
 
 Counted are Megatron-Core's distributed optimizer (ZeRO-1) and Transformer Engine's fused layers with flash attention.
+Frozen weights, beside adapters, have neither gradients nor optimizer state.
 """
 
 from dataclasses import dataclass, fields
 
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
+from recipes.planning.adapters import adapter_activation_bytes, stage_adapters
 from recipes.planning.flops import layer_matrices
 from tokenizer.vocabulary import VOCAB_SIZE
 
@@ -56,6 +58,8 @@ def stage_memory(
     layout = config.parallelism
     layers = architecture.num_hidden_layers // layout.pipeline
     parameters = stage_parameters(config, architecture, stage, vocab_size=vocab_size)
+    adapters = stage_adapters(config, architecture)
+    trained = adapters if config.lora.dim else parameters
     eight_bit = 0
     if config.precision.fp8 != "none":
         ends = (stage == 0) + (stage == layout.pipeline - 1)
@@ -68,9 +72,9 @@ def stage_memory(
     tokens = config.dataset.micro_batch_size * sequence_length // layout.context
     last = stage == layout.pipeline - 1
     return Memory(
-        weights=weight * parameters + eight_bit_extra * eight_bit,
-        gradients=gradient * parameters,
-        optimizer=optimizer * parameters // shards,
+        weights=weight * (parameters + adapters) + eight_bit_extra * eight_bit,
+        gradients=gradient * trained,
+        optimizer=optimizer * trained // shards,
         activations=_activations(config, architecture, tokens, stage),
         # bf16, and once more in fp32 for the loss and its gradient
         logits=tokens * vocab_size // layout.tensor * 6 if last else 0,
@@ -79,7 +83,7 @@ def stage_memory(
 
 
 def stage_parameters(config: TrainConfig, architecture: LlamaArchitecture, stage: int, *, vocab_size: int) -> int:
-    """Exact number of parameters on one GPU of a pipeline stage."""
+    """Exact number of parameters on one GPU of a pipeline stage, adapters not among them."""
     layout, hidden = config.parallelism, architecture.hidden_size
     layer = layer_matrices(architecture) // layout.tensor + 2 * hidden
     table = vocab_size // layout.tensor * hidden
@@ -115,7 +119,7 @@ def layer_activation_bytes(config: TrainConfig, architecture: LlamaArchitecture,
 
     Without FP8, in units of 2 bytes: the inputs of both norms and their outputs (4 H), query, key and value after
     rotation, attention's output, gate and up, and their product. In FP8 each product's input is kept in a byte;
-    attention's output stays in bf16 beside it.
+    attention's output stays in bf16 beside it. Adapters keep more of their own.
     """
     layout = config.parallelism
     wide = 4 if config.precision.compute == "32" else 2
@@ -125,7 +129,8 @@ def layer_activation_bytes(config: TrainConfig, architecture: LlamaArchitecture,
     key_value = architecture.num_key_value_heads * architecture.head_dim
     split = wide * (query + 2 * key_value) + wide * query + (1 if eight_bit else 0) * query + (2 * wide + narrow) * ffn
     whole = 2 * hidden * (wide + narrow)
-    return split // layout.tensor + whole // (layout.tensor if layout.sequence_parallel else 1)
+    own = adapter_activation_bytes(config, architecture, eight_bit=eight_bit)
+    return split // layout.tensor + whole // (layout.tensor if layout.sequence_parallel else 1) + own
 
 
 def _activations(config: TrainConfig, architecture: LlamaArchitecture, tokens: int, stage: int) -> int:

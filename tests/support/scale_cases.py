@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from adapter_cases import adapted
+
 
 def build_every_recipe(overrides: list[list[str]], out: Path) -> None:
     """Build NeMo's and Megatron's objects of each configuration; write the fields that training reads.
@@ -41,8 +43,11 @@ def build_every_recipe(overrides: list[list[str]], out: Path) -> None:
     out.write_text(json.dumps(results))
 
 
-def count_on_meta(name: str, layouts: list[tuple[int, int]], out: Path) -> None:
-    """Parameters that Megatron-Core builds in the first and the last stage, for each (tensor, pipeline)."""
+def count_on_meta(name: str, layouts: list[tuple[int, int]], lora_dim: int, out: Path) -> None:
+    """Parameters that Megatron-Core builds in the first and the last stage, for each (tensor, pipeline).
+
+    Those that are trained, and those that are frozen beside NeMo's adapters where `lora_dim` is not 0.
+    """
     import fiddle
     import torch
     from megatron.core import parallel_state
@@ -71,11 +76,18 @@ def count_on_meta(name: str, layouts: list[tuple[int, int]], out: Path) -> None:
                     pre_process=parallel_state.is_pipeline_first_stage(),
                     post_process=parallel_state.is_pipeline_last_stage(),
                 )
-                stages.append(sum(parameter.numel() for parameter in model.parameters()))
+                stages.append(_trained_and_frozen(adapted(model, lora_dim)))
                 parallel_state.destroy_model_parallel()
                 torch.distributed.destroy_process_group()
             counts.append(stages)
     out.write_text(json.dumps(counts))
+
+
+def _trained_and_frozen(model: Any) -> list[int]:
+    counts = [0, 0]
+    for parameter in model.parameters():
+        counts[0 if parameter.requires_grad else 1] += parameter.numel()
+    return counts
 
 
 CPU_LAYOUT = (
@@ -87,7 +99,7 @@ CPU_LAYOUT = (
 )
 
 
-def count_optimizer_bytes(cases: list[dict[str, bool]], out: Path) -> None:
+def count_optimizer_bytes(cases: list[dict[str, Any]], out: Path) -> None:
     """Bytes of weights, gradients and optimizer state that Megatron-Core really holds for the tiny model on a CPU."""
     import fiddle
     import torch
@@ -111,7 +123,7 @@ def count_optimizer_bytes(cases: list[dict[str, bool]], out: Path) -> None:
             config = fiddle.build(recipe.model.config)
             config.bf16 = case["bf16"]
             config.params_dtype = torch.bfloat16 if case["bf16"] else torch.float32
-            model: Any = config.configure_model(fiddle.build(recipe.data.tokenizer))
+            model: Any = adapted(config.configure_model(fiddle.build(recipe.data.tokenizer)), case["lora_dim"])
             model = Float16Module(config, model) if case["bf16"] else model
             ddp = DistributedDataParallelConfig(
                 grad_reduce_in_fp32=case["fp32_gradients"], use_distributed_optimizer=case["distributed"]
