@@ -8,9 +8,9 @@
 Parts: whether each library works here; ceilings of matrix products and copies; two layers against fp32; the 8B's step
 in bf16 and FP8 (delayed and current scaling), micro-batch 1 of 8192 random tokens, optimizer included; the same with
 half the layers; `transformers` with torch.compile, and a stack of Transformer Engine's layers, with half the layers. Of
-the 32 layers those are built that fit by the plan with nothing recomputed: all into 141 GB, 16 to 18 into 80 GB. The
-model, gradient buffers and optimizer are built from the recipe's own settings. results.json and results.md are written
-anew after each part; a part that failed is in them with its reason, and the exit status is 1 then.
+the 32 layers those are built that fit by the plan with nothing recomputed: 30 or all into 141 GB, 16 or 18 into 80 GB.
+The model, gradient buffers and optimizer are built from the recipe's own settings. results.json and results.md are
+written anew after each part; a part that failed is in them with its reason, and the exit status is 1 then.
 """
 
 import argparse

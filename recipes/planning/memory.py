@@ -109,15 +109,18 @@ def optimizer_copies(config: TrainConfig) -> int:
     """Bytes of a parameter, before sharding, that the optimizer copies for all parameters at once in its step.
 
     Gradients in fp32, except where Transformer Engine's Adam reads them as they are (Megatron-Core 0.15,
-    distrib_optimizer.py, `_copy_model_grads_to_main_grads`); and bf16 moments, both, in fp32 (Transformer Engine 2.9,
-    fused_adam.py, `step`).
+    distrib_optimizer.py, `_copy_model_grads_to_main_grads`). Beside them first bf16 moments, both, in fp32
+    (Transformer Engine 2.9, fused_adam.py, `step`), then in bf16 what becomes FP8 weights (tensor/utils.py,
+    `cast_master_weights_to_fp8`).
     """
     precision, layout = config.precision, config.parallelism
     if precision.compute == "32":
         return 0
     as_they_are = layout.precision_aware_optimizer and precision.fp8 in ("none", "delayed")
     gradients = 0 if precision.grad_reduce_in_fp32 or as_they_are else 4
-    return gradients + (8 if precision.moments == "bfloat16" else 0)
+    moments = 8 if precision.moments == "bfloat16" else 0
+    weights = 2 if precision.fp8_parameters and precision.fp8 != "mxfp8" and not as_they_are else 0
+    return gradients + max(moments, weights)
 
 
 def replicas(config: TrainConfig) -> int:

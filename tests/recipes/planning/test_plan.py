@@ -168,9 +168,9 @@ def test_one_gpu_of_80_gb_does_not_train_the_8b() -> None:
         ((), 0),
         (("precision.moments=bfloat16",), 8),
         (("precision=fp8_delayed",), 0),
-        (("precision=fp8_current",), 4),
+        (("precision=fp8_current",), 6),
         (("precision=fp8_current", "precision.moments=bfloat16"), 12),
-        (("precision=fp8_current", "precision.grad_reduce_in_fp32=true"), 0),
+        (("precision=fp8_current", "precision.grad_reduce_in_fp32=true"), 2),
         (NVIDIA, 4),
     ],
 )
