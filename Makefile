@@ -69,11 +69,16 @@ $(VENV5)/.ready: requirements/transformers5.lock $(UV)
 	$(UV) pip sync --quiet --python $(VENV5)/bin/python --require-hashes $(TORCH) requirements/transformers5.lock
 	touch $@
 
-# Into the Python at hand (a container's, or a virtual environment with pip): docs/install.md. Needs CUDA and its compiler.
+# Into the Python at hand (a virtual environment with pip): docs/install.md. Needs CUDA, its compiler and a C++ compiler.
+# Transformer Engine's extension wants the headers of NCCL and cuDNN, which CUDA has not, and torch's wheels have.
 install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt torch setuptools wheel ninja pybind11
-	$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
+	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
+	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		CPATH="$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" $(PYTHON) -m pip install \
+		--constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
+	$(PYTHON) -c 'import torch, transformer_engine.pytorch'
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \

@@ -159,6 +159,11 @@ def precision_rules(config: TrainConfig) -> Iterator[Rule]:
         "Use float32 or bfloat16.",
     )
     yield (
+        not (precision.fp8_parameters and config.init_from and config.lora.dim == 0),
+        f"precision.fp8_parameters=true with init_from={config.init_from}",
+        "Master weights would begin as the weights rounded to FP8; give precision.fp8_parameters=false.",
+    )
+    yield (
         precision.moments == "float32" or config.parallelism.precision_aware_optimizer,
         "precision.moments=bfloat16 without parallelism.precision_aware_optimizer",
         "Turn that on.",

@@ -19,7 +19,10 @@ RESERVE = 4 * GIB
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes on one GPU at the peak, which is the start of a backward pass."""
+    """Bytes on one GPU at the peak: the start of a backward pass, or the optimizer's step where that needs more.
+
+    `workspace`: gradients inside a layer; or what the optimizer copies beyond the room of the activations, if more.
+    """
 
     weights: int
     gradients: int
@@ -71,14 +74,17 @@ def stage_memory(
     shards = replicas(config) * layout.context if layout.distributed_optimizer else 1
     tokens = config.dataset.micro_batch_size * sequence_length // layout.context
     last = stage == layout.pipeline - 1
+    activations = _activations(config, architecture, tokens, stage)
+    # bf16, and once more in fp32 for the loss and its gradient
+    logits = tokens * vocab_size // layout.tensor * 6 if last else 0
+    copied = optimizer_copies(config) * trained // shards
     return Memory(
         weights=weight * (parameters + adapters) + eight_bit_extra * eight_bit,
         gradients=gradient * trained,
         optimizer=optimizer * trained // shards,
-        activations=_activations(config, architecture, tokens, stage),
-        # bf16, and once more in fp32 for the loss and its gradient
-        logits=tokens * vocab_size // layout.tensor * 6 if last else 0,
-        workspace=tokens * _workspace(config, architecture),
+        activations=activations,
+        logits=logits,
+        workspace=max(tokens * _workspace(config, architecture), copied - activations - logits),
     )
 
 
@@ -101,6 +107,24 @@ def state_bytes(config: TrainConfig) -> tuple[int, int, int]:
     remainders = layout.precision_aware_optimizer and precision.fp8 == "none"
     master = 2 if remainders else 4
     return 2, 4 if precision.grad_reduce_in_fp32 else 2, master + moments
+
+
+def optimizer_copies(config: TrainConfig) -> int:
+    """Bytes of a parameter, before sharding, that the optimizer copies for all parameters at once in its step.
+
+    Gradients in fp32, except where Transformer Engine's Adam reads them as they are (Megatron-Core 0.15,
+    distrib_optimizer.py, `_copy_model_grads_to_main_grads`). Beside them first bf16 moments, both, in fp32
+    (Transformer Engine 2.9, fused_adam.py, `step`), then in bf16 what becomes FP8 weights (tensor/utils.py,
+    `cast_master_weights_to_fp8`).
+    """
+    precision, layout = config.precision, config.parallelism
+    if precision.compute == "32":
+        return 0
+    as_they_are = layout.precision_aware_optimizer and precision.fp8 in ("none", "delayed")
+    gradients = 0 if precision.grad_reduce_in_fp32 or as_they_are else 4
+    moments = 8 if precision.moments == "bfloat16" else 0
+    weights = 2 if precision.fp8_parameters and precision.fp8 != "mxfp8" and not as_they_are else 0
+    return gradients + max(moments, weights)
 
 
 def replicas(config: TrainConfig) -> int:

@@ -20,7 +20,7 @@ from configs.quick import quick_config
 from configs.schema import TrainConfig
 from recipes.names import FACTORIES
 from recipes.planning.flops import flops_per_token, matmul_weights
-from recipes.planning.memory import GIB, memory_per_gpu, stage_parameters, state_bytes
+from recipes.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_parameters, state_bytes
 from recipes.planning.picture import write_picture
 from recipes.planning.plan import make_plan
 from recipes.planning.published import PUBLISHED, Row
@@ -146,10 +146,32 @@ def test_each_remedy_is_one() -> None:
         assert make_plan("llama3_8b_genomic", (*wide, *remedy.split()), gpu="h100", gpus=8).fits, remedy
 
 
-def test_two_changes_where_one_is_not_enough() -> None:
-    (pair,) = make_plan("llama3_8b_genomic", ("parallelism=gpus_1",), gpu="h100", gpus=1).remedies
-    assert pair == "precision.moments=bfloat16 parallelism.recompute_layers=26"
-    assert make_plan("llama3_8b_genomic", ("parallelism=gpus_1", *pair.split()), gpu="h100", gpus=1).fits
+def test_one_gpu_of_80_gb_does_not_train_the_8b() -> None:
+    """16-bit moments take 26 GiB less, and are copied to fp32, 52 GiB, in the optimizer's step."""
+    assert make_plan("llama3_8b_genomic", ("parallelism=gpus_1",), gpu="h100", gpus=1).remedies == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "bytes_"),
+    [
+        ((), 0),
+        (("precision.moments=bfloat16",), 8),
+        (("precision=fp8_delayed",), 0),
+        (("precision=fp8_current",), 6),
+        (("precision=fp8_current", "precision.moments=bfloat16"), 12),
+        (("precision=fp8_current", "precision.grad_reduce_in_fp32=true"), 2),
+        (NVIDIA, 4),
+    ],
+)
+def test_what_the_optimizer_copies_in_its_step(values: tuple[str, ...], bytes_: int) -> None:
+    one = ("hardware.devices=1", "parallelism.recompute_layers=32")
+    config = quick_config("train_8b_opengenome2", (*values, *one))
+    assert optimizer_copies(config) == bytes_
+    memory = memory_per_gpu(config, EIGHT_B, 8192)
+    in_the_step = memory.state + memory.reserve + bytes_ * EIGHT_B.parameters
+    assert memory.total >= in_the_step
+    if bytes_:
+        assert memory.total == in_the_step
 
 
 def test_a_fine_tuning_is_planned_without_its_weights() -> None:
