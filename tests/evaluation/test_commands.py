@@ -131,6 +131,25 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     assert "    trainer:\n      max_steps: 40\n" in card
 
 
+def test_a_report_and_its_card_are_both_written_or_none(
+    tiny_directory: Path, corpus: Path, write_run: Callable[..., Path], files: Path
+) -> None:
+    command("score", tiny_directory, corpus, "--split", "test", "--out", files / "s.json")
+    score = files / "s.json"
+    arguments = ("report", write_run(), "--corpus", corpus, "--score", score, "--out", files / "r.html")
+    with pytest.raises(InputError, match="are one file"):
+        command(*arguments, "--model-card", files / "r.html")
+    score.write_text(score.read_text().replace(str(tiny_directory), "gone"))
+    with pytest.raises(InputError, match=r"s\.json: its model is gone"):
+        command(*arguments, "--model-card", files / "card" / "README.md")
+    assert not (files / "r.html").exists()
+    (files / "r.html").write_text("old")
+    with pytest.raises(InputError, match=r"s\.json: its model is gone"):
+        command(*arguments, "--model-card", files / "card" / "README.md")
+    assert (files / "r.html").read_text() == "old"
+    command(*arguments)  # a page alone needs no model
+
+
 def test_the_model_of_a_card_is_found_from_elsewhere(
     tiny_directory: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

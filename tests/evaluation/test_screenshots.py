@@ -14,7 +14,7 @@ from evaluation.regions import read_regions
 from evaluation.report import build_report
 from evaluation.score import write_score
 from evaluation.suite.output import write_comparison
-from evaluation.suite.result import Evaluation, Metric
+from evaluation.suite.result import Evaluation, Metric, TaskResult
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -56,9 +56,13 @@ def evaluation(tmp_path: Path) -> Path:
     for step in (100, 200, 300):
         rows = [metric("likelihood", "", 2 - step / 1000)]
         rows += [metric("recall", f"{d} bases apart", 2 - step / 400 / d**0.2) for d in (64, 256, 1024)]
+        task = TaskResult(
+            kind="likelihood", name="a task", fingerprint="0", created="2026-01-01T00:00:00Z", seconds=1.0,
+            metrics=tuple(rows),
+        )  # fmt: skip
         ones.append(
-            Evaluation(model=f"run/step={step}", step=step, parameters=10_000, dtype="float32", suite="demo",
-                       created="2026-01-01T00:00:00Z", versions={"torch": "2"}, seconds=1.0, metrics=tuple(rows))
+            Evaluation(model=f"run/step={step}", step=step, parameters=10_000, weights="0", dtype="float32",
+                       suite="demo", versions={"torch": "2"}, tasks=(task,))
         )  # fmt: skip
     write_comparison(ones, tmp_path / "index.html")
     return tmp_path / "index.html"
