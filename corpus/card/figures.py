@@ -33,7 +33,7 @@ def length_figure(lengths: Histogram) -> str:
     axes.set_xscale("log")
     low, high = lefts[0] / 1.3, rights[-1] * 1.3
     axes.set(xlim=(low, high), xlabel="bases in a document", ylabel="documents")
-    axes.set_xticks(_log_ticks(low, high))
+    axes.set_xticks(log_ticks(low, high))
     axes.minorticks_off()
     axes.xaxis.set_major_formatter(lambda value, _: short(value))
     _finish(axes)
@@ -49,7 +49,7 @@ def gc_figure(gc: Histogram) -> str:
     return to_svg(figure, "gc", "Documents by GC percent")
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
     """Round lengths from `low` to `high`: powers of ten, or more where these are few."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in _STEPS:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.variants.haplotypes import normal_form
@@ -26,6 +26,7 @@ def _normal(contig: str, position: int, length: int, alt: str) -> tuple[int, str
     return place, left.tobytes().decode(), right.tobytes().decode()
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.text("AC", min_size=3, max_size=7))
 def test_edits_with_one_result_have_one_normal_form(contig: str) -> None:
     forms: dict[str, set[tuple[int, str, str]]] = {}
