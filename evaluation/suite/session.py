@@ -66,7 +66,7 @@ def evaluate_models(models: Sequence[Path], suite: Suite, path: Path, out: Path,
             _finish(job, suite, path, left)
         write_evaluation(_evaluation(job, path), job.path)
         for kept in out.glob(f"{job.path.name}*.partial"):
-            kept.unlink()
+            kept.unlink(missing_ok=True)
 
 
 def plan_jobs(models: Sequence[Path], suite: Suite, out: Path, dtype: str) -> list[Job]:

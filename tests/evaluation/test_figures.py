@@ -22,7 +22,7 @@ def test_labels_stay_beside_the_axes_and_apart(values: list[float]) -> None:
     heights = sorted(text.xyann[1] for text in axes.texts)
     room = min(0.055, 1 / max(1, len(values) - 1))
     assert len(heights) == len(values)
-    assert 0 <= heights[0] <= heights[-1] <= 1 + 1e-9
+    assert -1e-9 <= heights[0] <= heights[-1] <= 1 + 1e-9
     assert all(above - below >= room - 1e-9 for below, above in pairwise(heights))
     order = [int(text.get_text()) for text in sorted(axes.texts, key=lambda text: text.xyann[1])]
     assert [values[number] for number in order] == sorted(values)
