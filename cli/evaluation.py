@@ -105,7 +105,7 @@ def evaluate(
     from evaluation.suite.config import read_suite
     from evaluation.suite.output import read_directory, write_comparison
     from evaluation.suite.run import check_suite
-    from evaluation.suite.session import evaluate_models
+    from evaluation.suite.runner import evaluate_models
 
     tasks = read_suite(suite)
     check_suite(tasks, suite)

@@ -15,7 +15,7 @@ from evaluation.suite.output import beats, read_directory, write_comparison
 from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
 from evaluation.suite.result import Evaluation, Metric, TaskResult, read_evaluation, training_step
 from evaluation.suite.run import check_suite
-from evaluation.suite.session import evaluate_models
+from evaluation.suite.runner import evaluate_models
 
 
 def _metric(**changes: Any) -> Metric:

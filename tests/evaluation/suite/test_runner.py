@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from conduct.errors import InputError
-from evaluation.suite import session
+from evaluation.suite import runner
 from evaluation.suite.config import read_suite
 from evaluation.suite.output import read_directory
 from evaluation.suite.result import Evaluation
-from evaluation.suite.session import evaluate_models
+from evaluation.suite.runner import evaluate_models
 
 ROOT = Path(__file__).parents[3]
 
@@ -47,13 +47,13 @@ def models(tiny_directory: Path, tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Model and task of each that is run, from now on."""
-    real, seen = session.run_task, list[tuple[str, str]]()
+    real, seen = runner.run_task, list[tuple[str, str]]()
 
     def watched(model: Any, directory: Path, task: Any, **options: Any) -> Any:
         seen.append((directory.name, task.name))
         return real(model, directory, task, **options)
 
-    monkeypatch.setattr(session, "run_task", watched)
+    monkeypatch.setattr(runner, "run_task", watched)
     return seen
 
 
@@ -76,7 +76,7 @@ ALL = [(model, task) for model in ("step=100", "step=200") for task in ("genome"
 def test_an_interrupted_suite_goes_on(
     models: list[Path], quick: Path, tmp_path: Path, ran: list[Any], monkeypatch: pytest.MonkeyPatch, stopped: int
 ) -> None:
-    whole, out, watched = tmp_path / "whole", tmp_path / "out", session.run_task
+    whole, out, watched = tmp_path / "whole", tmp_path / "out", runner.run_task
     _evaluate(models, quick, whole)
     assert ran == ALL
     ran.clear()
@@ -87,11 +87,11 @@ def test_an_interrupted_suite_goes_on(
             raise KeyboardInterrupt
         return found
 
-    monkeypatch.setattr(session, "run_task", interrupted)
+    monkeypatch.setattr(runner, "run_task", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _evaluate(models, quick, out)
     assert len(list(out.glob("*.json"))) == stopped // 3  # a model's file when all its tasks are done
-    monkeypatch.setattr(session, "run_task", watched)
+    monkeypatch.setattr(runner, "run_task", watched)
     ran.clear()
     _evaluate(models, quick, out)
     assert ran == ALL[stopped:]
