@@ -190,7 +190,10 @@ def _snvs(contig: Ids, sites: int, alternatives: int, *, apart: int) -> list[All
         ref = contig[position : position + 1]
         others = [base for base in b"ACGT" if base != ref[0]][:alternatives]
         record = VcfRecord(line=site, contig="c", position=position, id=".", ref=chr(ref[0]), alts=(), fields=())
-        alleles += [Allele(record=record, alt_text="", ref=ref, alt=encode(bytes([b])), status=SCORED) for b in others]
+        alleles += [
+            Allele(record=record, alt_text="", position=position, ref=ref, alt=encode(bytes([b])), status=SCORED)
+            for b in others
+        ]
     return alleles
 
 

@@ -96,14 +96,16 @@ def evaluate(
 ) -> None:
     """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
 
-    What is already in the directory is compared too, so that checkpoints can be added as they come.
+    What is already in the directory is compared too, so that checkpoints can be added as they come. A task that is
+    finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
+    a model, a task, a file, --dtype or the software, is run anew.
     """
-    from evaluation.model import check_directory, load_model
+    from evaluation.model import check_directory
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
-    from evaluation.suite.output import read_directory, result_path, write_comparison
-    from evaluation.suite.result import write_evaluation
-    from evaluation.suite.run import check_suite, evaluate_model
+    from evaluation.suite.output import read_directory, write_comparison
+    from evaluation.suite.run import check_suite
+    from evaluation.suite.runner import evaluate_models
 
     tasks = read_suite(suite)
     check_suite(tasks, suite)
@@ -111,9 +113,7 @@ def evaluate(
         check_directory(model)
     check_writable(out / "index.html")
     read_directory(out)  # what cannot be read there is told before the work
-    for model in models:
-        result = evaluate_model(load_model(model, dtype.value), model, tasks, suite)
-        write_evaluation(result, result_path(out, result))
+    evaluate_models(models, tasks, suite, out, dtype.value)
     evaluations = read_directory(out)
     write_comparison(evaluations, out / "index.html")
     print(format_comparison(evaluations))
@@ -136,6 +136,8 @@ def report(
     """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
     from evaluation.report import build_report
 
+    if model_card is not None and model_card.resolve() == out.resolve():
+        raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
     check_writable(out, model_card)
-    build_report(run, corpus, scores, out, entropy_floor=entropy_floor, model_card=model_card)
+    build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card)
     print(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

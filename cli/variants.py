@@ -45,7 +45,7 @@ def variants(
     An interrupted run goes on where it was: give the same command again.
     """
     from evaluation.model import load_model
-    from evaluation.variants.alleles import MEANINGS, SCORED
+    from evaluation.variants.alleles import MEANINGS, MISMATCH, SCORED
     from evaluation.variants.labels import Labelling
     from evaluation.variants.output import journal_path, write_result
     from evaluation.variants.run import VariantRun, score_variants
@@ -73,6 +73,8 @@ def variants(
             print(f"{count:,} not scored: {MEANINGS[status]}")
     for line in result.mismatches:
         print(f"  {line}")
+    if result.statuses[MISMATCH] > result.statuses[SCORED]:
+        print("  most differ: is this FASTA of the assembly that the VCF file was called on?")
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"

@@ -108,11 +108,15 @@ def _table(rows: list[Embedding]) -> Any:
 def _write_safetensors(embeddings: Iterable[Embedding], path: Path, settings: dict[str, str]) -> int:
     from safetensors.numpy import save_file
 
-    rows = list(embeddings)
+    rows, seen = list[Embedding](), set[str]()
+    for one in embeddings:
+        if one.values.ndim == 2 and one.region.name in seen:
+            problem = f"two sequences have the name {one.region.name!r}"
+            raise InputError(problem, fix="Name them apart, or write Parquet.")
+        seen.add(one.region.name)
+        rows.append(one)
     names = [one.region.name for one in rows]
     if rows and rows[0].values.ndim == 2:
-        if len(set(names)) < len(names):
-            raise InputError("two sequences have one name", fix="Name them apart, or write Parquet.")
         tensors = {one.region.name: np.ascontiguousarray(one.values) for one in rows}
     else:
         tensors = {"embeddings": np.stack([one.values for one in rows])}

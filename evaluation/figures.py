@@ -1,6 +1,7 @@
 """The report's figures: loss against the step, Markov chains and the model side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ def loss_curve(log: RunLog, *, held_out: float, best: MarkovScore, floor: float 
     last = int(max(steps[-1], *(point.step for point in log.validations)) if log.validations else steps[-1])
     axes.plot([last], [held_out], "D", color=ACCENT, markersize=7, clip_on=False, zorder=5)
     axes.set(ylim=(lowest, highest), xlim=(0, last), xlabel="optimizer step", ylabel="loss, bits per token")
+    axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     labels = [*((value, text, MUTED) for value, text in lines), (held_out, "held out", ACCENT)]
     label_right(axes, [(value, f"{text} {bits(value)}", colour) for value, text, colour in labels])
@@ -59,19 +61,29 @@ def baseline_bars(scores: Sequence[MarkovScore], *, held_out: float, floor: floa
     return to_svg(figure, "bars", "Bits per base of the Markov chains and of the model")
 
 
-def label_right(axes: "Axes", labels: list[tuple[float, str, str]]) -> None:
-    """Write each (value, text, colour) beside its height at the right edge, pushed apart where they would touch."""
+def label_right(axes: "Axes", labels: Iterable[tuple[float, str, str]]) -> None:
+    """Write each (value, text, colour) beside its height at the right edge, once, pushed apart where they would touch.
+
+    Those at the top that find no room are pushed down, and with them what is below.
+    """
     low, high = axes.get_ylim()
-    room = 0.068 * (high - low) * 288 / axes.figure.bbox.height
-    below = low - room
-    for value, text, colour in sorted(labels):
-        below = max(value, below + room)
+    known = sorted(set(labels))
+    room = min(0.068 * (high - low) * 288 / axes.figure.bbox.height, (high - low) / max(1, len(known) - 1))
+    heights = _apart([value for value, _, _ in known], room)
+    if heights[-1] > high:
+        heights = [-height for height in _apart([-min(height, high) for height in reversed(heights)], room)][::-1]
+    for height, (_, text, colour) in zip(heights, known, strict=True):
         axes.annotate(
             text,
-            (1.02, below),
+            (1.02, height),
             xycoords=("axes fraction", "data"),
             color=colour,
             fontsize=9,
             va="center",
             annotation_clip=False,
         )
+
+
+def _apart(heights: Iterable[float], room: float) -> list[float]:
+    """Ascending `heights`, each `room` or more above the one before."""
+    return list(accumulate(heights, lambda below, height: max(height, below + room)))

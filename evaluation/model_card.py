@@ -9,22 +9,21 @@ from corpus.manifest import Manifest, read_manifest
 from evaluation.baseline import TRAINING_SPLIT, Baselines
 from evaluation.run_log import RunLog
 from evaluation.score import Score
-from pages.page import write_text
+from pages.page import render_text
 from pages.quantities import duration, exact, short
 
 SHOWN_SOURCES = 20
 
 
-def write_model_card(
-    path: Path, *, log: RunLog, corpus: Path, score: Score, score_file: Path, baselines: Baselines
-) -> None:
-    """Write `path`, Markdown with the front matter of a model hub, about the model that `score` was measured on.
+def model_card(
+    model: Path, architecture: LlamaArchitecture, *, log: RunLog, corpus: Path, score: Score, baselines: Baselines
+) -> str:
+    """Markdown with the front matter of a model hub, about the model that `find_model` found.
 
-    Errors: `InputError` where that model cannot be found, or its config.json or the corpus's manifest not be read.
+    Errors: `InputError` where the corpus's manifest cannot be read.
     """
-    model, architecture = find_model(score, score_file, path)
     values = _values(log, read_manifest(corpus), score, baselines, model, architecture)
-    write_text(Path(__file__).parent / "templates" / "model_card.md.j2", values, path)
+    return render_text(Path(__file__).parent / "templates" / "model_card.md.j2", values)
 
 
 def find_model(score: Score, score_file: Path, card: Path) -> tuple[Path, LlamaArchitecture]:

@@ -18,6 +18,7 @@ class Region:
     """The bases [start, start + len(ids)) of `contig`, case kept; `before` and `after` are context, never scored.
 
     `strand` is "-" where a BED file says so: then its forward reading is that of the reverse complement.
+    `contig_length`: bases of the whole contig; None where the region is the whole.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Region:
     strand: str = "+"
     before: Ids = field(default_factory=lambda: encode(b""))
     after: Ids = field(default_factory=lambda: encode(b""))
+    contig_length: int | None = None
 
 
 def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
@@ -117,6 +119,7 @@ def _bed_regions(fasta: Path, bed: Path, flank: int) -> Iterator[Region]:
             ids=whole[line.start : line.end],
             before=whole[max(0, line.start - flank) : line.start],
             after=whole[line.end : line.end + flank],
+            contig_length=len(whole),
         )
 
 

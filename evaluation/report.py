@@ -13,12 +13,12 @@ from conduct.errors import InputError
 from evaluation.baseline import Baselines, markov_baselines
 from evaluation.corpus_view import view_corpus
 from evaluation.figures import UNIFORM_BITS, baseline_bars, loss_curve
-from evaluation.model_card import write_model_card
+from evaluation.model_card import find_model, model_card
 from evaluation.run_log import RunLog, read_run_log
 from evaluation.score import Score, read_score
 from evaluation.speed import source_rows, speed_curve, speed_note, wall_time_rows
 from evaluation.tiles import costs, count_records, headline, set_name
-from pages.page import write_page
+from pages.page import render_page, write_texts
 from pages.quantities import bits, exact, short
 
 SHOWN_RECORDS = 15
@@ -33,19 +33,20 @@ def build_report(
     out: Path,
     *,
     entropy_floor: float | None = None,
-    model_card: Path | None = None,
+    card: Path | None = None,
 ) -> None:
     """Write `out`, an HTML file, about the run in directory `run`, trained on `corpus` and scored in `score`.
 
     `entropy_floor` is the entropy of the source in bits per base, where it is known (a made-up genome). Markov chains
-    are fitted here. `model_card`: a Markdown file to write about the model. Errors: `InputError` for inputs that are
-    missing, broken, or not of one another.
+    are fitted here. `card`: a Markdown file to write about the model; both are written, or none. Errors: `InputError`
+    for inputs that are missing, broken, or not of one another.
     """
     from markupsafe import Markup
 
     if entropy_floor is not None and not 0 <= entropy_floor <= UNIFORM_BITS:
         raise InputError(f"entropy floor {entropy_floor} is outside [0, 2] bits per base")
     log, result = read_run_log(run), read_score(score)
+    found = find_model(result, score, card) if card else None
     baselines = markov_baselines(corpus, result)
     held_out, best = result.bits_per_base, baselines.best
     loss_svg, above = loss_curve(log, held_out=held_out, best=best, floor=entropy_floor)
@@ -70,9 +71,10 @@ def build_report(
         "versions": [("Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"), *_versions()],
         "config": log.config,
     }
-    write_page(Path(__file__).parent / "templates" / "report.html.j2", page, out)
-    if model_card is not None:
-        write_model_card(model_card, log=log, corpus=corpus, score=result, score_file=score, baselines=baselines)
+    texts = {out: render_page(Path(__file__).parent / "templates" / "report.html.j2", page)}
+    if card and found:
+        texts[card] = model_card(*found, log=log, corpus=corpus, score=result, baselines=baselines)
+    write_texts(texts)
 
 
 def _subtitle(score: Score) -> str:

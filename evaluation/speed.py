@@ -18,9 +18,11 @@ def speed_curve(log: RunLog) -> str:
     steps = np.array([step.step for step in log.steps])
     speeds = np.array([step.tokens / step.seconds for step in log.steps])
     figure, axes = canvas(height=2.6)
-    axes.plot(*thin(steps, speeds), color=FAINT, linewidth=1, marker="o" if len(steps) == 1 else None)
-    axes.plot(*thin(steps, smooth(speeds)), color=ACCENT, linewidth=2)
+    alone = len(steps) == 1
+    axes.plot(*thin(steps, speeds), color=FAINT, linewidth=1)
+    axes.plot(*thin(steps, smooth(speeds)), color=ACCENT, linewidth=2, marker="o" if alone else None, clip_on=not alone)
     axes.set(xlabel="optimizer step", ylabel="tokens a second", xlim=(0, int(steps[-1])), ylim=(0, None))
+    axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter(lambda value, _: short(value))
     if (factor := _mfu_of_a_token(log)) is not None:

@@ -4,8 +4,10 @@ Values are natural logs. Where both strands were read, bedGraph and bigWig hold 
 """
 
 import gzip
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,32 +58,49 @@ class _BedGraph:
 
 
 class _BigWig:
-    """Kept in memory until the end, eight bytes a base: the format wants contigs and their lengths first."""
+    """Kept in memory until the end, eight bytes a base: the format wants contigs, in order, and their lengths first."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._contigs: dict[str, list[tuple[int, Logs]]] = {}
+        self._contigs: dict[str, _Contig] = {}
 
     def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
-        self._contigs.setdefault(region.contig, []).append((region.start, _mean(forward, reverse)))
+        end = region.start + len(region.ids)
+        contig = self._contigs.setdefault(region.contig, _Contig())
+        if (overlap := contig.add(region.start, _mean(forward, reverse), region.contig_length or end)) is not None:
+            problem = f"two regions of {region.contig} overlap at {overlap:,}, which bigWig cannot hold"
+            raise InputError(problem, where=self._path, fix="Merge the regions, or write Parquet.")
 
     def write(self, path: Path) -> None:
         import pyBigWig
 
-        lengths = {name: max(start + len(values) for start, values in parts) for name, parts in self._contigs.items()}
+        contigs = sorted(self._contigs.items(), key=lambda item: item[0].encode())  # readers search by name
         with pyBigWig.open(str(path), "w") as file:
-            file.addHeader(list(lengths.items()))
-            for name, parts in self._contigs.items():
-                end = 0
-                for start, values in sorted(parts, key=lambda part: part[0]):
-                    if start < end:
-                        problem = f"two regions of {name} overlap at {start:,}, which bigWig cannot hold"
-                        raise InputError(problem, where=self._path, fix="Merge the regions, or write Parquet.")
-                    end = start + len(values)
+            file.addHeader([(name, contig.length) for name, contig in contigs])
+            for name, contig in contigs:
+                for start, values in contig.parts:
                     scored = np.flatnonzero(np.isfinite(values))
                     if len(scored):
                         starts, chosen = scored + start, values[scored].astype(np.float64)
                         file.addEntries(name, starts, values=chosen, span=1)
+
+
+class _Contig:
+    """The parts of one contig, by their starts."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, Logs]] = []
+        self.length = 0
+
+    def add(self, start: int, values: Logs, length: int) -> int | None:
+        """Take a part of a contig of `length` bases; where it overlaps another, the first base that both have."""
+        place = bisect_right(self.parts, start, key=itemgetter(0))
+        for first, others in self.parts[max(0, place - 1) : place + 1]:
+            if max(first, start) < min(first + len(others), start + len(values)):
+                return max(first, start)
+        self.parts.insert(place, (start, values))
+        self.length = max(self.length, length)
+        return None
 
 
 class _Parquet:

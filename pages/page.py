@@ -1,25 +1,31 @@
 """Pages that need nothing: one HTML file, without a script, a font or anything from a network."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from conduct.atomic import atomic_file
 
 
-def write_page(template: Path, values: Mapping[str, Any], out: Path) -> None:
-    """Fill `template` (Jinja2, which may include `style.css` of this folder) with `values` and write it to `out`.
+def render_page(template: Path, values: Mapping[str, Any]) -> str:
+    """`template` (Jinja2, which may include `style.css` of this folder) filled with `values`.
 
     Values are escaped unless they are `Markup`; a name that the template has and `values` lacks is an error.
     """
-    with atomic_file(out) as temporary:
-        temporary.write_text(_render(template, values, autoescape=True), encoding="utf-8")
+    return _render(template, values, autoescape=True)
 
 
-def write_text(template: Path, values: Mapping[str, Any], out: Path) -> None:
-    """As `write_page`, for text that is not HTML: nothing is escaped."""
-    with atomic_file(out) as temporary:
-        temporary.write_text(_render(template, values, autoescape=False), encoding="utf-8")
+def render_text(template: Path, values: Mapping[str, Any]) -> str:
+    """As `render_page`, for text that is not HTML: nothing is escaped."""
+    return _render(template, values, autoescape=False)
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write each text to its path: all are on disk, under other names, before the first takes its own."""
+    with ExitStack() as stack:
+        for path, text in texts.items():
+            stack.enter_context(atomic_file(path)).write_text(text, encoding="utf-8")
 
 
 def _render(template: Path, values: Mapping[str, Any], *, autoescape: bool) -> str:

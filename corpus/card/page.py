@@ -16,7 +16,7 @@ from corpus.card.figures import gc_figure, length_figure
 from corpus.card.histogram import gc_summary, length_summary
 from corpus.manifest import Source, Split, read_manifest
 from corpus.typed_json import from_json, to_json
-from pages.page import write_page, write_text
+from pages.page import render_page, render_text, write_texts
 from pages.quantities import exact, short
 
 HTML, MARKDOWN = "datacard.html", "DATACARD.md"
@@ -82,9 +82,14 @@ def write_card_of(data: CardData, text: CardText, out: Path, *, name: str) -> tu
         "length_svg": Markup(length_figure(data.lengths)) if data.lengths else "",
         "gc_svg": Markup(gc_figure(data.gc)) if data.gc else "",
     }
-    write_page(_HERE / "card.html.j2", values | figures, out / HTML)
-    write_text(_HERE / "card.md.j2", _escaped(values), out / MARKDOWN)
-    return out / HTML, out / MARKDOWN
+    page, text_page = out / HTML, out / MARKDOWN
+    write_texts(
+        {
+            page: render_page(_HERE / "card.html.j2", values | figures),
+            text_page: render_text(_HERE / "card.md.j2", _escaped(values)),
+        }
+    )
+    return page, text_page
 
 
 def _subtitle(data: CardData) -> str:

@@ -62,6 +62,13 @@ class RecallTask:
     seed: int = 0
 
 
+Task = LikelihoodTask | VariantTask | ProbeTask | RecallTask
+"""Any of them."""
+
+KINDS = {LikelihoodTask: "likelihood", RecallTask: "recall", VariantTask: "variants", ProbeTask: "probe"}
+"""The word for each in results."""
+
+
 @dataclass
 class Suite:
     """All tasks of a file."""
@@ -99,7 +106,13 @@ def read_suite(path: Path) -> Suite:
     return suite
 
 
-def tasks(suite: Suite) -> list[LikelihoodTask | VariantTask | ProbeTask | RecallTask]:
+def sources(task: Task) -> list[Path]:
+    """The files and directories that `task` reads."""
+    keys = ("source", "fitted_on", "genome", "vcf", "directory")
+    return [Path(found) for key in keys if (found := getattr(task, key, None))]
+
+
+def tasks(suite: Suite) -> list[Task]:
     """All tasks in the order in which they run."""
     return [*suite.likelihood, *suite.recall, *suite.variants, *suite.probes]
 

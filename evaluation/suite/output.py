@@ -1,5 +1,6 @@
 """A directory of evaluations: a JSON file a model, and the page that compares them."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 from evaluation.suite.compare import Row, by_training, compare, labels
 from evaluation.suite.figures import metric_curve, recall_curve
 from evaluation.suite.result import Evaluation, Metric, read_evaluation
-from pages.page import write_page
+from pages.page import render_page, write_texts
 from pages.quantities import duration, exact, short
 
+_WIDE = 6  # models beside one another, so that the best may be out of sight
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "evaluation.html.j2"
 
 KINDS = {
@@ -24,9 +26,9 @@ KINDS = {
 }  # fmt: skip
 
 
-def result_path(directory: Path, evaluation: Evaluation) -> Path:
-    """The file of a model in `directory`: named after the last two parts of its path."""
-    parts = [part for part in Path(evaluation.model).parts[-2:] if part not in ("/", "..", ".")]
+def result_path(directory: Path, model: Path) -> Path:
+    """The file of a model in `directory`: named after the last two parts of its path, wherever that was given from."""
+    parts = Path(os.path.abspath(model)).parts[1:][-2:]
     return directory / f"{re.sub(r'[^A-Za-z0-9._=-]', '_', '-'.join(parts) or 'model')}.json"
 
 
@@ -44,22 +46,25 @@ def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
         "title": evaluations[0].suite,
         "subtitle": f"{len(evaluations)} model{'' if len(evaluations) == 1 else 's'} on one suite",
         "names": names,
+        "wide": len(names) > _WIDE,
         "tiles": _tiles(evaluations, rows),
         "sections": [_section(kind, rows, evaluations, names) for kind in shown],
         "models": [_model(name, one) for name, one in zip(names, evaluations, strict=True)],
     }
-    write_page(_TEMPLATE, values, path)
+    write_texts({path: render_page(_TEMPLATE, values)})
 
 
 def _section(kind: str, rows: list[Row], evaluations: Sequence[Evaluation], names: list[str]) -> dict[str, Any]:
     mine = [row for row in rows if row.metric.kind == kind]
     title, note = KINDS[kind]
-    figures = []
     if kind == "recall":
-        figures.append(recall_curve(mine, names))
-    if len(evaluations) > 1:
-        figures += [metric_curve(group, evaluations) for group in _groups(mine)] if kind != "recall" else []
-    return {"title": title, "note": note, "figures": figures, "rows": [_table_row(row) for row in mine]}
+        bits = [row for row in mine if row.metric.metric == "bits per base"]
+        tasks = dict.fromkeys(row.metric.name for row in bits)
+        parts = [[row for row in bits if row.metric.name == task] for task in tasks]
+        figures = [recall_curve(part, names, number=number) for number, part in enumerate(parts)]
+    else:
+        figures = [metric_curve(group, evaluations) for group in _groups(mine)] if len(evaluations) > 1 else []
+    return {"title": title, "note": note, "figures": figures, "rows": [_table_row(row, names) for row in mine]}
 
 
 def _groups(rows: list[Row]) -> list[list[Row]]:
@@ -71,8 +76,8 @@ def _groups(rows: list[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _table_row(row: Row) -> dict[str, Any]:
-    one = row.metric
+def _table_row(row: Row, names: list[str]) -> dict[str, Any]:
+    one, best = row.metric, [row.values[index] for index in row.marked[:1]]
     return {
         "name": one.name,
         "part": one.part,
@@ -80,6 +85,8 @@ def _table_row(row: Row) -> dict[str, Any]:
         "baseline": "" if one.baseline is None else f"{one.baseline:.3f}",
         "baseline_name": one.baseline_name,
         "count": exact(one.count),
+        "best": f"{best[0].value:.3f}" if best and best[0] else "",
+        "best_names": ", ".join(names[index] for index in row.marked),
         "cells": [_cell(value, index in row.marked) for index, value in enumerate(row.values)],
     }
 
@@ -113,7 +120,7 @@ def _tiles(evaluations: Sequence[Evaluation], rows: list[Row]) -> list[dict[str,
     if likelihood:
         best = likelihood.values[likelihood.best[0]]
         assert best is not None
-        note = f"{best.name}; {best.baseline_name} {best.baseline:.3f}"
+        note = best.name if best.baseline is None else f"{best.name}; {best.baseline_name} {best.baseline:.3f}"
         tiles.insert(0, {"label": "Bits per base", "value": f"{best.value:.3f}", "note": note})
     return tiles
 

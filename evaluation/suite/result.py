@@ -10,7 +10,7 @@ from conduct.errors import InputError
 from conduct.untrusted import read_json
 from corpus.typed_json import from_json, to_json
 
-FORMAT = "genomic-llama evaluation 1"
+FORMAT = "genomic-llama evaluation 2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +40,44 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """One task of a suite on one model. `fingerprint`: of all that decides its metrics; `created`: when, in UTC."""
+
+    kind: str
+    name: str
+    fingerprint: str
+    created: str
+    seconds: float
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One model on one suite. `step`: optimizer steps of training, where the export tells."""
+    """One model on one suite. `step`: optimizer steps of training, where the export tells; `weights`: SHA-256."""
 
     model: str
     step: int | None
     parameters: int
+    weights: str
     dtype: str
     suite: str
-    created: str
     versions: dict[str, str]
-    seconds: float
-    metrics: tuple[Metric, ...]
+    tasks: tuple[TaskResult, ...]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of all tasks, in the order of the suite."""
+        return tuple(metric for task in self.tasks for metric in task.metrics)
+
+    @property
+    def created(self) -> str:
+        """When the newest was measured."""
+        return max(task.created for task in self.tasks)
+
+    @property
+    def seconds(self) -> float:
+        """Of all tasks."""
+        return sum(task.seconds for task in self.tasks)
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:

@@ -1,8 +1,5 @@
-"""The tasks of a suite, run on one model; what each comes to as rows of metrics."""
+"""The tasks of a suite, each run on one model; what it comes to as rows of metrics."""
 
-import time
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +12,9 @@ from evaluation.probing.datasets import read_task
 from evaluation.probing.probe import HEADS, probe_task
 from evaluation.regions import read_regions
 from evaluation.scoring import STRANDS, Source, score_regions
-from evaluation.suite.config import LikelihoodTask, ProbeTask, RecallTask, Suite, VariantTask, tasks
+from evaluation.suite.config import LikelihoodTask, ProbeTask, RecallTask, Suite, Task, VariantTask, sources, tasks
 from evaluation.suite.recall import check_distances, measure_recall
-from evaluation.suite.result import Evaluation, Metric, training_step
+from evaluation.suite.result import Metric
 from evaluation.variants.labels import ALL, Interval, Labelling
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
@@ -31,51 +28,43 @@ UNIFORM_BITS = 2.0
 def check_suite(suite: Suite, path: Path) -> None:
     """What can be known to be wrong with the suite of file `path` before a model is loaded. Errors: `InputError`."""
     for task in tasks(suite):
-        paths = [getattr(task, key, None) for key in ("source", "fitted_on", "genome", "vcf", "directory")]
-        for needed in filter(None, paths):
-            if not Path(needed).exists():
-                raise InputError(f"{needed} does not exist", where=_where(path, task.name), fix="Check the path.")
+        for needed in sources(task):
+            if not needed.exists():
+                raise InputError(f"{needed} does not exist", where=where(path, task), fix="Check the path.")
     for recall in suite.recall:
-        check_distances(list(recall.distances), where=_where(path, recall.name))
+        check_distances(list(recall.distances), where=where(path, recall))
     for probe in suite.probes:
-        where = _where(path, probe.name)
         if strange := set(probe.heads) - set(HEADS):
-            raise InputError(f"no head {min(strange)!r}", where=where, fix=f"Known: {', '.join(HEADS)}.")
+            raise InputError(f"no head {min(strange)!r}", where=where(path, probe), fix=f"Known: {', '.join(HEADS)}.")
         if probe.pooling not in ("mean", "last", "max"):
-            raise InputError(f"no pooling {probe.pooling!r}", where=where, fix="Known: mean, last, max.")
+            problem = f"no pooling {probe.pooling!r}"
+            raise InputError(problem, where=where(path, probe), fix="Known: mean, last, max.")
     for variant in suite.variants:
         if variant.strand not in STRANDS:
-            where = _where(path, variant.name)
-            raise InputError(f"no strand {variant.strand!r}", where=where, fix=f"Known: {', '.join(STRANDS)}.")
+            problem = f"no strand {variant.strand!r}"
+            raise InputError(problem, where=where(path, variant), fix=f"Known: {', '.join(STRANDS)}.")
 
 
-def _where(path: Path, name: str) -> str:
-    return f"{path}, task {name!r}"
+def where(path: Path, task: Task) -> str:
+    """How an error names `task` of the suite in file `path`."""
+    return f"{path}, task {task.name!r}"
 
 
-def evaluate_model(model: "PreTrainedModel", directory: Path, suite: Suite, path: Path) -> Evaluation:
-    """Every task of `suite`, read from `path`, on `model`, loaded from `directory`."""
-    started = time.perf_counter()
-    metrics: list[Metric] = []
-    for likelihood in suite.likelihood:
-        metrics += _likelihood(model, directory, likelihood, suite.batch_size)
-    for recall in suite.recall:
-        metrics += _recall(model, recall, suite.batch_size, _where(path, recall.name))
-    for variants in suite.variants:
-        metrics += _variants(model, directory, variants, suite.batch_size)
-    for probe in suite.probes:
-        metrics += _probe(model, probe, suite.batch_size)
-    return Evaluation(
-        model=str(directory),
-        step=training_step(directory),
-        parameters=model.num_parameters(),
-        dtype=str(model.dtype).removeprefix("torch."),
-        suite=path.stem,
-        created=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
-        versions={package: version(package) for package in ("genomic-llama", "torch", "transformers")},
-        seconds=time.perf_counter() - started,
-        metrics=tuple(metrics),
-    )
+def run_task(
+    model: "PreTrainedModel", directory: Path, task: Task, *, batch_size: int, where: str, journal: Path | None = None
+) -> list[Metric]:
+    """One task on `model`, loaded from `directory`; `where` names it in errors.
+
+    `journal`: where a task that keeps what it has so far does so (see `score_variants`); it stays until its caller
+    removes it.
+    """
+    if isinstance(task, LikelihoodTask):
+        return _likelihood(model, directory, task, batch_size)
+    if isinstance(task, RecallTask):
+        return _recall(model, task, batch_size, where)
+    if isinstance(task, VariantTask):
+        return _variants(model, directory, task, batch_size, journal)
+    return _probe(model, task, batch_size)
 
 
 def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask, batch_size: int) -> list[Metric]:
@@ -123,7 +112,9 @@ def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int, where: 
     return metrics
 
 
-def _variants(model: "PreTrainedModel", directory: Path, task: VariantTask, batch_size: int) -> list[Metric]:
+def _variants(
+    model: "PreTrainedModel", directory: Path, task: VariantTask, batch_size: int, journal: Path | None
+) -> list[Metric]:
     longest = int(model.config.max_position_embeddings)
     window = min(task.window, longest)
     placement = plan_placement(longest, window=window, downstream=task.downstream, grid=task.grid)
@@ -134,7 +125,7 @@ def _variants(model: "PreTrainedModel", directory: Path, task: VariantTask, batc
     labelling = Labelling(
         key=task.label, positive=tuple(task.positive), negative=tuple(task.negative), by=task.by
     )  # fmt: skip
-    result = score_variants(model, run, labelling=labelling)
+    result = score_variants(model, run, journal=journal, labelling=labelling)
     rows: list[tuple[str, str, Interval | None, float, int]] = []
     for one in result.measures:
         count = one.positives + one.negatives

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evaluation.variants.haplotypes import normal_form
 from evaluation.variants.vcf import Vcf, VcfRecord, is_sequence
 from tokenizer.sequence import Ids, encode, to_upper
 
@@ -23,11 +24,16 @@ _SHOWN = 20  # bases of an allele in a message
 
 @dataclass(frozen=True, kw_only=True)
 class Allele:
-    """Alternative allele `number` of a record. `ref` and `alt` are upper-case ids; `status` is one of the above."""
+    """Alternative allele `number` of a record; `status` is one of the above.
+
+    `position` (from 0), `ref` and `alt` (upper-case ids) are the normal form where it can be scored: two of the same
+    sequence are equal in them.
+    """
 
     record: VcfRecord
     number: int = 0
     alt_text: str
+    position: int
     ref: Ids
     alt: Ids
     status: str
@@ -68,15 +74,17 @@ def count_statuses(alleles: list[Allele]) -> Counter[str]:
 
 
 def _allele(record: VcfRecord, number: int, contig: Ids | None) -> Allele:
-    alt = record.alts[number]
-    ref_ids, alt_ids = (to_upper(encode(text.encode("utf-8", "replace"))) for text in (record.ref, alt))
-    status = SCORED
+    position, alt_text = record.position, record.alts[number]
+    ref, alt = (to_upper(encode(text.encode("utf-8", "replace"))) for text in (record.ref, alt_text))
     if contig is None:
         status = NO_CONTIG
-    elif not is_sequence(record.ref) or not is_sequence(alt):
+    elif not is_sequence(record.ref) or not is_sequence(alt_text):
         status = UNSUPPORTED
+    elif position < 0 or to_upper(contig[position : position + len(ref)]).tobytes() != ref.tobytes():
+        status = MISMATCH
     else:
-        end = record.position + len(ref_ids)
-        here = to_upper(contig[max(0, record.position) : end]).tobytes()
-        status = SCORED if record.position >= 0 and here == ref_ids.tobytes() else MISMATCH
-    return Allele(record=record, number=number, alt_text=alt, ref=ref_ids, alt=alt_ids, status=status)
+        status = SCORED
+        position, ref, alt = normal_form(position, ref, alt, contig)
+    return Allele(
+        record=record, number=number, alt_text=alt_text, position=position, ref=ref, alt=alt, status=status
+    )  # fmt: skip

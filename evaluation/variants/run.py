@@ -1,8 +1,8 @@
 """The variants of a VCF file scored, from where an interrupted run was; and measured where they have labels."""
 
-import hashlib
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from conduct.errors import InputError
 from conduct.progress import progress_bar
+from corpus.checksum import sha256
+from evaluation.digest import model_digest
 from evaluation.regions import load_contigs
 from evaluation.scoring import STRANDS
 from evaluation.variants.alleles import (
@@ -23,6 +25,7 @@ from evaluation.variants.alleles import (
     list_alleles,
 )
 from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.haplotypes import distinct
 from evaluation.variants.labels import Discrimination, Labelling, check_labels, discriminate
 from evaluation.variants.table import Journal
 from evaluation.variants.vcf import Vcf, read_vcf
@@ -32,10 +35,8 @@ from tokenizer.sequence import Ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FORMAT = "genomic-llama variants 2"
+FORMAT = "genomic-llama variants 3"
 SHOWN_MISMATCHES = 3
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class VariantRun:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantResult:
-    """Alleles with their effects, in the file's order; `scored_now` in `seconds`, the rest by an earlier run.
+    """Alleles with their effects, in the file's order; `scored_now` haplotypes in `seconds`, others by an earlier run.
 
     `mismatches`: a line for each of the first alleles whose REF is not the genome's.
     """
@@ -121,28 +122,29 @@ def _effects(
     contigs: dict[str, Ids],
     journal: Path | None,
 ) -> tuple[list[Effect | None], int, float]:
+    """The effect of each allele, from one of each haplotype; how many were scored now, and in what time."""
+    known = [allele for allele in alleles if allele.status == SCORED]
+    haplotypes, which = distinct(known)
     book = Journal(journal, _fingerprint(run)) if journal else None
     effects = book.read() if book else []
-    before, started = len(effects), time.perf_counter()
-    total = sum(allele.status == SCORED for allele in alleles[before:])
-    with progress_bar(f"Scoring {run.vcf.name}", total=total, unit=" variants") as advance:
-        found = variant_effects(
-            model,
-            alleles[before:],
-            contigs,
-            run.placement,
-            readings=STRANDS[run.strand],
-            batch_size=run.batch_size,
-            advance=advance,
-        )
-        if book is None:
-            effects += [effect for some in found for effect in some]
-        else:
-            with book.append(effects):
-                for some in found:
-                    book.add(some)
-                    effects += some
-    return effects, total, time.perf_counter() - started
+    rest, started = haplotypes[len(effects) :], time.perf_counter()
+    with (
+        progress_bar(f"Scoring {run.vcf.name}", total=len(rest), unit=" variants") as advance,
+        book.append(effects) if book else nullcontext(),
+    ):
+        readings, size = STRANDS[run.strand], run.batch_size
+        for some in variant_effects(
+            model, rest, contigs, run.placement, readings=readings, batch_size=size, advance=advance
+        ):
+            if book:
+                book.add(some)
+            effects += some
+    found = iter(which)
+    return (
+        [effects[next(found)] if allele.status == SCORED else None for allele in alleles],
+        len(rest),
+        time.perf_counter() - started,
+    )
 
 
 def _mismatches(alleles: list[Allele], contigs: dict[str, Ids]) -> tuple[str, ...]:
@@ -160,22 +162,13 @@ def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
 
 
 def _fingerprint(run: VariantRun) -> dict[str, object]:
-    """What two runs must share for one to go on with the other's results."""
-    weights = sorted(run.model.glob("*.safetensors"))
-    parts = {path.name: [path.stat().st_size, _digest(path)] for path in [run.model / "config.json", *weights, run.vcf]}
+    """What two runs must share for one to go on with the other's results: contents, wherever they lie."""
     return {
         "format": FORMAT,
-        "files": parts,
-        "genome": [run.fasta.name, run.fasta.stat().st_size],
-        "settings": run.settings,
+        "model": model_digest(run.model),
+        "genome": sha256(run.fasta),
+        "vcf": sha256(run.vcf),
+        **asdict(run.placement),
+        "strand": run.strand,
+        "dtype": run.dtype,
     }
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of the first and last megabyte: enough to tell two trained models apart, and quick for 14 GB."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        digest.update(file.read(_BLOCK))
-        file.seek(max(0, path.stat().st_size - _BLOCK))
-        digest.update(file.read(_BLOCK))
-    return digest.hexdigest()

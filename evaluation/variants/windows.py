@@ -119,7 +119,7 @@ def place(allele: Allele, number: int, strand: Strand, placement: Placement) -> 
 
 
 def _on_strand(allele: Allele, strand: Strand) -> tuple[int, Ids, Ids]:
-    position, ref, alt = allele.record.position, allele.ref, allele.alt
+    position, ref, alt = allele.position, allele.ref, allele.alt
     if not strand.reverse:
         return position, ref, alt
     return len(strand) - position - len(ref), reverse_complement(ref), reverse_complement(alt)

@@ -72,7 +72,9 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
     assert "bits per base" in command("evaluate", files / "suite.yaml", tiny_directory, "--out", out)
     assert sorted(path.suffix for path in out.iterdir()) == [".html", ".json"]
     again = command("evaluate", files / "suite.yaml", tiny_directory, "--out", out)
-    assert again.splitlines()[-2].count(".") == 2  # one model still: the baseline's column and its own
+    assert "1 of 1 results are there already" in again
+    (row,) = (line for line in again.splitlines() if line.startswith("g  "))
+    assert row.count(".") == 2  # one model still: the baseline's column and its own
     (out / "x.json").write_text("{}")
     with pytest.raises(InputError, match="is not an evaluation"):
         command("evaluate", files / "suite.yaml", tiny_directory, "--out", out)
@@ -129,6 +131,25 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     assert "| `genome.fa` |" in card
     assert "is **not better than** the best Markov chain" in card
     assert "    trainer:\n      max_steps: 40\n" in card
+
+
+def test_a_report_and_its_card_are_both_written_or_none(
+    tiny_directory: Path, corpus: Path, write_run: Callable[..., Path], files: Path
+) -> None:
+    command("score", tiny_directory, corpus, "--split", "test", "--out", files / "s.json")
+    score = files / "s.json"
+    arguments = ("report", write_run(), "--corpus", corpus, "--score", score, "--out", files / "r.html")
+    with pytest.raises(InputError, match="are one file"):
+        command(*arguments, "--model-card", files / "r.html")
+    score.write_text(score.read_text().replace(str(tiny_directory), "gone"))
+    with pytest.raises(InputError, match=r"s\.json: its model is gone"):
+        command(*arguments, "--model-card", files / "card" / "README.md")
+    assert not (files / "r.html").exists()
+    (files / "r.html").write_text("old")
+    with pytest.raises(InputError, match=r"s\.json: its model is gone"):
+        command(*arguments, "--model-card", files / "card" / "README.md")
+    assert (files / "r.html").read_text() == "old"
+    command(*arguments)  # a page alone needs no model
 
 
 def test_the_model_of_a_card_is_found_from_elsewhere(

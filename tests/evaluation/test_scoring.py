@@ -72,6 +72,18 @@ def test_tracks_hold_the_same_values_in_the_same_places(
             assert file.values(contig, int(start), int(end))[0] == pytest.approx(float(value), rel=1e-4)
 
 
+def test_a_bigwig_has_the_contigs_of_the_genome_in_order(tiny_model: Any, genome_file: Path, tmp_path: Path) -> None:
+    import pyBigWig
+
+    (tmp_path / "regions.bed").write_text("two\t5\t9\nchr1\t90\t99\nchr1\t10\t40\n")
+    _per_base(tiny_model, tmp_path / "t.bw", genome_file)
+    with pyBigWig.open(str(tmp_path / "t.bw")) as file:
+        assert list(file.chroms().items()) == [("chr1", 150), ("two", 20)]
+        assert [file.intervals(name)[0][0] for name in ("chr1", "two")] == [11, 6]
+        assert file.intervals("chr1")[-1][1] == 99
+        assert file.values("two", 9, 20) == pytest.approx([float("nan")] * 11, nan_ok=True)
+
+
 def test_the_reverse_reading_is_that_of_the_reverse_complement(tiny_model: Any, tmp_path: Path) -> None:
     from pyarrow import parquet
 

@@ -1,4 +1,4 @@
-"""The pages in a browser, light and dark: nothing runs off the page, and both themes are drawn."""
+"""The pages in a browser, light and dark, of ordinary and of degenerate input: nothing runs off the page."""
 
 import shutil
 import subprocess
@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpora import prepare
 from scored import score_records
 
+from corpus.card.page import write_card
 from evaluation.regions import read_regions
 from evaluation.report import build_report
 from evaluation.score import write_score
 from evaluation.suite.output import write_comparison
-from evaluation.suite.result import Evaluation, Metric
+from evaluation.suite.result import Evaluation, Metric, TaskResult
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -26,8 +28,19 @@ FLAGS = [
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian: apt install chromium)")
 
 
-def screenshot(page: Path, out: Path, *, dark: bool, width: int = 1200, height: int = 1800) -> Any:
-    """Pixels of `page`, [height, width, 3]."""
+WIDTH, HEIGHT = 1200, 1800
+
+
+def screenshots(pages: list[Path], out: Path, *, dark: bool) -> list[Any]:
+    """Pixels of the top of each page, [height, width, 3], from one browser: it takes longer to start than to draw."""
+    frames = [f'<iframe src="{page.resolve().as_uri()}" width="{WIDTH}" height="{HEIGHT}"></iframe>' for page in pages]
+    style = "<style>body { margin: 0 } iframe { border: 0; display: block }</style>"
+    (out.parent / "frames.html").write_text(f"<!doctype html>{style}{''.join(frames)}")
+    whole = screenshot(out.parent / "frames.html", out, dark=dark, width=WIDTH, height=HEIGHT * len(pages))
+    return [whole[HEIGHT * number : HEIGHT * (number + 1)] for number in range(len(pages))]
+
+
+def screenshot(page: Path, out: Path, *, dark: bool, width: int, height: int) -> Any:
     from matplotlib.image import imread
 
     theme = ["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]
@@ -38,41 +51,69 @@ def screenshot(page: Path, out: Path, *, dark: bool, width: int = 1200, height: 
 
 
 @pytest.fixture
-def report(tiny_model: Any, corpus: Path, write_run: Callable[..., Path], tmp_path: Path) -> Path:
+def reports(tiny_model: Any, corpus: Path, write_run: Callable[..., Path], tmp_path: Path) -> list[Path]:
+    """One of a run of forty steps, one of a run of one."""
     write_score(score_records(tiny_model, read_regions(corpus, split="test"), split="test"), tmp_path / "score.json")
-    build_report(write_run(), corpus, tmp_path / "score.json", tmp_path / "report.html", entropy_floor=1.9)
-    return tmp_path / "report.html"
+    found = [tmp_path / "report.html", tmp_path / "one_step.html"]
+    for path, steps, floor in zip(found, (40, 1), (1.9, None), strict=True):
+        build_report(write_run(f"run{steps}", steps=steps), corpus, tmp_path / "score.json", path, entropy_floor=floor)
+    return found
 
 
-@pytest.fixture
-def evaluation(tmp_path: Path) -> Path:
-    def metric(kind: str, part: str, value: float) -> Metric:
+def _comparison(path: Path, steps: list[int], name: str) -> Path:
+    def metric(kind: str, part: str, value: float, name: str = name) -> Metric:
         return Metric(
-            kind=kind, name="a task", part=part, metric="bits per base", value=value, low=value - 0.05,
+            kind=kind, name=name, part=part, metric="bits per base", value=value, low=value - 0.05,
             high=value + 0.05, better="lower", baseline=1.9, baseline_name="Markov, order 3", count=12_345,
         )  # fmt: skip
 
     ones = []
-    for step in (100, 200, 300):
-        rows = [metric("likelihood", "", 2 - step / 1000)]
+    for step in steps:
+        rows = [metric("likelihood", "", 2 - step / 1000, f"{name}{number}") for number in range(6)]
         rows += [metric("recall", f"{d} bases apart", 2 - step / 400 / d**0.2) for d in (64, 256, 1024)]
-        ones.append(
-            Evaluation(model=f"run/step={step}", step=step, parameters=10_000, dtype="float32", suite="demo",
-                       created="2026-01-01T00:00:00Z", versions={"torch": "2"}, seconds=1.0, metrics=tuple(rows))
+        task = TaskResult(
+            kind="likelihood", name="a task", fingerprint="0", created="2026-01-01T00:00:00Z", seconds=1.0,
+            metrics=tuple(rows),
         )  # fmt: skip
-    write_comparison(ones, tmp_path / "index.html")
-    return tmp_path / "index.html"
+        ones.append(
+            Evaluation(model=f"run/step={step}", step=step, parameters=10_000, weights="0", dtype="float32",
+                       suite="demo", versions={"torch": "2"}, tasks=(task,))
+        )  # fmt: skip
+    write_comparison(ones, path)
+    return path
 
 
-@pytest.mark.parametrize("name", ["report", "evaluation"])
-def test_pages_are_drawn_light_and_dark(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    page = request.getfixturevalue(name)
-    light, dark = (screenshot(page, tmp_path / f"{theme}.png", dark=theme == "dark") for theme in ("light", "dark"))
-    for pixels, bright in ((light, True), (dark, False)):
+@pytest.fixture
+def evaluations(tmp_path: Path) -> list[Path]:
+    """One of three checkpoints, one of fifty and long names, one of one checkpoint."""
+    return [
+        _comparison(tmp_path / "three.html", [100, 200, 300], "a task"),
+        _comparison(tmp_path / "fifty.html", list(range(10, 510, 10)), "GCF_000001405.40_GRCh38.p14_genomic_part_"),
+        _comparison(tmp_path / "one.html", [100], "a task"),
+    ]
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    """Of a corpus of one document."""
+    (tmp_path / "a_genome_whose_name_is_longer_than_anybody_would_like_to_read.fa").write_text(">a\n" + "ACGT" * 250)
+    prepare(list(tmp_path.glob("a_genome*.fa")), tmp_path / "one_document", validation_fraction=0.0)
+    return write_card(tmp_path / "one_document", tmp_path / "card")[0]
+
+
+def test_pages_are_drawn_light_and_dark(
+    reports: list[Path], evaluations: list[Path], card: Path, tmp_path: Path
+) -> None:
+    pages = [*reports, *evaluations, card]
+    light, dark = (screenshots(pages, tmp_path / f"{theme}.png", dark=theme == "dark") for theme in ("light", "dark"))
+    for page, pixels, bright in [
+        *zip(pages, light, [True] * 6, strict=True),
+        *zip(pages, dark, [False] * 6, strict=True),
+    ]:
         corner = pixels[5, 5].mean()
-        assert (corner > 0.9) == bright
-        assert (corner < 0.15) != bright
-        assert pixels[:, :20].std() < 0.01  # the margins are empty: nothing runs off the page
-        assert pixels[:, -20:].std() < 0.01
+        assert (corner > 0.9) == bright, page
+        assert (corner < 0.15) != bright, page
+        assert pixels[:, :20].std() < 0.01, page  # the margins are empty: nothing runs off the page
+        assert pixels[:, -20:].std() < 0.01, page
         drawn = np.abs(pixels[:1200] - pixels[5, 5]).max(axis=2) > 0.2
-        assert 0.01 < drawn.mean() < 0.5
+        assert 0.01 < drawn.mean() < 0.5, page

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from corpora import prepare
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conduct.errors import InputError
 from corpus.card.data import CardData, card_data
+from corpus.card.figures import length_figure, log_ticks
 from corpus.card.histogram import gc_summary, length_summary
 from corpus.card.page import CardText, read_card_text, write_card, write_card_of
 from corpus.manifest import FORMAT_VERSION, Manifest
@@ -193,3 +196,21 @@ def test_text_comes_from_yaml(tmp_path: Path) -> None:
             read_card_text(file)
     with pytest.raises(InputError, match="does not exist"):
         read_card_text(tmp_path / "none.yaml")
+
+
+@settings(deadline=None)
+@given(st.integers(0, 139), st.integers(1, 20))
+def test_the_axis_of_lengths_has_ticks_whatever_the_lengths(first: int, bins: int) -> None:
+    low, high = 2 ** (first / 4) / 1.3, 2 ** ((first + bins) / 4) * 1.3
+    ticks = log_ticks(low, high)
+    assert 3 <= len(ticks) <= 9
+    assert low <= ticks[0] < ticks[-1] <= high
+
+
+@pytest.mark.parametrize("lengths", [{40: 1}, {40: 500}, {0: 3}])
+def test_equal_lengths_are_drawn_with_ticks_and_whole_documents(lengths: dict[int, int]) -> None:
+    texts = re.findall(r"<text [^>]*>([^<]*)</text>", length_figure(lengths))
+    numbers = texts[: texts.index("bases in a document")]
+    assert len(numbers) >= 3, texts
+    documents = [text for text in texts if text not in numbers]
+    assert not [text for text in documents if re.fullmatch(r"[0-9]*\.[0-9]+", text)], texts

@@ -11,13 +11,11 @@ from conduct.errors import InputError
 from configs.locate import CONFIGS
 from evaluation.suite.compare import by_training, compare, format_comparison, labels
 from evaluation.suite.config import read_suite
-from evaluation.suite.output import beats, read_directory, result_path, write_comparison
+from evaluation.suite.output import beats, read_directory, write_comparison
 from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
-from evaluation.suite.result import Evaluation, Metric, read_evaluation, training_step, write_evaluation
-from evaluation.suite.run import check_suite, evaluate_model
-
-GENOME = ">c\n" + "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA" * 3 + "\n"
-VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+from evaluation.suite.result import Evaluation, Metric, TaskResult, read_evaluation, training_step
+from evaluation.suite.run import check_suite
+from evaluation.suite.runner import evaluate_models
 
 
 def _metric(**changes: Any) -> Metric:
@@ -29,44 +27,28 @@ def _metric(**changes: Any) -> Metric:
 
 
 def _evaluation(model: str, step: int | None, *metrics: Metric) -> Evaluation:
+    task = TaskResult(
+        kind="likelihood", name="held out", fingerprint="0", created="2026-01-01T00:00:00Z", seconds=1.0,
+        metrics=metrics,
+    )  # fmt: skip
     return Evaluation(
-        model=model, step=step, parameters=10, dtype="float32", suite="demo", created="2026-01-01T00:00:00Z",
-        versions={"torch": "2"}, seconds=1.0, metrics=metrics,
+        model=model, step=step, parameters=10, weights="0", dtype="float32", suite="demo", versions={"torch": "2"},
+        tasks=(task,),
     )  # fmt: skip
 
 
-@pytest.fixture
-def suite_file(tmp_path: Path) -> Path:
-    (tmp_path / "genome.fa").write_text(GENOME)
-    rows = [f"c\t{3 + 7 * i}\t.\t{GENOME[4 + 7 * i + 1]}\t{alt}\t.\t.\tL={i % 2}\n" for i, alt in enumerate("AAAA")]
-    (tmp_path / "v.vcf").write_text(VCF + "".join(rows))
-    folder = tmp_path / "task"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for part, count in (("train", 12), ("test", 6)):
-        lines = [f"{''.join(random.choice(list('AC' if i % 2 else 'GT'), 20))},{i % 2}\n" for i in range(count)]
-        (folder / f"{part}.csv").write_text("sequence,label\n" + "".join(lines))
-    (tmp_path / "suite.yaml").write_text(f"""
-likelihood: [{{name: genome, source: {tmp_path}/genome.fa, fitted_on: {tmp_path}/genome.fa}}]
-variants: [{{name: made up, genome: {tmp_path}/genome.fa, vcf: {tmp_path}/v.vcf, label: L, strand: forward}}]
-probes: [{{name: letters, directory: {folder}, seeds: 2}}]
-batch_size: 4
-""")
-    return tmp_path / "suite.yaml"
-
-
-def test_a_suite_runs_and_its_result_survives_its_file(
-    tiny_model: Any, tiny_directory: Path, suite_file: Path, tmp_path: Path
-) -> None:
+def test_a_suite_runs_and_its_result_survives_its_file(tiny_directory: Path, suite_file: Path, tmp_path: Path) -> None:
     suite = read_suite(suite_file)
     check_suite(suite, suite_file)
-    result = evaluate_model(tiny_model, tiny_directory, suite, suite_file)
+    evaluate_models([tiny_directory], suite, suite_file, tmp_path / "out", "float32")
+    (result,) = read_directory(tmp_path / "out")
+    assert [(task.kind, task.name) for task in result.tasks] == [
+        ("likelihood", "genome"), ("variants", "made up"), ("probe", "letters"),
+    ]  # fmt: skip
     assert {metric.kind for metric in result.metrics} == {"likelihood", "variants", "probe"}
     likelihood = result.metrics[0]
     assert likelihood.value > 2 > (likelihood.baseline or 9)  # a random model against chains fitted on the very bases
     assert not beats(likelihood)
-    write_evaluation(result, result_path(tmp_path / "out", result))
-    assert read_directory(tmp_path / "out") == [result]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement)
     """The definition, read off the placement's docstring: both windows whole, one by one. The delta, and the bases."""
     import torch
 
-    text, position = contig.tobytes().upper(), allele.record.position
+    text, position = contig.tobytes().upper(), allele.position
     start = (position - (placement.length - placement.downstream)) // placement.grid * placement.grid
     end = min(len(text), start + placement.length)
     start = max(0, start)
@@ -80,10 +80,9 @@ def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement)
 def _mirrored(allele: Allele, length: int) -> Allele:
     import dataclasses
 
-    position = length - allele.record.position - len(allele.ref)
-    record = dataclasses.replace(allele.record, position=position)
+    position = length - allele.position - len(allele.ref)
     return dataclasses.replace(
-        allele, record=record, ref=reverse_complement(allele.ref), alt=reverse_complement(allele.alt)
+        allele, position=position, ref=reverse_complement(allele.ref), alt=reverse_complement(allele.alt)
     )
 
 

@@ -67,7 +67,7 @@ def test_the_recipe_from_table_to_measures(tmp_path: Path, fasta: Path, tiny_dir
         [script, tiny_directory, table, fasta], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "3 variants (1 FUNC, 1 LOF, 1 INT)" in done.stdout
+    assert "3 variants (1 LOF, 1 INT, 1 FUNC)" in done.stdout
     assert "all: AUROC" in done.stdout
     assert "1 positive, 2 negative" in done.stdout
     settings = json.loads((tmp_path / "brca1.scored.metrics.json").read_text())["settings"]
@@ -87,10 +87,16 @@ def test_text(tmp_path: Path, fasta: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.csv", "a,b\n1,2\n", "has no columns chromosome"),
+        ("t.csv", "a,b\n1,2\n", "has no line with the columns chromosome"),
+        ("t.csv", ",".join(HEAD).replace("hg19", "hg38") + "\nx\n", r"with the columns .*position \(hg19\)"),
         ("t.csv", ",".join(HEAD) + "\n", "has no variant"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,x,A,C,,0,0,0,0,LOF\n", "is 'x'"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,13,9,A,C,,0,0,0,0,LOF\n", "chromosome is '13'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,x,A,C,,0,0,0,0,LOF\n", "t.csv, line 2: position .* is 'x'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,13,9,A,C,,0,0,0,0,LOF\n", "line 2: chromosome is '13'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,N,C,,0,0,0,0,LOF\n", "line 2: reference is 'N'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,A,,0,0,0,0,LOF\n", "line 2: alt is 'A'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,C,,0,0,0,0,benign\n", "line 2: func.class is 'benign'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,C,,0,0,0,0\n", "line 2: func.class is ''"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,900,A,C,,0,0,0,0,LOF\n", "at 900 the table has A, the FASTA no base"),
         ("t.xlsx", "no spreadsheet", "is no spreadsheet"),
         ("none.tsv", None, "cannot be read"),
     ],
@@ -100,6 +106,14 @@ def test_another_table_is_refused(tmp_path: Path, fasta: Path, name: str, conten
         (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=message):
         write_findlay_vcf(tmp_path / name, fasta, tmp_path / "out.vcf")
+    assert not (tmp_path / "out.vcf").exists()
+
+
+def test_another_genome_build_is_refused(tmp_path: Path) -> None:
+    """One base more at the beginning, as between assemblies: the positions are those of other bases."""
+    (tmp_path / "chr17.fa").write_text(f">chr17\nA{CHROMOSOME}\n")
+    with pytest.raises(InputError, match=r"3 of 3 reference bases .* at 33 the table has C, the FASTA A\. .*GRCh37"):
+        write_findlay_vcf(_write_spreadsheet(tmp_path / "t.xlsx"), tmp_path / "chr17.fa", tmp_path / "out.vcf")
     assert not (tmp_path / "out.vcf").exists()
 
 

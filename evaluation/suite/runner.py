@@ -1,0 +1,80 @@
+"""A suite on several models, from where an interrupted run was: what is finished is kept, a task at a time.
+
+The results of a model that is under way are in MODEL.json.partial, beside its MODEL.json.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.llama import read_architecture
+from evaluation.model import load_model
+from evaluation.suite.config import KINDS, Suite, Task, tasks
+from evaluation.suite.jobs import Job, plan_jobs, versions
+from evaluation.suite.result import Evaluation, TaskResult, training_step, write_evaluation
+from evaluation.suite.run import run_task, where
+from evaluation.suite.time_left import TimeLeft
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def evaluate_models(models: Sequence[Path], suite: Suite, path: Path, out: Path, dtype: str) -> None:
+    """Write the result of each of `models` on `suite`, read from the file `path`, into the directory `out`.
+
+    Errors: `InputError` for two models whose results would have one name.
+    """
+    jobs = plan_jobs(models, suite, out, dtype)
+    left = TimeLeft(tasks(suite), {job.path.stem: job.found for job in jobs})
+    for job in jobs:
+        if None in job.found:
+            _finish(job, suite, path, left)
+        write_evaluation(_evaluation(job, path), job.path)
+        for kept in out.glob(f"{job.path.name}*.partial"):
+            kept.unlink(missing_ok=True)
+
+
+def _finish(job: Job, suite: Suite, path: Path, left: TimeLeft) -> None:
+    """Run what has no result; each is on disk before the next begins."""
+    model = load_model(job.model, job.dtype)
+    for number, (task, fingerprint) in enumerate(zip(tasks(suite), job.fingerprints, strict=True)):
+        if fingerprint in job.results:
+            continue
+        left.begin(job.path.stem, number)
+        result = _measure(model, job, task, fingerprint, suite.batch_size, where(path, task))
+        left.end(number, result.seconds)
+        job.results[fingerprint] = result
+        write_evaluation(_evaluation(job, path), job.partial)
+
+
+def _measure(
+    model: "PreTrainedModel", job: Job, task: Task, fingerprint: str, batch_size: int, named: str
+) -> TaskResult:
+    started = time.perf_counter()
+    journal = job.path.with_name(f"{job.path.name}.{fingerprint[:12]}.partial")
+    metrics = run_task(model, job.model, task, batch_size=batch_size, where=named, journal=journal)
+    seconds = time.perf_counter() - started
+    return TaskResult(
+        kind=KINDS[type(task)],
+        name=task.name,
+        fingerprint=fingerprint,
+        created=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+        seconds=seconds,
+        metrics=tuple(metrics),
+    )
+
+
+def _evaluation(job: Job, path: Path) -> Evaluation:
+    """What there is of the suite now."""
+    return Evaluation(
+        model=str(job.model),
+        step=training_step(job.model),
+        parameters=read_architecture(job.model).parameters,
+        weights=job.weights,
+        dtype=job.dtype,
+        suite=path.stem,
+        versions=versions(),
+        tasks=tuple(result for result in job.found if result is not None),
+    )

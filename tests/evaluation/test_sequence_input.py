@@ -1,0 +1,102 @@
+"""What a FASTA file may look like, and what score, embed and variants make of it: docs/tour.md has the table."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scored import score_records
+
+from conduct.errors import InputError
+from evaluation.embedding import embed_regions
+from evaluation.embedding_files import write_embeddings
+from evaluation.likelihood import plan_reading
+from evaluation.regions import read_regions
+from evaluation.score import RecordScore
+from evaluation.tracks import open_track
+from evaluation.variants.run import VariantRun, score_variants
+from evaluation.variants.windows import Placement
+
+VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+TEXT = "ACGTTGCAAGGCTNACGGTACRYTTGACCATGACCGATTTACGACGGGGA"
+CLEAN = f">a\n{TEXT}\n>short\nACGTA\n>one\nG\n"
+
+
+@pytest.fixture
+def genome(tmp_path: Path) -> Path:
+    (tmp_path / "g.fa").write_text(CLEAN)
+    (tmp_path / "v.vcf").write_text(VCF + "a\t10\t.\tG\tA\t.\t.\t.\nshort\t3\t.\tGT\tG\t.\t.\t.\n")
+    return tmp_path / "g.fa"
+
+
+def _all(model: Any, directory: Path, genome: Path) -> tuple[tuple[RecordScore, ...], np.ndarray, list[Any]]:
+    """Scores, embeddings and effects."""
+    records = score_records(model, read_regions(genome)).records
+    reading = plan_reading(model)
+    embedded = [one.values for one in embed_regions(model, read_regions(genome), reading, layer=-1, pooling="mean")]
+    run = VariantRun(
+        model=directory, fasta=genome, vcf=genome.parent / "v.vcf",
+        placement=Placement(length=24, downstream=12, grid=1), strand="both", dtype="float32",
+    )  # fmt: skip
+    return records, np.stack(embedded), [effect and effect.delta for effect in score_variants(model, run).effects]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CLEAN.lower(),
+        CLEAN.replace("\n", "\r\n"),
+        CLEAN.replace("\n>", "\n\n>").replace("TTGACC", "TTG\nACC").replace(">a", ">a with words"),
+        CLEAN.rstrip("\n"),
+    ],
+    ids=["soft-masked", "CRLF", "wrapped", "no last line end"],
+)
+def test_how_a_file_is_written_changes_nothing(tiny_model: Any, tiny_directory: Path, genome: Path, text: str) -> None:
+    expected = _all(tiny_model, tiny_directory, genome)
+    genome.write_bytes(text.encode())
+    found = _all(tiny_model, tiny_directory, genome)
+    assert found[0] == expected[0]
+    assert np.array_equal(found[1], expected[1])
+    assert found[2] == expected[2]
+
+
+def test_other_letters_are_context_and_short_records_are_read_alone(tiny_model: Any, genome: Path) -> None:
+    records = score_records(tiny_model, read_regions(genome)).records
+    assert [one.bases_scored for one in records] == [len(TEXT) - 1 - 3, 4, 0]  # not the first, not N, R and Y
+    assert np.isnan(records[2].bits_per_base)
+    for number, one in enumerate(records[:2]):
+        (alone,) = score_records(tiny_model, [list(read_regions(genome))[number]]).records
+        assert one.nats == pytest.approx(alone.nats, abs=1e-5)
+
+
+def test_records_of_one_name(tiny_model: Any, tiny_directory: Path, genome: Path, tmp_path: Path) -> None:
+    genome.write_text(f">a\n{TEXT}\n>b\nACGT\n>a\nACGTACGT\n")
+    score = score_records(tiny_model, read_regions(genome))
+    assert [(one.name, one.length) for one in score.records] == [("a", len(TEXT)), ("b", 4), ("a", 8)]
+
+    def embed(name: str, pooling: str) -> int:
+        found = embed_regions(tiny_model, read_regions(genome), plan_reading(tiny_model), layer=0, pooling=pooling)
+        return write_embeddings(found, tmp_path / name, {})
+
+    assert [embed("e.parquet", "none"), embed("e.parquet", "mean"), embed("e.safetensors", "mean")] == [3, 3, 3]
+    with pytest.raises(InputError, match="two sequences have the name 'a'"):
+        embed("n.safetensors", "none")
+    with pytest.raises(InputError, match="two regions of a overlap at 0"), open_track(tmp_path / "t.bw") as track:
+        score_records(tiny_model, read_regions(genome), track=track)
+    with pytest.raises(InputError, match="has two records 'a'"):
+        _all(tiny_model, tiny_directory, genome)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (">a\nACGT\n>b\n>c\nACGT\n", "record 2 'b': has no sequence"),
+        (">a\nACGT-ACGT\n", "g.fa.*'a'"),
+        (">\nACGT\n", "has no name"),
+        ("", "is empty"),
+    ],
+)
+def test_what_is_no_sequence_is_refused_by_name(tiny_model: Any, genome: Path, text: str, message: str) -> None:
+    genome.write_text(text)
+    with pytest.raises(InputError, match=message):
+        score_records(tiny_model, read_regions(genome))
