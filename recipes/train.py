@@ -26,11 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
     from recipes.check import check_config
+    from recipes.checkpointing.same_run import check_resume
     from recipes.machine import check_corpora, check_machine, meeting_place, room_for_checkpoints
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
-        check_config(config)
+        architecture, sequence_length = check_config(config)
         if given.cfg:
             from omegaconf import OmegaConf
 
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not given.dryrun:
             check_machine(config)
             check_corpora(config)
+            check_resume(config, architecture, sequence_length)
             check_writable(Path(config.run_dir) / "config.yaml")
         if given.quiet:
             _hush()

@@ -261,9 +261,11 @@ def test_resuming_with_another_corpus(corpus: str, tmp_path: Path, write_fasta: 
 
 
 def test_resuming_with_another_tokenizer(corpus: str) -> None:
+    from corpus.resume import NUCLEOTIDE_IDS, special_ids
     from tokenizer.nucleotide import NucleotideTokenizer
 
     tokenizer = NucleotideTokenizer()
+    assert special_ids(tokenizer) == NUCLEOTIDE_IDS
     state = module(corpus, tokenizer=tokenizer).state_dict()
     module(corpus, tokenizer=tokenizer, state=state)
     tokenizer.eos_id = 5
