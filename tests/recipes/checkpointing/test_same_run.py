@@ -16,7 +16,6 @@ from nemo_process import nemo, statuses_over
 from parallel_cases import VALUES
 from resume_cases import SYNCHRONOUS, arguments, hold_and_fork
 
-from configs.quick import quick_config
 from conversion.listing import list_checkpoints
 from conversion.manifest import read_manifest
 from corpus.synthetic import write_synthetic_genome
@@ -157,7 +156,3 @@ def test_the_doctor_tells_beforehand(run: Path, corpus: Path) -> None:
         "step=6": (6, "damaged"),
         "step=3": (3, "damaged"),
     }
-
-
-def test_the_shipped_seed_is_the_one_above() -> None:
-    assert quick_config("train_tiny").seed == 1234
