@@ -8,8 +8,9 @@ from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
-NEMOS = frozenset(
-    "reduced_train_loss val_loss lr grad_norm global_step step epoch consumed_samples global_batch_size".split()
+NEMOS = (
+    *("reduced_train_loss", "val_loss", "lr", "grad_norm"),
+    *("global_step", "step", "epoch", "consumed_samples", "global_batch_size"),
 )
 """What NeMo logs by itself, without a prefix: said already by `train/…`, `validation/…`, or the configuration."""
 
@@ -18,7 +19,7 @@ class _WithoutNemos:
     """A logger that leaves `NEMOS` out."""
 
     def log_metrics(self, metrics: Any, step: Any = None) -> None:
-        """What else there is, with whole steps: Lightning makes those that NeMo logs floats, which MLflow cannot hold."""
+        """What else there is, with whole steps: Lightning makes NeMo's `step` a float, which MLflow cannot hold."""
         if ours := {name: value for name, value in metrics.items() if name not in NEMOS}:
             super().log_metrics(ours, None if step is None else int(step))  # type: ignore[misc]
 
@@ -60,7 +61,7 @@ class RunMLFlowLogger(_WithoutNemos, MLFlowLogger):  # type: ignore[misc]
         super().__init__(experiment_name=experiment_name, run_name=run_name, tracking_uri=tracking_uri)
 
     def log_config(self, config: dict[str, Any]) -> None:
-        """The values of a run as parameters `section.key`, in text; Lightning keeps 250 characters and sends hundreds."""
+        """The values of a run as parameters `section.key`, in text of 250 characters at the most."""
         self.log_hyperparams(flat(config))
 
 
