@@ -40,6 +40,17 @@ def list_checkpoints(folder: Path) -> list[Listed]:
     return sorted(found, key=lambda one: (-one.step, one.name))
 
 
+def misnamed(path: Path) -> list[str]:
+    """That a checkpoint is of another step than its name says, as a sentence; nothing where that cannot be told."""
+    try:
+        manifest = read_manifest(path)
+    except InputError:
+        return []
+    if manifest is None or manifest.step == step_of(path):
+        return []
+    return [f"it is of step {manifest.step}, by its manifest"]
+
+
 def _directories(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
@@ -73,4 +84,4 @@ def _by_manifest(path: Path) -> tuple[str, str]:
             return "damaged", f"{name} is missing"
         if (size := (path / name).stat().st_size) != file.bytes:
             return "damaged", f"{name} has {size:,} bytes, {file.bytes:,} were written"
-    return WHOLE, ""
+    return ("damaged", wrong[0]) if (wrong := misnamed(path)) else (WHOLE, "")

@@ -16,7 +16,7 @@ from nemo.lightning.ckpt_utils import ckpt_to_dir
 from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from conduct.atomic import sync
-from conversion.locate import newest_first, step_of
+from conversion.locate import is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from recipes.checkpointing.folder import clean, out_of_sight, point
 from recipes.checkpointing.same_run import check_same_run, trained_with
@@ -55,9 +55,14 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
             trainer.strategy.checkpoint_io.maybe_finalize_save_checkpoint(blocking=True)
 
     def nemo_topk_check_previous_run(self) -> None:
-        """Take over the checkpoints that are there. NeMo's own reads a `step` in the path of the run as theirs."""
+        """Take over the run's checkpoints. NeMo's own reads a `step` in the path of the run as theirs.
+
+        A copy that somebody made beside them, `step=3-best`, is not counted, and never removed.
+        """
         whole = [path for path in newest_first(Path(self.dirpath)) if (path / MANIFEST).is_file()]
-        steps = {f"{path}.ckpt": torch.tensor(step_of(path)) for path in whole if not path.is_symlink()}
+        steps = {
+            f"{path}.ckpt": torch.tensor(step_of(path)) for path in whole if is_of_a_run(path) and not path.is_symlink()
+        }
         self.best_k_models = dict(list(steps.items())[: self.save_top_k])
         for path in list(steps)[self.save_top_k :]:
             self._discard(ckpt_to_dir(path))

@@ -10,7 +10,7 @@ from recipes.checkpointing.first_rank import told_to_all
 from recipes.checkpointing.folder import say
 from recipes.checkpointing.initial_weights import FOLDER, our_copy, where_our_copy_is
 from recipes.checkpointing.lock import hold
-from recipes.checkpointing.same_run import newest_whole
+from recipes.checkpointing.same_run import lost_step, newest_whole
 
 
 class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
@@ -33,6 +33,8 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
         super().setup(trainer, model)
 
     def _prepare_start(self, run_dir: Path, trainer: Any, model: Any) -> None:
+        if trainer.is_global_zero and (lost := lost_step(run_dir)):
+            say(f"{run_dir}/checkpoints is empty, and the run log tells of step {lost}: the run begins anew")
         if start := self.restore_config:
             if self.get_trainer_ckpt_path(model) is None:
                 ours = our_copy if trainer.is_global_zero else where_our_copy_is

@@ -18,6 +18,7 @@ from conversion.manifest import read_manifest
 from corpus import synthetic
 from corpus.resume import NUCLEOTIDE_IDS, check_same, order_settings
 from corpus.sources import parse_sources
+from recipes.metrics.clock import rows
 
 _MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_token_id")
 """Of the architecture: what says how long samples are, how weights began, or how they are computed with."""
@@ -45,6 +46,15 @@ def newest_whole(folder: Path) -> Path | None:
             fix="Give it as init_from, with another run_dir, or take it away.",
         )
     return None
+
+
+def lost_step(run: Path) -> int | None:
+    """The last step of a run that saved checkpoints, by its log, and has none: a disk may be missing."""
+    if newest_whole(run / "checkpoints") is not None:
+        return None
+    lines = list(rows(run / "metrics.jsonl"))
+    saved = any("checkpoint_seconds" in line for line in lines)
+    return max((int(line["step"]) for line in lines if "loss" in line), default=None) if saved else None
 
 
 def check_same_run(folder: Path, now: Mapping[str, Any]) -> None:

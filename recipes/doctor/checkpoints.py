@@ -8,7 +8,7 @@ from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from conversion.listing import WHOLE, Listed, list_checkpoints
 from recipes.checkpointing.lock import holder
-from recipes.checkpointing.same_run import check_resume
+from recipes.checkpointing.same_run import check_resume, lost_step
 from recipes.doctor.finding import Finding, broken, ok, warning
 
 WHAT = "checkpoints"
@@ -33,6 +33,9 @@ def checkpoint_findings(
             yield broken(WHAT, "every one is damaged, and the run would be refused", fix)
         else:
             yield ok(WHAT, _start(config, whole))
+        if lost := lost_step(run):
+            found = f"there is none, and the run log tells of step {lost}: the run begins anew"
+            yield warning(WHAT, found, "Look whether the disk of the checkpoints is there.")
         if whole and whole[0].step >= config.trainer.max_steps:
             found = f"step {whole[0].step} of {config.trainer.max_steps} is done"
             yield warning(WHAT, found, "Raise trainer.max_steps to go on, or choose another run_dir.")
