@@ -2,12 +2,15 @@
 
 import json
 import multiprocessing
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from corpora import prepare
@@ -45,6 +48,14 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     (folder / "config.json").write_text(json.dumps({**values, "rope_theta": 1234.0}))
     return folder
+
+
+def held(run: Path) -> tuple[Any, int]:
+    """A process that holds a run, and the id of one that it forked."""
+    ready, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("forkserver").Process(target=hold_and_fork, args=(run, there))
+    process.start()
+    return process, ready.recv()
 
 
 def refused(*overrides: str) -> str:
@@ -96,10 +107,7 @@ def test_nemos_front_door_refuses_before_the_model_is_built(
 
 def test_all_ranks_end_with_the_error_of_the_first(run: Path, corpus: Path, tmp_path: Path) -> None:
     """It is refused by the run's lock before the ranks have met."""
-    ready, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("forkserver").Process(target=hold_and_fork, args=(run, there))
-    process.start()
-    ready.recv()
+    process, forked = held(run)
     before = {path: path.stat().st_mtime_ns for path in (run / "checkpoints").rglob("*")}
     values = (f"run_dir={run}", f"dataset.corpus={corpus}", "hardware.devices=2", "trainer.max_steps=9", *VALUES)
     began = time.monotonic()
@@ -107,6 +115,7 @@ def test_all_ranks_end_with_the_error_of_the_first(run: Path, corpus: Path, tmp_
         statuses = statuses_over(2, "--config-name", "train_tiny", *values, log=tmp_path / "log")
     finally:
         process.kill()
+        os.kill(forked, signal.SIGKILL)
     assert statuses == [1, 1]
     assert time.monotonic() - began < 120  # seconds; the timeout of a process group is 1,800
     who = f"pid {process.pid} on {socket.gethostname()}"
@@ -119,14 +128,12 @@ def test_all_ranks_end_with_the_error_of_the_first(run: Path, corpus: Path, tmp_
 
 def test_the_holder_of_a_run_is_asked_for_without_taking_its_lock(tmp_path: Path) -> None:
     assert holder(tmp_path) == ""
-    ready, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("forkserver").Process(target=hold_and_fork, args=(tmp_path, there))
-    process.start()
-    ready.recv()
+    process, forked = held(tmp_path)
     assert holder(tmp_path) == f"pid {process.pid} on {socket.gethostname()}"
     process.kill()
     process.join()
     assert holder(tmp_path) == ""
+    os.kill(forked, signal.SIGKILL)
     hold(tmp_path)
 
 
