@@ -30,7 +30,7 @@ class TokenIndex:
         self.sequences, self._marks = _read_header(idx_path(self.prefix))
         self.documents = self._marks - 1
         self.tokens = _status(bin_path(self.prefix)).st_size
-        self._identities = [_identity(_status(path(self.prefix))) for path in (bin_path, idx_path)]
+        self._inodes = [_status(path(self.prefix)).st_ino for path in (bin_path, idx_path)]
 
     def read_into(self, start: int, tokens: Ids) -> None:
         """Fill `tokens` with those from `start` on."""
@@ -69,11 +69,11 @@ class TokenIndex:
 
     @cached_property
     def _bin(self) -> int:
-        return _open(bin_path(self.prefix), self._identities[0])
+        return _open(bin_path(self.prefix), self._inodes[0])
 
     @cached_property
     def _idx(self) -> int:
-        return _open(idx_path(self.prefix), self._identities[1])
+        return _open(idx_path(self.prefix), self._inodes[1])
 
     def close(self) -> None:
         """Give the file handles back; the next read opens them anew."""
@@ -117,18 +117,14 @@ def _read_header(path: Path) -> tuple[int, int]:
     return sequences, marks
 
 
-def _open(path: Path, identity: tuple[int, ...]) -> int:
+def _open(path: Path, inode: int) -> int:
     """A handle. Errors: `InputError` where the name is another file's by now: the tokens would be another corpus's."""
     handle = os.open(path, os.O_RDONLY)
-    if _identity(os.fstat(handle)) != identity:
+    if os.fstat(handle).st_ino != inode:
         os.close(handle)
         fix = "Start the command again; give a corpus that is in use no new content."
         raise InputError("was replaced while it was in use", where=path, fix=fix)
     return handle
-
-
-def _identity(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _status(path: Path) -> os.stat_result:

@@ -144,9 +144,10 @@ def test_truncated_tokens(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [bin_path, idx_path])
 def test_files_that_are_replaced_while_they_are_in_use(tmp_path: Path, path: Callable[[Path], Path]) -> None:
     """As by `prepare --overwrite`: what is open stays as it was, what is opened later is another's."""
-    opened, later = (TokenStream([write(tmp_path / "train")]) for _ in range(2))
+    prefix = write(tmp_path / "train")
+    opened, later = TokenStream([prefix]), TokenStream([prefix])
     assert opened.document(7).tobytes() == DOCUMENTS[7]
-    replaced = path(tmp_path / "train")
+    replaced = path(prefix)
     replaced.rename(tmp_path / "old")
     replaced.write_bytes((tmp_path / "old").read_bytes())
     assert opened.document(8).tobytes() == DOCUMENTS[8]
