@@ -20,8 +20,12 @@ TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-str
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
 
+# JOBS processes, which share the test files; each imports NeMo once. Threads of their own would only be in their way.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+
 test: venv transformers5
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 # Kills, damage and hostile input, hundreds of thousands of times; TORTURE=0.1 for a tenth of that.
 torture: venv transformers5
@@ -34,7 +38,7 @@ check: venv transformers5
 	$(BIN)/mypy
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/shellcheck scripts/*.sh docker/*.sh .ci/run
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 # Known vulnerabilities of all that is pinned; docs/security.md explains those that are known. Needs the network.
 audit: venv
@@ -65,11 +69,16 @@ $(VENV5)/.ready: requirements/transformers5.lock $(UV)
 	$(UV) pip sync --quiet --python $(VENV5)/bin/python --require-hashes $(TORCH) requirements/transformers5.lock
 	touch $@
 
-# Into the Python at hand (a container's, or a virtual environment with pip): docs/install.md. Needs CUDA and its compiler.
+# Into the Python at hand (a virtual environment with pip): docs/install.md. Needs CUDA, its compiler and a C++ compiler.
+# Transformer Engine's extension wants the headers of NCCL and cuDNN, which CUDA has not, and torch's wheels have.
 install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt torch setuptools wheel ninja pybind11
-	$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
+	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
+	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		CPATH="$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" $(PYTHON) -m pip install \
+		--constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
+	$(PYTHON) -c 'import torch, transformer_engine.pytorch'
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \

@@ -37,10 +37,12 @@ def launch(
         raise InputError("one of --slurm, --kubernetes, --skypilot and --local is needed", fix="Give one.")
 
     from recipes.launch.launch import make_script, memory_warning, submit
+    from recipes.start import warn
 
     job, script = make_script(
         recipe, overrides or [], target=targets[0], site_file=site, directory=Path.cwd().resolve()
     )
+    warn(job.config)
     if warning := memory_warning(job):
         print(warning, file=sys.stderr)
     if dry_run:

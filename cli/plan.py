@@ -21,23 +21,29 @@ def plan(
         float, typer.Option(help="Tokens of the run, 1e12 for example.", min=0, show_default="the recipe's steps")
     ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: bytes, seconds, FLOPs.")] = False,
-    picture: Annotated[Path | None, typer.Option(help="SVG file to write: memory by part.", show_default=False)] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Picture to write, .svg, .png or .pdf: memory by part.", show_default=False)
+    ] = None,
 ) -> None:
     """Tell whether a recipe fits, how fast it might train, how long it takes, and which layout is better.
 
     Arithmetic on the recipe and on published speeds; nothing is run or measured. Exits with 1 where it does not fit.
     """
-    from recipes.planning.plan import as_json, make_plan
+    from recipes.planning.plan import make_plan
 
+    if picture is not None:
+        from recipes.planning.picture import check_picture
+
+        check_picture(picture)
     result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus, tokens=tokens)
     if picture is not None:
-        from conduct.atomic import atomic_file
-        from recipes.planning.picture import plan_picture
+        from recipes.planning.picture import write_picture
 
-        with atomic_file(picture) as temporary:
-            temporary.write_text(plan_picture(result), encoding="utf-8")
+        write_picture(result, picture)
     if json:
         from json import dumps
+
+        from recipes.planning.record import as_json
 
         print(dumps(as_json(result), indent=2))
     else:

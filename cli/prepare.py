@@ -31,8 +31,8 @@ def prepare(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="FASTA, FASTQ, JSONL, Parquet, 2bit or ShardedEden files, .gz and .zst too; quoted wildcards; "
-            "@LIST, a file of names; - for standard input.",
+            help="FASTA, FASTQ, JSONL, Parquet, 2bit, ShardedEden or Megatron (.bin) files, .gz and .zst too; quoted "
+            "wildcards; @LIST, a file of names; - for standard input.",
             show_default=False,
         ),
     ],

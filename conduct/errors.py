@@ -48,7 +48,8 @@ def shown(value: object) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """A "did you mean" for a misspelt name, or the list of what there is."""
+    """A "did you mean" for a name that is misspelt, or not all of one name; else the list of what there is."""
     name, known = str(name), sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    begun = [one for one in known if name and one.startswith(name)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."

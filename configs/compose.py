@@ -38,7 +38,7 @@ def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path 
         with initialize_config_dir(str(home), version_base="1.3"):
             base = compose(name, overrides=search_path)
             for override in overrides:
-                _check_key(override, base)
+                _check_key(override, base, home)
             config = compose(name, overrides=[*search_path, *(_quoted(override) for override in overrides)])
         OmegaConf.resolve(config)
         missing = sorted(OmegaConf.missing_keys(config))
@@ -61,6 +61,11 @@ def config_names() -> list[str]:
     return sorted(path.stem for kind in ("train_*", "finetune*") for path in CONFIGS.glob(f"{kind}.yaml"))
 
 
+def group_options(group: str, *homes: Path) -> list[str]:
+    """The options of a group: the shipped ones, and those of other homes of configurations."""
+    return sorted({path.stem for home in (CONFIGS, *homes) for path in (home / group).glob("*.yaml")})
+
+
 def register_schema() -> None:
     """Make `configs.schema` known to Hydra; done again at no cost."""
     from hydra.core.config_store import ConfigStore
@@ -70,13 +75,19 @@ def register_schema() -> None:
     ConfigStore.instance().store(name="schema", node=TrainConfig)
 
 
-def _check_key(override: str, base: Any) -> None:
+def _check_key(override: str, base: Any, home: Path) -> None:
     from omegaconf import OmegaConf
 
-    key = override.split("=", 1)[0].lstrip("+~")
-    if "=" not in override:
+    key, equals, value = override.partition("=")
+    key = key.lstrip("+~")
+    if not equals:
         raise InputError(f"override {override!r} has no value", fix="Write key=value.")
-    if key.startswith("hydra.") or key.split("@")[0] in _groups():
+    if (group := key.split("@")[0]) in _groups():
+        options = group_options(group, home)
+        if value not in options and re.fullmatch(r"[\w.-]+", value):
+            raise InputError(f"no option {value!r} in the group {group}", fix=nearest(value, options))
+        return
+    if key.startswith("hydra."):
         return
     node = base
     path: list[str] = []

@@ -15,10 +15,11 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from conduct.errors import InputError, nearest
-from configs.compose import config_names
+from configs.compose import config_names, group_options
 from configs.locate import CONFIGS
 from configs.schema import MISSING, TrainConfig
 
+_SHAPES = {"list": "Write [one, two].", "dict": "Write {key: value}, with a space after the colon, and quote it."}
 _INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 
 
@@ -52,11 +53,6 @@ def quick_config(name: str, overrides: Sequence[str] = ()) -> TrainConfig:
 def typed_values(schema: Any, values: dict[str, Any], *, where: str) -> Any:
     """An instance of the dataclass `schema` from plain values. Errors: `InputError`, naming the key, as above."""
     return _typed(schema, values, values, path=where)
-
-
-def group_options(group: str) -> list[str]:
-    """The options of a group."""
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
 def group_values(group: str, option: str) -> dict[str, Any]:
@@ -197,4 +193,5 @@ def _converted(kind: Any, value: Any, where: str) -> Any:
             return value
     except ValueError:
         pass
-    raise InputError(f"value {value!r} could not be converted to {getattr(kind, '__name__', kind)}", where=where)
+    name = getattr(kind, "__name__", str(kind))
+    raise InputError(f"value {value!r} could not be converted to {name}", where=where, fix=_SHAPES.get(name, ""))

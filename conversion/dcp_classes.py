@@ -71,7 +71,8 @@ ALLOWED: dict[tuple[str, str], Any] = {
     (_PLANNER, "WriteItemType"): _value,
     (_METADATA, "_MEM_FORMAT_ENCODING"): _value,
     (_OLD_METADATA, "MEM_FORMAT_ENCODING"): _value,
-    ("builtins", "getattr"): _value,  # how Python 3.11.0 pickles a member of an enum; no getattr here
+    ("builtins", "getattr"): _value,  # how Python 3.11.0 to 3.11.3 pickle a member of an enum; no getattr here
+    ("__builtin__", "getattr"): _value,  # the same in protocols 0 to 2
     ("torch.serialization", "_get_layout"): _value,
     ("torch", "Size"): _sizes,
     ("pathlib", "PosixPath"): _value,

@@ -14,6 +14,7 @@ from recipes.executors import genomic_cpu as genomic_cpu
 from recipes.executors import genomic_local as genomic_local
 from recipes.executors import genomic_slurm as genomic_slurm
 from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
+from recipes.overridden import check_command
 from recipes.overrides import check_overrides
 from recipes.recipe import pretrain_recipe
 
@@ -29,7 +30,7 @@ def _register(name: str, config_name: str) -> None:
     ) -> run.Partial:
         given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return _checked(pretrain_recipe(compose_config(config_name, overrides)))
+        return _recipe(config_name, overrides)
 
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = f"Pretrain with the configuration `{config_name}`."
@@ -47,17 +48,20 @@ def _register_finetune(name: str) -> None:
     ) -> run.Partial:
         given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return _checked(pretrain_recipe(compose_config(config_name, [*own, f"init_from={init_from}", *overrides])))
+        return _recipe(config_name, [*own, f"init_from={init_from}", *overrides])
 
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = f"Fine-tune the checkpoint `init_from` with the configuration `{' '.join((config_name, *own))}`."
     globals()[name] = run.cli.factory(target=llm.finetune, name=name)(factory)
 
 
-def _checked(recipe: run.Partial) -> run.Partial:
-    """`recipe`, after a look at the overrides where the command line is NeMo's."""
+def _recipe(config_name: str, overrides: list[str]) -> run.Partial:
+    """The recipe of a configuration, checked as `recipes.train` checks it where the command line is NeMo's."""
+    config = compose_config(config_name, overrides)
+    recipe = pretrain_recipe(config)
     if Path(sys.argv[0]).name in ("nemo", "nemorun"):
         check_overrides(recipe, sys.argv[1:])
+        check_command(config, recipe, sys.argv[1:])
     return recipe
 
 

@@ -15,6 +15,9 @@ from recipes.precision import compute_dtype
 def strategy_recipe(config: TrainConfig) -> Any:
     """Megatron's parallel layout, data parallelism and checkpoint format."""
     layout, on_cpu = config.parallelism, config.hardware.accelerator == "cpu"
+    # MXFP8 weights are gathered through the buffer of the gradients, which NeMo zeroes before a gather that overlaps
+    # (scripts/performance/helpers.py turns it off too).
+    gather_early = layout.overlap and layout.distributed_optimizer and not _gathers_in_gradients(config)
     return run.Config(
         CpuMegatronStrategy if on_cpu else GenomicMegatronStrategy,
         tensor_model_parallel_size=layout.tensor,
@@ -31,7 +34,7 @@ def strategy_recipe(config: TrainConfig) -> Any:
             check_for_nan_in_grad=False,
             grad_reduce_in_fp32=config.precision.grad_reduce_in_fp32,
             overlap_grad_reduce=layout.overlap,
-            overlap_param_gather=layout.overlap and layout.distributed_optimizer,
+            overlap_param_gather=gather_early,
             use_distributed_optimizer=layout.distributed_optimizer,
         ),
     )
@@ -60,7 +63,10 @@ def optimizer_state_fields(config: TrainConfig) -> dict[str, Any]:
             "store_param_remainders": precision.compute == "bf16-mixed" and precision.fp8 == "none",
         }
     if precision.fp8 != "none":
-        reuse = precision.fp8 == "mxfp8" and precision.fp8_parameters
         # Megatron-Core decides by it, when the config is made, who keeps the master weights.
-        fields |= {"fp8_recipe": precision.fp8, "reuse_grad_buf_for_mxfp8_param_ag": reuse}
+        fields |= {"fp8_recipe": precision.fp8, "reuse_grad_buf_for_mxfp8_param_ag": _gathers_in_gradients(config)}
     return fields
+
+
+def _gathers_in_gradients(config: TrainConfig) -> bool:
+    return config.precision.fp8 == "mxfp8" and config.precision.fp8_parameters

@@ -159,6 +159,11 @@ def precision_rules(config: TrainConfig) -> Iterator[Rule]:
         "Use float32 or bfloat16.",
     )
     yield (
+        not (precision.fp8_parameters and config.init_from and config.lora.dim == 0),
+        f"precision.fp8_parameters=true with init_from={config.init_from}",
+        "Master weights would begin as the weights rounded to FP8; give precision.fp8_parameters=false.",
+    )
+    yield (
         precision.moments == "float32" or config.parallelism.precision_aware_optimizer,
         "precision.moments=bfloat16 without parallelism.precision_aware_optimizer",
         "Turn that on.",
@@ -185,6 +190,11 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         architecture.num_hidden_layers % layout.pipeline == 0,
         f"parallelism.pipeline={layout.pipeline} does not divide {architecture.num_hidden_layers} layers",
         "Choose a divisor.",
+    )
+    yield (
+        config.lora.dim % layout.tensor == 0,
+        f"lora.dim={config.lora.dim} is no multiple of parallelism.tensor={layout.tensor}",
+        "Tensor parallelism splits the rank of the adapters: choose a multiple.",
     )
     yield (
         0 <= layout.recompute_layers <= stage,

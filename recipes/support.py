@@ -81,7 +81,7 @@ def support_page() -> str:
     lines += ["", "| recipe | machine | layout | bf16 |", "| --- | --- | --- | --- |"]
     for kind in ("finetune", "lora"):
         for size in FINETUNED:
-            plan = make_plan(f"llama3_{size}_genomic_finetune", ("init_from=x",))  # adapters need less
+            plan = make_plan(f"llama3_{size}_genomic_{kind}")
             assert plan.fits
             lines.append(f"| `llama3_{size}_genomic_{kind}` | {plan.gpus} x h100 | {_layout(plan)} | verified on CPU |")
     return "\n".join(lines) + "\n"

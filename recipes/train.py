@@ -7,7 +7,6 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
-    from conduct.atomic import check_writable
     from conduct.errors import InputError
     from conduct.telemetry import turn_off_telemetry
     from configs.compose import compose_config, config_names
@@ -27,21 +26,21 @@ def main(arguments: list[str] | None = None) -> int:
     turn_off_telemetry()
     from recipes.check import check_config
     from recipes.checkpointing.same_run import check_resume
-    from recipes.machine import check_corpora, check_machine, meeting_place, room_for_checkpoints
+    from recipes.machine import meeting_place, room_for_checkpoints
+    from recipes.start import check_start, warn
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
         architecture, sequence_length = check_config(config)
+        warn(config)
         if given.cfg:
             from omegaconf import OmegaConf
 
             print(OmegaConf.to_yaml(config), end="")
             return 0
         if not given.dryrun:
-            check_machine(config)
-            check_corpora(config)
-            check_resume(config, architecture, sequence_length)
-            check_writable(Path(config.run_dir) / "config.yaml")
+            check_start(config)
+            check_resume(config, architecture, sequence_length)  # not in NeMo's door: its overrides come later
         if given.quiet:
             _hush()
         from recipes.recipe import pretrain_recipe

@@ -14,6 +14,7 @@ from recipes.optimization.z_loss import ZLoss
 from recipes.planning.throughput import peak_tflops
 from recipes.precision import precision_recipe
 from recipes.preemption import Preemption
+from recipes.recomputation import RecomputedAdapters
 from recipes.seed import Seed
 
 
@@ -29,6 +30,8 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
     ]
     if config.optimizer.z_loss:
         callbacks.append(run.Config(ZLoss, weight=config.optimizer.z_loss))
+    if config.lora.dim and config.parallelism.recompute_layers:
+        callbacks.append(run.Config(RecomputedAdapters))
     if config.hardware.accelerator == "gpu":
         # All ranks collect together, instead of each stalling the others at a time of its own.
         callbacks.append(run.Config(GarbageCollectionCallback, gc_interval_train=100, gc_interval_val=100))

@@ -5,16 +5,18 @@
     python -m benchmarks.gpu --write-settings settings.json --gpu h200      where NeMo is, for a machine without it
     python -m benchmarks.gpu --settings settings.json --out results         there
 
-Parts: ceilings of matrix products and copies; two layers against fp32; the 8B's step in bf16 and FP8 (delayed and
-current scaling), micro-batch 1 of 8192 random tokens, optimizer included; the same with 16 layers; `transformers` with
-torch.compile, and a stack of Transformer Engine's layers, with 16 layers. The model, gradient buffers and optimizer are
-built from the recipe's own settings. results.json and results.md are written anew after each part; a part that failed
-is in them with its reason, and the exit status is 1 then.
+Parts: whether each library works here; ceilings of matrix products and copies; two layers against fp32; the 8B's step
+in bf16 and FP8 (delayed and current scaling), micro-batch 1 of 8192 random tokens, optimizer included; the same with
+half the layers; `transformers` with torch.compile, and a stack of Transformer Engine's layers, with half the layers. Of
+the 32 layers those are built that fit by the plan with nothing recomputed: 30 or all into 141 GB, 16 or 18 into 80 GB.
+The model, gradient buffers and optimizer are built from the recipe's own settings. results.json and results.md are
+written anew after each part; a part that failed is in them with its reason, and the exit status is 1 then.
 """
 
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +27,8 @@ from benchmarks.gpu.driver import run_parts
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting, resolve
 from conduct.errors import InputError
-from configs.quick import group_options, quick_config
+from configs.compose import group_options
+from configs.quick import quick_config
 from recipes.launch.environment import environment
 
 PRECISIONS = ("bf16", "fp8_delayed", "fp8_current")
@@ -52,8 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = (
                 dry_settings() if given.dry_run else gpu_settings(given.gpu or _find_gpu(results["header"]["gpu"]))
             )
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError, ImportError) as error:
+        fix = " NeMo makes the settings: see --write-settings." if isinstance(error, ImportError) else ""
+        print(f"error: {error}{fix}", file=sys.stderr)
         return 1
     if given.write_settings:
         given.write_settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -101,6 +105,9 @@ def _set_environment() -> None:
     """What `genomic-llama launch` sets for a run on one GPU; before a part imports torch."""
     for name, value, _ in environment(quick_config(RECIPE, ["parallelism=gpus_1", "hardware.devices=1"])):
         os.environ.setdefault(name, value)
+    if not any(map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))):
+        print("no C compiler, which Triton needs: torch.compile is off, also inside Megatron-Core", file=sys.stderr)
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 
 def _text(value: object) -> object:

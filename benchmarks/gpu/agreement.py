@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu.settings import Settings, architecture_of, with_layers
+from benchmarks.gpu.settings import Settings, architecture_of, in_fp8_throughout, with_layers
 from benchmarks.gpu.training import build_model, one_process
 from conversion.weight_table import expand, fuse
 
@@ -17,8 +17,7 @@ LIMITS = {"fp32": 1e-5, "bf16": 0.03, "fp8": 0.15}
 
 def agreement(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
     """Logits and loss on random tokens. Errors: `ValueError` where they are further apart than `LIMITS`."""
-    settings = with_layers(settings, LAYERS)
-    settings["transformer"]["recompute_granularity"] = settings["transformer"]["recompute_num_layers"] = None
+    settings = in_fp8_throughout(with_layers(settings, LAYERS))  # the first and last are all that there are
     peer = _reference(settings, device)
     length = min(2048, settings["model"]["seq_length"])
     tokens = torch.randint(0, 256, (1, length), device=device, generator=_generator(device))

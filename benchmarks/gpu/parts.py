@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.gpu.settings import Settings, architecture_of, configuration, with_layers
+from configs.llama import read_architecture
 from recipes.planning.flops import flops_per_token
 
 Measure = Callable[[Settings, str, float], dict[str, Any]]
 """From the settings, the device and the seconds for it, to plain values."""
-
-HALF = 16
-"""Layers of the runs that the whole model's are checked with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +19,15 @@ class Part:
     name: str
     measure: Measure
     precision: str
-    layers: int | None = None  # None: all
+    half: bool = False  # of the layers that fit: for the difference to all of them, and for the peers
     seconds: float  # until it is ended; imports and building the model count
     needs_te: bool = False
+
+
+def measure_stack(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
+    from benchmarks.gpu.stack import stack
+
+    return stack(settings, device, seconds)
 
 
 def measure_ceilings(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
@@ -61,7 +65,8 @@ def measure_te_stack(settings: Settings, device: str, seconds: float) -> dict[st
 
 
 PARTS = (
-    Part(name="ceilings", measure=measure_ceilings, precision="bf16", seconds=90),
+    Part(name="stack", measure=measure_stack, precision="bf16", seconds=90, needs_te=True),
+    Part(name="ceilings", measure=measure_ceilings, precision="bf16", seconds=75),
     *(
         Part(name=f"agreement {precision}", measure=measure_agreement, precision=precision, seconds=75)
         for precision in ("bf16", "fp8_delayed", "fp8_current")
@@ -70,22 +75,22 @@ PARTS = (
         Part(name=f"ours {precision}", measure=measure_ours, precision=precision, seconds=150)
         for precision in ("bf16", "fp8_current", "fp8_delayed")
     ),
-    Part(name="ours bf16, 16 layers", measure=measure_ours, precision="bf16", layers=HALF, seconds=90),
-    Part(name="transformers bf16, 16 layers", measure=measure_transformers, precision="bf16", layers=HALF, seconds=180),
+    Part(name="ours bf16, half", measure=measure_ours, precision="bf16", half=True, seconds=90),
+    Part(name="transformers bf16, half", measure=measure_transformers, precision="bf16", half=True, seconds=240),
     Part(
-        name="TE stack bf16, 16 layers",
+        name="TE stack bf16, half",
         measure=measure_te_stack,
         precision="bf16",
-        layers=HALF,
+        half=True,
         seconds=90,
         needs_te=True,
     ),
-    Part(name="ours fp8_current, 16 layers", measure=measure_ours, precision="fp8_current", layers=HALF, seconds=90),
+    Part(name="ours fp8_current, half", measure=measure_ours, precision="fp8_current", half=True, seconds=90),
     Part(
-        name="TE stack fp8_current, 16 layers",
+        name="TE stack fp8_current, half",
         measure=measure_te_stack,
         precision="fp8_current",
-        layers=HALF,
+        half=True,
         seconds=90,
         needs_te=True,
     ),
@@ -110,7 +115,7 @@ def _timed(step: Callable[[], Any], settings: Settings, device: str, seconds: fl
         "milliseconds": times,
         "tokens_per_second": rate,
         "layers": architecture.num_hidden_layers,
-        "recomputed_layers": settings["transformer"]["recompute_num_layers"] or 0,
+        "all_layers": read_architecture(configuration(settings).model_tag).num_hidden_layers,
         "peak_memory_gib": torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else None,
     }
     for convention in ("causal", "full"):
@@ -123,4 +128,4 @@ def _timed(step: Callable[[], Any], settings: Settings, device: str, seconds: fl
 def settings_of(part: Part, settings: dict[str, Settings]) -> Settings:
     """The settings that a part is measured with."""
     own = settings[part.precision]
-    return with_layers(own, min(part.layers, own["transformer"]["num_layers"] // 2)) if part.layers else own
+    return with_layers(own, own["transformer"]["num_layers"] // 2) if part.half else own

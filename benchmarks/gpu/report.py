@@ -66,10 +66,11 @@ def markdown(results: dict[str, Any]) -> str:
 
 
 def cross_check(parts: dict[str, Any]) -> list[str]:
-    """Milliseconds of a layer from the runs of two depths, and what of the deeper one is outside its layers."""
+    """Milliseconds of a layer from the runs of two depths, what of the deeper one is outside its layers, and what the
+    whole model would take by that where it is deeper than both."""
     lines = []
     for name, part in parts.items():
-        shallow = next((parts[other] for other in parts if other.startswith(f"{name}, ")), None)
+        shallow = parts.get(f"{name}, half")
         if part["status"] != "ok" or shallow is None or shallow["status"] != "ok":
             continue
         deep, half = part["result"], shallow["result"]
@@ -78,21 +79,23 @@ def cross_check(parts: dict[str, Any]) -> list[str]:
             continue
         each = (deep["milliseconds"]["total"]["median"] - half["milliseconds"]["total"]["median"]) / layers
         rest = deep["milliseconds"]["total"]["median"] - deep["layers"] * each
-        lines += [
-            "",
-            f"{name}: {each:.4g} ms a layer by the difference to {half['layers']} layers, {rest:.3g} ms beside them.",
-        ]
+        line = f"{name}: {each:.4g} ms a layer by the difference to {half['layers']} layers, {rest:.3g} ms beside them"
+        if (missing := deep["all_layers"] - deep["layers"]) > 0:
+            whole = rest + deep["all_layers"] * each
+            rate = deep["tokens_per_second"] * deep["milliseconds"]["total"]["median"] / whole
+            line += f"; by that {deep['all_layers']} layers, {missing} more than fit, would take {whole:.4g} ms"
+            line += f" ({rate:,.0f} tokens/s): not measured"
+        lines += ["", f"{line}."]
     return lines
 
 
 def _step_row(name: str, one: dict[str, Any]) -> str:
     step, causal = one["milliseconds"]["total"], one["causal"]
-    layers = f"{one['layers']}" + (f", {one['recomputed_layers']} recomputed" if one["recomputed_layers"] else "")
     times = f"{step['median']:.4g} ({step['min']:.4g} to {step['max']:.4g}, {step['steps']} steps)"
     shares = [f"{100 * one[kind]['mfu']:.1f}%" if one[kind]["mfu"] else "" for kind in ("causal", "full")]
     memory = f"{one['peak_memory_gib']:.1f}" if one["peak_memory_gib"] else ""
     rate = f"{one['tokens_per_second']:,.0f} | {causal['tflops']:.3g}"
-    return f"| {name} | {layers} | {times} | {rate} | {' | '.join(shares)} | {memory} |"
+    return f"| {name} | {one['layers']} | {times} | {rate} | {' | '.join(shares)} | {memory} |"
 
 
 def _version(name: str) -> str | None:

@@ -14,7 +14,7 @@ from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import quick_config
 from configs.schema import TrainConfig
 from recipes.planning.memory import memory_per_gpu
-from recipes.planning.search import fits, least_recomputation
+from recipes.planning.search import fits
 from recipes.rules import check_run
 
 Settings = dict[str, Any]
@@ -37,28 +37,25 @@ MODEL_FIELDS = (
 
 
 def fitting(gpu: str, precision: str) -> tuple[list[str], int]:
-    """The 8B's recipe on one GPU with the least that makes it fit by the plan, as overrides, and how many layers.
+    """The 8B's recipe on one GPU, as overrides, and how many of its layers fit by the plan, with nothing recomputed.
 
-    In this order: bf16 moments, recomputation, fewer layers. Errors: `InputError` where the GPU has not the precision.
+    Fewer layers are a smaller error than another optimizer or recomputation, which the recipe's 8 GPUs do without: a
+    second depth tells what a layer costs. Errors: `InputError` where the GPU has not the precision.
     """
     one = ["parallelism=gpus_1", f"hardware={gpu}", "hardware.devices=1", "hardware.num_nodes=1"]
     one += [f"precision={precision}", "dataset.micro_batch_size=1", "dataset.global_batch_size=1"]
-    whole = read_architecture(quick_config(RECIPE).model_tag)
+    config = quick_config(RECIPE, one)
+    whole = read_architecture(config.model_tag)
     length = whole.max_position_embeddings
-    check_run(quick_config(RECIPE, one), whole, length)
+    check_run(config, whole, length)
     for layers in range(whole.num_hidden_layers, 0, -FEWER):
         architecture = dataclasses.replace(whole, num_hidden_layers=layers)
-        for more in ([], ["precision.moments=bfloat16"]):
-            config = quick_config(RECIPE, [*one, *more])
-            if fits(config, memory_per_gpu(config, architecture, length)):
-                return [*one, *more], layers
-        least = least_recomputation(config, architecture, length)
-        if least is not None:
-            return [*one, *more, f"parallelism.recompute_layers={least.parallelism.recompute_layers}"], layers
+        if fits(config, memory_per_gpu(config, architecture, length)):
+            return one, layers
     raise InputError(f"not even {FEWER} layers fit on one {gpu} in {precision}, by the plan")
 
 
-FEWER = 4
+FEWER = 2
 """Layers that are left out at a time where all 32 do not fit."""
 
 
@@ -73,11 +70,9 @@ def resolve(name: str, overrides: Iterable[str]) -> Settings:
     from recipes.recipe import pretrain_recipe
 
     recipe = pretrain_recipe(compose_config(name, list(overrides)))
-    on_gpu = recipe.trainer.accelerator == "gpu"
     fused_rope, recipe.model.config.apply_rope_fusion = recipe.model.config.apply_rope_fusion, False
     model = fiddle.build(recipe.model.config)  # the fused RoPE asks for Transformer Engine already here
     model.apply_rope_fusion = fused_rope
-    model.gradient_accumulation_fusion = on_gpu  # NeMo asks whether Transformer Engine is here
     formats, ddp = fiddle.build(recipe.trainer.plugins).dtype_config, fiddle.build(recipe.trainer.strategy).ddp_config
     for config in (model, ddp):
         update_config_with_dtype_overrides(formats, config)  # as NeMo's strategy does
@@ -105,22 +100,14 @@ def architecture_of(settings: Settings) -> LlamaArchitecture:
 
 
 def with_layers(settings: Settings, layers: int) -> Settings:
-    """The same with `layers` layers, and the same share of them recomputed."""
-    before = settings["transformer"]
-    changes: dict[str, Any] = {"num_layers": layers}
-    if before["recompute_num_layers"]:
-        changes["recompute_num_layers"] = max(1, before["recompute_num_layers"] * layers // before["num_layers"])
-    return {**settings, "transformer": {**before, **changes}}
+    """The same with `layers` layers."""
+    return {**settings, "transformer": {**settings["transformer"], "num_layers": layers}}
 
 
-def with_recomputation(settings: Settings, more: int) -> Settings | None:
-    """The same with `more` recomputed layers; None where all are already."""
-    before = settings["transformer"]
-    now = min(before["num_layers"], (before["recompute_num_layers"] or 0) + more)
-    if now == before["recompute_num_layers"]:
-        return None
-    changes = {"recompute_granularity": "full", "recompute_method": "block", "recompute_num_layers": now}
-    return {**settings, "transformer": {**before, **changes}}
+def in_fp8_throughout(settings: Settings) -> Settings:
+    """The same without layers that stay in bf16, where it is FP8."""
+    changes = {"first_last_layers_bf16": False, "num_layers_at_start_in_bf16": 0, "num_layers_at_end_in_bf16": 0}
+    return {**settings, "transformer": {**settings["transformer"], **changes}}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

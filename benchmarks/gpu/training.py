@@ -1,6 +1,7 @@
 """One GPU's training step as the recipe has it: Megatron-Core's model, gradient buffers, optimizer and schedule."""
 
 import contextlib
+import importlib.util
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -41,7 +42,8 @@ def build_model(settings: Settings, device: str) -> Any:
     from megatron.core.transformer import TransformerConfig
     from megatron.core.transformer.module import Float16Module
 
-    config = TransformerConfig(activation_func=torch.nn.functional.silu, **typed(settings["transformer"]))
+    fields = {**typed(settings["transformer"]), "gradient_accumulation_fusion": has_apex() and device == "cuda"}
+    config = TransformerConfig(activation_func=torch.nn.functional.silu, **fields)
     values = dict(settings["model"])
     model = GPTModel(
         config,
@@ -52,6 +54,12 @@ def build_model(settings: Settings, device: str) -> Any:
         **values,
     ).to(device)
     return Float16Module(config, model) if config.bf16 else model
+
+
+def has_apex() -> bool:
+    """Whether APEX's kernel is here that adds weight gradients where they are kept. NeMo turns that on by it, and
+    Megatron-Core's output layer refuses to be built where it is wanted and missing."""
+    return importlib.util.find_spec("fused_weight_gradient_mlp_cuda") is not None
 
 
 class Training:

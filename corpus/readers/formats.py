@@ -13,6 +13,7 @@ from corpus.readers.fasta import read_fasta_stream
 from corpus.readers.fastq import read_fastq_stream
 from corpus.readers.jsonl import read_jsonl_stream
 from corpus.readers.markup import check_markup
+from corpus.readers.megatron import cut_documents, is_megatron, read_megatron
 from corpus.readers.parquet import read_parquet, row_group_bytes
 from corpus.readers.sharded_eden import read_sharded_eden
 from corpus.readers.twobit import SIGNATURE, read_table, read_twobit
@@ -27,6 +28,7 @@ class Format(str, Enum):
     PARQUET = "parquet"
     TWOBIT = "twobit"
     SHARDED_EDEN = "sharded_eden"
+    MEGATRON = "megatron"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,8 @@ class Slice:
     """A part of a source that is read by itself.
 
     `start` to `stop`, in units of the format: stored bytes of an uncompressed FASTA or JSONL file, row groups of a
-    Parquet file, sequences of a 2bit file; 0 and None for the whole of any. A record belongs to the slice in which its
-    first byte lies.
+    Parquet file, sequences of a 2bit file, documents of a Megatron dataset; 0 and None for the whole of any. A record
+    belongs to the slice in which its first byte lies.
     """
 
     path: Path
@@ -46,8 +48,11 @@ class Slice:
 
 def detect_format(path: Path) -> Format:
     """The format that the first bytes of `path` show; where they show none, that of its extension, whose reader says
-    what is wrong. Errors: `InputError` where neither shows one, or `open_source`'s.
+    what is wrong. Of a Megatron dataset the `.idx` shows it. Errors: `InputError` where neither shows one, or
+    `open_source`'s.
     """
+    if is_megatron(path):
+        return Format.MEGATRON
     head, compressed = first_bytes(path), is_compressed(path)
     if not head and not compressed:
         raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
@@ -82,7 +87,8 @@ def read_slice(slice: Slice, *, field: str | None, markup: bool, observe: Observ
     field : str, optional
         The field or column of the sequences in JSONL and Parquet.
     markup : bool
-        Whether JSONL and Parquet text may have OpenGenome2's tags and joins; then all of it is checked here.
+        Whether the text of JSONL, Parquet and Megatron datasets may have OpenGenome2's tags and joins; then all of it
+        is checked here.
     observe : callable, optional
         Gets each block of stored bytes that is read, in the order of reading.
     """
@@ -113,6 +119,8 @@ def _batches(slice: Slice, field: str | None, observe: Observe | None) -> Iterat
             yield from read_twobit(path, start=start, stop=stop, observe=observe)
         case Format.SHARDED_EDEN:
             yield from read_sharded_eden(path, observe=observe)
+        case Format.MEGATRON:
+            yield from read_megatron(path, start=start, stop=stop, observe=observe)
 
 
 def _cuts(path: Path, format: Format, target: int) -> list[int]:
@@ -128,6 +136,8 @@ def _cuts(path: Path, format: Format, target: int) -> list[int]:
     if format is Format.TWOBIT:
         offsets = [entry.offset for entry in read_table(path)]
         return _grouped([max(after - before, 0) for before, after in itertools.pairwise(offsets)] + [0], target)
+    if format is Format.MEGATRON:
+        return cut_documents(path, target)
     return []
 
 
@@ -147,10 +157,10 @@ def _extension(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-TEXT = (Format.JSONL, Format.PARQUET)
+TEXT = (Format.JSONL, Format.PARQUET, Format.MEGATRON)
 """The formats whose text may have markup."""
 
-_SEEKING = (Format.PARQUET, Format.TWOBIT, Format.SHARDED_EDEN)
+_SEEKING = (Format.PARQUET, Format.TWOBIT, Format.SHARDED_EDEN, Format.MEGATRON)
 _MAGIC = {
     b"PAR1": Format.PARQUET,
     SIGNATURE.to_bytes(4, "little"): Format.TWOBIT,
@@ -173,4 +183,4 @@ _EXTENSIONS = {
     ".sqlite": Format.SHARDED_EDEN,
     ".db": Format.SHARDED_EDEN,
 }
-_FIX = "Give FASTA, FASTQ, JSON lines, Parquet, 2bit or a ShardedEden database."
+_FIX = "Give FASTA, FASTQ, JSON lines, Parquet, 2bit, a ShardedEden database or a Megatron .bin with its .idx."

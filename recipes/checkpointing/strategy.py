@@ -1,5 +1,6 @@
 """NeMo's Megatron strategy, which loads no checkpoint before its files were compared with their manifest."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
         return loaded
 
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any], selective_restore: bool = False) -> None:
+        for optimizer in self.optimizers:
+            for one in getattr(optimizer.mcore_optimizer, "chained_optimizers", [optimizer.mcore_optimizer]):
+                leave_out_padding(one)
+        super().load_optimizer_state_dict(checkpoint, selective_restore)
+
     def _newest_undamaged(self, newest: Path) -> Path:
         """`newest`, or the first undamaged one before it. The same on every rank."""
         others = [path for path in newest_first(newest.parent) if not path.is_symlink() and (path / MANIFEST).is_file()]
@@ -63,6 +70,23 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
             say(f"going on from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
         torch.distributed.barrier()
         return checkpoint
+
+
+def leave_out_padding(optimizer: Any) -> None:
+    """Let Megatron-Core's distributed optimizer load the state of the precision-aware Adam from its own checkpoints.
+
+    Beside the tensors of a parameter it stores whether they are padding, and hands that to Transformer Engine's Adam as
+    if it were one of them, which fails (megatron-core 0.15.3, distrib_optimizer.py:
+    `sharded_param_state_dp_reshardable`, `_set_main_param_and_optimizer_states`; Megatron-Bridge, issue 1730).
+    """
+    if not hasattr(optimizer, "_set_main_param_and_optimizer_states"):
+        return  # not distributed
+    load = type(optimizer)._set_main_param_and_optimizer_states
+
+    def load_tensors(parameter: torch.Tensor, tensors: Mapping[str, Any]) -> None:
+        load(optimizer, parameter, {name: tensor for name, tensor in tensors.items() if name != "padding"})
+
+    optimizer._set_main_param_and_optimizer_states = load_tensors
 
 
 def _directory(path: Any) -> Path:

@@ -6,7 +6,7 @@ places (megatron-core 0.15.3, nemo-toolkit 2.7.3) that need them:
 - `device="cuda"`, `.cuda()`, `.to("cuda")`, `pin_memory=True`: optimizer.py, schedules.py, megatron_strategy.py
 - `Tensor.type()` compared with `torch.cuda.FloatTensor`: optimizer.py, clip_grads.py
 - `torch.cuda.current_device`, `synchronize`, `Stream`: layers.py, param_and_grad_buffer.py, megatron_parallel.py
-- the tracker of CUDA random states: tensor_parallel/random.py
+- the tracker of CUDA random states, and the state that recomputed layers begin with: tensor_parallel/random.py
 - `_fix_tensors_device`, which moves a loaded checkpoint to CUDA: nemo/lightning/io/pl.py
 - the Adam that there is without Transformer Engine, which the distributed optimizer cannot save: distrib_optimizer.py
 - LoRA, which asks for Transformer Engine's linear layers, and knows whose norm to read after by them: peft/lora.py
@@ -56,6 +56,8 @@ def cpu_stand_in() -> Iterator[None]:
             (torch.cuda, "Stream", lambda *args, **kwargs: None),
             (random, "_CUDA_RNG_STATE_TRACKER", _rng_tracker(random.CudaRNGStatesTracker)),
             (random, "_CUDA_RNG_STATE_TRACKER_INITIALIZED", True),
+            (random, "_get_cuda_rng_state", lambda *args, **kwargs: torch.get_rng_state()),
+            (random, "_set_cuda_rng_state", lambda state, *args, **kwargs: torch.set_rng_state(state)),
             (optimizer, "Adam", CpuAdamW),
             (optimizer, "USING_PYTORCH_OPTIMIZER", False),
             (distrib_optimizer, "Adam", CpuAdamW),

@@ -27,7 +27,12 @@ def environment(config: TrainConfig) -> list[Variable]:
             if one_queue
             else "more queues let gradients and parameters move beside the computation",
         ),
-        ("NVTE_FWD_LAYERNORM_SM_MARGIN", "20", "norms leave multiprocessors to NCCL, forward"),
-        ("NVTE_BWD_LAYERNORM_SM_MARGIN", "20", "and backward"),
         ("TORCH_NCCL_HIGH_PRIORITY", "1", "communication kernels go first"),
+        *(BESIDE_NCCL if config.hardware.devices * config.hardware.num_nodes > 1 else ()),
     ]
+
+
+BESIDE_NCCL: tuple[Variable, ...] = (
+    ("NVTE_FWD_LAYERNORM_SM_MARGIN", "20", "norms leave multiprocessors to NCCL, forward"),
+    ("NVTE_BWD_LAYERNORM_SM_MARGIN", "20", "and backward"),
+)

@@ -1,5 +1,6 @@
 """From a recipe and a site to a script, and to the program that submits it."""
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -9,10 +10,12 @@ from conduct.atomic import atomic_file
 from conduct.errors import InputError
 from configs.llama import read_architecture
 from configs.quick import quick_config
+from corpus import synthetic
 from recipes.check import check_config
 from recipes.launch.script import Job, job_script
-from recipes.launch.sites import Kubernetes, Local, Slurm, read_site
+from recipes.launch.sites import Kubernetes, Local, Skypilot, Slurm, read_site
 from recipes.names import configuration
+from recipes.planning.commands import plan_command
 from recipes.planning.memory import GIB, memory_per_gpu
 from recipes.planning.search import fits
 
@@ -48,9 +51,11 @@ def make_script(
         raise InputError(f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.")
     if target in ("kubernetes", "skypilot") and machine.accelerator != "gpu":
         raise InputError(f"--{target} with hardware={machine.accelerator}", fix="Choose a GPU, or --local or --slurm.")
-    site = read_site(target, site_file, own)
+    site, lacking = read_site(target, site_file, own)
     if not isinstance(site, Slurm | Local):
-        check_storage(job, [site.mount] if isinstance(site, Kubernetes) else list(site.mounts))
+        lacking += off_mounts(job, site)
+    if lacking:
+        raise _wanted(recipe, overrides, lacking, target=target, site_file=site_file)
     return job, job_script(job, site)
 
 
@@ -65,20 +70,37 @@ def memory_warning(job: Job) -> str:
     if fits(config, memory):
         return ""
     needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
-    return f"warning: by its plan this needs {needed}; genomic-llama plan {job.recipe} says what to change"
+    asked = job.overrides[len(configuration(job.recipe)[1]) :]
+    return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
 
 
-def check_storage(job: Job, mounts: Sequence[str]) -> None:
-    """Refuse a run whose corpus is not there, or whose checkpoints go with the machine that wrote them."""
+def _wanted(
+    recipe: str, overrides: Sequence[str], lacking: Sequence[str], *, target: str, site_file: Path | None
+) -> InputError:
+    """All that a site lacks in one message, with a command line that has it."""
+    keys = [word.split("=", 1)[0] for word in lacking]
+    kept = [word for word in overrides if word.split("=", 1)[0] not in keys]
+    own = [] if site_file is None else ["--site", str(site_file)]
+    words = shlex.join([recipe, f"--{target}", "--dry-run", *own, *kept, *lacking])
+    fix = f"An example, with values to change: genomic-llama launch {words}"
+    return InputError(f"--{target} wants {', '.join(keys)}", fix=fix)
+
+
+def off_mounts(job: Job, site: Kubernetes | Skypilot) -> list[str]:
+    """What to give so that corpus and weights are there, and checkpoints outlive the machine: all on its mounts."""
+    lacking, mounts = [], [site.mount] if isinstance(site, Kubernetes) else list(site.mounts)
+    if not mounts:
+        mounts = ["/data"]
+        lacking.append("launch.mounts={/data: s3://my-bucket}")
     corpus = job.config.dataset.corpus
     corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
-    for key, value in (("run_dir", job.config.run_dir), *(("dataset.corpus", one) for one in corpora)):
-        if not any(Path(value).is_relative_to(mount) for mount in mounts) and value != "synthetic":
-            below = f"{mounts[0].rstrip('/')}/{Path(value).name}" if mounts else f"/data/{Path(value).name}"
-            raise InputError(
-                f"{key}={value} is on no mount of the job ({', '.join(mounts) or 'none'})",
-                fix=f"Give {key}={below}" + ("." if mounts else " and launch.mounts={/data: s3://my-bucket}."),
-            )
+    start = [job.config.init_from] if job.config.init_from else []
+    for key, values in (("run_dir", [job.config.run_dir]), ("dataset.corpus", corpora), ("init_from", start)):
+        off = [one for one in values if not any(Path(one).is_relative_to(mount) for mount in mounts)]
+        if off and off != [synthetic.CORPUS]:
+            name = Path(off[0]).name if len(off) == 1 else "corpus"
+            lacking.append(f"{key}={mounts[0].rstrip('/')}/{name}")
+    return lacking
 
 
 def submit(job: Job, script: str, *, target: str) -> int:

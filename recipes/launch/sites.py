@@ -14,6 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from conduct.errors import InputError
 from conduct.untrusted import read_yaml
 from configs.quick import typed_values
+from configs.schema import MISSING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +77,13 @@ Site = Slurm | Kubernetes | Skypilot | Local
 SITES: dict[str, type[Site]] = {"slurm": Slurm, "kubernetes": Kubernetes, "skypilot": Skypilot, "local": Local}
 
 
-def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
-    """The site of a target from a YAML file and `launch.KEY=VALUE` overrides.
+EXAMPLES = {"image": "registry.example.org/genomic-llama:1", "claim": "genomes"}
 
-    Errors: `InputError` for an unknown or missing key, a wrong type, or a line break where a script cannot have one.
+
+def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple[Site, list[str]]:
+    """The site of a target from a YAML file and `launch.KEY=VALUE` overrides, and examples of those that lack.
+
+    Errors: `InputError` for an unknown key, a wrong type, or a line break where a script cannot have one.
     """
     values: dict[str, Any] = {}
     if file is not None:
@@ -94,7 +98,10 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
             values[key] = yaml.load(value, Loader=_Words)
         except yaml.YAMLError as error:
             raise InputError(f"{override!r} has no readable value", fix="Quote it.") from error
-    site: Site = typed_values(SITES[target], values, where="launch")
+    lacking = {one.name: EXAMPLES[one.name] for one in fields(SITES[target]) if one.default == MISSING}
+    lacking = {name: example for name, example in lacking.items() if values.get(name, MISSING) == MISSING}
+    # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
+    site: Site = typed_values(SITES[target], {**values, **lacking}, where="launch")
     if isinstance(site, Slurm):
         _check_time(site)
     for one in fields(site):
@@ -103,7 +110,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> Site:
     for variable in site.environment:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
             raise InputError(f"launch.environment names {variable!r}", fix="A variable has letters, digits and _.")
-    return site
+    return site, [f"launch.{name}={example}" for name, example in lacking.items()]
 
 
 class _Words(yaml.SafeLoader):  # type: ignore[misc]

@@ -44,10 +44,9 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._work = Work(
             devices=trainer.world_size,
-            # The products of frozen weights and of adapters are others than the formula counts.
-            flops_per_token=None
-            if lora_values(trainer)["dim"]
-            else flops_per_token(live_architecture(pl_module), trainer.datamodule.seq_length),
+            flops_per_token=flops_per_token(
+                live_architecture(pl_module), trainer.datamodule.seq_length, lora_dim=int(lora_values(trainer)["dim"])
+            ),
             peak_tflops=self.peak_tflops,
         )
         self._first_step, self._steps, self._training = trainer.global_step, 0, LossSums()

@@ -1,4 +1,4 @@
-"""Learning rates as a pure function of the step, and the rules that a schedule must satisfy."""
+"""Learning rates as a pure function of the step; what a schedule must satisfy, and says of itself."""
 
 import math
 from collections.abc import Iterator
@@ -36,6 +36,25 @@ def learning_rate(
         return (lr - min_lr) * (0.5 * (1 + math.cos(math.pi * done / (schedule_steps - warmup_steps)))) + min_lr
     decayed = max(0, step - (schedule_steps - decay_steps)) / decay_steps
     return min_lr + (lr - min_lr) * (1 - (math.sqrt(decayed) if decay == "minus_sqrt" else decayed))
+
+
+def schedule_text(values: OptimizerConfig) -> str:
+    """A schedule in a line."""
+    start = f"{values.schedule}: {values.warmup_steps:,} steps of warm-up to {values.lr:g}, "
+    if values.schedule == "wsd":
+        start += f"constant, from step {values.schedule_steps - values.decay_steps:,} "
+    return start + f"down to {values.min_lr:g} at step {values.schedule_steps:,}"
+
+
+def schedule_warning(values: OptimizerConfig, steps: int) -> str:
+    """What a run of `steps` may not expect of its schedule, and what to give instead; "" where there is nothing."""
+    if steps <= values.schedule_steps:
+        return ""
+    return (
+        f"the schedule ends at step {values.schedule_steps:,} of {steps:,}: the {steps - values.schedule_steps:,} "
+        f"steps after it run at optimizer.min_lr={values.min_lr:g}. If that is not meant, give "
+        f"optimizer.schedule_steps={steps}"
+    )
 
 
 def schedule_rules(values: OptimizerConfig) -> Iterator[tuple[bool, str, str]]:

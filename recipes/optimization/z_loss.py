@@ -13,7 +13,7 @@ class ZLoss(Callback, IOMixin):  # type: ignore[misc]
 
     Z is the sum of the exponentials of a token's logits, over all tensor-parallel ranks. The term has the loss weight
     of its token and goes through the same scaling, accumulation and reduction as the token's loss. It takes what it
-    needs of the logits before the cross-entropy, whose kernels write over them.
+    needs of the logits before the cross-entropy, which may write over them.
     """
 
     def __init__(self, weight: float) -> None:

@@ -1,12 +1,14 @@
 """Memory of one GPU during training, by part; of the pipeline stage that needs most.
 
 Counted are Megatron-Core's distributed optimizer (ZeRO-1) and Transformer Engine's fused layers with flash attention.
+Frozen weights, beside adapters, have neither gradients nor optimizer state.
 """
 
 from dataclasses import dataclass, fields
 
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
+from recipes.planning.adapters import adapter_activation_bytes, stage_adapters
 from recipes.planning.flops import layer_matrices
 from tokenizer.vocabulary import VOCAB_SIZE
 
@@ -17,7 +19,10 @@ RESERVE = 4 * GIB
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes on one GPU at the peak, which is the start of a backward pass."""
+    """Bytes on one GPU at the peak: the start of a backward pass, or the optimizer's step where that needs more.
+
+    `workspace`: gradients inside a layer; or what the optimizer copies beyond the room of the activations, if more.
+    """
 
     weights: int
     gradients: int
@@ -56,6 +61,8 @@ def stage_memory(
     layout = config.parallelism
     layers = architecture.num_hidden_layers // layout.pipeline
     parameters = stage_parameters(config, architecture, stage, vocab_size=vocab_size)
+    adapters = stage_adapters(config, architecture)
+    trained = adapters if config.lora.dim else parameters
     eight_bit = 0
     if config.precision.fp8 != "none":
         ends = (stage == 0) + (stage == layout.pipeline - 1)
@@ -67,19 +74,22 @@ def stage_memory(
     shards = replicas(config) * layout.context if layout.distributed_optimizer else 1
     tokens = config.dataset.micro_batch_size * sequence_length // layout.context
     last = stage == layout.pipeline - 1
+    activations = _activations(config, architecture, tokens, stage)
+    # bf16, and once more in fp32 for the loss and its gradient
+    logits = tokens * vocab_size // layout.tensor * 6 if last else 0
+    copied = optimizer_copies(config) * trained // shards
     return Memory(
-        weights=weight * parameters + eight_bit_extra * eight_bit,
-        gradients=gradient * parameters,
-        optimizer=optimizer * parameters // shards,
-        activations=_activations(config, architecture, tokens, stage),
-        # bf16, and once more in fp32 for the loss and its gradient
-        logits=tokens * vocab_size // layout.tensor * 6 if last else 0,
-        workspace=tokens * _workspace(config, architecture),
+        weights=weight * (parameters + adapters) + eight_bit_extra * eight_bit,
+        gradients=gradient * trained,
+        optimizer=optimizer * trained // shards,
+        activations=activations,
+        logits=logits,
+        workspace=max(tokens * _workspace(config, architecture), copied - activations - logits),
     )
 
 
 def stage_parameters(config: TrainConfig, architecture: LlamaArchitecture, stage: int, *, vocab_size: int) -> int:
-    """Exact number of parameters on one GPU of a pipeline stage."""
+    """Exact number of parameters on one GPU of a pipeline stage, adapters not among them."""
     layout, hidden = config.parallelism, architecture.hidden_size
     layer = layer_matrices(architecture) // layout.tensor + 2 * hidden
     table = vocab_size // layout.tensor * hidden
@@ -99,6 +109,24 @@ def state_bytes(config: TrainConfig) -> tuple[int, int, int]:
     return 2, 4 if precision.grad_reduce_in_fp32 else 2, master + moments
 
 
+def optimizer_copies(config: TrainConfig) -> int:
+    """Bytes of a parameter, before sharding, that the optimizer copies for all parameters at once in its step.
+
+    Gradients in fp32, except where Transformer Engine's Adam reads them as they are (Megatron-Core 0.15,
+    distrib_optimizer.py, `_copy_model_grads_to_main_grads`). Beside them first bf16 moments, both, in fp32
+    (Transformer Engine 2.9, fused_adam.py, `step`), then in bf16 what becomes FP8 weights (tensor/utils.py,
+    `cast_master_weights_to_fp8`).
+    """
+    precision, layout = config.precision, config.parallelism
+    if precision.compute == "32":
+        return 0
+    as_they_are = layout.precision_aware_optimizer and precision.fp8 in ("none", "delayed")
+    gradients = 0 if precision.grad_reduce_in_fp32 or as_they_are else 4
+    moments = 8 if precision.moments == "bfloat16" else 0
+    weights = 2 if precision.fp8_parameters and precision.fp8 != "mxfp8" and not as_they_are else 0
+    return gradients + max(moments, weights)
+
+
 def replicas(config: TrainConfig) -> int:
     """Data-parallel replicas."""
     layout, machine = config.parallelism, config.hardware
@@ -115,7 +143,7 @@ def layer_activation_bytes(config: TrainConfig, architecture: LlamaArchitecture,
 
     Without FP8, in units of 2 bytes: the inputs of both norms and their outputs (4 H), query, key and value after
     rotation, attention's output, gate and up, and their product. In FP8 each product's input is kept in a byte;
-    attention's output stays in bf16 beside it.
+    attention's output stays in bf16 beside it. Adapters keep more of their own.
     """
     layout = config.parallelism
     wide = 4 if config.precision.compute == "32" else 2
@@ -125,7 +153,8 @@ def layer_activation_bytes(config: TrainConfig, architecture: LlamaArchitecture,
     key_value = architecture.num_key_value_heads * architecture.head_dim
     split = wide * (query + 2 * key_value) + wide * query + (1 if eight_bit else 0) * query + (2 * wide + narrow) * ffn
     whole = 2 * hidden * (wide + narrow)
-    return split // layout.tensor + whole // (layout.tensor if layout.sequence_parallel else 1)
+    own = adapter_activation_bytes(config, architecture, eight_bit=eight_bit)
+    return split // layout.tensor + whole // (layout.tensor if layout.sequence_parallel else 1) + own
 
 
 def _activations(config: TrainConfig, architecture: LlamaArchitecture, tokens: int, stage: int) -> int:

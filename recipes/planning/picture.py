@@ -1,10 +1,18 @@
-"""A plan as a picture: memory of one GPU, stacked by part, of the recipe's layout and of those that were found. SVG."""
+"""A plan as a picture: memory of one GPU, stacked by part, of the recipe's layout and of those that were found."""
 
-from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from conduct.atomic import atomic_file
+from conduct.errors import InputError
 from recipes.planning.memory import GIB, Memory
 from recipes.planning.plan import Plan, precision_name
 from recipes.planning.text import LABELS, layout_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = (".svg", ".png", ".pdf")
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = {
@@ -16,36 +24,55 @@ COLOURS = {
     "workspace": "#D55E00",
     "reserve": "#BBBBBB",
 }
-WIDTH, MARGIN, TOP, BAR, STEP = 860, 24, 96, 26, 62
-FONT = "font-family='Helvetica, Arial, sans-serif'"
 
 
-def plan_picture(plan: Plan) -> str:
-    """The picture as the text of an SVG file."""
-    bars = _bars(plan)
-    most = max([plan.config.hardware.memory_gib, *(memory.total / GIB for _, memory in bars)])
-    scale = (WIDTH - 2 * MARGIN - 60) / most  # pixels of a GiB
-    height = TOP + STEP * len(bars) + 64
-    capacity = MARGIN + plan.config.hardware.memory_gib * scale
-    machine = plan.config.hardware
+def check_picture(path: Path) -> None:
+    """Refuse a name whose end is none of FORMATS. Errors: `InputError`."""
+    if path.suffix.lower() not in FORMATS:
+        raise InputError("is no name of a picture", where=path, fix=f"End it with {', '.join(FORMATS)}.")
+
+
+def write_picture(plan: Plan, path: Path) -> None:
+    """Draw the plan into `path`, in the format that its end names."""
+    import matplotlib
+
+    kind = path.suffix.lower().removeprefix(".")
+    undated: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    # Text as text, and the same file of the same plan.
+    with atomic_file(path) as temporary, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "plan"}):
+        draw(plan).savefig(temporary, format=kind, dpi=160, metadata=undated.get(kind))
+
+
+def draw(plan: Plan) -> "Figure":
+    """A bar for each layout, and a line where the memory of a GPU ends."""
+    from matplotlib.figure import Figure
+
+    bars, machine = _bars(plan), plan.config.hardware
+    figure = Figure(figsize=(9, 1.8 + 0.7 * len(bars)), layout="constrained")
+    axes = figure.add_subplot()
+    heights = range(len(bars))
+    left = [0.0] * len(bars)
+    for part, label in LABELS.items():
+        sizes = [getattr(memory, part) / GIB for _, memory in bars]
+        axes.barh(heights, sizes, left=left, height=0.5, color=COLOURS[part], label=label)
+        left = [start + size for start, size in zip(left, sizes, strict=True)]
+    for height, (text, memory) in enumerate(bars):
+        axes.annotate(text, (0, height - 0.32), fontsize=9)
+        axes.annotate(f" {memory.total / GIB:.1f}", (memory.total / GIB, height), va="center", weight="bold")
+    axes.axvline(machine.memory_gib, color="#CC0000", linestyle="--", label=f"{machine.memory_gib:.1f} GiB of the GPU")
+    axes.set_xlim(0, 1.1 * max([machine.memory_gib, *left]))
+    axes.set_ylim(len(bars) - 0.5, -0.7)
+    axes.set_yticks([])
+    axes.set_xlabel("GiB, by arithmetic, not measured")
+    axes.spines[["top", "right", "left"]].set_visible(False)
     title = f"{plan.recipe} on {plan.gpus} x {machine.gpu}, {precision_name(plan.config)}: memory of one GPU"
-    lines = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' {FONT} font-size='13'>",
-        f"<rect width='{WIDTH}' height='{height}' fill='white'/>",
-        f"<text x='{MARGIN}' y='32' font-size='17' font-weight='bold'>{escape(title)}</text>",
-        *_legend(),
-        *(line for number, bar in enumerate(bars) for line in _bar(*bar, y=TOP + STEP * number, scale=scale)),
-        f"<line x1='{capacity:.1f}' x2='{capacity:.1f}' y1='{TOP}' y2='{height - 44}' "
-        "stroke='#CC0000' stroke-width='2' stroke-dasharray='6 4'/>",
-        f"<text x='{capacity:.1f}' y='{height - 26}' text-anchor='end' fill='#CC0000'>"
-        f"{machine.memory_gib:.1f} GiB of the {escape(machine.gpu)}</text>",
-        f"<text x='{MARGIN}' y='{height - 10}' font-size='11' fill='#555555'>By arithmetic, not measured.</text>",
-        "</svg>",
-    ]
-    return "\n".join(lines) + "\n"
+    axes.set_title(title, loc="left", weight="bold")
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    return figure
 
 
 def _bars(plan: Plan) -> list[tuple[str, Memory]]:
+    """The recipe's layout; three others, or the one that needs the least where none fits."""
     own = [(f"recipe: {layout_text(plan.config)}", plan.memory)] if plan.memory else []
     shown = {layout_text(plan.config)} if plan.memory else set()
     others: list[tuple[str, Memory]] = []
@@ -53,26 +80,5 @@ def _bars(plan: Plan) -> list[tuple[str, Memory]]:
         text = layout_text(one.config)
         if text not in shown and len(others) < 3:
             others.append((f"found: {text}", one.memory))
-    return [*own, *others]
-
-
-def _legend() -> list[str]:
-    lines, x = [], float(MARGIN)
-    for name, label in LABELS.items():
-        lines.append(f"<rect x='{x:.1f}' y='52' width='12' height='12' fill='{COLOURS[name]}'/>")
-        lines.append(f"<text x='{x + 17:.1f}' y='63' font-size='12'>{label}</text>")
-        x += 36 + 6.2 * len(label)
-    return lines
-
-
-def _bar(label: str, memory: Memory, *, y: int, scale: float) -> list[str]:
-    lines, x = [f"<text x='{MARGIN}' y='{y + 12}'>{escape(label)}</text>"], float(MARGIN)
-    for name, colour in COLOURS.items():
-        value = getattr(memory, name) / GIB
-        lines.append(
-            f"<rect x='{x:.1f}' y='{y + 18}' width='{value * scale:.1f}' height='{BAR}' fill='{colour}'>"
-            f"<title>{LABELS[name]}: {value:.2f} GiB</title></rect>"
-        )
-        x += value * scale
-    lines.append(f"<text x='{x + 6:.1f}' y='{y + 36}' font-weight='bold'>{memory.total / GIB:.1f}</text>")
-    return lines
+    least = plan.shortage.least if plan.shortage else None
+    return [*own, *others, *([(f"least: {layout_text(least.config)}", least.memory)] if least else [])]

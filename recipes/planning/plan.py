@@ -4,17 +4,18 @@ import dataclasses
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
 from recipes.names import configuration
-from recipes.planning.flops import flops_per_token
-from recipes.planning.memory import Memory, memory_per_gpu, micro_batches, replicas
-from recipes.planning.remedies import remedies
-from recipes.planning.search import Candidate, fits, search_layouts
+from recipes.optimization.schedule import schedule_warning
+from recipes.planning.flops import flops_per_token, layer_adapters
+from recipes.planning.memory import Memory, memory_per_gpu
+from recipes.planning.remedies import other_batches, remedies
+from recipes.planning.search import Candidate, fits, on_gpus, search_layouts
+from recipes.planning.shortage import Shortage
 from recipes.planning.throughput import Throughput, predict_throughput
 from recipes.rules import check_run, check_values
 
@@ -24,7 +25,10 @@ class Plan:
     """What `genomic-llama plan` tells."""
 
     recipe: str
-    config: TrainConfig
+    configuration: str  # name in configs/
+    given: tuple[str, ...]  # the overrides of it that were asked for
+    base: TrainConfig  # what both lead to
+    config: TrainConfig  # that on the GPUs that were asked for
     architecture: LlamaArchitecture
     sequence_length: int
     tokens: int  # of the whole run
@@ -34,14 +38,23 @@ class Plan:
 
     @functools.cached_property
     def remedies(self) -> tuple[str, ...]:
-        """Single changes that make the recipe fit, as overrides; none where it fits, or cannot work at all."""
-        needed = self.memory is not None and not self.fits
-        return remedies(self.config, self.architecture, self.sequence_length) if needed else ()
+        """Single changes that make the recipe fit, as overrides; none where it fits, or its layout cannot work."""
+        if self.fits:
+            return ()
+        find = remedies if self.memory is not None else other_batches
+        return find(self.config, self.architecture, self.sequence_length)
 
     @functools.cached_property
     def candidates(self) -> tuple[Candidate, ...]:
         """Layouts that fit, best first."""
         return tuple(search_layouts(self.config, self.architecture, self.sequence_length))
+
+    @functools.cached_property
+    def shortage(self) -> Shortage | None:
+        """Why none fits; None where one does."""
+        if self.fits or self.candidates or self.remedies:
+            return None
+        return Shortage(config=self.config, architecture=self.architecture, sequence_length=self.sequence_length)
 
     @property
     def fits(self) -> bool:
@@ -53,9 +66,28 @@ class Plan:
         """Number of GPUs."""
         return self.config.hardware.devices * self.config.hardware.num_nodes
 
+    @property
+    def steps(self) -> int:
+        """Of the whole run."""
+        return self.config.trainer.max_steps
+
+    @property
+    def trained_parameters(self) -> int:
+        """All of them, or those of the adapters."""
+        if not self.config.lora.dim:
+            return self.architecture.parameters
+        return self.architecture.num_hidden_layers * layer_adapters(self.architecture, self.config.lora.dim)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works, and may not be meant."""
+        warning = schedule_warning(self.config.optimizer, self.steps)
+        return (warning,) if warning else ()
+
     def flops(self, *, causal: bool) -> int:
         """FLOPs of one token."""
-        return flops_per_token(self.architecture, self.sequence_length, causal=causal)
+        dim = self.config.lora.dim
+        return flops_per_token(self.architecture, self.sequence_length, causal=causal, lora_dim=dim)
 
 
 def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gpus: int = 0, tokens: float = 0) -> Plan:
@@ -65,32 +97,35 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     Errors: `InputError` for what is unknown, and for a precision that the GPU does not have.
     """
     name, own = configuration(recipe)
-    config = quick_config(name, (*own, *_machine(gpu, gpus), *overrides))
+    given = (*own, *_machine(gpu, gpus), *overrides)
+    base = quick_config(name, given)
+    config = base
     if config.finetune and config.init_from is None:
         config = dataclasses.replace(config, init_from="CHECKPOINT")  # which one makes no difference
     check_values(config)
     if not math.isfinite(tokens) or 0 < tokens < 1:
         raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.")
-    config = _spread(config, gpus)
     if config.hardware.accelerator != "gpu":
         raise InputError("a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.")
     if config.hardware.memory_gib <= 0:
         raise InputError(
             "hardware.memory_gib is not known", where=recipe, fix="Give --gpu, or hardware.memory_gib=GIB."
         )
-    if config.lora.dim:
-        raise InputError(
-            f"no plan for adapters (lora.dim={config.lora.dim})",
-            where=recipe,
-            fix="Plan the training of all weights, llama3_8b_genomic_finetune for example: it takes more.",
-        )
+    config = on_gpus(config, gpus) if gpus else config
     architecture = read_architecture(config.model_tag)
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
+    batch = config.dataset.global_batch_size * sequence_length
+    if tokens:
+        config = dataclasses.replace(
+            config, trainer=dataclasses.replace(config.trainer, max_steps=math.ceil(tokens / batch))
+        )
     problem = _problem(config, architecture, sequence_length)
     memory = None if problem else memory_per_gpu(config, architecture, sequence_length)
-    batch = config.dataset.global_batch_size * sequence_length
     return Plan(
         recipe=recipe,
+        configuration=name,
+        given=given,
+        base=base,
         config=config,
         architecture=architecture,
         sequence_length=sequence_length,
@@ -101,29 +136,6 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
         if memory and fits(config, memory)
         else None,
     )
-
-
-def as_json(plan: Plan) -> dict[str, Any]:
-    """The plan as plain values; bytes, seconds and FLOPs."""
-    return {
-        "recipe": plan.recipe,
-        "gpu": plan.config.hardware.gpu,
-        "gpus": plan.gpus,
-        "precision": precision_name(plan.config),
-        "parameters": plan.architecture.parameters,
-        "sequence_length": plan.sequence_length,
-        "global_batch_size": plan.config.dataset.global_batch_size,
-        "flops_per_token": {"causal": plan.flops(causal=True), "full": plan.flops(causal=False)},
-        "gpu_memory_bytes": int(plan.config.hardware.memory_gib * 2**30),
-        "tokens": plan.tokens,
-        "fits": plan.fits,
-        "problem": plan.problem or None,
-        "remedies": list(plan.remedies),
-        "recipe_layout": None
-        if plan.memory is None
-        else _candidate_json(plan, plan.config, plan.memory, plan.throughput),
-        "recommended": [_candidate_json(plan, one.config, one.memory, one.throughput) for one in plan.candidates[:3]],
-    }
 
 
 def precision_name(config: TrainConfig) -> str:
@@ -152,28 +164,6 @@ def duration(plan: Plan, throughput: Throughput) -> tuple[float, float]:
     return seconds / 86_400, seconds / 3_600 * plan.gpus
 
 
-def _candidate_json(plan: Plan, config: TrainConfig, memory: Memory, speed: Throughput | None) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "layout": dataclasses.asdict(config.parallelism),
-        "micro_batch_size": config.dataset.micro_batch_size,
-        "data_parallel": replicas(config),
-        "micro_batches": micro_batches(config),
-        "memory_bytes": {**dataclasses.asdict(memory), "total": memory.total},
-    }
-    if speed is not None:
-        days, hours = duration(plan, speed)
-        values["predicted"] = {
-            "tokens_per_second": speed.tokens_per_second,
-            "tokens_per_second_per_gpu": speed.tokens_per_second_per_gpu,
-            "tflops_per_gpu_causal": speed.tflops,
-            "step_seconds": speed.step_seconds,
-            "days": days,
-            "gpu_hours": hours,
-            "assumption": speed.efficiency.source,
-        }
-    return values
-
-
 def _machine(gpu: str, gpus: int) -> tuple[str, ...]:
     if gpus < 0:
         raise InputError(f"--gpus {gpus}", fix="Give a number above 0.")
@@ -181,17 +171,6 @@ def _machine(gpu: str, gpus: int) -> tuple[str, ...]:
         return ()
     group_values("hardware", gpu)  # a misspelt one ends here
     return (f"hardware={gpu}",)
-
-
-def _spread(config: TrainConfig, gpus: int) -> TrainConfig:
-    """`gpus` on as few nodes as hold them."""
-    if not gpus:
-        return config
-    each = config.hardware.devices
-    if gpus > each and gpus % each:
-        raise InputError(f"--gpus {gpus} is no multiple of {each}", fix=f"A node has {each}; use whole nodes.")
-    hardware = dataclasses.replace(config.hardware, devices=min(gpus, each), num_nodes=max(1, gpus // each))
-    return dataclasses.replace(config, hardware=hardware)
 
 
 def _problem(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> str:

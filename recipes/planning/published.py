@@ -1,4 +1,4 @@
-"""Published training speeds of Llama-3 8B at 8192 tokens, and the efficiency that a prediction takes from them."""
+"""Published training speeds, and the efficiency that a prediction takes from them."""
 
 import functools
 from dataclasses import dataclass
@@ -20,6 +20,17 @@ class Row:
     tensor: int = 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class AdaptedRow:
+    """Low-rank adapters beside frozen weights, and the same model's fine-tuning of all weights. Of one GPU."""
+
+    model: str
+    tokens_per_second: int
+    tflops: int
+    tflops_of_all_weights: int
+
+
+# Llama-3 8B at 8192 tokens.
 PUBLISHED = (
     Row(source="torchtitan", gpu="h100", gpus=8, fp8="none", tokens_per_second=6_667, tflops=343),
     Row(source="torchtitan, Float8", gpu="h100", gpus=8, fp8="tensorwise", tokens_per_second=8_532, tflops=439),
@@ -61,6 +72,13 @@ _ASSUMED = {
     ("b200", "tensorwise"): PUBLISHED[7],
     ("b200", "mxfp8"): PUBLISHED[10],
 }
+# Llama 2 on 8 H100 in FP8, SQuAD packed to 4096 tokens: NVIDIA's performance summary of NeMo 24.07, fine-tuning.
+ADAPTED = (
+    AdaptedRow(model="7B", tokens_per_second=25_206, tflops=673, tflops_of_all_weights=682),
+    AdaptedRow(model="13B", tokens_per_second=14_161, tflops=733, tflops_of_all_weights=754),
+    AdaptedRow(model="70B", tokens_per_second=2_557, tflops=705, tflops_of_all_weights=756),
+)
+
 _LIKE = {"a100": "h100", "h200": "h100", "gb200": "b200"}
 
 
@@ -71,6 +89,11 @@ class Efficiency:
     share: float
     tensor: int  # tensor parallelism that the row already pays for
     source: str
+
+
+def adapted_share() -> float:
+    """Share of the TFLOP/s that is left with adapters: the pair with one layout, of the model nearest to the 8B."""
+    return ADAPTED[0].tflops / ADAPTED[0].tflops_of_all_weights
 
 
 @functools.cache

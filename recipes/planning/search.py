@@ -80,9 +80,33 @@ def least_recomputation(
 
 
 def change_layout(config: TrainConfig, **fields: Any) -> TrainConfig:
-    """`config` with other fields of `parallelism`; not for a named number of GPUs any more."""
-    layout: ParallelismConfig = dataclasses.replace(config.parallelism, **{"gpus": None, **fields})
+    """`config` with other fields of `parallelism`; without the number of GPUs it was named for, where that is wrong."""
+    devices = config.hardware.devices * config.hardware.num_nodes
+    gpus = devices if config.parallelism.gpus == devices else None
+    layout: ParallelismConfig = dataclasses.replace(config.parallelism, gpus=gpus, **fields)
     return dataclasses.replace(config, parallelism=layout)
+
+
+def on_gpus(config: TrainConfig, gpus: int) -> TrainConfig:
+    """`config` on as few nodes as hold `gpus`. Errors: `InputError` where that leaves a node in part."""
+    each = config.hardware.devices
+    if gpus > each and gpus % each:
+        raise InputError(f"--gpus {gpus} is no multiple of {each}", fix=f"A node has {each}; use whole nodes.")
+    hardware = dataclasses.replace(config.hardware, devices=min(gpus, each), num_nodes=max(1, gpus // each))
+    return dataclasses.replace(config, hardware=hardware)
+
+
+def layouts(config: TrainConfig, architecture: LlamaArchitecture) -> Iterator[TrainConfig]:
+    """Every split of the model that the machine might hold, over tensor, pipeline and context; not checked yet."""
+    tensors = [size for size in (1, 2, 4, 8) if size <= config.hardware.devices]  # with context, within a node: NVLink
+    layers = architecture.num_hidden_layers
+    pipelines = [size for size in range(1, min(layers, 16) + 1) if layers % size == 0]
+    for tensor in tensors:
+        for pipeline in pipelines:
+            for context in (size for size in CONTEXTS if tensor * size <= config.hardware.devices):
+                yield change_layout(
+                    config, tensor=tensor, pipeline=pipeline, context=context, sequence_parallel=tensor > 1
+                )
 
 
 def _enough(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int, layers: int) -> bool:
@@ -91,19 +115,9 @@ def _enough(config: TrainConfig, architecture: LlamaArchitecture, sequence_lengt
 
 
 def _variants(config: TrainConfig, architecture: LlamaArchitecture) -> Iterator[TrainConfig]:
-    tensors = [size for size in (1, 2, 4, 8) if size <= config.hardware.devices]  # with context, within a node: NVLink
-    layers = architecture.num_hidden_layers
-    pipelines = [size for size in range(1, min(layers, 16) + 1) if layers % size == 0]
-    micro = sorted({*MICRO_BATCHES, config.dataset.micro_batch_size})
-    for tensor in tensors:
-        for pipeline in pipelines:
-            for context in (size for size in CONTEXTS if tensor * size <= config.hardware.devices):
-                layout = change_layout(
-                    config, tensor=tensor, pipeline=pipeline, context=context, sequence_parallel=tensor > 1
-                )
-                for size in micro:
-                    dataset = dataclasses.replace(config.dataset, micro_batch_size=size)
-                    yield dataclasses.replace(layout, dataset=dataset)
+    for layout in layouts(config, architecture):
+        for size in sorted({*MICRO_BATCHES, config.dataset.micro_batch_size}):
+            yield dataclasses.replace(layout, dataset=dataclasses.replace(config.dataset, micro_batch_size=size))
 
 
 def _rank(one: Candidate, given: TrainConfig, best: float) -> tuple[float, ...]:

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 from configs.schema import TrainConfig
+from recipes.names import configuration
+from recipes.optimization.schedule import schedule_text
+from recipes.planning.commands import overrides, plan_command, training_command
 from recipes.planning.memory import GIB, Memory, micro_batches, replicas
 from recipes.planning.plan import WORTH, Plan, duration, precision_name, recommended
+from recipes.planning.shortage import Shortage
 from recipes.planning.throughput import Throughput
 
 LABELS = {
@@ -23,20 +27,6 @@ def plan_text(plan: Plan) -> str:
     return "\n".join(_lines(plan))
 
 
-def overrides(config: TrainConfig) -> str:
-    """The layout as overrides of a training command."""
-    layout = config.parallelism
-    values = {
-        "parallelism.tensor": layout.tensor,
-        "parallelism.sequence_parallel": str(layout.sequence_parallel).lower(),
-        "parallelism.pipeline": layout.pipeline,
-        "parallelism.context": layout.context,
-        "parallelism.recompute_layers": layout.recompute_layers,
-        "dataset.micro_batch_size": config.dataset.micro_batch_size,
-    }
-    return " ".join(f"{key}={value}" for key, value in values.items())
-
-
 def layout_text(config: TrainConfig) -> str:
     """The layout in a line."""
     layout = config.parallelism
@@ -49,19 +39,18 @@ def layout_text(config: TrainConfig) -> str:
 
 def _lines(plan: Plan) -> Iterator[str]:
     machine = plan.config.hardware
-    yield f"{plan.recipe} on {plan.gpus} x {machine.gpu}, {precision_name(plan.config)}: " + (
-        "fits" if plan.fits else "does not fit" if plan.memory else "cannot work as it is"
-    )
+    yield f"{plan.recipe} on {plan.gpus} x {machine.gpu}, {precision_name(plan.config)}: {_verdict(plan)}"
     yield ""
-    yield _row("parameters", f"{plan.architecture.parameters:,}")
+    yield _row("parameters", _parameters(plan))
     yield _row("FLOPs per token", _flops(plan))
     yield _row("global batch", _batch(plan))
+    yield from _schedule(plan)
     if plan.memory is None:
         yield _row("problem", plan.problem)
     else:
         yield _row("layout", layout_text(plan.config))
         yield ""
-        yield from _memory(plan, plan.memory)
+        yield from _memory(plan.config, plan.memory)
     if plan.throughput is not None:
         yield ""
         yield from _speed(plan, plan.throughput)
@@ -72,8 +61,38 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from _advice(plan)
 
 
-def _memory(plan: Plan, memory: Memory) -> Iterator[str]:
-    yield f"Memory of one GPU, GiB of {plan.config.hardware.memory_gib:.1f}"
+def _verdict(plan: Plan) -> str:
+    if plan.fits:
+        return "fits"
+    least = plan.shortage.least if plan.shortage else None
+    needed = least.memory if least else plan.memory
+    if needed is None:
+        return (
+            "cannot work as it is, but can be changed" if plan.candidates or plan.remedies else "cannot work as it is"
+        )
+    needs = "needs at least" if least else "needs"
+    return f"does not fit: {needs} {needed.total / GIB:.1f} GiB of {plan.config.hardware.memory_gib:.1f}"
+
+
+def _parameters(plan: Plan) -> str:
+    every = f"{plan.architecture.parameters:,}"
+    if not plan.config.lora.dim:
+        return every
+    trained = f"{plan.trained_parameters:,} in adapters of rank {plan.config.lora.dim}"
+    return f"{trained}, beside {every} that are frozen"
+
+
+def _schedule(plan: Plan) -> Iterator[str]:
+    yield _row("run", f"{plan.steps:,} steps, {plan.tokens:,} tokens")
+    yield _row("schedule", schedule_text(plan.config.optimizer))
+    if plan.steps < plan.config.optimizer.schedule_steps:
+        yield _row("", f"the run ends at step {plan.steps:,} of it")
+    for warning in plan.warnings:
+        yield _row("", f"warning: {warning}.")
+
+
+def _memory(config: TrainConfig, memory: Memory) -> Iterator[str]:
+    yield f"Memory of one GPU, GiB of {config.hardware.memory_gib:.1f}"
     for name, label in LABELS.items():
         yield _row(label, f"{getattr(memory, name) / GIB:8.2f}")
     yield _row("together", f"{memory.total / GIB:8.2f}")
@@ -84,34 +103,69 @@ def _speed(plan: Plan, speed: Throughput) -> Iterator[str]:
     yield "Predicted, not measured"
     yield _row("speed", f"{speed.tokens_per_second:,.0f} tokens/s, {speed.tokens_per_second_per_gpu:,.0f} on each GPU")
     yield _row("step", f"{speed.step_seconds:.2f} s")
-    yield _row("run", f"{plan.tokens:,} tokens in {days:,.1f} days, {hours:,.0f} GPU-hours")
+    yield _row("run", f"{_time(days)}, {hours:,.0f} GPU-hours")
     yield _row("assumed", f"{speed.tflops:,.0f} TFLOP/s on each GPU (causal), from")
     yield _row("", speed.efficiency.source)
+    if plan.config.lora.dim:
+        yield _row("", "of all weights; the adapters' small products use a GPU less well")
     if plan.architecture.parameters < 2_500_000_000:
         yield _row("", "of an 8B; smaller matrices use a GPU less well")
 
 
 def _advice(plan: Plan) -> Iterator[str]:
+    if plan.shortage is not None:
+        yield from _shortage(plan, plan.shortage)
+        return
     if plan.remedies:
         yield "Each of these makes it fit:"
         yield from (f"  {remedy}" for remedy in plan.remedies)
-    if not plan.candidates:
-        if plan.problem:
-            yield "No layout on this machine makes it work either."
-        if not plan.remedies:
-            yield "No layout fits on this machine. Take more GPUs, GPUs of more memory, or a smaller model."
-        return
+        yield ""
     best = recommended(plan)
-    if best is None:
+    if best is not None:
+        yield "Recommended layout"
+        yield _row("layout", layout_text(best.config))
+        yield _row("memory", f"{best.memory.total / GIB:.1f} GiB")
+        if best.throughput is not None:
+            days, _ = duration(plan, best.throughput)
+            yield _row("predicted", f"{best.throughput.tokens_per_second:,.0f} tokens/s, {_time(days)}")
+        yield _row("overrides", " ".join(overrides(plan.config, best.config)))
+    elif plan.throughput is not None:
         yield f"No other layout is predicted to be more than {WORTH - 1:.0%} faster."
-        return
-    yield "Recommended layout"
-    yield _row("layout", layout_text(best.config))
-    yield _row("memory", f"{best.memory.total / GIB:.1f} GiB")
-    if best.throughput is not None:
-        days, _ = duration(plan, best.throughput)
-        yield _row("predicted", f"{best.throughput.tokens_per_second:,.0f} tokens/s, {days:,.1f} days")
-    yield _row("overrides", overrides(best.config))
+    if best is not None or plan.fits:
+        more = overrides(plan.base, best.config if best else plan.config)
+        yield ""
+        yield "To train so:"
+        yield f"  {training_command(plan.configuration, plan.given, more)}"
+
+
+def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
+    machine = plan.config.hardware
+    if shortage.least is None:
+        yield "No layout on this machine makes it work either."
+    else:
+        yield f"No layout fits. The least that one needs, on {plan.gpus} x {machine.gpu}:"
+        yield _row("layout", layout_text(shortage.least.config))
+        yield ""
+        yield from _memory(shortage.least.config, shortage.least.memory)
+    yield ""
+    yield "What would fit:"
+    if shortage.fewest_gpus is None:
+        yield "  GPUs of more memory, or a smaller model"
+    else:
+        yield f"  {plan_command(plan.recipe, _asked(plan), shortage.fewest_gpus)}"
+        yield "    the fewest on which a layout fits, of this kind and of more than these"
+    if shortage.adapters:
+        yield f"  {plan_command(shortage.adapters, _asked(plan), plan.gpus)}"
+        yield "    low-rank adapters beside frozen weights, from a checkpoint"
+
+
+def _time(days: float) -> str:
+    return f"{days:,.1f} days" if days >= 2 else f"{24 * days:,.1f} hours"
+
+
+def _asked(plan: Plan) -> tuple[str, ...]:
+    """The overrides beside those that are the recipe."""
+    return plan.given[len(configuration(plan.recipe)[1]) :]
 
 
 def _flops(plan: Plan) -> str:

@@ -7,7 +7,7 @@ from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from recipes.planning.flops import flops_per_token, layer_matrices, matmul_weights
 from recipes.planning.memory import micro_batches
-from recipes.planning.published import Efficiency, assumed_efficiency
+from recipes.planning.published import Efficiency, adapted_share, assumed_efficiency
 
 TENSOR_COST = (4_378 / 6_514) ** (1 / 3)
 """Share of the speed that is left at each doubling of tensor parallelism: torchtitan, 8 H100, 8 ways against none."""
@@ -32,7 +32,7 @@ def predict_throughput(config: TrainConfig, architecture: LlamaArchitecture, seq
     if efficiency is None or peak is None:
         return None
     tflops = peak * efficiency.share * layout_share(config, architecture, efficiency)
-    per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length)
+    per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length, lora_dim=config.lora.dim)
     gpus = config.hardware.devices * config.hardware.num_nodes
     return Throughput(
         tokens_per_second_per_gpu=per_gpu,
@@ -52,12 +52,13 @@ def peak_tflops(config: TrainConfig) -> float | None:
 
 
 def layout_share(config: TrainConfig, architecture: LlamaArchitecture, efficiency: Efficiency) -> float:
-    """What is left of the published speed in this layout: recomputation, tensor and context parallelism, the bubble."""
-    layout = config.parallelism
+    """What is left of the published speed: recomputation, adapters, tensor and context parallelism, the bubble."""
+    layout, adapted = config.parallelism, config.lora.dim > 0
     layers = layout.recompute_layers * layout.pipeline * layer_matrices(architecture)
-    recompute = 1 / (1 + layers / matmul_weights(architecture) / 3)  # one more forward pass, of three in all
+    # One more forward pass, where forward and backward are three, or two with frozen weights.
+    recompute = 1 / (1 + layers / matmul_weights(architecture) / (2 if adapted else 3))
     tensor: float = TENSOR_COST ** max(0.0, math.log2(layout.tensor / efficiency.tensor))
     context: float = CONTEXT_COST ** math.log2(layout.context)
     batches = micro_batches(config)
     bubble = batches / (batches + layout.pipeline - 1)  # 1F1B without interleaving
-    return recompute * tensor * context * bubble
+    return recompute * (adapted_share() if adapted else 1) * tensor * context * bubble

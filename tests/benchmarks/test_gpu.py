@@ -8,9 +8,10 @@ import pytest
 from benchmark_cases import dry_run, settings_of_the_8b
 from nemo_process import run_in_process
 
-from benchmarks.gpu.driver import run_parts
+from benchmarks.gpu.driver import run_part, run_parts
 from benchmarks.gpu.parts import PARTS, Part
-from benchmarks.gpu.settings import fitting, with_layers, with_recomputation
+from benchmarks.gpu.report import cross_check
+from benchmarks.gpu.settings import fitting, in_fp8_throughout, with_layers
 from benchmarks.gpu.timing import LEAST
 from conduct.errors import InputError
 from configs.quick import quick_config
@@ -27,7 +28,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_part_that_needs_no_gpu_ran(results: dict[str, Any]) -> None:
     ran = {name for name, part in results["parts"].items() if part["status"] == "ok"}
-    assert ran == {"ceilings", "agreement bf16", "ours bf16", "ours bf16, 16 layers", "transformers bf16, 16 layers"}
+    assert ran == {"ceilings", "agreement bf16", "ours bf16", "ours bf16, half", "transformers bf16, half"}
     skipped = {name: part["reason"] for name, part in results["parts"].items() if part["status"] == "skipped"}
     assert ran | skipped.keys() == {part.name for part in PARTS}
     assert set(skipped.values()) == {"FP8 needs a GPU", "Transformer Engine needs a GPU"}
@@ -83,20 +84,51 @@ def test_a_failed_part_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpu", "precision", "moments", "recomputed", "layers"),
+    ("gpu", "precision", "layers"),
     [
-        ("h200", "bf16", "float32", 0, 32),
-        ("h200", "fp8_current", "float32", 0, 32),
-        ("h100", "bf16", "bfloat16", 26, 32),
-        ("h100", "fp8_current", "bfloat16", 24, 28),
+        ("h200", "bf16", 32),
+        ("h200", "fp8_current", 30),
+        ("h100", "bf16", 18),
+        ("h100", "fp8_delayed", 16),
+        ("h100", "fp8_current", 16),
     ],
 )
-def test_what_fits_is_decided_by_the_plan(gpu: str, precision: str, moments: str, recomputed: int, layers: int) -> None:
+def test_what_fits_is_decided_by_the_plan(gpu: str, precision: str, layers: int) -> None:
     overrides, deep = fitting(gpu, precision)
     config = quick_config("train_8b_opengenome2", overrides)
-    assert (config.precision.moments, config.parallelism.recompute_layers, deep) == (moments, recomputed, layers)
+    assert (config.precision.moments, config.parallelism.recompute_layers, deep) == ("float32", 0, layers)
     with pytest.raises(InputError, match="fp8=delayed on a100"):
         fitting("a100", "fp8_delayed")
+
+
+def test_a_part_that_runs_out_of_memory_is_tried_with_fewer_layers(tmp_path: Path) -> None:
+    part = Part(name="large", measure=_out_of_memory, precision="bf16", seconds=60)
+    found = run_part(part, {"transformer": {"num_layers": 18}}, tmp_path, device="cpu", seconds=60)
+    assert found["result"] == {"layers": 10}
+    hopeless = run_part(part, {"transformer": {"num_layers": 6}}, tmp_path, device="cpu", seconds=60)
+    assert hopeless["reason"] == "RuntimeError: cuBLAS Error: CUBLAS_STATUS_ALLOC_FAILED"
+
+
+def test_what_all_layers_would_take_is_said_to_be_no_measurement() -> None:
+    results = {
+        name: {
+            "status": "ok",
+            "result": {
+                "layers": layers,
+                "all_layers": 32,
+                "milliseconds": {"total": {"median": 10.0 + 5 * layers}},
+                "tokens_per_second": 8192e3 / (10 + 5 * layers),
+            },
+        }
+        for name, layers in (("ours bf16", 16), ("ours bf16, half", 8))
+    }
+    (_, line) = cross_check(results)
+    assert "5 ms a layer" in line
+    assert "10 ms beside them" in line
+    assert "32 layers, 16 more than fit, would take 170 ms (48,188 tokens/s): not measured" in line
+    for one in results.values():
+        one["result"]["all_layers"] = 16
+    assert "not measured" not in cross_check(results)[1]
 
 
 def test_settings_are_those_that_megatron_reads(tmp_path: Path) -> None:
@@ -105,20 +137,17 @@ def test_settings_are_those_that_megatron_reads(tmp_path: Path) -> None:
     assert run_in_process(settings_of_the_8b, "h100", out, log=tmp_path / "log") == 0, (tmp_path / "log").read_text()
     settings = json.loads(out.read_text())
     bf16 = settings["bf16"]
-    assert bf16["transformer"]["num_layers"] == 32
+    assert bf16["transformer"]["num_layers"] == 18
+    assert not bf16["transformer"]["cross_entropy_loss_fusion"]
     assert bf16["transformer"]["apply_rope_fusion"]
     assert bf16["transformer"]["params_dtype"] == "torch.bfloat16"
     assert bf16["optimizer"]["use_precision_aware_optimizer"]
     assert bf16["model"] | {"vocab_size": 256, "seq_length": 8192, "rotary_base": 500_000} == bf16["model"]
     eight_bit = settings["fp8_current"]["transformer"]
-    assert (eight_bit["fp8"], eight_bit["fp8_recipe"], eight_bit["num_layers"]) == ("hybrid", "tensorwise", 28)
-    half = with_layers(bf16, 16)["transformer"]
-    assert half["num_layers"] == 16
-    assert half["recompute_num_layers"] == bf16["transformer"]["recompute_num_layers"] // 2
-    more = with_recomputation(bf16, 4)
-    assert more is not None
-    assert more["transformer"]["recompute_num_layers"] == bf16["transformer"]["recompute_num_layers"] + 4
-    assert with_recomputation(with_recomputation(bf16, 32) or {}, 4) is None
+    assert (eight_bit["fp8"], eight_bit["fp8_recipe"], eight_bit["num_layers"]) == ("hybrid", "tensorwise", 16)
+    assert eight_bit["first_last_layers_bf16"]
+    few = in_fp8_throughout(with_layers(settings["fp8_current"], 2))["transformer"]
+    assert (few["num_layers"], few["first_last_layers_bf16"], few["fp8"]) == (2, False, "hybrid")
 
 
 def _good(settings: Any, device: str, seconds: float) -> dict[str, Any]:
@@ -140,3 +169,9 @@ def _slow(settings: Any, device: str, seconds: float) -> dict[str, Any]:
 
     time.sleep(60)
     return {}
+
+
+def _out_of_memory(settings: Any, device: str, seconds: float) -> dict[str, Any]:
+    if (layers := settings["transformer"]["num_layers"]) != 10:
+        raise RuntimeError("cuBLAS Error: CUBLAS_STATUS_ALLOC_FAILED")
+    return {"layers": layers}

@@ -163,4 +163,5 @@ def test_an_error_names_the_place_and_the_fix_and_crosses_processes() -> None:
 
 def test_nearest_names_a_close_one_or_lists_all() -> None:
     assert nearest("max_step", ["max_steps", "lr"]) == "Did you mean 'max_steps'?"
+    assert nearest("train_8b", ["train_1b", "train_8b_opengenome2"]) == "Did you mean 'train_8b_opengenome2'?"
     assert nearest("zzz", ["b", "a"]) == "Known: a, b."

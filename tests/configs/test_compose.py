@@ -8,6 +8,7 @@ from conduct.errors import InputError
 from configs.compose import compose_config, config_names
 from configs.llama import read_architecture
 from configs.locate import find_directory
+from configs.quick import quick_config
 
 
 @pytest.mark.parametrize("name", config_names())
@@ -60,6 +61,16 @@ def test_groups_change_only_what_differs() -> None:
     assert config.optimizer == compose_config("train_8b_opengenome2").optimizer
 
 
+MISSPELT = [
+    ("hardware", "h1000", "h100"),
+    ("optimizer", "wsdd", "wsd"),
+    ("precision", "fp8_curent", "fp8_current"),
+    ("parallelism", "gpu_64", "gpus_64"),
+    ("data", "opengenome", "opengenome2"),
+    ("model", "tinny", "tiny"),
+]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -67,7 +78,6 @@ def test_groups_change_only_what_differs() -> None:
         ("optimiser.lr=3", "no key 'optimiser' in the configuration. Did you mean 'optimizer'"),
         ("trainer.max_steps.x=3", "no key 'x' in trainer.max_steps"),
         ("trainer.max_steps=many", "'many'.*could not be converted to Integer"),
-        ("hardware=h1000", "Could not find 'hardware/h1000'.*cpu.*h100"),
         ("trainer.max_steps", "has no value"),
         ("+trainer.extra=1", "no key 'extra' in trainer"),
     ],
@@ -77,9 +87,27 @@ def test_refused_overrides(override: str, message: str) -> None:
         compose_config("train_tiny", [override])
 
 
+@pytest.mark.parametrize(("group", "given", "meant"), MISSPELT)
+def test_the_nearest_option_of_a_group_is_named(group: str, given: str, meant: str) -> None:
+    for compose in (compose_config, quick_config):
+        with pytest.raises(InputError, match=f"no option '{given}' in the group {group}. Did you mean '{meant}'"):
+            compose("train_tiny", [f"{group}={given}"])
+
+
 def test_a_missing_value_and_an_unknown_configuration(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("defaults: [train, _self_]\nrun_dir: here\n")
     with pytest.raises(InputError, match="no value for model_tag"):
         compose_config("mine", directory=tmp_path)
-    with pytest.raises(InputError, match=r"no configuration 'train_tinny'.*Did you mean 'train_tiny'"):
-        compose_config("train_tinny")
+    for given, meant in (("train_tinny", "train_tiny"), ("train_8b", "train_8b_opengenome2")):
+        with pytest.raises(InputError, match=f"no configuration '{given}'.*Did you mean '{meant}'"):
+            compose_config(given)
+
+
+def test_options_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("defaults: [train_tiny, _self_]\n")
+    (tmp_path / "optimizer").mkdir()
+    values = "lr: 1e-9\nmin_lr: 0.0\nwarmup_steps: 1\nschedule_steps: 9\n"
+    (tmp_path / "optimizer" / "slow.yaml").write_text(f"# @package optimizer\n{values}")
+    assert compose_config("mine", ["optimizer=slow"], directory=tmp_path).optimizer.lr == 1e-9
+    with pytest.raises(InputError, match=r"no option 'slaw' in the group optimizer\. Did you mean 'slow'"):
+        compose_config("mine", ["optimizer=slaw"], directory=tmp_path)

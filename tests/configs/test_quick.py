@@ -9,9 +9,9 @@ import yaml
 from omegaconf import OmegaConf
 
 from conduct.errors import InputError
-from configs.compose import compose_config, config_names
+from configs.compose import compose_config, config_names, group_options
 from configs.locate import CONFIGS
-from configs.quick import group_options, quick_config
+from configs.quick import quick_config
 
 DEFAULTS = yaml.safe_load((CONFIGS / "train.yaml").read_text())["defaults"]
 GROUPS = sorted(group for entry in DEFAULTS if isinstance(entry, dict) for group in entry)

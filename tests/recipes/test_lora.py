@@ -13,9 +13,10 @@ from nemo_process import run_in_process
 from parallel_cases import curve, trained
 
 from conduct.errors import InputError
+from configs.llama import read_architecture
 from conversion.convert import convert, strip
 from conversion.locate import find_checkpoint
-from recipes.planning.plan import make_plan
+from recipes.planning.flops import flops_per_token
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,9 @@ def test_adapters_begin_as_nothing_and_learn(adapted: Path, one_process: list[fl
     assert losses[-1] < losses[0]
     assert losses[-1] != pytest.approx(one_process[-1], rel=0, abs=1e-4)
     check_golden("finetune_tiny_lora", losses)
+    flops = flops_per_token(read_architecture("llama3_tiny_genomic_config"), 64, lora_dim=8)
+    speeds, rates = curve(adapted, "tokens_per_second"), curve(adapted, "tflops_per_device")
+    assert rates == pytest.approx([speed * flops / 1e12 for speed in speeds])
     config = yaml.safe_load((adapted / "config.yaml").read_text())
     assert config["lora"] == {"dim": 8, "alpha": 32, "dropout": 0.0}
 
@@ -50,6 +54,14 @@ def test_adapters_over_two_processes(adapted: Path, start: str, corpus: Path, tm
     layout = ("parallelism.tensor=2", "parallelism.sequence_parallel=true")
     losses = trained(tmp_path / "run", corpus, "finetune_tiny_lora", start, *layout, ranks=2)
     assert losses == pytest.approx(curve(adapted), rel=0, abs=1e-5)
+
+
+@pytest.mark.parametrize("layers", [2, 4])
+def test_adapters_of_recomputed_layers_learn_alike(
+    layers: int, adapted: Path, start: str, corpus: Path, tmp_path: Path
+) -> None:
+    losses = trained(tmp_path / "run", corpus, "finetune_tiny_lora", start, f"parallelism.recompute_layers={layers}")
+    assert losses == pytest.approx(curve(adapted), rel=0, abs=1e-6)
 
 
 def test_the_export_is_nemos_merge(adapted: Path, whole: Path, tmp_path: Path) -> None:
@@ -94,8 +106,3 @@ def test_other_adapters_are_refused(written: str, message: str, adapted: Path, t
     config.write_text(before + begin + re.sub(rf"\n  {key}: .*", f"\n  {written}", after, count=1))
     with pytest.raises(InputError, match=message):
         convert(copy, tmp_path / "out", to="hf")
-
-
-def test_a_plan_of_adapters_is_refused() -> None:
-    with pytest.raises(InputError, match=r"no plan for adapters \(lora\.dim=32\)"):
-        make_plan("finetune_lora", ("init_from=x",))

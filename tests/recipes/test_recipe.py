@@ -30,6 +30,75 @@ def test_both_front_doors_build_the_same_recipe(factories: dict[str, str]) -> No
     assert many != recipes.factories.llama3_8b_genomic()
 
 
+# Overrides of `nemo llm pretrain --factory NAME`, which NeMo-Run applies after the factory has returned.
+OVERRIDDEN = {
+    "trainer.devices=7": "global_batch_size=384 is no multiple.*1 x 7",
+    "trainer.strategy.tensor_model_parallel_size=16": "tensor=16 does not divide 8 key-value heads",
+    "trainer.strategy.sequence_parallel=True": "sequence_parallel=true with parallelism.tensor=1",
+    "trainer.strategy.context_parallel_size=2 data.seq_length=1022": "sequence_length=1022 is no multiple of 4",
+    "trainer.max_steps=0": "trainer.max_steps=0.*above 0",
+    "data.micro_batch_size=5": "global_batch_size=384 is no multiple",
+    "data.mode=pack": "dataset.mode: is 'pack'. Did you mean 'packed'",
+    "data.global_batch_size=2624": "21,495,808 tokens a step",
+    "model.config.seq_length=64": "sequence_length=8192 is over the model's 64",
+    "model.config.num_layers=30 trainer.strategy.pipeline_model_parallel_size=4": "pipeline=4 does not divide 30",
+    "optim.lr_scheduler.warmup_steps=200000": "warmup_steps=200000 of optimizer.schedule_steps=182314",
+    "data.corpus=/none/there": "wants GPUs, and torch is built without CUDA",
+    "trainer.accelerator=cpu": "precision_aware_optimizer=true without",
+}
+
+
+@pytest.mark.parametrize("words", OVERRIDDEN)
+def test_nemos_overrides_are_checked_as_ours(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import recipes.factories
+
+    monkeypatch.setattr("sys.argv", ["nemo", "llm", "pretrain", "--factory", "llama3_8b_genomic", *words.split()])
+    with pytest.raises(InputError, match=OVERRIDDEN[words]):
+        recipes.factories.llama3_8b_genomic()
+
+
+@pytest.mark.parametrize("words", ["--dryrun", "run.executor=genomic_slurm(account='me')", "--to-yaml=recipe.yaml"])
+def test_a_run_that_is_not_here_is_not_asked_for_its_machine(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import recipes.factories
+
+    monkeypatch.setattr("sys.argv", ["nemo", "llm", "pretrain", "--factory", "llama3_8b_genomic", words])
+    recipes.factories.llama3_8b_genomic()
+
+
+def test_a_schedule_that_ends_early_is_told_by_both_doors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import recipes.factories
+    from recipes.train import main
+
+    told = "warning: the schedule ends at step 150 of 400: the 250 steps after it run at optimizer.min_lr=0.0002."
+    monkeypatch.setattr("sys.argv", ["nemo", "llm", "pretrain", "--dryrun", "trainer.max_steps=400"])
+    recipes.factories.llama3_tiny_genomic()
+    assert capsys.readouterr().err.startswith(told)
+    assert main(["--config-name", "train_tiny", "--cfg", "trainer.max_steps=400"]) == 0
+    assert capsys.readouterr().err.startswith(told)
+    assert main(["--config-name", "train_tiny", "--cfg", "trainer.max_steps=150"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_read_back_of_a_recipe_is_its_configuration() -> None:
+    """Every place of the table is one, and holds what the configuration says."""
+    from recipes.overridden import PLACES, read_back
+    from recipes.recipe import pretrain_recipe
+
+    for name, overrides in (("train_8b_opengenome2", []), ("finetune_lora", ["init_from=x"]), ("train_tiny", [])):
+        config = compose_config(name, overrides)
+        recipe = pretrain_recipe(config)
+        back = read_back(config, recipe)
+        back.dataset.sequence_length = config.dataset.sequence_length  # null: all that the model has
+        assert back == config
+        for key, place in PLACES:
+            node = recipe
+            for part in place.split("."):
+                assert key == "lora.dim" or hasattr(node, part), place
+                node = getattr(node, part, None)
+
+
 def test_a_recipe_survives_serialization(factories: dict[str, str]) -> None:
     from nemo_run.core.serialization.zlib_json import ZlibJSONSerializer
 
@@ -147,3 +216,12 @@ def test_the_nemo_command_names_the_nearest_field(tmp_path: Path) -> None:
     assert nemo("llm", "pretrain", "--factory", "llama3_8b_genomic", "-y", "trainer.max_step=2", log=log) != 0
     assert "no field 'max_step' in trainer. Did you mean 'max_steps'?" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def test_the_nemo_command_looks_for_the_corpus_before_it_builds(tmp_path: Path) -> None:
+    log, run = tmp_path / "log", tmp_path / "run"
+    arguments = ("--factory", f"llama3_tiny_genomic(run_dir='{run}')", "-y", f"data.corpus={tmp_path}/none")
+    assert nemo("llm", "pretrain", *arguments, log=log) != 0
+    assert f"{tmp_path}/none" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert not run.exists()

@@ -60,7 +60,7 @@ def mount(kind: str, work: Path) -> Path:
         while shutil.disk_usage(disk).free > ROOM[kind]:
             file.write(bytes(4096))
     if kind == "read-only":
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", disk], check=True)
     return disk
 
 

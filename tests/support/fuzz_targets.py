@@ -13,7 +13,7 @@ from pathlib import Path
 import fuzz_seeds as seeds
 import zstandard
 from malformed import CASES
-from reading import rows
+from reading import megatron_index, rows
 
 from conduct.errors import InputError
 from conduct.progress import unseen
@@ -61,7 +61,8 @@ def targets(folder: Path) -> dict[str, Target]:
     work = folder / "work"
     work.mkdir()
     found = [
-        *(_reader(format, work) for format in Format),
+        *(_reader(format, work) for format in Format if format is not Format.MEGATRON),
+        _megatron_index(work),
         Target("compressed", _compressed(), lambda data: _read(work / "x", data, Format.FASTA)),
         *(_in_directory(folder, *place) for place in _CHECKPOINT_FILES),
         Target("common.pt", [(folder / "common.pt").read_bytes()], lambda data: _common(work, data)),
@@ -90,6 +91,18 @@ def _reader(format: Format, work: Path) -> Target:
     more = [seeds.parquet(), seeds.parquet(40, row_group_size=10, use_dictionary=False, compression="zstd")]
     found = _whole(format) + (more if format is Format.PARQUET else [])
     return Target(format.value, found, lambda data: _read(work / "x", data, format))
+
+
+def _megatron_index(work: Path) -> Target:
+    path = work / "indexed.bin"
+    path.write_bytes(b"ACGT\0GG\0A")
+
+    def call(data: bytes) -> None:
+        path.with_suffix(".idx").write_bytes(data)
+        _ignored(lambda: rows(read_slice(Slice(path=path, format=Format.MEGATRON), field=None, markup=False)))
+        _ignored(lambda: slices(path, Format.MEGATRON, 3))
+
+    return Target("megatron index", [megatron_index([5, 3, 1])], call)
 
 
 def _read(path: Path, data: bytes, format: Format) -> None:

@@ -45,6 +45,14 @@ def write_eden(path: Path, sequences: Sequence[tuple[object, object]], schema: s
     connection.close()
 
 
+def megatron_index(sequences: Sequence[int], marks: Sequence[int] = (), *, code: int = 1, size: int = 1) -> bytes:
+    """The `.idx` of sequences of so many tokens, from Megatron's layout; each is a document unless `marks` differ."""
+    starts = [sum(sequences[:number]) * size for number in range(len(sequences))]
+    marks = marks or range(len(sequences) + 1)
+    head = b"MMIDIDX\0\0" + struct.pack("<QBQQ", 1, code, len(sequences), len(marks))
+    return head + struct.pack(f"<{len(starts)}i{len(starts)}q{len(marks)}q", *sequences, *starts, *marks)
+
+
 def twobit(sequences: Sequence[tuple[str, bytes]], *, order: str = "<", version: int = 0) -> bytes:
     """A 2bit file of `sequences` (ACGTN, both cases), written from UCSC's specification of the format."""
     width = "Q" if version else "I"

@@ -1,9 +1,13 @@
 """What tests of recipes and plans at scale run in a process of its own (`nemo_process.run_in_process`)."""
 
+import contextlib
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from adapter_cases import adapted
 
 
 def build_every_recipe(overrides: list[list[str]], out: Path) -> None:
@@ -41,8 +45,11 @@ def build_every_recipe(overrides: list[list[str]], out: Path) -> None:
     out.write_text(json.dumps(results))
 
 
-def count_on_meta(name: str, layouts: list[tuple[int, int]], out: Path) -> None:
-    """Parameters that Megatron-Core builds in the first and the last stage, for each (tensor, pipeline)."""
+def count_on_meta(name: str, layouts: list[tuple[int, int]], lora_dim: int, out: Path) -> None:
+    """Parameters that Megatron-Core builds in the first and the last stage, for each (tensor, pipeline).
+
+    Those that are trained, and those that are frozen beside NeMo's adapters where `lora_dim` is not 0.
+    """
     import fiddle
     import torch
     from megatron.core import parallel_state
@@ -71,11 +78,18 @@ def count_on_meta(name: str, layouts: list[tuple[int, int]], out: Path) -> None:
                     pre_process=parallel_state.is_pipeline_first_stage(),
                     post_process=parallel_state.is_pipeline_last_stage(),
                 )
-                stages.append(sum(parameter.numel() for parameter in model.parameters()))
+                stages.append(_trained_and_frozen(adapted(model, lora_dim)))
                 parallel_state.destroy_model_parallel()
                 torch.distributed.destroy_process_group()
             counts.append(stages)
     out.write_text(json.dumps(counts))
+
+
+def _trained_and_frozen(model: Any) -> list[int]:
+    counts = [0, 0]
+    for parameter in model.parameters():
+        counts[0 if parameter.requires_grad else 1] += parameter.numel()
+    return counts
 
 
 CPU_LAYOUT = (
@@ -87,40 +101,12 @@ CPU_LAYOUT = (
 )
 
 
-def count_optimizer_bytes(cases: list[dict[str, bool]], out: Path) -> None:
+def count_optimizer_bytes(cases: list[dict[str, Any]], out: Path) -> None:
     """Bytes of weights, gradients and optimizer state that Megatron-Core really holds for the tiny model on a CPU."""
-    import fiddle
-    import torch
-    from megatron.core import parallel_state
-    from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
-    from megatron.core.optimizer import OptimizerConfig, get_megatron_optimizer
-    from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
-    from megatron.core.transformer.module import Float16Module
-
-    from configs.compose import compose_config
-    from recipes.cpu.stand_in import cpu_stand_in
-    from recipes.recipe import pretrain_recipe
-
-    recipe = pretrain_recipe(compose_config("train_tiny"))
     results = []
-    with tempfile.NamedTemporaryFile() as store, cpu_stand_in():
-        torch.distributed.init_process_group("gloo", init_method=f"file://{store.name}", rank=0, world_size=1)
-        parallel_state.initialize_model_parallel()
-        model_parallel_cuda_manual_seed(1)
+    with _one_process():
         for case in cases:
-            config = fiddle.build(recipe.model.config)
-            config.bf16 = case["bf16"]
-            config.params_dtype = torch.bfloat16 if case["bf16"] else torch.float32
-            model: Any = config.configure_model(fiddle.build(recipe.data.tokenizer))
-            model = Float16Module(config, model) if case["bf16"] else model
-            ddp = DistributedDataParallelConfig(
-                grad_reduce_in_fp32=case["fp32_gradients"], use_distributed_optimizer=case["distributed"]
-            )
-            model = DistributedDataParallel(config, ddp, model)
-            options = OptimizerConfig(
-                optimizer="adam", lr=1e-3, bf16=case["bf16"], use_distributed_optimizer=case["distributed"]
-            )
-            optimizer = get_megatron_optimizer(options, [model])
+            model, optimizer = _optimized(case)
             optimizer.step()
             buffers = [*model.buffers, *model.expert_parallel_buffers]
             results.append(
@@ -131,6 +117,84 @@ def count_optimizer_bytes(cases: list[dict[str, bool]], out: Path) -> None:
                 }
             )
     out.write_text(json.dumps(results))
+
+
+def load_as_the_precision_aware_adam_does(out: Path) -> None:
+    """Megatron-Core's distributed optimizer loads its state into an Adam that, as Transformer Engine's, takes tensors.
+
+    Writes the error without `leave_out_padding`, and the names of what was loaded with it.
+    """
+    from recipes.checkpointing.strategy import leave_out_padding
+
+    with _one_process():
+        _, chained = _optimized({"bf16": True, "fp32_gradients": False, "distributed": True})
+        chained.step()
+        (optimizer,) = chained.chained_optimizers
+        state = optimizer.sharded_param_state_dp_reshardable({}, False, {})
+        buckets = {key: value for key, value in state.items() if isinstance(key, int)}
+        for bucket in (bucket for dtypes in buckets.values() for found in dtypes.values() for bucket in found):
+            for tensors in bucket:
+                tensors.update({name: getattr(one, "data", None) for name, one in tensors.items() if name != "padding"})
+                tensors["padding"] = tensors["padding"].unwrap()
+        loaded = set()
+
+        def set_scaled_state(parameter: Any, name: str, value: Any) -> None:
+            assert value.dtype.is_floating_point
+            loaded.add(name)
+
+        optimizer.config.use_precision_aware_optimizer_no_fp8_or_ds_fp8 = True
+        optimizer.optimizer.set_scaled_state = set_scaled_state
+        try:
+            optimizer.load_parameter_state_from_dp_reshardable(buckets)
+            error = ""
+        except AttributeError as raised:
+            error = str(raised)
+        loaded.clear()
+        leave_out_padding(optimizer)
+        optimizer.load_parameter_state_from_dp_reshardable(buckets)
+    out.write_text(json.dumps({"error": error, "loaded": sorted(loaded)}))
+
+
+@contextlib.contextmanager
+def _one_process() -> Iterator[None]:
+    import torch
+    from megatron.core import parallel_state
+    from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
+
+    from recipes.cpu.stand_in import cpu_stand_in
+
+    with tempfile.NamedTemporaryFile() as store, cpu_stand_in():
+        torch.distributed.init_process_group("gloo", init_method=f"file://{store.name}", rank=0, world_size=1)
+        parallel_state.initialize_model_parallel()
+        model_parallel_cuda_manual_seed(1)
+        yield
+
+
+def _optimized(case: dict[str, Any]) -> tuple[Any, Any]:
+    """The tiny model in its gradient buffers, and its optimizer."""
+    import fiddle
+    import torch
+    from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
+    from megatron.core.optimizer import OptimizerConfig, get_megatron_optimizer
+    from megatron.core.transformer.module import Float16Module
+
+    from configs.compose import compose_config
+    from recipes.recipe import pretrain_recipe
+
+    recipe = pretrain_recipe(compose_config("train_tiny"))
+    config = fiddle.build(recipe.model.config)
+    config.bf16 = case["bf16"]
+    config.params_dtype = torch.bfloat16 if case["bf16"] else torch.float32
+    model: Any = adapted(config.configure_model(fiddle.build(recipe.data.tokenizer)), case.get("lora_dim", 0))
+    model = Float16Module(config, model) if case["bf16"] else model
+    ddp = DistributedDataParallelConfig(
+        grad_reduce_in_fp32=case["fp32_gradients"], use_distributed_optimizer=case["distributed"]
+    )
+    model = DistributedDataParallel(config, ddp, model)
+    options = OptimizerConfig(
+        optimizer="adam", lr=1e-3, bf16=case["bf16"], use_distributed_optimizer=case["distributed"]
+    )
+    return model, get_megatron_optimizer(options, [model])
 
 
 def _optimizer_bytes(optimizer: Any, weights: set[int]) -> int:

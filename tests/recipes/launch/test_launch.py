@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -17,6 +19,10 @@ from recipes.launch.sites import SITES, read_site
 
 BIN = Path(sys.executable).parent
 HARD = 'run_dir=runs/it\'s "$HOME" `date`'  # a value that only correct quoting brings through
+
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "launch.md").read_text(encoding="utf-8")
+TARGETS = {f"--{target}" for target in SITES}
 
 
 def script(*overrides: str, target: str = "slurm", recipe: str = "llama3_8b_genomic", directory: Path) -> str:
@@ -78,11 +84,11 @@ def test_the_sbatch_script_runs_and_requeues_on_75_alone(status: int, requeued: 
     work.mkdir()
     programs = tmp_path / "bin"
     programs.mkdir()
-    program(programs / "srun", f'printf "%s\\n" "$@" > {tmp_path}/srun; exec bash -c "${{@: -1}}"')
-    program(programs / "scontrol", f'echo "$@" >> {tmp_path}/scontrol; [ "$1" = requeue ] || echo node1')
+    program(programs / "srun", f'printf "%s\\n" "$@" > "{tmp_path}/srun"; exec bash -c "${{@: -1}}"')
+    program(programs / "scontrol", f'echo "$@" >> "{tmp_path}/scontrol"; [ "$1" = requeue ] || echo node1')
     program(
         programs / "python",
-        f"exec {sys.executable} -c 'import json, os, sys; json.dump([sys.argv[1:], os.getcwd(), dict(os.environ)], "
+        f"exec '{sys.executable}' -c 'import json, os, sys; json.dump([sys.argv[1:], os.getcwd(), dict(os.environ)], "
         f'open("{tmp_path}/python", "w")); sys.exit({status})\' "$@"',
     )
     text = script(HARD, 'launch.setup=export MARK="it\'s $HOME"', "launch.container_image=i", directory=work)
@@ -164,12 +170,14 @@ def test_the_sky_task(tmp_path: Path) -> None:
         ("slurm", ['launch.account="a\\nb"'], "launch.account holds a line break"),
         ("slurm", ["launch.environment={A-B: x}"], "launch.environment names 'A-B'"),
         ("slurm", ["launch.container_mounts=/a"], "launch.container_mounts"),
+        ("skypilot", ["launch.mounts=/data"], "launch.mounts: value '/data'.*Write {key: value}"),
         ("slurm", ["precision=mxfp8"], "mxfp8 on h100"),
         ("slurm", ["trainer.max_step=2"], "Did you mean 'max_steps'"),
         ("local", ["hardware.num_nodes=2"], "--local with hardware.num_nodes=2"),
-        ("kubernetes", ["launch.claim=c"], "no value for launch.image"),
-        ("kubernetes", ["launch.claim=c", "launch.image=i"], "run_dir=.* is on no mount.*Give run_dir=/workspace/"),
-        ("skypilot", [], "run_dir=.* is on no mount.*launch.mounts="),
+        ("kubernetes", [], "--kubernetes wants launch.image, launch.claim, run_dir, dataset.corpus. An example"),
+        ("kubernetes", ["launch.claim=c", "launch.image=i"], "wants run_dir, dataset.corpus.*run_dir=/workspace/"),
+        ("kubernetes", ["launch.clam=c"], "no key 'clam' in launch. Did you mean 'claim'"),
+        ("skypilot", ["run_dir=/data/run"], "wants launch.mounts, dataset.corpus.*'launch.mounts="),
         ("kubernetes", ["hardware=cpu", "parallelism=plain", "precision=fp32"], "--kubernetes with hardware=cpu"),
     ],
 )
@@ -178,10 +186,52 @@ def test_refused(target: str, overrides: list[str], message: str, tmp_path: Path
         script(*overrides, target=target, directory=tmp_path)
 
 
+@pytest.mark.parametrize("target", ["kubernetes", "skypilot"])
+@pytest.mark.parametrize("given", [(), ("run_dir=runs/mine",), ("parallelism=gpus_64", "hardware.num_nodes=8")])
+def test_the_example_of_a_refusal_is_accepted(target: str, given: tuple[str, ...], tmp_path: Path) -> None:
+    """One line has all that lacks: what it prints is a job."""
+    refused = command("llama3_8b_genomic", f"--{target}", *given, cwd=tmp_path)
+    assert refused.returncode == 1
+    _, _, example = refused.stderr.strip().partition("genomic-llama launch ")
+    accepted = command(*shlex.split(example), cwd=tmp_path)
+    assert accepted.returncode == 0, accepted.stderr
+    assert yaml.safe_load(accepted.stdout)
+
+
+def test_weights_to_start_from_are_on_a_mount_too(tmp_path: Path) -> None:
+    given = (*STORED, "launch.image=i", "launch.claim=c")
+    with pytest.raises(InputError, match=r"wants init_from.*init_from=/workspace/8b"):
+        script(*given, "init_from=/home/8b", target="kubernetes", recipe="llama3_8b_genomic_lora", directory=tmp_path)
+
+
+def examples() -> list[str]:
+    """Every command of docs/launch.md, and of README.md where it launches."""
+    docs = Path(__file__).parents[3]
+    text = "".join((docs / name).read_text(encoding="utf-8") for name in ("docs/launch.md", "README.md"))
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith("genomic-llama launch")]
+
+
+@pytest.mark.parametrize("line", examples())
+def test_the_examples_of_the_documents(line: str, tmp_path: Path) -> None:
+    (tmp_path / "my_cluster.yaml").write_text(re.search(r"```yaml\n(.*?)```", DOCUMENT, flags=re.DOTALL)[1])
+    words = shlex.split(line)[2:]
+    printed = command(*words, *([] if "--dry-run" in words else ["--dry-run"]), cwd=tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    assert "recipes.train" in printed.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["my_cluster.yaml"]
+
+
+def test_the_documents_have_an_example_of_each_target() -> None:
+    assert {word for line in examples() for word in shlex.split(line) if word in TARGETS} == TARGETS
+
+
 def test_a_site_of_ones_own(tmp_path: Path) -> None:
     site = tmp_path / "site.yaml"
     site.write_text("account: from_file\ntime: '01:00:00'\nenvironment: {NCCL_SOCKET_IFNAME: eth0}\n")
-    read = read_site("slurm", site, ["launch.account=from_command"])
+    read, lacking = read_site("slurm", site, ["launch.account=from_command"])
+    assert not lacking
     assert read == SITES["slurm"](account="from_command", time="01:00:00", environment={"NCCL_SOCKET_IFNAME": "eth0"})
     for text, message in (("- a\n", "is no mapping"), ("a: [", "cannot be read as YAML"), ("acount: x\n", "'account'")):
         site.write_text(text)
@@ -192,7 +242,7 @@ def test_a_site_of_ones_own(tmp_path: Path) -> None:
 def test_words_of_the_command_line_stay_as_written() -> None:
     """YAML 1.1 makes 43200 of 12:00:00, which Slurm takes for 30 days."""
     given = ["launch.time=12:00:00", "launch.account=0123", "launch.partition=on", "launch.environment={A: 01:30}"]
-    read = read_site("slurm", None, [*given, "launch.grace_seconds=60", "launch.qos=null"])
+    read, _ = read_site("slurm", None, [*given, "launch.grace_seconds=60", "launch.qos=null"])
     assert read == SITES["slurm"](
         time="12:00:00", account="0123", partition="on", environment={"A": "01:30"}, grace_seconds=60
     )
@@ -241,6 +291,15 @@ def test_a_job_that_will_not_fit_gets_a_warning(tmp_path: Path) -> None:
     dry = command("llama3_8b_genomic", "--slurm", "--dry-run", "precision.grad_reduce_in_fp32=true", cwd=tmp_path)
     assert dry.returncode == 0
     assert dry.stderr.startswith("warning: by its plan this needs 86.1 GiB on a GPU of 79.6")
+    assert dry.stderr.endswith("genomic-llama plan llama3_8b_genomic precision.grad_reduce_in_fp32=true\n")
+
+
+def test_adapters_get_no_warning_for_the_memory_of_all_weights(tmp_path: Path) -> None:
+    given = ("init_from=x", "hardware.devices=1", "trainer.max_steps=3000")
+    dry = command("llama3_8b_genomic_lora", "--slurm", "--dry-run", *given, cwd=tmp_path)
+    assert dry.returncode == 0
+    assert dry.stderr.startswith("warning: the schedule ends at step 2,000 of 3,000: the 1,000 steps after it")
+    assert len(dry.stderr.splitlines()) == 1
 
 
 def test_it_imports_nothing_heavy() -> None:

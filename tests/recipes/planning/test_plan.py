@@ -20,14 +20,14 @@ from configs.quick import quick_config
 from configs.schema import TrainConfig
 from recipes.names import FACTORIES
 from recipes.planning.flops import flops_per_token, matmul_weights
-from recipes.planning.memory import GIB, memory_per_gpu, stage_parameters, state_bytes
-from recipes.planning.picture import plan_picture
-from recipes.planning.plan import as_json, make_plan, recommended
+from recipes.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_parameters, state_bytes
+from recipes.planning.picture import write_picture
+from recipes.planning.plan import make_plan
 from recipes.planning.published import PUBLISHED, Row
+from recipes.planning.record import as_json
 from recipes.planning.search import change_layout, fits
-from recipes.planning.text import overrides, plan_text
+from recipes.planning.text import plan_text
 from recipes.planning.throughput import predict_throughput
-from recipes.rules import check_run
 
 EIGHT_B = read_architecture("llama3_8b_genomic_config")
 
@@ -93,20 +93,20 @@ def test_parameters_of_a_stage_are_those_that_megatron_builds(tmp_path: Path) ->
     layouts = [(1, 1), (2, 1), (1, 2), (4, 2)]
     for name in ("train_8b_opengenome2", "train_35b"):
         out = tmp_path / f"{name}.json"
-        assert run_in_process(count_on_meta, name, layouts, out, log=tmp_path / "log") == 0, (
+        assert run_in_process(count_on_meta, name, layouts, 0, out, log=tmp_path / "log") == 0, (
             tmp_path / "log"
         ).read_text()[-2000:]
         config = quick_config(name)
         architecture = read_architecture(config.model_tag)
         for (tensor, pipeline), built in zip(layouts, json.loads(out.read_text()), strict=True):
             layout = change_layout(config, tensor=tensor, pipeline=pipeline)
-            stages = [stage_parameters(layout, architecture, stage, vocab_size=256) for stage in (0, pipeline - 1)]
+            stages = [[stage_parameters(layout, architecture, one, vocab_size=256), 0] for one in (0, pipeline - 1)]
             assert stages == built, (name, tensor, pipeline)
 
 
 def test_state_is_what_megatron_holds(tmp_path: Path) -> None:
     cases = [
-        {"bf16": bf16, "fp32_gradients": wide, "distributed": distributed}
+        {"bf16": bf16, "fp32_gradients": wide, "distributed": distributed, "lora_dim": 0}
         for bf16, wide in ((False, True), (True, True), (True, False))
         for distributed in (False, True)
     ]
@@ -136,17 +136,6 @@ def test_named_layouts_work_for_the_8b(gpus: int) -> None:
     assert plan.fits, plan_text(plan)
 
 
-def test_recommended_layouts_can_be_pasted_and_fit() -> None:
-    plan = make_plan("llama3_8b_genomic", gpu="h100", gpus=512)
-    assert "global_batch_size=384 is no multiple" in plan.problem
-    best = recommended(plan)
-    assert best is not None
-    assert best.config.hardware.num_nodes == 64
-    pasted = quick_config("train_8b_opengenome2", ["hardware.num_nodes=64", *overrides(best.config).split()])
-    check_run(pasted, plan.architecture, 8192)
-    assert fits(pasted, memory_per_gpu(pasted, plan.architecture, 8192))
-
-
 def test_each_remedy_is_one() -> None:
     wide = ("precision.grad_reduce_in_fp32=true",)
     plan = make_plan("llama3_8b_genomic", wide, gpu="h100", gpus=8)
@@ -157,10 +146,32 @@ def test_each_remedy_is_one() -> None:
         assert make_plan("llama3_8b_genomic", (*wide, *remedy.split()), gpu="h100", gpus=8).fits, remedy
 
 
-def test_two_changes_where_one_is_not_enough() -> None:
-    (pair,) = make_plan("llama3_8b_genomic", ("parallelism=gpus_1",), gpu="h100", gpus=1).remedies
-    assert pair == "precision.moments=bfloat16 parallelism.recompute_layers=26"
-    assert make_plan("llama3_8b_genomic", ("parallelism=gpus_1", *pair.split()), gpu="h100", gpus=1).fits
+def test_one_gpu_of_80_gb_does_not_train_the_8b() -> None:
+    """16-bit moments take 26 GiB less, and are copied to fp32, 52 GiB, in the optimizer's step."""
+    assert make_plan("llama3_8b_genomic", ("parallelism=gpus_1",), gpu="h100", gpus=1).remedies == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "bytes_"),
+    [
+        ((), 0),
+        (("precision.moments=bfloat16",), 8),
+        (("precision=fp8_delayed",), 0),
+        (("precision=fp8_current",), 6),
+        (("precision=fp8_current", "precision.moments=bfloat16"), 12),
+        (("precision=fp8_current", "precision.grad_reduce_in_fp32=true"), 2),
+        (NVIDIA, 4),
+    ],
+)
+def test_what_the_optimizer_copies_in_its_step(values: tuple[str, ...], bytes_: int) -> None:
+    one = ("hardware.devices=1", "parallelism.recompute_layers=32")
+    config = quick_config("train_8b_opengenome2", (*values, *one))
+    assert optimizer_copies(config) == bytes_
+    memory = memory_per_gpu(config, EIGHT_B, 8192)
+    in_the_step = memory.state + memory.reserve + bytes_ * EIGHT_B.parameters
+    assert memory.total >= in_the_step
+    if bytes_:
+        assert memory.total == in_the_step
 
 
 def test_a_fine_tuning_is_planned_without_its_weights() -> None:
@@ -226,18 +237,40 @@ def test_json_and_picture_hold_what_the_text_says(tmp_path: Path) -> None:
     assert values == json.loads(json.dumps(as_json(plan)))
     memory = values["recipe_layout"]["memory_bytes"]
     assert memory["total"] == sum(value for name, value in memory.items() if name != "total")
-    assert picture.read_text() == plan_picture(plan)
-    assert f"{memory['total'] / GIB:.1f}</text>" in picture.read_text()
+    write_picture(plan, tmp_path / "again.svg")
+    assert picture.read_text() == (tmp_path / "again.svg").read_text()
+    assert f"> {memory['total'] / GIB:.1f}</text>" in picture.read_text()
     assert f"{memory['total'] / GIB:.2f}" in plan_text(plan)
 
 
-def test_an_answer_takes_less_than_half_a_second() -> None:
-    """Processor time, which other work on the machine does not change: the median of seven."""
-    command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--gpus", "64"]
+@pytest.mark.parametrize(
+    ("name", "begins"), [("p.svg", b"<?xml"), ("p.PNG", b"\x89PNG\r\n\x1a\n"), ("p.pdf", b"%PDF-")]
+)
+def test_a_picture_is_what_its_name_says(name: str, begins: bytes, tmp_path: Path) -> None:
+    for recipe, gpus in (("llama3_8b_genomic", 8), ("llama3_35b_genomic", 1)):
+        write_picture(make_plan(recipe, gpus=gpus), tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["plan", "plan.jpg", "plan.svg.txt"])
+def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--picture", name]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"error: {name}: is no name of a picture. End it with .svg, .png, .pdf." in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "gpus"), [("llama3_8b_genomic", "64"), ("llama3_35b_genomic", "1"), ("llama3_8b_genomic_lora", "1")]
+)
+def test_an_answer_takes_less_than_half_a_second(recipe: str, gpus: str) -> None:
+    """Processor time, which other work on the machine does not change: the median of five."""
+    command = [Path(sys.executable).with_name("genomic-llama"), "plan", recipe, "--gpus", gpus]
     seconds = []
-    for _ in range(7):
+    for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, capture_output=True, check=True)
+        subprocess.run(command, capture_output=True, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert statistics.median(seconds) < 0.5
