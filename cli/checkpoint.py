@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from conversion.inspection import Summary
+    from conversion.listing import Listed
 
 app = typer.Typer(
     help="Look at a checkpoint of any format, verify it, strip it. Nothing in it is run.", no_args_is_help=True
@@ -19,15 +20,24 @@ Source = Annotated[Path, typer.Argument(help="A checkpoint or run directory, of 
 
 @app.command()
 def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Format, architecture, parameters, dtype, sizes, and whether there is optimizer state."""
+    """Format, architecture, parameters, dtype, sizes, optimizer state; of a run also all its checkpoints."""
     from conversion.inspection import summarise
+    from conversion.listing import checkpoints_folder, list_checkpoints
 
-    summary = summarise(source)
-    if as_json:
-        print(json.dumps(asdict(summary), indent=2))
-        return
-    for name, value in _lines(summary):
-        print(f"{name + ':':14}{value}")
+    folder = checkpoints_folder(source)
+    listed = list_checkpoints(folder) if folder else []
+    content: dict[str, object] = {"checkpoints": [asdict(one) for one in listed]} if folder else {}
+    if folder and not as_json:
+        _print_table(listed)
+    try:
+        summary = summarise(source)
+        content = {**asdict(summary), **content}
+    finally:  # the list is there also where none of them can be opened
+        if as_json and content:
+            print(json.dumps(content, indent=2))
+    if not as_json:
+        for name, value in _lines(summary):
+            print(f"{name + ':':14}{value}")
 
 
 @app.command()
@@ -57,6 +67,19 @@ def strip(
 
     strip_checkpoint(source, destination, overwrite=overwrite)
     print(f"wrote {destination}")
+
+
+def _print_table(listed: "list[Listed]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("checkpoint", "step", "bytes", "state", "")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for one in listed:
+        table.add_row(one.name, f"{one.step:,}", f"{one.bytes:,}", one.state, one.note)
+    console = Console()
+    console.print(table, width=max(console.width, console.measure(table).maximum), crop=False, no_wrap=True)
 
 
 def _lines(summary: "Summary") -> list[tuple[str, str]]:

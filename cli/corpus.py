@@ -54,9 +54,9 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
 
 @app.command()
 def verify(corpus: Corpus) -> None:
-    """Read every file of a corpus and compare it with the manifest."""
+    """Read every file of a corpus and compare it with the manifest, and that with its own checksum."""
     from conduct.progress import progress_bar
-    from corpus.manifest import read_manifest
+    from corpus.manifest import has_own_checksum, read_manifest
     from corpus.verify import verify_corpus
 
     size = sum(file.bytes for file in read_manifest(corpus).files())
@@ -64,6 +64,8 @@ def verify(corpus: Corpus) -> None:
         manifest = verify_corpus(corpus, lambda block: advance(len(block)))
     tokens = sum(split.tokens for split in manifest.splits)
     print(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
+    if not has_own_checksum(corpus):
+        print("its manifest is from before manifests had a checksum of their own: a change in a name would not be seen")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from conduct.errors import InputError
 from conversion.manifest import NAME as MANIFEST
 
 LAST = "last"
-_STEP = re.compile(r"step=(\d+)")
+STEP = re.compile(r"step=(\d+)")
 UNFINISHED = "-unfinished"
 """NeMo puts a file of the checkpoint's name and this beside it while it is written."""
 DAMAGED = ".damaged"
@@ -66,12 +66,17 @@ def newest_first(folder: Path) -> list[Path]:
         path
         for path in (folder.iterdir() if folder.is_dir() else ())
         if path.is_dir()
-        and _STEP.search(path.name)
+        and STEP.search(path.name)
         and path.suffix not in (DAMAGED, UNKNOWN)
         and not path.name.startswith(".")
     ]
     # At the same step the plain one comes first: `...-last` may be a link to it.
     return sorted(found, key=lambda path: (-step_of(path), path.name.endswith(f"-{LAST}"), path.name))
+
+
+def is_of_a_run(path: Path) -> bool:
+    """Whether `path` is named as runs here name checkpoints: what else lies beside them is somebody's own."""
+    return STEP.fullmatch(path.name) is not None
 
 
 def is_unfinished(path: Path) -> bool:
@@ -85,7 +90,7 @@ def is_unfinished(path: Path) -> bool:
 
 def step_of(path: Path) -> int:
     """The step in the name of a directory that `newest_first` finds."""
-    match = _STEP.search(path.name)
+    match = STEP.search(path.name)
     assert match is not None
     return int(match[1])
 

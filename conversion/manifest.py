@@ -6,8 +6,9 @@ none was not, whatever else lies in it.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import xxhash
 
@@ -31,10 +32,14 @@ class CheckpointFile:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointManifest:
-    """`files` by their paths in the checkpoint; `step` counts the optimizer steps that were done."""
+    """`files` by their paths in the checkpoint; `step` counts the optimizer steps that were done.
+
+    `trained_with`: plain values that a run which goes on from here has to have too; empty in older checkpoints.
+    """
 
     step: int
     files: dict[str, CheckpointFile]
+    trained_with: dict[str, Any] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -54,11 +59,12 @@ def seal_files(directory: Path, names: Iterable[str]) -> dict[str, CheckpointFil
     return rows
 
 
-def write_manifest(directory: Path, step: int, files: Mapping[str, CheckpointFile]) -> None:
+def write_manifest(directory: Path, manifest: CheckpointManifest) -> None:
     """Make the checkpoint `directory` a whole one; durable when this returns."""
     sync(directory.parent)
+    files = {name: asdict(manifest.files[name]) for name in sorted(manifest.files)}
     with atomic_file(directory / NAME) as path:
-        path.write_text(_text({"step": step, "files": {name: asdict(files[name]) for name in sorted(files)}}))
+        path.write_text(_text({"step": manifest.step, "trained_with": manifest.trained_with, "files": files}))
 
 
 def read_manifest(directory: Path) -> CheckpointManifest | None:
@@ -79,7 +85,8 @@ def read_manifest(directory: Path) -> CheckpointManifest | None:
         for name in files:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise ValueError(f"{name!r} leads outside of the checkpoint")
-        return CheckpointManifest(step=int(content["step"]), files=files)
+        trained_with = dict(content.get("trained_with", {}))
+        return CheckpointManifest(step=int(content["step"]), files=files, trained_with=trained_with)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"is damaged ({error})", where=path, fix=_REMEDY) from error
 

@@ -15,9 +15,9 @@ from nemo.lightning.pytorch.plugins import MegatronDataSampler
 from conduct.errors import InputError
 from corpus import synthetic
 from corpus.manifest import read_manifest, verify
-from corpus.resume import check_same_order, consumed_state, special_ids
+from corpus.resume import check_same, consumed_state, order_settings, special_ids
 from corpus.samples.dataset import SampleDataset
-from corpus.samples.datasets import Cutting, evaluation_dataset, pack_corpus, split_digest, train_dataset
+from corpus.samples.datasets import Cutting, evaluation_dataset, pack_corpus, train_dataset
 from corpus.samples.example import Example, join_segments
 from corpus.sources import Source, parse_sources, source_names
 
@@ -180,10 +180,21 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         record = self._train.describe(index)
         return {**record, "corpus": str(self.sources[record["source"]].corpus), "split": "train"}
 
+    def order_settings(self) -> dict[str, Any]:
+        """What a run that goes on must have in common with the one before: `corpus.resume.order_settings`."""
+        return order_settings(
+            self.sources,
+            mode=self.mode,
+            stride=self.stride,
+            seq_length=self.seq_length,
+            seed=self.seed,
+            tokenizer=special_ids(self.tokenizer) if self.tokenizer else None,
+        )
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: the samples consumed, and what their order came from."""
         steps = self.trainer.global_step - self._resumed_at_step
-        return consumed_state(self.data_sampler.compute_consumed_samples(steps), self._order_settings())
+        return consumed_state(self.data_sampler.compute_consumed_samples(steps), self.order_settings())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the samples that a checkpoint had consumed.
@@ -192,22 +203,11 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         """
         from megatron.core.num_microbatches_calculator import update_num_microbatches
 
-        check_same_order(state_dict, self._order_settings(), self.corpus)
+        check_same(state_dict, self.order_settings(), where=self.corpus)
         consumed = int(state_dict["consumed_samples"])
         self.data_sampler.init_consumed_samples = self.data_sampler.prev_consumed_samples = consumed
         self.data_sampler.if_first_step = 1
         update_num_microbatches(consumed_samples=consumed, consistency_check=False)
-
-    def _order_settings(self) -> dict[str, Any]:
-        return {
-            "train_digest": [split_digest(source.corpus, "train").decode() for source in self.sources],
-            "weights": [source.weight for source in self.sources],
-            "mode": self.mode,
-            "stride": self.stride,
-            "seq_length": self.seq_length,
-            "seed": self.seed,
-            **({"tokenizer": special_ids(self.tokenizer)} if self.tokenizer else {}),
-        }
 
     def _cutting(self) -> Cutting:
         return Cutting(seq_length=self.seq_length, mode=self.mode, stride=self.stride)

@@ -11,7 +11,7 @@ from pathlib import Path
 import xxhash
 
 from conduct.errors import InputError, shown
-from conduct.untrusted import read_json
+from conduct.untrusted import parse_json, read_json, read_text
 from corpus.checksum import xxh3_128
 from corpus.composition import BASES, COLUMNS
 from corpus.rules.settings import Settings
@@ -24,6 +24,9 @@ FILE_NAME = "manifest.json"
 _LIMIT = 1 << 30
 
 _REMEDY = "Prepare the corpus again with genomic-llama prepare."
+_CHECKSUM = "xxh3_128"
+_END = "\n}\n"
+"""Of a manifest without its own checksum, which comes before it as the last key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +139,14 @@ class Manifest:
 
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
-    """Write `manifest.json` into `directory`."""
-    text = json.dumps(to_json(manifest), indent=2)
-    (directory / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+    """Write `manifest.json` into `directory`, with a checksum over itself: XXH3-128 of the text before that key."""
+    text = json.dumps(to_json(manifest), indent=2) + "\n"
+    (directory / FILE_NAME).write_text(_sealed(text.removesuffix(_END)), encoding="utf-8")
+
+
+def has_own_checksum(directory: Path) -> bool:
+    """Whether damage in the manifest itself would be found; those from before there was a checksum have none."""
+    return _CHECKSUM in read_json(Path(directory) / FILE_NAME, limit=_LIMIT)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -157,7 +165,9 @@ def read_manifest(directory: Path) -> Manifest:
 
 @lru_cache(maxsize=32)
 def _read(path: Path, modified: int, size: int) -> Manifest:
-    value = read_json(path, limit=_LIMIT)
+    text = read_text(path, limit=_LIMIT)
+    value = parse_json(text, where=path)
+    checksum = value.pop(_CHECKSUM, None) if isinstance(value, dict) else None
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(f"has format version {shown(version)}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
@@ -165,7 +175,14 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
     for split in manifest.splits:
         if problem := _contradiction(split):
             raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY)
+    if checksum is not None and _sealed(text[: text.rfind(f',\n  "{_CHECKSUM}"')]) != text:
+        fix = f"Copy it here again. Where the change is meant, take the key {_CHECKSUM!r} out of it."
+        raise InputError("was changed since it was written: its own checksum is another", where=path, fix=fix)
     return manifest
+
+
+def _sealed(body: str) -> str:
+    return f'{body},\n  "{_CHECKSUM}": "{xxhash.xxh3_128_hexdigest(body.encode())}"{_END}'
 
 
 def _contradiction(split: Split) -> str | None:

@@ -1,32 +1,57 @@
 """What a checkpoint keeps of the data, and the check that a resumed run reads the same samples on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conduct.errors import InputError
+from conduct.errors import InputError, shown
+from corpus.samples.datasets import split_digest
+from corpus.sources import Source
+from tokenizer.vocabulary import SPECIAL_TOKENS, VOCAB_SIZE
+
+NUCLEOTIDE_IDS = {"vocab_size": VOCAB_SIZE, **{f"{token.role}_id": token.id for token in SPECIAL_TOKENS}}
+"""`special_ids` of the tokenizer of this project, which is NeMo's to build."""
+
+
+def order_settings(
+    sources: Sequence[Source],
+    *,
+    mode: str,
+    stride: int | None,
+    seq_length: int,
+    seed: int,
+    tokenizer: Mapping[str, int] | None,
+) -> dict[str, Any]:
+    """Whatever decides which sample comes at which index, as plain values; `tokenizer`: its `special_ids`."""
+    return {
+        "train_digest": [split_digest(source.corpus, "train").decode() for source in sources],
+        "weights": [source.weight for source in sources],
+        "mode": mode,
+        "stride": stride,
+        "seq_length": seq_length,
+        "seed": seed,
+        **({"tokenizer": dict(tokenizer)} if tokenizer else {}),
+    }
 
 
 def consumed_state(consumed_samples: int, order_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values only. `order_settings`: whatever decides which sample comes at which index."""
+    """Plain values only."""
     return {"consumed_samples": consumed_samples, **order_settings}
 
 
 def special_ids(tokenizer: Any) -> dict[str, int]:
     """What a tokenizer for bytes can differ in: the size of the vocabulary, and what EOS, PAD and so on are."""
-    names = ("vocab_size", "eos_id", "pad_id", "bos_id", "sep_id", "unk_id")
-    return {name: int(getattr(tokenizer, name)) for name in names if hasattr(tokenizer, name)}
+    return {name: int(getattr(tokenizer, name)) for name in NUCLEOTIDE_IDS if hasattr(tokenizer, name)}
 
 
-def check_same_order(state: Mapping[str, Any], order_settings: Mapping[str, Any], corpus: object) -> None:
-    """That `state` was saved under the same settings; a key that it lacks is not compared.
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any], *, where: object) -> None:
+    """That a checkpoint was trained with the settings that there are now; what it does not name is not compared.
 
-    Errors: `InputError` that names the first setting that differs, with both values.
+    Errors: `InputError` that names each setting that differs, with both values.
     """
-    for key, now in order_settings.items():
-        before = state.get(key, now)
-        if before != now:
-            raise InputError(
-                f"{key} is {now}, but the checkpoint was trained with {before}: its samples would be others",
-                where=corpus,
-                fix="Restore it, or start a new run from the checkpoint's weights.",
-            )
+    different = [key for key, value in now.items() if before.get(key, value) != value]
+    if different:
+        each = "; ".join(
+            f"{key} is {shown(now[key])}, but the checkpoint was trained with {shown(before[key])}" for key in different
+        )
+        fix = "Restore it, or start a new run from the checkpoint's weights (init_from, and another run_dir)."
+        raise InputError(each, where=where, fix=fix)

@@ -25,12 +25,13 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
     from recipes.check import check_config
+    from recipes.checkpointing.same_run import check_resume
     from recipes.machine import meeting_place, room_for_checkpoints
     from recipes.start import check_start, warn
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
-        check_config(config)
+        architecture, sequence_length = check_config(config)
         warn(config)
         if given.cfg:
             from omegaconf import OmegaConf
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if not given.dryrun:
             check_start(config)
+            check_resume(config, architecture, sequence_length)  # not in NeMo's door: its overrides come later
         if given.quiet:
             _hush()
         from recipes.recipe import pretrain_recipe

@@ -29,7 +29,8 @@ class TokenIndex:
         self.prefix = Path(prefix)
         self.sequences, self._marks = _read_header(idx_path(self.prefix))
         self.documents = self._marks - 1
-        self.tokens = _size(bin_path(self.prefix))
+        self.tokens = _status(bin_path(self.prefix)).st_size
+        self._inodes = [_status(path(self.prefix)).st_ino for path in (bin_path, idx_path)]
 
     def read_into(self, start: int, tokens: Ids) -> None:
         """Fill `tokens` with those from `start` on."""
@@ -68,11 +69,11 @@ class TokenIndex:
 
     @cached_property
     def _bin(self) -> int:
-        return os.open(bin_path(self.prefix), os.O_RDONLY)
+        return _open(bin_path(self.prefix), self._inodes[0])
 
     @cached_property
     def _idx(self) -> int:
-        return os.open(idx_path(self.prefix), os.O_RDONLY)
+        return _open(idx_path(self.prefix), self._inodes[1])
 
     def close(self) -> None:
         """Give the file handles back; the next read opens them anew."""
@@ -101,7 +102,7 @@ def _rises(values):  # type: ignore[no-untyped-def]
 
 def _read_header(path: Path) -> tuple[int, int]:
     """Numbers of sequences and of document marks."""
-    size = _size(path)
+    size = _status(path).st_size
     with open(path, "rb") as stream:
         header = stream.read(HEADER.size)
     if len(header) < HEADER.size or not header.startswith(MAGIC):
@@ -116,8 +117,18 @@ def _read_header(path: Path) -> tuple[int, int]:
     return sequences, marks
 
 
-def _size(path: Path) -> int:
+def _open(path: Path, inode: int) -> int:
+    """A handle. Errors: `InputError` where the name is another file's by now: the tokens would be another corpus's."""
+    handle = os.open(path, os.O_RDONLY)
+    if os.fstat(handle).st_ino != inode:
+        os.close(handle)
+        fix = "Start the command again; give a corpus that is in use no new content."
+        raise InputError("was replaced while it was in use", where=path, fix=fix)
+    return handle
+
+
+def _status(path: Path) -> os.stat_result:
     try:
-        return path.stat().st_size
+        return path.stat()
     except FileNotFoundError:
         raise InputError("does not exist", where=path, fix=_REMEDY) from None

@@ -16,10 +16,12 @@ from nemo.lightning.ckpt_utils import ckpt_to_dir
 from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from conduct.atomic import sync
-from conversion.locate import newest_first, step_of
+from conversion.locate import is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from recipes.checkpointing.folder import clean, out_of_sight, point
+from recipes.checkpointing.same_run import check_same_run, trained_with
 from recipes.checkpointing.seal import seal
+from recipes.metrics.live_config import live_architecture
 
 
 class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
@@ -29,10 +31,13 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     `every_n_train_steps`, at the end, and by `save_now`; not at validations, as NeMo makes them too.
     """
 
-    def setup(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Before the model is built. Errors: `InputError` for a run that cannot go on from what is there."""
+        check_same_run(Path(self.dirpath), _trained_with(trainer, pl_module))
+        trainer.strategy.barrier()  # all have looked
         if trainer.is_global_zero:
             clean(Path(self.dirpath))
-        super().setup(trainer, *args, **kwargs)  # has a barrier
+        super().setup(trainer, pl_module, stage)  # has a barrier
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """No checkpoint."""
@@ -50,9 +55,14 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
             trainer.strategy.checkpoint_io.maybe_finalize_save_checkpoint(blocking=True)
 
     def nemo_topk_check_previous_run(self) -> None:
-        """Take over the checkpoints that are there. NeMo's own reads a `step` in the path of the run as theirs."""
+        """Take over the run's checkpoints. NeMo's own reads a `step` in the path of the run as theirs.
+
+        A copy that somebody made beside them, `step=3-best`, is not counted, and never removed.
+        """
         whole = [path for path in newest_first(Path(self.dirpath)) if (path / MANIFEST).is_file()]
-        steps = {f"{path}.ckpt": torch.tensor(step_of(path)) for path in whole if not path.is_symlink()}
+        steps = {
+            f"{path}.ckpt": torch.tensor(step_of(path)) for path in whole if is_of_a_run(path) and not path.is_symlink()
+        }
         self.best_k_models = dict(list(steps.items())[: self.save_top_k])
         for path in list(steps)[self.save_top_k :]:
             self._discard(ckpt_to_dir(path))
@@ -78,7 +88,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         finish = super()._get_finalize_save_checkpoint_callback(trainer, filepath, global_step)
 
         def seal_and_finish() -> None:
-            seal(ckpt_to_dir(filepath), global_step)
+            seal(ckpt_to_dir(filepath), global_step, _trained_with(trainer, trainer.lightning_module))
             finish()
 
         return seal_and_finish
@@ -101,3 +111,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
             path.unlink()
         elif path.is_dir() and torch.distributed.get_rank() == 0:
             threading.Thread(target=shutil.rmtree, args=(out_of_sight(path),)).start()
+
+
+def _trained_with(trainer: Any, pl_module: Any) -> dict[str, Any]:
+    return trained_with(trainer.datamodule.order_settings(), live_architecture(pl_module))

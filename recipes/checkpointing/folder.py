@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from conduct.atomic import sync
-from conversion.locate import LAST, UNFINISHED, UNKNOWN, newest_first, step_of
+from conversion.locate import LAST, UNFINISHED, UNKNOWN, is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 
 _REMOVING = ".removing"
@@ -26,6 +26,8 @@ def clean(folder: Path) -> None:
         return
     for mark in sorted(folder.glob(f"*{UNFINISHED}")):
         checkpoint = mark.with_name(mark.name.removesuffix(UNFINISHED))
+        if not is_of_a_run(checkpoint):
+            continue
         if checkpoint.is_dir() and not checkpoint.is_symlink() and not (checkpoint / MANIFEST).is_file():
             say(f"removed {checkpoint}: it was not written to its end")
             shutil.rmtree(out_of_sight(checkpoint))

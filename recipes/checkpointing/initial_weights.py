@@ -6,40 +6,47 @@ run directory, for all runs there that start from the same checkpoint.
 """
 
 import hashlib
-import time
 from pathlib import Path
-
-from nemo.utils.get_rank import is_global_rank_zero
 
 from conduct.errors import InputError
 from conversion.convert import convert
 from conversion.formats import recognise
+from conversion.inspection import verify_checkpoint
 from conversion.locate import find_checkpoint
 from conversion.manifest import check_against_manifest, read_manifest
 from conversion.record import NAME as RECORD
+from recipes.checkpointing.folder import say
 
 FOLDER = "initial_weights"
-_PATIENCE = 2 * 3600.0
-"""Seconds that the other ranks wait for the first to convert."""
 
 
 def our_copy(source: Path, folder: Path, *, optimizer: bool = False) -> Path:
-    """The checkpoint `source` as a NeMo checkpoint of our making in `folder`, where it is made if it is missing.
+    """The checkpoint `source` as a NeMo checkpoint of our making in `folder`, made where it is missing or damaged.
 
-    With `optimizer` its state comes along. Errors: `InputError`, also where `source` is not what its manifest says.
+    With `optimizer` its state comes along. For the first rank: `where_our_copy_is` is for the others.
+    Errors: `InputError`, also where `source` is not what its manifest says.
     """
-    copy = folder / f"{source.resolve().name}-{_fingerprint(source)}{'-optimizer' * optimizer}"
-    if is_global_rank_zero():
-        if not (copy / RECORD).is_file():
-            _refuse_damaged(source)
-            convert(source, copy, to="nemo", optimizer=optimizer)
-        return copy
-    limit = time.monotonic() + _PATIENCE
-    while not (copy / RECORD).is_file():
-        if time.monotonic() > limit:
-            raise InputError("was not converted by the first rank", where=source, fix="See that rank's log.")
-        time.sleep(1)
+    copy = where_our_copy_is(source, folder, optimizer=optimizer)
+    if not _is_whole(copy):
+        _refuse_damaged(source)
+        convert(source, copy, to="nemo", optimizer=optimizer, overwrite=copy.exists())
     return copy
+
+
+def where_our_copy_is(source: Path, folder: Path, *, optimizer: bool = False) -> Path:
+    """Its directory, whether it is there yet or not."""
+    return folder / f"{source.resolve().name}-{_fingerprint(source)}{'-optimizer' * optimizer}"
+
+
+def _is_whole(copy: Path) -> bool:
+    if not (copy / RECORD).is_file():
+        return False
+    try:
+        verify_checkpoint(copy)
+    except InputError as error:
+        say(f"{copy} is damaged, and made anew: {error.problem}")
+        return False
+    return True
 
 
 def _refuse_damaged(source: Path) -> None:

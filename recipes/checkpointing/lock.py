@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import socket
+import struct
 from pathlib import Path
 
 from conduct.errors import InputError
@@ -26,9 +27,36 @@ def hold(run_dir: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EAGAIN):
             return
-        holder = os.read(handle, 100).decode(errors="replace").strip()
+        process = _written(handle)
         os.close(handle)
         fix = "Wait for it, end it, or give another run_dir."
-        raise InputError(f"another process trains here ({holder})", where=run_dir, fix=fix) from None
+        raise InputError(f"another process trains here ({process})", where=run_dir, fix=fix) from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+
+def holder(run_dir: Path) -> str:
+    """The process that trains in `run_dir`, as it wrote itself down; "" where none does, or none can be told.
+
+    Only asks: a lock that is taken for a moment could turn away a run that starts in it.
+    """
+    try:
+        handle = os.open(run_dir / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, *_ = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked))
+        return "" if kind == fcntl.F_UNLCK else _written(handle)
+    except OSError:
+        return ""
+    finally:
+        os.close(handle)
+
+
+_FLOCK = "hhqqi4x"
+"""`struct flock` of 64-bit Linux: type, whence, start, length, process."""
+
+
+def _written(handle: int) -> str:
+    return os.pread(handle, 100, 0).decode(errors="replace").strip()

@@ -8,6 +8,7 @@ files are dealt out by size, whoever wrote them, so that all ranks together read
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,8 +24,8 @@ from conversion.manifest import (
 _SHARD = re.compile(r"__(\d+)_\d+\.distcp$")
 
 
-def seal(directory: Path, step: int) -> None:
-    """Make `directory`, which all ranks have written, a whole checkpoint. Collective.
+def seal(directory: Path, step: int, trained_with: dict[str, Any]) -> None:
+    """Make `directory`, which all ranks have written, a whole checkpoint of what was `trained_with`. Collective.
 
     Errors: `InputError` on every rank where one could not read back what it wrote.
     """
@@ -39,7 +40,8 @@ def seal(directory: Path, step: int) -> None:
     if problems := [problem for _, problem in gathered if problem]:
         raise InputError(f"a checkpoint could not be written: {problems[0]}", where=directory, fix="Check the disk.")
     if rank == 0:
-        write_manifest(directory, step, {name: row for rows, _ in gathered for name, row in rows.items()})
+        files = {name: row for rows, _ in gathered for name, row in rows.items()}
+        write_manifest(directory, CheckpointManifest(step=step, files=files, trained_with=trained_with))
 
 
 def damage(directory: Path, manifest: CheckpointManifest) -> list[str]:

@@ -9,6 +9,7 @@ from nemo import lightning as nl
 from nemo.lightning.resume import AdapterPath
 
 from conduct.errors import InputError
+from conversion.listing import misnamed
 from conversion.locate import DAMAGED, newest_first
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
@@ -52,7 +53,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         others = [path for path in newest_first(newest.parent) if not path.is_symlink() and (path / MANIFEST).is_file()]
         damaged: dict[Path, list[str]] = {}
         for checkpoint in [newest, *(path for path in others if path != newest)]:
-            if not (problems := _problems(checkpoint)):
+            if not (problems := misnamed(checkpoint) or _problems(checkpoint)):
                 break
             damaged[checkpoint] = problems
         else:

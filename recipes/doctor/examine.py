@@ -9,8 +9,9 @@ from conduct.errors import InputError
 from configs.quick import quick_config
 from configs.schema import TrainConfig
 from recipes.check import check_config
+from recipes.doctor.checkpoints import checkpoint_findings
 from recipes.doctor.devices import device_findings, find_gpus
-from recipes.doctor.finding import Finding, broken, ok
+from recipes.doctor.finding import Finding, broken, ok, warning
 from recipes.doctor.software import software_findings
 from recipes.doctor.system import run_directory, system_findings
 from recipes.names import configuration
@@ -34,21 +35,24 @@ def _configured(recipe: str, overrides: Sequence[str]) -> TrainConfig:
 
 def _run_findings(config: TrainConfig) -> Iterator[Finding]:
     try:
-        architecture, _ = check_config(config)
+        architecture, sequence_length = check_config(config)
     except InputError as error:
         yield broken(
             "configuration", error.problem if error.where is None else f"{error.where}: {error.problem}", error.fix
         )
         return
     yield ok("configuration", f"{architecture.parameters:,} parameters; model, tokenizer and layout agree")
-    yield from _corpus_findings(config)
+    corpora = list(_corpus_findings(config))
+    yield from corpora
     yield from run_directory(config, architecture)
+    if all(finding.status != "will not work" for finding in corpora):
+        yield from checkpoint_findings(config, architecture, sequence_length)
 
 
 def _corpus_findings(config: TrainConfig) -> Iterator[Finding]:
     from configs.compose import plain
     from corpus import synthetic
-    from corpus.manifest import verify
+    from corpus.manifest import has_own_checksum, verify
     from corpus.sources import parse_sources
 
     for source in parse_sources(plain(config.dataset.corpus)):
@@ -62,6 +66,9 @@ def _corpus_findings(config: TrainConfig) -> Iterator[Finding]:
             continue
         bases = sum(split.bases for split in manifest.splits)
         yield ok("corpus", f"{source.corpus}: {bases:,} bases, all files of the size that its manifest says")
+        if not has_own_checksum(source.corpus):
+            found = f"the manifest of {source.corpus} has no checksum of its own"
+            yield warning("corpus", found, "It is an older one; damage in it that contradicts nothing is not seen.")
 
 
 def as_text(findings: Sequence[Finding]) -> str:

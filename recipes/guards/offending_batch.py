@@ -75,5 +75,5 @@ def _row(describe: Callable[[int], dict[str, Any]], tensors: Mapping[str, torch.
     weight = float(weights.sum())
     total = float((tensors["losses"][number].double() * weights).sum())
     loss = total / weight if weight else None
-    shown = loss if loss is None or math.isfinite(loss) else str(loss)
-    return {**describe(int(tensors["index"][number])), "loss": shown, "weight": weight / 100}
+    finite = loss is not None and math.isfinite(loss)  # JSON has no word for what is not
+    return {**describe(int(tensors["index"][number])), "loss": loss if finite else None, "weight": weight / 100}

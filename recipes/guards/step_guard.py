@@ -1,8 +1,8 @@
 """The guard of the weights: looks at loss and gradient before each update, and leaves out one that would spoil them."""
 
-import json
 import math
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from megatron.core import parallel_state
 from nemo.lightning.io import IOMixin
 from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
+from recipes.guards.events import append_event, mark_replaced
 from recipes.guards.loss_history import NOT_FINITE, LossHistory, parse_steps
 from recipes.guards.offending_batch import KeptBatch, save_batch
 from recipes.launch.status import STOPPED
@@ -29,7 +30,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
     where Megatron-Core has just waited for the device, so the guard adds no wait; with pipeline parallelism it adds a
     broadcast of four bytes.
 
-    What was found goes to `RUN/guards/events.jsonl`, its batch to `RUN/guards/step=N`.
+    What was found goes to `RUN/guards/events.jsonl` (`recipes.guards.events`), its batch to `RUN/guards/step=N`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         self.spike_window = spike_window
         self.most_skipped = most_skipped
         self._left_out = parse_steps(skip_steps)
+        self._told: set[range] = set()  # of them, those that a warning was given of
         self._history = LossHistory(window=spike_window, deviations=spike_deviations)
         self._skipped: list[int] = []
         self._batches: list[KeptBatch] = []
@@ -65,6 +67,10 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
             losses=[float(loss) for loss in state_dict["losses"]],
         )
         self._skipped = [int(step) for step in state_dict["skipped"]]
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.is_global_zero:
+            mark_replaced(Path(self.run_dir) / "guards", done=trainer.global_step)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if self._guarded:
@@ -104,7 +110,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         """True where the update of the step that is under way may be made."""
         step, loss, limit = trainer.global_step + 1, float(self._loss), self._history.limit
         finding = self._history.judge(loss, grad_norm)
-        if any(step in steps for steps in self._left_out):
+        if self._listed(step):
             finding, action = LEFT_OUT, "skip"
         elif finding:
             action = self.non_finite if finding == NOT_FINITE else self.spike
@@ -114,7 +120,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
             self._skipped = [old for old in self._skipped if old > step - self.spike_window] + [step]
         reason = self._reason_to_stop(finding, action, pl_module)
         event = {"step": step, "finding": finding, "action": "stop" if reason else action}
-        event |= {"loss": _number(loss), "grad_norm": _number(grad_norm), "limit": _number(limit)}
+        event |= {"loss": loss, "grad_norm": grad_norm, "limit": limit, "time": time.time()}
         self._tell(trainer, event, reason)
         return action == "report" and not reason
 
@@ -122,10 +128,14 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         """Why the run cannot go on; "" where it can. All ranks come here together."""
         if finding == NOT_FINITE and not _weights_are_finite(pl_module):
             return "the weights themselves are not finite: go back to a checkpoint before they were"
-        unlisted = [step for step in self._skipped if not any(step in steps for steps in self._left_out)]
+        unlisted = [step for step in self._skipped if not self._listed(step)]
         if action == "skip" and len(unlisted) > self.most_skipped:
             return f"{len(unlisted)} of the last {self.spike_window} steps were skipped, more than guards.most_skipped"
         return "it is configured to" if action == "stop" else ""
+
+    def _listed(self, step: int) -> range | None:
+        """The entry of `guards.skip_steps` that a step is of."""
+        return next((steps for steps in self._left_out if step in steps), None)
 
     def _tell(self, trainer: Any, event: dict[str, Any], reason: str) -> None:
         folder = Path(self.run_dir) / "guards" / f"step={event['step']}"
@@ -134,14 +144,16 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         if not trainer.is_global_zero:
             self._stop = reason
             return
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with open(folder.parent / "events.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+        append_event(folder.parent, event)
         what = f"step {event['step']}: {event['finding']}, loss {event['loss']}, gradient norm {event['grad_norm']}"
         if reason:
             self._stop = f"{what}: {reason}. Its batch: {folder}. What to do: docs/recovery.md"
-        else:
+        elif event["finding"] != LEFT_OUT:
             print(f"\nwarning: {what}; {event['action']}, as configured", file=sys.stderr)
+        elif (steps := self._listed(event["step"])) and steps not in self._told:
+            self._told.add(steps)
+            others = f", and the steps to {steps[-1]} too" if steps[-1] > event["step"] else ""
+            print(f"\nwarning: {what}{others}, as guards.skip_steps says", file=sys.stderr)
 
 
 def guard_updates(optimizer: Any, accepts: Callable[[float], bool]) -> None:
@@ -168,8 +180,3 @@ def _weights_are_finite(model: Any) -> bool:
     finite = torch.stack([parameter.detach().isfinite().all() for parameter in model.parameters()]).all().int().cuda()
     torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
     return bool(finite.item())
-
-
-def _number(value: float) -> float | str:
-    """For JSON, which has no word for what is not finite."""
-    return value if math.isfinite(value) else str(value)

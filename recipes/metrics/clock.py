@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def goodput_so_far(log: Path, *, done: int, began: float) -> Goodput:
     """What the run log of a run says that goes on after step `done`; `began`, a Unix time, where there is none."""
     steps: list[tuple[int, float]] = []
     first = None
-    for row in _rows(log):
+    for row in rows(log):
         if "loss" in row:
             first = first or row
             while steps and steps[-1][0] >= row["step"]:
@@ -66,7 +66,14 @@ def drop_torn_line(log: Path) -> None:
             file.truncate(text.rfind(b"\n") + 1)
 
 
-def _rows(log: Path) -> Iterable[dict[str, Any]]:
+def rows(log: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a run log. One that is damaged, as a power cut leaves it, is left out: it shall not stop the run."""
     if not log.exists():
-        return []
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        return
+    for line in log.read_bytes().splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row

@@ -31,14 +31,13 @@ def check_loggers(config: TrainConfig) -> None:
 def logger_fields(config: TrainConfig) -> dict[str, Any]:
     """Fields of NeMo's `NeMoLogger`. All of them write inside the run directory, or to the server that was named."""
     import nemo_run as run
-    from lightning.pytorch.loggers import TensorBoardLogger
 
-    from recipes.metrics.tracking import RunMLFlowLogger, RunWandbLogger
+    from recipes.metrics.tracking import RunMLFlowLogger, RunTensorBoardLogger, RunWandbLogger
 
     values, directory = config.logging, config.run_dir
     fields: dict[str, Any] = {"extra_loggers": []}
     if values.tensorboard:
-        fields["tensorboard"] = run.Config(TensorBoardLogger, save_dir=directory, name="", version="tensorboard")
+        fields["tensorboard"] = run.Config(RunTensorBoardLogger, save_dir=directory, version="tensorboard")
     if values.wandb is not None:
         fields["wandb"] = run.Config(
             RunWandbLogger,

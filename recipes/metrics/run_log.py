@@ -13,11 +13,13 @@ from nemo.lightning.io import IOMixin
 from omegaconf import OmegaConf
 
 from conduct.atomic import atomic_file
+from configs.compose import plain
 from recipes.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
 from recipes.metrics.live_config import live_architecture, live_config, lora_values
 from recipes.metrics.loss_sums import LossSums, MeanLoss
 from recipes.metrics.memory import peak_memory_gib
 from recipes.metrics.rates import Work
+from recipes.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 from recipes.planning.flops import flops_per_token
 
 
@@ -53,8 +55,12 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             drop_torn_line(log)
             self._goodput = goodput_so_far(log, done=trainer.global_step, began=began)
             self._start_seconds = max(0.0, time.time() - began)
+            config = OmegaConf.create(live_config(trainer, pl_module))
             with atomic_file(Path(self.run_dir) / "config.yaml") as path:
-                path.write_text(OmegaConf.to_yaml(OmegaConf.create(live_config(trainer, pl_module))), encoding="utf-8")
+                path.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+            for logger in trainer.loggers:
+                if isinstance(logger, (RunWandbLogger, RunMLFlowLogger)):
+                    logger.log_config(plain(config))
         self._began, self._clock = time.perf_counter(), PhaseClock("training")
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:

@@ -1,4 +1,4 @@
-"""Damage in the files of a corpus is found: by `corpus verify`, and by what a run checks before it trains."""
+"""Damage in any file of a corpus is found: by `corpus verify`, and by what a run checks before it trains."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +13,17 @@ from corpus.manifest import verify
 from corpus.verify import verify_corpus
 
 
-def test_damage_in_tokens_and_indices(
+def test_damage_in_any_file(
     tmp_path: Path, write_fasta: Callable[..., Path], contigs: dict[str, bytes], tally: Callable[[str], Tally]
 ) -> None:
     counted = tally("damage in a corpus is found by `corpus verify`, and before a run trains")
     corpus = tmp_path / "corpus"
     prepare([write_fasta(contigs)], corpus, validation_fraction=0.3)
-    for path in sorted(corpus.glob("*.bin")) + sorted(corpus.glob("*.idx")):
+    for path in (*sorted(corpus.glob("*.bin")), *sorted(corpus.glob("*.idx")), corpus / "manifest.json"):
         for damage in damages(path.stat().st_size, times(3, 500)):
             with damaged(path, *damage):
                 for check in (verify_corpus, lambda corpus: verify(corpus, full=True)):
                     with pytest.raises(InputError, match=path.name):
                         check(corpus)
-            counted.count(f"{damage[0]} in {path.suffix}")
+            counted.count(f"{damage[0]} in {path.name if path.suffix == '.json' else path.suffix}")
     assert verify_corpus(corpus).splits

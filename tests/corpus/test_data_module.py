@@ -242,8 +242,8 @@ def test_a_finished_run_can_be_resumed(corpus: str) -> None:
     [
         ({"seed": 1}, "seed is 1"),
         ({"seq_length": 16}, "seq_length is 16"),
-        ({"mode": "packed"}, "mode is packed"),
-        ({"mode": "window", "stride": 16}, "mode is window"),
+        ({"mode": "packed"}, "mode is 'packed'"),
+        ({"mode": "window", "stride": 16}, "mode is 'window'"),
     ],
 )
 def test_resuming_with_other_samples(corpus: str, change: dict[str, Any], problem: str) -> None:
@@ -261,9 +261,11 @@ def test_resuming_with_another_corpus(corpus: str, tmp_path: Path, write_fasta: 
 
 
 def test_resuming_with_another_tokenizer(corpus: str) -> None:
+    from corpus.resume import NUCLEOTIDE_IDS, special_ids
     from tokenizer.nucleotide import NucleotideTokenizer
 
     tokenizer = NucleotideTokenizer()
+    assert special_ids(tokenizer) == NUCLEOTIDE_IDS
     state = module(corpus, tokenizer=tokenizer).state_dict()
     module(corpus, tokenizer=tokenizer, state=state)
     tokenizer.eos_id = 5

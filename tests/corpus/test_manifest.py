@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from corpora import prepare
+from typer.testing import CliRunner
 
+from cli.main import app
 from conduct.errors import InputError
 from corpus.manifest import read_manifest, verify
 from corpus.read import open_split, read_documents
@@ -67,6 +69,29 @@ def test_a_wrong_manifest(corpus: Path, change: Change, problem: str) -> None:
         verify(corpus)
     assert problem in str(caught.value)
     assert str(corpus) in str(caught.value)
+
+
+def test_a_changed_letter_that_contradicts_nothing(corpus: Path) -> None:
+    path = corpus / "manifest.json"
+    whole = path.read_text()
+    name = json.loads(whole)["sources"][0]["path"]
+    path.write_text(whole.replace(name, name[:-1] + "b"))
+    with pytest.raises(InputError, match=r"manifest.json: was changed since it was written: its own checksum"):
+        read_manifest(corpus)
+    path.write_text(json.dumps(json.loads(whole), indent=4))
+    with pytest.raises(InputError, match="was changed since it was written"):
+        read_manifest(corpus)
+    path.write_text(whole)
+    verify(corpus, full=True)
+
+
+def test_a_manifest_from_before_it_had_a_checksum(corpus: Path) -> None:
+    expected, content = read_manifest(corpus), json.loads((corpus / "manifest.json").read_text())
+    assert "a checksum of their own" not in CliRunner().invoke(app, ["corpus", "verify", str(corpus)]).output
+    del content["xxh3_128"]
+    (corpus / "manifest.json").write_text(json.dumps(content))
+    assert read_manifest(corpus) == expected
+    assert "a checksum of their own" in CliRunner().invoke(app, ["corpus", "verify", str(corpus)]).output
 
 
 def test_no_manifest(corpus: Path, tmp_path: Path) -> None:

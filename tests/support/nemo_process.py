@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,33 @@ def train_over(
 
     `before`: called first in each.
     """
+    logs = [log if rank == 0 else log.with_name(f"{log.name}.{rank}") for rank in range(ranks)]
+    return _finish(_ranks(logs, arguments, before), logs, seconds)
+
+
+def statuses_over(ranks: int, *arguments: str, log: Path, seconds: float = 240) -> list[int | None]:
+    """The exit status of each rank, as `train_over` starts them, when all have ended by themselves."""
+    logs = [log.with_name(f"{log.name}.{rank}") for rank in range(ranks)]
+    processes = _ranks(logs, arguments, None)
+    for process in processes:
+        process.start()
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+    statuses = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    return statuses
+
+
+def _ranks(logs: list[Path], arguments: Sequence[str], before: Callable[[], None] | None) -> list[Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    logs = [log if rank == 0 else log.with_name(f"{log.name}.{rank}") for rank in range(ranks)]
-    processes = [
-        _CONTEXT.Process(target=_call, args=(_train_rank, (rank, ranks, port, list(arguments), before), logs[rank]))
-        for rank in range(ranks)
+    return [
+        _CONTEXT.Process(target=_call, args=(_train_rank, (rank, len(logs), port, list(arguments), before), log))
+        for rank, log in enumerate(logs)
     ]
-    return _finish(processes, logs, seconds)
 
 
 def nemo(*arguments: str, log: Path, home: Path | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -138,3 +139,17 @@ def test_truncated_tokens(tmp_path: Path) -> None:
     bin_path(prefix).unlink()
     with pytest.raises(InputError, match=r"train.bin: does not exist"):
         TokenIndex(prefix)
+
+
+@pytest.mark.parametrize("path", [bin_path, idx_path])
+def test_files_that_are_replaced_while_they_are_in_use(tmp_path: Path, path: Callable[[Path], Path]) -> None:
+    """As by `prepare --overwrite`: what is open stays as it was, what is opened later is another's."""
+    prefix = write(tmp_path / "train")
+    opened, later = TokenStream([prefix]), TokenStream([prefix])
+    assert opened.document(7).tobytes() == DOCUMENTS[7]
+    replaced = path(prefix)
+    replaced.rename(tmp_path / "old")
+    replaced.write_bytes((tmp_path / "old").read_bytes())
+    assert opened.document(8).tobytes() == DOCUMENTS[8]
+    with pytest.raises(InputError, match=f"{replaced.name}: was replaced while it was in use"):
+        later.document(7)

@@ -1,7 +1,9 @@
 """Bit flips and truncation in every file of a training checkpoint are found: by `verify`, and before a run trains."""
 
+import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,17 +61,33 @@ def test_verify_finds_damage_in_every_file(run: Path, tally: Callable[[str], Tal
 
 
 def test_a_run_goes_on_from_the_newest_undamaged_checkpoint(run: Path, corpus: Path) -> None:
-    """The newest has a flipped bit, the one before a damaged manifest: the third is taken, and the two are kept."""
+    """The newest has a flipped bit, the one before a damaged manifest: the third is taken, and the two are kept.
+
+    So is a copy that somebody made, though two checkpoints are all that the run keeps.
+    """
     checkpoints = run / "checkpoints"
+    shutil.copytree(checkpoints / "step=1", checkpoints / "step=1-best")
     flip(next((checkpoints / "step=3" / "weights").glob("*.distcp")), 5000, 3)
     (checkpoints / "step=2" / "manifest.json").write_text("{")
     said = train(run, corpus, 4)
     for step in (3, 2):
         assert f"{checkpoints}/step={step} is damaged and set aside as step={step}.damaged: " in said
     assert f"going on from {checkpoints}/step=1, the newest undamaged one" in said
-    assert {"step=2.damaged", "step=3.damaged", "step=3", "step=4", "step=4-last"} == {
+    assert {"step=1-best", "step=2.damaged", "step=3.damaged", "step=3", "step=4", "step=4-last"} == {
         path.name for path in checkpoints.iterdir()
     }
+    listed = json.loads(CliRunner().invoke(app, ["checkpoint", "info", str(run), "--json"]).stdout)
+    assert Path(listed["path"]).name == "step=4"
+    assert [(one["name"], one["state"]) for one in listed["checkpoints"]] == [
+        ("step=4", "whole"),
+        ("step=3", "whole"),
+        ("step=3.damaged", "set aside as damaged"),
+        ("step=2.damaged", "set aside as damaged"),
+        ("step=1-best", "whole"),
+    ]
+    table = CliRunner().invoke(app, ["checkpoint", "info", str(checkpoints)]).stdout
+    assert re.search(r"step=4 .* 4 .* whole", table)
+    assert "step=4" in table.rpartition("path:")[2]  # what is known of the one that is taken
 
 
 def test_a_run_with_nothing_undamaged_is_refused_and_left_as_it_is(run: Path, corpus: Path, tmp_path: Path) -> None:
@@ -81,6 +99,42 @@ def test_a_run_with_nothing_undamaged_is_refused_and_left_as_it_is(run: Path, co
     each = "; ".join(f"in step={step} weights/common.pt was changed: its checksum" for step in (3, 2, 1))
     assert f"every checkpoint is damaged: {each}" in log.read_text().replace(" is not the manifest's", "")
     assert sorted(run.rglob("checkpoints/**/*")) == before
+
+
+def test_a_checkpoint_under_the_name_of_a_later_step(run: Path, corpus: Path) -> None:
+    """It would be kept as the newest for ever, and what the run saves be removed at once."""
+    checkpoints = run / "checkpoints"
+    (checkpoints / "step=2").rename(checkpoints / "step=90")
+    said = train(run, corpus, 4)
+    assert "step=90 is damaged and set aside as step=90.damaged: it is of step 2, by its manifest" in said
+    assert f"going on from {checkpoints}/step=3, the newest undamaged one" in said
+    assert (checkpoints / "step=4" / "manifest.json").is_file()
+
+
+def test_a_run_whose_checkpoints_have_gone_is_told_so(run: Path, corpus: Path) -> None:
+    """The disk of the checkpoints is not there: it begins anew, as one that was killed early does, and says so."""
+    train(run, corpus, 4)
+    (run / "checkpoints").rename(run / "elsewhere")
+    assert f"{run}/checkpoints is empty, and the run log tells of step 4: the run begins anew" in train(run, corpus, 1)
+
+
+def test_damage_in_our_copy_of_the_weights_to_start_from(run: Path, corpus: Path, tmp_path: Path) -> None:
+    """A second run from the same checkpoint finds the copy of the first, with a flipped bit in a shard."""
+    given = (f"init_from={run}/checkpoints/step=2", f"dataset.corpus={corpus}", "trainer.max_steps=1")
+    log = tmp_path / "log"
+
+    def start(name: str) -> str:
+        values = (*given, f"run_dir={tmp_path}/runs/{name}", "dataset.sequence_length=64")
+        assert nemo_process.train("--config-name", "finetune_tiny", *values, log=log) == 0, log.read_text()[-3000:]
+        return log.read_text()
+
+    start("first")
+    (copy,) = (tmp_path / "runs" / "initial_weights").iterdir()
+    shard = max(copy.rglob("*.distcp"), key=lambda path: path.stat().st_size)
+    whole = shard.read_bytes()
+    flip(shard, len(whole) // 2, 6)
+    assert f"{copy} is damaged, and made anew" in start("second")
+    assert shard.read_bytes() == whole
 
 
 def test_a_newer_one_without_a_manifest_is_set_aside(run: Path, corpus: Path) -> None:

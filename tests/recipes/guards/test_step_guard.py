@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def check_batch(folder: Path, corpus: Path) -> None:
     """Every sample of the step once, its tokens as the corpus has them, and the bad one told apart."""
     rows = {row["index"]: row for path in folder.glob("*.jsonl") for row in map(json.loads, path.open())}
     assert rows.keys() == {8, 9, 10, 11}
-    assert {index for index, row in rows.items() if row["loss"] == "nan"} == {BAD}
+    assert {index for index, row in rows.items() if row["loss"] is None and row["weight"]} == {BAD}
     dataset = train_dataset(
         [corpus], [1.0], Cutting(seq_length=64), length=12, seed=1234, soft_mask_weight=0.1, markup_weight=0.0,
         reverse_complement=False,
@@ -125,3 +126,19 @@ def test_skipping_has_an_end(rate: str, step: int, reason: str, corpus: Path, tm
     assert f"error: step {step}: not finite" in log
     assert reason in log
     assert [event["action"] for event in events(run)] == [*["skip"] * (step - 2), "stop"]
+
+
+def test_a_range_is_left_out_with_one_warning_and_counted_once(corpus: Path, tmp_path: Path) -> None:
+    """Also where the run goes on from the middle of it."""
+    run = tmp_path / "run"
+    status, log = ended(run, corpus, "guards.skip_steps=[2-4]")
+    assert status == 0, log[-3000:]
+    assert log.count("left out") == log.count("step 2: left out") == 1
+    assert ", and the steps to 4 too, as guards.skip_steps says" in log
+    assert [(event["step"], event["limit"]) for event in events(run)] == [(2, None), (3, None), (4, None)]
+    shutil.rmtree(run / "checkpoints" / "step=6")
+    status, log = ended(run, corpus, "guards.skip_steps=[2-4]")
+    assert status == 0, log[-3000:]
+    assert log.count("left out") == log.count("step 4: left out") == 1
+    assert [event["step"] for event in events(run) if "replaced" not in event] == [2, 3, 4]
+    assert [event["step"] for event in events(run) if "replaced" in event] == [4]

@@ -67,3 +67,13 @@ def test_a_line_that_a_kill_cut_off_is_dropped(tmp_path: Path) -> None:
     drop_torn_line(log)
     assert log.read_bytes() == b""
     drop_torn_line(tmp_path / "none")
+
+
+def test_a_damaged_line_stops_no_run(tmp_path: Path) -> None:
+    """A power cut leaves zeros where a line was."""
+    log = write(tmp_path / "log", rows((1, 1.0, 1.0)))
+    with open(log, "ab") as file:
+        file.write(b"\0" * 80 + b"\n\xff[]\n")
+    with open(log, "a") as file:
+        file.write(json.dumps(rows((2, 3.0, 2.0))[0]) + "\n")
+    assert goodput_so_far(log, done=2, began=0.0).productive == 3.0

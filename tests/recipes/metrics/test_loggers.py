@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from nemo_process import train
 
 from conduct.errors import InputError
 from configs.quick import quick_config
 from recipes.check import check_config
 from recipes.metrics import loggers
+from recipes.metrics.tracking import flat
 
 VALUES = (
     "dataset.sequence_length=64",
@@ -63,6 +65,27 @@ def test_mlflow_has_the_numbers_of_the_run_log(run: Path) -> None:
         found = {int(step): float(value) for _, value, step in lines}
         assert found == {row["step"]: row[name] for row in rows if "loss" in row}
     assert "run_name: run" in (tracked / "meta.yaml").read_text()
+
+
+def test_mlflow_and_wandb_have_the_configuration(run: Path) -> None:
+    """All of `config.yaml`, and no second name for a number: NeMo logs some of them too."""
+    (folder,) = (path.parent for path in run.glob("mlruns/*/*/params"))
+    params = {path.name: path.read_text() for path in (folder / "params").iterdir()}
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert params == flat(config)
+    assert (params["dataset.seed"], params["trainer.max_steps"]) == ("1234", "2")
+    names = {path.relative_to(folder / "metrics").parts[0] for path in (folder / "metrics").rglob("*")}
+    assert names == {"train", "validation"}
+    (file,) = run.glob("wandb/offline-run-*/*.wandb")
+    assert b"schedule_steps" in file.read_bytes()
+    assert b"reduced_train_loss" not in file.read_bytes()
+
+
+def test_a_blend_fits_into_parameters() -> None:
+    blend = [{"corpus": "a" * 200, "weight": 0.5}, {"corpus": "b", "weight": 1.0}]
+    rows = flat({"dataset": {"corpus": blend, "stride": None}})
+    assert rows["dataset.corpus.1.weight"] == "1.0"
+    assert (rows["dataset.stride"], len(rows), max(map(len, rows.values()))) == ("None", 5, 200)
 
 
 def test_nothing_else_is_written(run: Path) -> None:
