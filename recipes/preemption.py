@@ -9,7 +9,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from nemo.lightning.io import IOMixin
 
-from recipes.launch.status import PREEMPTED
+from recipes.launch.status import ASKED, PREEMPTED
+from recipes.start import leave
 
 
 class Preemption(Callback, IOMixin):  # type: ignore[misc]
@@ -17,11 +18,9 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
 
     In a validation it does not wait for the end of that, which may take longer than what is left of the job.
 
-    NeMo's own callback exits with 0, as a finished run does, so that nobody knows to requeue it. SIGUSR1 is there for
-    Slurm, which signals every process of a step: PyTorch's data-loading processes die of a SIGTERM.
+    NeMo's own callback exits with 0, as a finished run does, so that nobody knows to requeue it. What comes before the
+    first step is `recipes.start.leave_when_asked`'s.
     """
-
-    SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
     def __init__(self) -> None:
         self._asked = 0
@@ -29,11 +28,13 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Before the data-loading processes are forked: they inherit the handler of SIGUSR1, and live on."""
-        self._before = {one: signal.getsignal(one) for one in self.SIGNALS}
+        self._before = {one: signal.getsignal(one) for one in ASKED}
         self._listen()
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._listen()  # Lightning has put its own handlers in between, which end the run without a checkpoint
+        if asked := self._asked_of_any():
+            leave(asked) if trainer.is_global_zero else sys.exit(PREEMPTED)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._leave_if_asked(trainer)
@@ -49,23 +50,27 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
         self._restore()
 
     def _leave_if_asked(self, trainer: Any) -> None:
-        asked = torch.tensor(self._asked, device="cuda")  # on a CPU the stand-in makes it a CPU tensor
-        torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
-        if not asked.item():
+        if not (asked := self._asked_of_any()):
             return
         trainer.checkpoint_callback.save_now(trainer)
         torch.distributed.barrier()  # the first rank to exit may end the others
         if trainer.is_global_zero:
-            name = signal.Signals(int(asked.item())).name
+            name = signal.Signals(asked).name
             when = "in the validation after" if trainer.validating else "after"
             print(f"\nstopped by {name} {when} step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
         sys.exit(PREEMPTED)
+
+    def _asked_of_any(self) -> int:
+        """The signal that any rank was asked by, or 0."""
+        asked = torch.tensor(self._asked, device="cuda")  # on a CPU the stand-in makes it a CPU tensor
+        torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+        return int(asked.item())
 
     def _ask(self, signum: int, frame: Any) -> None:
         self._asked = signum
 
     def _listen(self) -> None:
-        for one in self.SIGNALS:
+        for one in ASKED:
             signal.signal(one, self._ask)
 
     def _restore(self) -> None:

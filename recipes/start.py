@@ -1,12 +1,15 @@
 """What both front doors look at before anything heavy is built: this machine, the corpora, the run directory."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from conduct.atomic import check_writable
 from configs.schema import TrainConfig
+from recipes.launch.status import ASKED, PREEMPTED
 from recipes.machine import check_corpora, check_machine
 from recipes.optimization.schedule import schedule_warning
 
@@ -16,6 +19,21 @@ def check_start(config: TrainConfig) -> None:
     check_machine(config)
     check_corpora(config)
     check_writable(Path(config.run_dir) / "config.yaml")
+
+
+def leave_when_asked() -> None:
+    """Until training listens itself (`recipes.preemption`), SIGTERM and SIGUSR1 end this process as one to be requeued.
+
+    Nothing is lost: the run goes on from the checkpoint that it would have begun with.
+    """
+    for one in ASKED:
+        signal.signal(one, lambda signum, frame: leave(signum))
+
+
+def leave(signum: int) -> NoReturn:
+    """Exit with `PREEMPTED`, and say why there is no new checkpoint."""
+    print(f"\nstopped by {signal.Signals(signum).name} before the first step", file=sys.stderr)
+    sys.exit(PREEMPTED)
 
 
 def warn(config: TrainConfig) -> None:

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     from recipes.check import check_config
     from recipes.checkpointing.same_run import check_resume
     from recipes.machine import meeting_place, room_for_checkpoints
-    from recipes.start import check_start, warn
+    from recipes.start import check_start, leave_when_asked, warn
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(OmegaConf.to_yaml(config), end="")
             return 0
         if not given.dryrun:
+            leave_when_asked()
             check_start(config)
             check_resume(config, architecture, sequence_length)  # not in NeMo's door: its overrides come later
         if given.quiet:

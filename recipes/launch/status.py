@@ -1,4 +1,6 @@
-"""Exit statuses of a run, by those of sysexits.h."""
+"""Exit statuses of a run, by those of sysexits.h, and the signals that ask it to leave."""
+
+import signal
 
 PREEMPTED = 75
 """`EX_TEMPFAIL`: try again later, from the newest checkpoint. Launch scripts requeue on it, and on nothing else."""
@@ -8,3 +10,6 @@ STOPPED = 65
 
 HUNG = 70
 """`EX_SOFTWARE`: it hung, as it did before from the same checkpoint. The first time it exits with `PREEMPTED`."""
+
+ASKED = (signal.SIGTERM, signal.SIGUSR1)
+"""SIGUSR1 for Slurm, which signals every process of a step: PyTorch's data-loading processes die of a SIGTERM."""

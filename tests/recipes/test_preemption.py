@@ -4,12 +4,15 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
-from nemo_process import train
-from scale_cases import train_in_own_group
+from nemo_process import train, train_over
+from scale_cases import ask_once_set_up, train_in_own_group
 
 VALUES = (
     "dataset.sequence_length=64",
@@ -89,3 +92,30 @@ def test_a_signal_in_a_validation_is_not_kept_waiting(corpus: Path, tmp_path: Pa
     for one in (run, tmp_path / "whole"):
         assert train(*arguments(one, corpus, 4), *small, *few, log=log) == 0, log.read_text()[-3000:]
     assert losses(run) == losses(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_while_libraries_load_exits_with_75(sent: signal.Signals, corpus: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "recipes.train", *arguments(tmp_path / "run", corpus, 5)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+    while not listens(process.pid, sent):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(sent)
+    assert f"stopped by {sent.name} before the first step" in process.communicate(timeout=100)[1]
+    assert process.returncode == 75
+
+
+def listens(pid: int, sent: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigCgt"], 16) >> (sent - 1) & 1)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_before_the_first_step_exits_with_75(sent: signal.Signals, corpus: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    status = train_over(1, *arguments(tmp_path / "run", corpus, 5), log=log, before=partial(ask_once_set_up, sent))
+    assert status == 75, log.read_text()[-3000:]
+    assert f"stopped by {sent.name} before the first step" in log.read_text()
+    assert not list((tmp_path / "run" / "checkpoints").glob("step=*"))

@@ -227,6 +227,21 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def ask_once_set_up(sent: int) -> None:
+    """Let this process send itself a signal when the data-loading of training is set up, before the first step."""
+    import os
+
+    from corpus.data_module import GenomicDataModule
+
+    whole = GenomicDataModule.train_dataloader
+
+    def train_dataloader(self: Any) -> Any:
+        os.kill(os.getpid(), sent)
+        return whole(self)
+
+    GenomicDataModule.train_dataloader = train_dataloader  # type: ignore[method-assign]
+
+
 def train_in_own_group(arguments: list[str], log: Path) -> None:
     """`python -m recipes.train` in a process group of its own, so that the group can be sent a signal."""
     import multiprocessing
