@@ -1,6 +1,7 @@
 """The command `corpus`: what can be done to a prepared one, and around it."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
     from rich.console import Console
     from rich.table import Table
 
-    from corpus.composition import COLUMNS, MARKUP
+    from corpus.composition import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
     from corpus.typed_json import to_json
 
@@ -28,19 +29,22 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
     if as_json:
         print(json.dumps(to_json(manifest), indent=2))
         return
-    table = Table("split", "documents", "bases", "GC", "N", "lower", COLUMNS[MARKUP], "shards", padding=0)
+    table = Table(
+        "split", "documents", "bases", "GC", "N", COLUMNS[OTHER], "lower", COLUMNS[MARKUP], "shards", padding=0
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for split in manifest.splits:
         letters = split.composition
         known = sum(letters[letter] for letter in "ACGT")
-        shares = ((letters["G"] + letters["C"], known), (letters["N"], split.bases), (split.soft_masked, split.bases))
+        parts = (letters["N"], letters[COLUMNS[OTHER]], split.soft_masked)
+        shares = ((letters["G"] + letters["C"], known), *((part, split.bases) for part in parts))
         table.add_row(
             split.name,
             f"{split.documents:,}",
             f"{split.bases:,}",
             *(f"{part / whole:.2%}" if whole else "" for part, whole in shares),
-            f"{split.markup:,} B",
+            f"{split.markup:,}",
             f"{len(split.shards):,}",
         )
     console = Console()
@@ -76,8 +80,13 @@ def merge(
     overwrite: Overwrite = False,
 ) -> None:
     """Make one corpus of several that were prepared with the same settings; no data is copied."""
+    from corpus.manifest import has_own_checksum
     from corpus.merge import merge as merge_corpora
 
+    for corpus in corpora:
+        if (corpus / "manifest.json").is_file() and not has_own_checksum(corpus):
+            old = "its manifest is from before manifests had a checksum of their own, and is taken as it is"
+            print(f"warning: {corpus}: {old}", file=sys.stderr)
     manifest = merge_corpora(corpora, out, copy=copy, overwrite=overwrite)
     for split in manifest.splits:
         print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases, {len(split.shards):,} shards")

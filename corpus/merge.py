@@ -105,7 +105,8 @@ def _by_content(manifest: Manifest) -> dict[str, Any]:
 def _check_sources(corpora: Sequence[Path], manifests: Sequence[Manifest]) -> None:
     seen: dict[str, str] = {}
     for corpus, manifest in zip(corpora, manifests, strict=True):
-        for source in manifest.sources:
-            place = f"{source.path} of {corpus}"
-            if (other := seen.setdefault(source.sha256, place)) != place:
-                raise InputError(f"is the same file as {other}", where=place, fix="Leave one of the corpora out.")
+        own = {source.sha256: f"{source.path} of {corpus}" for source in manifest.sources}
+        for sha256 in own.keys() & seen.keys():
+            fix = "Leave one of the corpora out."
+            raise InputError(f"is the same file as {seen[sha256]}", where=own[sha256], fix=fix)
+        seen |= own

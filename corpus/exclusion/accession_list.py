@@ -13,16 +13,16 @@ _VERSION = re.compile(r"\.\d+$")
 
 
 class AccessionList:
-    """The accessions of text files, one a line; what follows a # does not count.
+    """The accessions of a text file, one a line; what follows a # does not count.
 
     A version has to agree where both the list and the record have one. `matched`: of the listed, those found so far.
     Errors: `InputError` for a file that is missing, or a line of two words.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.listed = {accession for path in paths for accession in _read(path)}
+    def __init__(self, path: Path) -> None:
+        self.listed = set(_read(path))
         if not self.listed:
-            raise InputError("names no record", where=paths[0], fix="Write one accession a line.")
+            raise InputError("names no record", where=path, fix="Write one accession a line.")
         self.matched: set[str] = set()
         self._of_base = {without_version(accession): accession for accession in self.listed}
 
@@ -69,7 +69,8 @@ def without_version(accession: str) -> str:
 def _read(path: Path) -> Iterator[str]:
     with open_source(path) as stream:
         for number, line in enumerate(stream, 1):
-            words = line.decode("utf-8", "replace").split("#", 1)[0].split()
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace")
+            words = text.split("#", 1)[0].split()
             if not words:
                 continue
             if len(words) > 1:

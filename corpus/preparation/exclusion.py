@@ -32,6 +32,11 @@ class Excluder:
             check.mark(batch, source, reasons)
         return reasons
 
+    def lists(self) -> dict[Path, AccessionList]:
+        """The lists of the rule, which know what they have found."""
+        accessions = [check for check in _checks(self.rule) if isinstance(check, AccessionList)]
+        return dict(zip(self.rule.accessions, accessions, strict=True))
+
 
 class _Check(Protocol):
     def mark(self, batch: Batch, source: Path, reasons: list[str | None]) -> None: ...
@@ -39,9 +44,7 @@ class _Check(Protocol):
 
 @functools.cache
 def _checks(rule: ExclusionRule) -> tuple[_Check, ...]:
-    checks: list[_Check] = []
-    if rule.accessions:
-        checks.append(AccessionList(rule.accessions))
+    checks: list[_Check] = [AccessionList(path) for path in rule.accessions]
     if rule.header:
         checks.append(HeaderPatterns(rule.header))
     if rule.by_taxon:

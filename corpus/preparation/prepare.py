@@ -17,6 +17,7 @@ from conduct.progress import Advance, progress_bar
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
 from corpus.preparation.engines import Engine, LocalEngine, WorkerDiedError
+from corpus.preparation.exclusion import Excluder
 from corpus.preparation.outcome import check_output, check_splits
 from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
@@ -26,7 +27,6 @@ from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.compression import STANDARD_INPUT
 from corpus.readers.formats import Format
 from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
 
 _LOOK = 0.2
 """Seconds between two looks at the progress of the workers."""
@@ -66,7 +66,8 @@ def prepare(
         except InputError:
             work.remove()  # other settings make other shards
             raise
-        _tell_unmatched(settings.split, results)
+        _tell_unmatched(settings, results)
+        _tell_doubtful(manifest)
         _put_together(work, plan, manifest, out)
     return manifest
 
@@ -133,14 +134,31 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     return [result for result in results if result is not None]
 
 
-def _tell_unmatched(rule: SplitRule, results: Sequence[ShardResult]) -> None:
-    """Warn of names to be held out that no record has: mistyped, what they were to name is in train."""
-    for path, names in Splitter(rule).held_out().items():
-        matched = {name for result in results for name in result.held_out[str(path)]}
+def _tell_unmatched(settings: Settings, results: Sequence[ShardResult]) -> None:
+    """Warn of names to be held out or left out that no record has: mistyped, what they were to name is in train."""
+    lists = Splitter(settings.split).held_out() | Excluder(settings.exclusion).lists()
+    for path, names in lists.items():
+        matched = {name for result in results for name in result.matched[str(path)]}
         if missing := sorted(names.listed - matched):
             shown = ", ".join(missing[:5]) + ", ..." * (len(missing) > 5)
             count = f"{len(missing):,} of {len(names.listed):,} names are of no record"
             print(f"warning: {path}: {count}: {shown}", file=sys.stderr)
+
+
+def _tell_doubtful(manifest: Manifest) -> None:
+    """Warn of what is hardly meant: sources that are the same, and letters that training gives no weight."""
+    seen: dict[object, str] = {}
+    for source in manifest.sources:
+        plain = source.path.removesuffix(".gz").removesuffix(".zst")
+        for key in (source.sha256, (plain, source.records, source.bases)):
+            if (first := seen.setdefault(key, source.path)) != source.path:
+                print(f"warning: {source.path} has the records of {first}: the corpus has them twice", file=sys.stderr)
+                break
+    other = sum(split.composition["other"] for split in manifest.splits)
+    bases = sum(split.bases for split in manifest.splits)
+    if other > bases / 100:
+        what = "none of A, C, G, T and N, and have no weight in training. U of RNA is written as T"
+        print(f"warning: {other / bases:.1%} of the bases are {what}", file=sys.stderr)
 
 
 def _safe(engine: Engine, plan: Plan) -> Engine:

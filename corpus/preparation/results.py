@@ -31,14 +31,14 @@ class PartResult:
 class ShardResult:
     """A finished shard.
 
-    `fingerprint`: of the plan that it followed; `held_out`: by list file, the listed names that it had; `splits`: with
-    one shard each.
+    `fingerprint`: of the plan that it followed; `matched`: by list file, of records to hold out or to leave out, the
+    listed names that it had; `splits`: with one shard each.
     """
 
     fingerprint: str
     parts: tuple[PartResult, ...]
     excluded: dict[str, int]
-    held_out: dict[str, tuple[str, ...]]
+    matched: dict[str, tuple[str, ...]]
     splits: tuple[Split, ...]
 
 

@@ -65,11 +65,12 @@ class _Shard:
                 self.writers[SPLITS.index(name)] = stack.enter_context(writer)
             parts = tuple(self._read_bounded(part) for part in self.plan.shards[self.number].parts)
         self.names.write(self.folder)
+        lists = self.splitter.held_out() | self.excluder.lists()
         return ShardResult(
             fingerprint=self.plan.fingerprint(self.number),
             parts=parts,
             excluded=dict(sorted(self.excluded.items())),
-            held_out={str(path): tuple(sorted(names.matched)) for path, names in self.splitter.held_out().items()},
+            matched={str(path): tuple(sorted(names.matched)) for path, names in lists.items()},
             splits=tuple(writer.split() for writer in self.writers.values() if writer.documents),
         )
 

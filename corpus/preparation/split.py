@@ -32,7 +32,7 @@ class Splitter:
         self.rule = rule
         self._clusters = read_clusters(rule.clusters) if rule.clusters else None
         lists = ((VALIDATION, rule.validation_list), (TEST, rule.test_list))
-        self._lists = {path: (split, AccessionList((path,))) for split, path in lists if path}
+        self._lists = {path: (split, AccessionList(path)) for split, path in lists if path}
 
     def by_record(self, batch: Batch, source: Path) -> Splits:
         """The split of each record of `batch`, `UNDECIDED` where its bases decide."""

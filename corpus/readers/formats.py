@@ -60,6 +60,9 @@ def detect_format(path: Path) -> Format:
     if format and compressed:
         raise InputError(f"is compressed {format.value}", where=path, fix="Decompress it first.")
     format = format or _MARKS.get(head.lstrip()[:1]) or _EXTENSIONS.get(_extension(path))
+    if format is None and path.suffix == ".bin":
+        fix = f"A Megatron dataset needs {path.with_suffix('.idx').name} beside it."
+        raise InputError("is of no known format", where=path, fix=fix)
     if format is None:
         raise InputError(f"is of no known format: it starts with {head[:16]!r}", where=path, fix=_FIX)
     if path == STANDARD_INPUT and format in _SEEKING:

@@ -65,7 +65,7 @@ def _matches(pattern: Path) -> list[Path]:
 def _listed(path: Path) -> Iterator[Path]:
     with named_errors(path):
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
             raise InputError("is no text", where=path, fix="Give a list of paths after the @, one a line.") from None
     lines = [(number, line.partition(" #")[0].strip()) for number, line in enumerate(text.splitlines(), start=1)]

@@ -99,7 +99,9 @@ def _open(path: Path) -> _Dataset:
             raise _damaged(index, "it has no header of a Megatron index")
         _, version, code, sequences, marks = HEADER.unpack(header)
         if version != VERSION or code not in _DTYPES:
-            raise _damaged(index, f"its version is {version} and the code of its dtype {code}")
+            problem = f"has version {version} and tokens of dtype code {code}"
+            fix = f"Version {VERSION} is read, and whole numbers: the codes {', '.join(map(str, _DTYPES))}."
+            raise InputError(problem, where=index, fix=fix)
         if size != idx_size(sequences, marks):
             raise _damaged(index, f"it has {size:,} bytes and would need {idx_size(sequences, marks):,}")
         lengths = np.frombuffer(file.read(4 * sequences), dtype="<u4")  # int32, which Megatron lets run over

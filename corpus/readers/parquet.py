@@ -74,6 +74,8 @@ def _opened(path: Path, observe: Observe | None) -> Iterator[Any]:
 
 def _sequence_column(path: Path, schema: Any, field: str | None) -> str:
     wanted = (field,) if field else SEQUENCE_FIELDS
+    if len(both := [name for name in wanted if name in schema.names]) > 1:
+        raise InputError(f"has the columns {' and '.join(map(repr, both))}", where=path, fix="Name one: --text-field.")
     name = next((name for name in wanted if name in schema.names), None)
     if name is None:
         there = ", ".join(map(repr, schema.names)) or "none"

@@ -55,6 +55,8 @@ def test_refused(
     with pytest.raises(InputError, match=r"a\.fa of .*c2: is the same file as .*a\.fa of .*a\. Leave one"):
         shutil.copytree(parts[0], tmp_path / "c2")
         merge([parts[0], tmp_path / "c2"], out)
+    with pytest.raises(InputError, match=r"a\.fa of .*a: is the same file as .*a\.fa of .*a\. Leave one"):
+        merge([parts[0], parts[0]], out)
     other = tmp_path / "other"
     prepare(
         [write_fasta({f"n{n}": b"ACGT" * (n + 9) for n in range(9)}, "o.fa")], other, validation_fraction=0.3, seed=1

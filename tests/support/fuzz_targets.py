@@ -216,7 +216,7 @@ def _small_files(work: Path) -> list[Target]:
         small("site.yaml", [b"account: a\npartition: b\n"], lambda path: read_site("slurm", path, [])),
         small("taxdump/nodes.dmp", [seeds.NODES], lambda path: Taxonomy(path.parent).find(["2"])),
         small("taxdump/names.dmp", [seeds.NAMES], lambda path: Taxonomy(path.parent).find(["Bacteria", "9"])),
-        small("accessions.txt", [b"NC_000913.3\n# x\nNC_1\n"], lambda path: AccessionList([path])),
+        small("accessions.txt", [b"NC_000913.3\n# x\nNC_1\n"], lambda path: AccessionList(path)),
         small("list.txt", [b"genome.fa\n# x\n"], lambda path: expand_inputs([f"@{path}"])),
         small("score.json", [b'{"format": "x", "score": {}}'], read_score),
         small("evaluation.json", [b'{"format": "x", "evaluation": {}}'], read_evaluation),

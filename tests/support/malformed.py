@@ -156,6 +156,9 @@ TABLES = [
     Case("truncated Parquet", "x.parquet", PARQUET[:-20], "is damaged, or no Parquet file"),
     Case("the start of Parquet", "x.parquet", b"PAR1", "is damaged, or no Parquet file"),
     Case("another column", "x.parquet", parquet(seq=["A"], n=[1]), "has no column 'text'.*columns are: 'seq', 'n'"),
+    Case(
+        "two columns of text", "x.parquet", parquet(text=["A"], sequence=["C"]), "has the columns 'text' and 'seq.*Name"
+    ),
     Case("a column of numbers", "x.parquet", parquet(text=[1]), "column 'text' holds int64, not strings"),
     Case("a null row", "x.parquet", parquet(text=["A", None]), "column 'text', row 2: is null"),
     Case("an empty row", "x.parquet", parquet(text=["A", "", "C"]), "column 'text', row 2: is empty"),

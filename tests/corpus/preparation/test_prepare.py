@@ -16,6 +16,7 @@ from conduct.errors import InputError
 from corpus.manifest import verify
 from corpus.preparation.prepare import prepare as prepare_sources
 from corpus.read import read_documents
+from corpus.rules.exclusion_rule import ExclusionRule
 from corpus.rules.settings import Settings
 from corpus.rules.split_rule import SplitRule
 from tokenizer.sequence import reverse_complement
@@ -176,6 +177,38 @@ def test_names_to_hold_out_that_no_record_has(
     rule = SplitRule(validation_fraction=0, validation_list=listed)
     prepare_sources(sources, tmp_path / "out", Settings(split=rule), shard_bytes=50)
     assert "held-out.txt: 3 of 5 names are of no record: NC_1.2, r7, r8\n" in capsys.readouterr().err
+
+
+def test_names_to_leave_out_that_no_record_has(
+    tmp_path: Path, write_fasta: WriteFasta, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A byte order mark is no part of the first."""
+    sources = [write_fasta({f"r{n}": b"ACGT" * (n + 9)}, f"{n}.fa") for n in range(4)]
+    listed = tmp_path / "out.txt"
+    listed.write_bytes(b"\xef\xbb\xbfr1\r\nr7\r\n")
+    rule = ExclusionRule(accessions=(listed,))
+    split = SplitRule(validation_fraction=0)
+    manifest = prepare_sources(sources, tmp_path / "out", Settings(split=split, exclusion=rule), shard_bytes=50)
+    assert manifest.excluded == {"accession": 1}
+    assert "out.txt: 1 of 2 names are of no record: r7\n" in capsys.readouterr().err
+
+
+def test_what_is_hardly_meant_is_told(
+    tmp_path: Path, write_fasta: WriteFasta, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write_fasta({"a": b"ACGUACGU", "b": b"GGCC" * 9}, "x.fa")
+    copied = tmp_path / "copy.fa"
+    copied.write_bytes(first.read_bytes())
+    packed = first.with_name("x.fa.gz")
+    packed.write_bytes(gzip.compress(first.read_bytes()))
+    settings = Settings(split=SplitRule(validation_fraction=0))
+    prepare_sources([first, copied, packed], tmp_path / "out", settings)
+    said = capsys.readouterr().err
+    assert f"warning: {copied} has the records of {first}: the corpus has them twice\n" in said
+    assert f"warning: {packed} has the records of {first}: the corpus has them twice\n" in said
+    assert "warning: 4.5% of the bases are none of A, C, G, T and N" in said
+    prepare_sources([write_fasta({"a": b"ACGTNacgtn"}, "y.fa"), first], tmp_path / "other", settings)
+    assert "twice" not in capsys.readouterr().err
 
 
 def test_a_rule_file_that_changes(tmp_path: Path, write_fasta: WriteFasta, monkeypatch: pytest.MonkeyPatch) -> None:

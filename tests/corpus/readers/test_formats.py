@@ -75,9 +75,9 @@ def test_compressed_binary_formats(tmp_path: Path, format: Format) -> None:
 
 
 def test_unknown_content(tmp_path: Path) -> None:
-    (tmp_path / "x.bin").write_bytes(b"\x7fELF")
-    with pytest.raises(InputError, match=r"x.bin: is of no known format: it starts with b'\\x7fELF'"):
-        detect_format(tmp_path / "x.bin")
+    (tmp_path / "x.dat").write_bytes(b"\x7fELF")
+    with pytest.raises(InputError, match=r"x.dat: is of no known format: it starts with b'\\x7fELF'"):
+        detect_format(tmp_path / "x.dat")
     (tmp_path / "x.fa.gz").write_bytes(gzip.compress(b"hello"))
     assert detect_format(tmp_path / "x.fa.gz") is Format.FASTA  # whose reader says what is wrong
     (tmp_path / "empty.fa").touch()

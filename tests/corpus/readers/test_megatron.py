@@ -89,8 +89,8 @@ GOOD = megatron_index([5, 3])
     [
         (b"ACGT\0GG\0", GOOD[:-1], r"x.idx: is damaged: it has 81 bytes and would need 82"),
         (b"ACGT\0GG\0", GOOD[:20], r"x.idx: is damaged: it has no header"),
-        (b"ACGT\0GG\0", GOOD[:9] + b"\2" + GOOD[10:], r"its version is 2 and the code of its dtype 1"),
-        (b"ACGT\0GG\0", GOOD[:17] + b"\6" + GOOD[18:], r"its version is 1 and the code of its dtype 6"),
+        (b"ACGT\0GG\0", GOOD[:9] + b"\2" + GOOD[10:], r"has version 2 and tokens of dtype code 1. Version 1 is read"),
+        (b"ACGT\0GG\0", GOOD[:17] + b"\6" + GOOD[18:], r"has version 1 and tokens of dtype code 6"),
         (b"ACGT\0GG", GOOD, r"x.idx: is damaged: its sequences are not those of x.bin"),
         (b"ACGT\0GG\0A", GOOD, r"x.idx: is damaged: its sequences are not those of x.bin"),
         (b"ACGT\0GG\0", megatron_index([5, 3], [0, 2, 1]), r"its documents are not one after the other"),
@@ -122,5 +122,5 @@ def test_which_file_to_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x.idx: is the index of a Megatron dataset, not its tokens. Name x.bin."):
         detect_format(path.with_suffix(".idx"))
     path.with_suffix(".idx").unlink()
-    with pytest.raises(InputError, match=r"x.bin: is of no known format: .* a Megatron .bin with its .idx"):
+    with pytest.raises(InputError, match=r"x.bin: is of no known format. A Megatron dataset needs x.idx beside it."):
         detect_format(path)
