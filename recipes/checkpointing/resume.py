@@ -1,5 +1,6 @@
 """What a run goes on from: its newest whole checkpoint, found by its manifest and by nothing else; or given weights."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
     def setup(self, trainer: Any, model: Any = None) -> None:
         """As NeMo's, which is called before the ranks know of each other."""
         run_dir = Path(self.resume_from_directory).resolve().parent
+        # Lightning's, which cannot see that the data module goes on at the very next sample.
+        warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
         with told_to_all(trainer):
             if trainer.is_global_zero:
                 hold(run_dir)
