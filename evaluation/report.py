@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from conduct.errors import InputError
-from evaluation.baseline import Baselines, markov_baselines
+from evaluation.baseline import UNIFORM_BITS, Baselines, markov_baselines
 from evaluation.corpus_view import view_corpus
-from evaluation.figures import UNIFORM_BITS, baseline_bars, loss_curve
+from evaluation.figures import baseline_bars, loss_curve
 from evaluation.model_card import find_model, model_card
 from evaluation.run_log import RunLog, read_run_log
 from evaluation.score import Score, read_score
