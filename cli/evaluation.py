@@ -104,16 +104,16 @@ def evaluate(
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
     from evaluation.suite.output import read_directory, write_comparison
-    from evaluation.suite.run import check_suite
     from evaluation.suite.runner import evaluate_models
+    from evaluation.suite.tasks import check_suite
 
-    tasks = read_suite(suite)
-    check_suite(tasks, suite)
+    wanted = read_suite(suite)
+    check_suite(wanted, suite)
     for model in models:
         check_directory(model)
     check_writable(out / "index.html")
     read_directory(out)  # what cannot be read there is told before the work
-    evaluate_models(models, tasks, suite, out, dtype.value)
+    evaluate_models(models, wanted, suite, out, dtype.value)
     evaluations = read_directory(out)
     write_comparison(evaluations, out / "index.html")
     print(format_comparison(evaluations))

@@ -67,7 +67,7 @@ def variants(
         result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
-    print(f"{result.statuses[SCORED]:,} alleles scored, {rate:.1f} variants/s; wrote {', '.join(map(str, paths))}")
+    print(f"{result.statuses[SCORED]:,} alleles scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for status, count in result.statuses.items():
         if status != SCORED:
             print(f"{count:,} not scored: {MEANINGS[status]}")

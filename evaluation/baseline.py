@@ -12,6 +12,8 @@ from evaluation.score import Score
 from tokenizer.sequence import Ids
 
 TRAINING_SPLIT = "train"
+UNIFORM_BITS = 2.0
+"""Bits per base of a uniform guess among A, C, G and T."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,26 +1,75 @@
-"""What tells a model, a genome or a corpus from another: the SHA-256 of its files."""
+"""What tells a model, a genome or a corpus from another: the SHA-256 of its files.
+
+A file is read once in a process, as long as its size and time of change stay.
+"""
 
 import hashlib
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from conduct.progress import progress_bar
 from corpus.checksum import sha256
 from corpus.manifest import FILE_NAME
 
+_known: dict[tuple[str, int, int], str] = {}
+
+
+def read_ahead(models: Iterable[Path], sources: Iterable[Path]) -> None:
+    """Read the files that the digests of these are made of, with a progress bar; those that are known are left out."""
+    files = [file for model in models for file in _model_files(model)]
+    files += [file for source in sources for file in _source_files(source)]
+    sizes = {file: key[1] for file in files if (key := _key(file)) and key not in _known}
+    if sizes:
+        with progress_bar("Checksums", total=sum(sizes.values()), unit="B") as advance:
+            for file, size in sizes.items():
+                _digest(file)
+                advance(size)
+
 
 def model_digest(model: Path) -> str:
-    """Of what decides a model's numbers: config.json and the weights, by name and content."""
-    return _joined([model / "config.json", *sorted(model.glob("*.safetensors"))], model)
+    """Of what decides a model's numbers: config.json and the weights, by name and content. Errors: `InputError`."""
+    return _joined(_model_files(model), model)
 
 
 def source_digest(source: Path) -> str:
-    """Of a file; of a corpus by its manifest, which has the checksums of the rest; of all files of another folder."""
+    """Of a file; of a corpus by its manifest, which has the checksums of the rest; of all files of another folder.
+
+    Errors: `InputError`.
+    """
+    files, known = _source_files(source), (source / FILE_NAME).is_file()
+    return _joined(files, source) if source.is_dir() and not known else _digest(files[0])
+
+
+def _model_files(model: Path) -> list[Path]:
+    return [model / "config.json", *sorted(model.glob("*.safetensors"))]
+
+
+def _source_files(source: Path) -> list[Path]:
     if not source.is_dir():
-        return sha256(source)
+        return [source]
     if (source / FILE_NAME).is_file():
-        return sha256(source / FILE_NAME)
-    return _joined(sorted(path for path in source.rglob("*") if path.is_file()), source)
+        return [source / FILE_NAME]
+    return sorted(path for path in source.rglob("*") if path.is_file())
 
 
 def _joined(files: list[Path], folder: Path) -> str:
-    lines = (f"{sha256(path)}  {path.relative_to(folder)}\n" for path in files)
+    lines = (f"{_digest(path)}  {path.relative_to(folder)}\n" for path in files)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    key = _key(path)
+    if key is None:
+        return sha256(path)  # which says what is wrong with it
+    if key not in _known:
+        _known[key] = sha256(path)
+    return _known[key]
+
+
+def _key(path: Path) -> tuple[str, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return os.path.abspath(path), found.st_size, found.st_mtime_ns

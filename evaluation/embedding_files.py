@@ -33,13 +33,26 @@ def write_embeddings(
     """
     check_embedding_file(path)
     with atomic_file(path) as temporary:
-        write = _write_parquet if path.suffix.lower() == ".parquet" else _write_safetensors
-        return write(_told(embeddings, advance), temporary, settings)
+        told = _told(embeddings, advance)
+        if path.suffix.lower() == ".parquet":
+            return _write_parquet(told, temporary, settings)
+        return _write_safetensors(_named_apart(told, path), temporary, settings)
 
 
 def _told(embeddings: Iterable[Embedding], advance: Advance) -> Iterator[Embedding]:
     for one in embeddings:
         advance(1)
+        yield one
+
+
+def _named_apart(embeddings: Iterable[Embedding], path: Path) -> Iterator[Embedding]:
+    """The embeddings, once it is known that those of bases can be tensors of their names in the file `path`."""
+    seen = set[str]()
+    for one in embeddings:
+        if one.values.ndim == 2 and one.region.name in seen:
+            problem = f"two sequences have the name {one.region.name!r}"
+            raise InputError(problem, where=path, fix="Name them apart, or write Parquet.")
+        seen.add(one.region.name)
         yield one
 
 
@@ -108,13 +121,7 @@ def _table(rows: list[Embedding]) -> Any:
 def _write_safetensors(embeddings: Iterable[Embedding], path: Path, settings: dict[str, str]) -> int:
     from safetensors.numpy import save_file
 
-    rows, seen = list[Embedding](), set[str]()
-    for one in embeddings:
-        if one.values.ndim == 2 and one.region.name in seen:
-            problem = f"two sequences have the name {one.region.name!r}"
-            raise InputError(problem, fix="Name them apart, or write Parquet.")
-        seen.add(one.region.name)
-        rows.append(one)
+    rows = list(embeddings)
     names = [one.region.name for one in rows]
     if rows and rows[0].values.ndim == 2:
         tensors = {one.region.name: np.ascontiguousarray(one.values) for one in rows}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evaluation.baseline import UNIFORM_BITS
 from evaluation.curve import smooth, thin, to_bits, visible_range
 from evaluation.markov import MarkovScore
 from evaluation.run_log import RunLog
@@ -14,8 +15,6 @@ from pages.quantities import bits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-UNIFORM_BITS = 2.0  # what guessing A, C, G and T with equal chance costs
 
 
 def loss_curve(log: RunLog, *, held_out: float, best: MarkovScore, floor: float | None) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """One self-contained page about a training run: `report.html`, without a script, a font or anything from a network."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from conduct.errors import InputError
-from evaluation.baseline import Baselines, markov_baselines
+from evaluation.baseline import UNIFORM_BITS, Baselines, markov_baselines
 from evaluation.corpus_view import view_corpus
-from evaluation.figures import UNIFORM_BITS, baseline_bars, loss_curve
+from evaluation.figures import baseline_bars, loss_curve
 from evaluation.model_card import find_model, model_card
 from evaluation.run_log import RunLog, read_run_log
 from evaluation.score import Score, read_score
@@ -41,31 +41,17 @@ def build_report(
     are fitted here. `card`: a Markdown file to write about the model; both are written, or none. Errors: `InputError`
     for inputs that are missing, broken, or not of one another.
     """
-    from markupsafe import Markup
-
     if entropy_floor is not None and not 0 <= entropy_floor <= UNIFORM_BITS:
         raise InputError(f"entropy floor {entropy_floor} is outside [0, 2] bits per base")
     log, result = read_run_log(run), read_score(score)
     found = find_model(result, score, card) if card else None
     baselines = markov_baselines(corpus, result)
-    held_out, best = result.bits_per_base, baselines.best
-    loss_svg, above = loss_curve(log, held_out=held_out, best=best, floor=entropy_floor)
-    page: Mapping[str, Any] = {
+    page = {
         "title": "/".join(Path(run).resolve().parts[-2:]),
         "subtitle": _subtitle(result),
         "tiles": {"large": headline(result, baselines, entropy_floor), "small": costs(log, result)},
-        "loss_svg": Markup(loss_svg),
-        "loss_note": _loss_note(log, above),
-        "validations": bool(log.validations),
-        "source_losses": source_rows(log),
-        "speed_svg": Markup(speed_curve(log)),
-        "speed_note": speed_note(log),
-        "wall_time": wall_time_rows(log),
-        "bars_svg": Markup(baseline_bars(baselines.scores, held_out=held_out, floor=entropy_floor)),
-        "markov_note": _markov_note(baselines),
-        "baselines": _baseline_rows(result, baselines, entropy_floor),
-        "records": _record_rows(result),
-        "records_note": _records_note(result),
+        **_training(log, result, baselines, entropy_floor),
+        **_scores(result, baselines, entropy_floor),
         "corpus": view_corpus(corpus),
         "definitions": _definitions(result),
         "versions": [("Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"), *_versions()],
@@ -77,6 +63,33 @@ def build_report(
     write_texts(texts)
 
 
+def _training(log: RunLog, score: Score, baselines: Baselines, floor: float | None) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    loss_svg, above = loss_curve(log, held_out=score.bits_per_base, best=baselines.best, floor=floor)
+    return {
+        "loss_svg": Markup(loss_svg),
+        "loss_note": _loss_note(log, above),
+        "validations": bool(log.validations),
+        "source_losses": source_rows(log),
+        "speed_svg": Markup(speed_curve(log)),
+        "speed_note": speed_note(log),
+        "wall_time": wall_time_rows(log),
+    }
+
+
+def _scores(score: Score, baselines: Baselines, floor: float | None) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    return {
+        "bars_svg": Markup(baseline_bars(baselines.scores, held_out=score.bits_per_base, floor=floor)),
+        "markov_note": _markov_note(baselines),
+        "baselines": _baseline_rows(score, baselines, floor),
+        "records": _record_rows(score),
+        "records_note": _records_note(score),
+    }
+
+
 def _subtitle(score: Score) -> str:
     where = f"the {score.split} split of {Path(score.source).name}" if score.split else Path(score.source).name
     return f"Model {score.model}, {short(score.parameters)} parameters, scored in {score.dtype} on {where}"
@@ -86,8 +99,10 @@ def _loss_note(log: RunLog, above: int) -> str:
     notes = ["A training loss has EOS in it and is weighted as configured, so it is not quite bits per base."]
     if above:
         notes.append(f"The loss of {exact(above)} early or unusual steps is above the figure.")
-    if diverged := sum(not np.isfinite(step.loss) for step in log.steps):
-        notes.append(f"{exact(diverged)} steps have no finite loss: the run diverged there.")
+    if gaps := sum(not np.isfinite(step.loss) for step in log.steps):
+        notes.append(f"{exact(gaps)} step{' has' if gaps == 1 else 's have'} no finite loss, a gap in the figure.")
+    if log.damaged:
+        notes.append(f"{exact(log.damaged)} damaged line{' is' if log.damaged == 1 else 's are'} left out of the log.")
     if log.torn:
         notes.append("The log's last line is cut off: the run was stopped while writing it.")
     return " ".join(notes)

@@ -7,10 +7,11 @@ There are lines of training, of validation and of checkpoints; docs/training.md 
 import dataclasses
 import functools
 import json
+import math
 import statistics
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from conduct.untrusted import read_text, read_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One logged step. `tokens` and `seconds` since the one before; a diverged `loss` may be NaN.
+    """One logged step. `tokens` and `seconds` since the one before; a `loss` that was not finite is NaN.
 
     `mfu`: share of the peak of the devices; `goodput`: of the wall time until then; `time`: Unix time.
     """
@@ -71,14 +72,16 @@ class Saving:
 class RunLog:
     """A run's steps and validations, in order, without what a resumed run did again.
 
-    `replaced` counts the training lines that a resumed run replaced, `torn` says that the last line was cut off (the
-    run was killed while writing it), `config` is the text of `config.yaml`. `wall_time`: seconds by what they went
-    into, since the run first began; empty for logs without times.
+    `replaced` counts the training lines that a resumed run replaced, `damaged` those that do not parse and are left
+    out, as a power cut leaves them; `torn` says that the last line was cut off (the run was killed while writing it).
+    `config` is the text of `config.yaml`. `wall_time`: seconds by what they went into, since the run first began;
+    empty for logs without times.
     """
 
     steps: tuple[Step, ...]
     validations: tuple[Validation, ...]
     replaced: int
+    damaged: int
     torn: bool
     config: str
     wall_time: Mapping[str, float]
@@ -103,17 +106,16 @@ def read_run_log(run: Path) -> RunLog:
     """Read the run directory `run`.
 
     Where a step comes again, the run was resumed before it: the later line wins, and what the first attempt did from
-    that step on is dropped. Errors: `InputError` naming the file and the line for one that is missing or broken.
+    that step on is dropped. A line that does not parse is left out, as the run itself does when it goes on.
+    Errors: `InputError` naming the file, and the line where a key is missing, unknown or of another type.
     """
-    path, torn = Path(run) / "metrics.jsonl", False
+    path = Path(run) / "metrics.jsonl"
+    texts = _read_lines(path)
+    rows = [_parse(text) for text in texts]
+    torn = bool(rows) and rows[-1] is None and not texts[-1].endswith(b"\n")
+    lines = [_line(row, f"{path}, line {number}") for number, row in enumerate(rows, start=1) if row is not None]
     steps, validations, replaced = dict[int, Step](), dict[int, Validation](), list[Step]()
-    lines: list[Step | Validation | Saving] = []
-    for number, row in _rows(path):
-        if row is None:
-            torn = True
-            continue
-        line = _line(row, f"{path}, line {number}")
-        lines.append(line)
+    for line in lines:
         if isinstance(line, Validation):
             validations[line.step] = line
         elif isinstance(line, Step):
@@ -128,6 +130,7 @@ def read_run_log(run: Path) -> RunLog:
         steps=tuple(steps.values()),
         validations=tuple(validations[step] for step in sorted(validations)),
         replaced=len(replaced),
+        damaged=rows.count(None) - torn,
         torn=torn,
         config=_read_config(Path(run) / "config.yaml"),
         wall_time=_wall_time(lines, replaced),
@@ -152,31 +155,28 @@ def _wall_time(lines: Sequence[Step | Validation | Saving], replaced: Sequence[S
     return {**parts, "no process, or unknown": max(0.0, whole - sum(parts.values()))}
 
 
+def _read_lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
+
+
+def _parse(text: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
 def _line(row: dict[str, Any], where: str) -> Step | Validation | Saving:
+    row |= {key: math.nan for key in ("loss", "validation_loss") if row.get(key, 0.0) is None}
     if "validation_loss" in row:
         return Validation(**_checked(Validation, row, where))
     if "checkpoint_seconds" in row:
         return Saving(**_checked(Saving, row, where))
     return Step(**_checked(Step, row, where))
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Line numbers from 1 and objects; None for a last line without its end that does not parse."""
-    try:
-        lines = path.read_bytes().splitlines(keepends=True)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            if number == len(lines) and not line.endswith(b"\n"):
-                yield number, None
-                return
-            raise InputError(f"is not JSON ({error})", where=f"{path}, line {number}", fix=_FIX) from error
-        if not isinstance(row, dict):
-            raise InputError("is not a JSON object", where=f"{path}, line {number}", fix=_FIX)
-        yield number, row
 
 
 def _checked(kind: type, row: dict[str, Any], where: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.baseline import TRAINING_SPLIT, Baselines
+from evaluation.baseline import TRAINING_SPLIT, UNIFORM_BITS, Baselines
 from evaluation.run_log import RunLog
 from evaluation.score import Score
 from evaluation.verdict import Verdict, against_baseline, gap_closed
@@ -26,7 +26,7 @@ def headline(score: Score, baselines: Baselines, floor: float | None) -> Sequenc
         label=f"{set_name(score)} bits per base",
         value=bits(score.bits_per_base),
         note=f"{exact(score.bases_scored)} bases of {count_records(len(score.records))}, "
-        f"perplexity {score.perplexity:.3f}; a uniform guess costs 2",
+        f"perplexity {score.perplexity:.3f}; a uniform guess costs {UNIFORM_BITS:g}",
     )
     tiles = [held_out, _tile("Against Markov chains", against_baseline(score.bits_per_base, baselines.best))]
     if floor is not None:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from conduct.atomic import atomic_file
+from conduct.atomic import atomic_file, sync
 
 
 def render_page(template: Path, values: Mapping[str, Any]) -> str:
@@ -25,7 +25,9 @@ def write_texts(texts: Mapping[Path, str]) -> None:
     """Write each text to its path: all are on disk, under other names, before the first takes its own."""
     with ExitStack() as stack:
         for path, text in texts.items():
-            stack.enter_context(atomic_file(path)).write_text(text, encoding="utf-8")
+            temporary = stack.enter_context(atomic_file(path))
+            temporary.write_text(text, encoding="utf-8")
+            sync(temporary)
 
 
 def _render(template: Path, values: Mapping[str, Any], *, autoescape: bool) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from evaluation.baseline import UNIFORM_BITS
 from evaluation.figures import label_right
 from evaluation.suite.compare import Row, by_training
 from evaluation.suite.compare import labels as labels_of
 from evaluation.suite.result import Evaluation
 from pages.figure import ACCENT, BAR, INK, MUTED, canvas, to_svg
+from pages.quantities import bits
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -29,8 +31,8 @@ def recall_curve(rows: Sequence[Row], names: Sequence[str], *, number: int = 0) 
 
     distances = [int(row.metric.part.split()[0]) for row in rows]
     figure, axes = canvas(height=3.4)
-    axes.axhline(2.0, color=MUTED, linewidth=1, dashes=(4, 3))
-    labels = [(2.0, "chance 2.000", MUTED)]
+    axes.axhline(UNIFORM_BITS, color=MUTED, linewidth=1, dashes=(4, 3))
+    labels = [(UNIFORM_BITS, f"chance {bits(UNIFORM_BITS)}", MUTED)]
     measured = [column for column in range(len(names)) if any(row.values[column] for row in rows)][-_SHOWN:]
     for column in measured:
         points = [(x, one.value) for x, row in zip(distances, rows, strict=True) if (one := row.values[column])]

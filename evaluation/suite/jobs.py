@@ -6,15 +6,14 @@ not known, and is run again.
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from conduct.errors import InputError
-from conduct.progress import progress_bar
-from evaluation.digest import model_digest, source_digest
+from evaluation.digest import model_digest, read_ahead, source_digest
 from evaluation.suite.config import KINDS, Suite, Task, sources, tasks
 from evaluation.suite.output import result_path
 from evaluation.suite.result import FORMAT, TaskResult, read_evaluation
@@ -24,23 +23,18 @@ _PACKAGES = ("genomic-llama", "torch", "transformers")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One model on the suite, the fingerprints of all tasks, and by them the results that there are."""
+    """One model on the suite, the fingerprints of all tasks, and by them the results of earlier runs."""
 
     model: Path
     path: Path
     weights: str
     dtype: str
     fingerprints: tuple[str, ...]
-    results: dict[str, TaskResult]
-
-    @property
-    def partial(self) -> Path:
-        """Where the results are until all are there."""
-        return self.path.with_name(f"{self.path.name}.partial")
+    results: Mapping[str, TaskResult]
 
     @property
     def found(self) -> list[TaskResult | None]:
-        """The result of each task of the suite, None where there is none yet."""
+        """The result of each task of the suite, None where no earlier run has one."""
         return [self.results.get(one) for one in self.fingerprints]
 
 
@@ -53,30 +47,40 @@ def plan_jobs(models: Sequence[Path], suite: Suite, out: Path, dtype: str) -> li
             problem = f"its result would be {path.name}, as that of {paths[path]}"
             raise InputError(problem, where=model, fix="Name a model once; evaluate two of one name apart.")
         paths[path] = model
-    jobs, digest = [], cache(source_digest)
-    with progress_bar("Checksums", total=len(paths), unit=" models") as advance:
-        for path, model in paths.items():
-            weights = model_digest(model)
-            fingerprints = tuple(_fingerprint(task, weights, dtype, digest) for task in tasks(suite))
-            jobs.append(
-                Job(model=model, path=path, weights=weights, dtype=dtype, fingerprints=fingerprints, results={})
-            )
-            _take_up(jobs[-1])
-            advance(1)
-    return jobs
+    read_ahead(models, [source for task in tasks(suite) for source in sources(task)])
+    return [_job(model, path, suite, dtype) for path, model in paths.items()]
 
 
-def _take_up(job: Job) -> None:
-    """What earlier runs found. Errors: `InputError` where they were of a model of another name and weights."""
-    for file in filter(Path.exists, (job.path, job.partial)):
+def partial_path(path: Path) -> Path:
+    """Where the results are until all are there."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def _job(model: Path, path: Path, suite: Suite, dtype: str) -> Job:
+    weights = model_digest(model)
+    return Job(
+        model=model,
+        path=path,
+        weights=weights,
+        dtype=dtype,
+        fingerprints=tuple(_fingerprint(task, weights, dtype) for task in tasks(suite)),
+        results=_earlier(model, path, weights),
+    )
+
+
+def _earlier(model: Path, path: Path, weights: str) -> dict[str, TaskResult]:
+    """What earlier runs found. Errors: `InputError` where they were of a model at another path, of other weights."""
+    results: dict[str, TaskResult] = {}
+    for file in filter(Path.exists, (path, partial_path(path))):
         before = read_evaluation(file)
-        if before.weights != job.weights and before.model != str(job.model):
+        if before.weights != weights and os.path.abspath(before.model) != os.path.abspath(model):
             problem = f"holds the results of another model, {before.model}"
             raise InputError(problem, where=file, fix="Choose another --out, or remove the file.")
-        job.results.update({one.fingerprint: one for one in before.tasks})
+        results |= {one.fingerprint: one for one in before.tasks}
+    return results
 
 
-def _fingerprint(task: Task, weights: str, dtype: str, digest: Callable[[Path], str]) -> str:
+def _fingerprint(task: Task, weights: str, dtype: str) -> str:
     """Of all that decides the numbers of a task: the model, the task, the content of its files, the software."""
     decides = {
         "format": FORMAT,
@@ -85,7 +89,7 @@ def _fingerprint(task: Task, weights: str, dtype: str, digest: Callable[[Path], 
         "versions": versions(),
         "kind": KINDS[type(task)],
         "task": asdict(task),
-        "sources": [digest(source) for source in sources(task)],
+        "sources": [source_digest(source) for source in sources(task)],
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 

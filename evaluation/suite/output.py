@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.baseline import UNIFORM_BITS
 from evaluation.suite.compare import Row, by_training, compare, labels
 from evaluation.suite.figures import metric_curve, recall_curve
+from evaluation.suite.recall import NEEDLE
 from evaluation.suite.result import Evaluation, Metric, read_evaluation
 from pages.page import render_page, write_texts
 from pages.quantities import duration, exact, short
@@ -15,10 +17,12 @@ from pages.quantities import duration, exact, short
 _WIDE = 6  # models beside one another, so that the best may be out of sight
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "evaluation.html.j2"
 
-KINDS = {
-    "likelihood": ("Likelihood", "Bits per base of held-out sequence; lower is better, and 2 is a uniform guess."),
-    "recall": ("Recall", "A needle of 64 random bases comes again: what the second copy costs, and how much of it is "
-               "guessed. 2 bits and a quarter are chance: the model does not look that far back."),
+TITLES = {
+    "likelihood": ("Likelihood", "Bits per base of held-out sequence; lower is better, and "
+                   f"{UNIFORM_BITS:g} is a uniform guess."),
+    "recall": ("Recall", f"A needle of {NEEDLE} random bases comes again: what the second copy costs, and how much of "
+               f"it is guessed. {UNIFORM_BITS:g} bits and a quarter are chance: the model does not look that far "
+               "back."),
     "variants": ("Variants", "How well minus the change of log-likelihood tells labelled variants apart, with 95% "
                  "bootstrap intervals; the chance of AUPRC is the share of positives."),
     "probe": ("Probes", "Heads on frozen embeddings, on the test set; mean over seeds, with one standard deviation "
@@ -41,7 +45,7 @@ def read_directory(directory: Path) -> list[Evaluation]:
 def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
     """Write the comparison as one self-contained HTML page."""
     rows, names = compare(evaluations), labels(evaluations)
-    shown = [kind for kind in KINDS if any(row.metric.kind == kind for row in rows)]
+    shown = [kind for kind in TITLES if any(row.metric.kind == kind for row in rows)]
     values = {
         "title": evaluations[0].suite,
         "subtitle": f"{len(evaluations)} model{'' if len(evaluations) == 1 else 's'} on one suite",
@@ -56,7 +60,7 @@ def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 def _section(kind: str, rows: list[Row], evaluations: Sequence[Evaluation], names: list[str]) -> dict[str, Any]:
     mine = [row for row in rows if row.metric.kind == kind]
-    title, note = KINDS[kind]
+    title, note = TITLES[kind]
     if kind == "recall":
         bits = [row for row in mine if row.metric.metric == "bits per base"]
         tasks = dict.fromkeys(row.metric.name for row in bits)

@@ -11,6 +11,7 @@ from conduct.untrusted import read_json
 from corpus.typed_json import from_json, to_json
 
 FORMAT = "genomic-llama evaluation 2"
+_ANY_FORMAT = FORMAT.rstrip("0123456789")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +91,11 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 def read_evaluation(path: Path) -> Evaluation:
     """Read what `genomic-llama evaluate` wrote. Errors: `InputError` for a file of another form."""
     data = read_json(path)
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise InputError(f"is not an evaluation ({FORMAT!r})", where=path, fix=_FIX)
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != FORMAT:
+        other = isinstance(found, str) and found.startswith(_ANY_FORMAT)
+        problem = f"is of another version ({found!r})" if other else "is not an evaluation"
+        raise InputError(f"{problem}, {FORMAT!r} was expected", where=path, fix=_FIX)
     return from_json(Evaluation, data.get("evaluation"), str(path))
 
 
@@ -105,4 +109,4 @@ def training_step(model: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-_FIX = "Write it with `genomic-llama evaluate`."
+_FIX = "Move it away, or choose another --out."

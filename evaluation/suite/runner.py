@@ -4,7 +4,7 @@ The results of a model that is under way are in MODEL.json.partial, beside its M
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from configs.llama import read_architecture
 from evaluation.model import load_model
 from evaluation.suite.config import KINDS, Suite, Task, tasks
-from evaluation.suite.jobs import Job, plan_jobs, versions
+from evaluation.suite.jobs import Job, partial_path, plan_jobs, versions
 from evaluation.suite.result import Evaluation, TaskResult, training_step, write_evaluation
-from evaluation.suite.run import run_task, where
+from evaluation.suite.tasks import run_task, where
 from evaluation.suite.time_left import TimeLeft
 
 if TYPE_CHECKING:
@@ -29,24 +29,24 @@ def evaluate_models(models: Sequence[Path], suite: Suite, path: Path, out: Path,
     jobs = plan_jobs(models, suite, out, dtype)
     left = TimeLeft(tasks(suite), {job.path.stem: job.found for job in jobs})
     for job in jobs:
-        if None in job.found:
-            _finish(job, suite, path, left)
-        write_evaluation(_evaluation(job, path), job.path)
+        results = job.results if None not in job.found else _finish(job, suite, path, left)
+        write_evaluation(_evaluation(job, results, path), job.path)
         for kept in out.glob(f"{job.path.name}*.partial"):
             kept.unlink(missing_ok=True)
 
 
-def _finish(job: Job, suite: Suite, path: Path, left: TimeLeft) -> None:
-    """Run what has no result; each is on disk before the next begins."""
-    model = load_model(job.model, job.dtype)
+def _finish(job: Job, suite: Suite, path: Path, left: TimeLeft) -> dict[str, TaskResult]:
+    """The results that there are and those of what has none, which is run; each is on disk before the next begins."""
+    model, results = load_model(job.model, job.dtype), dict(job.results)
     for number, (task, fingerprint) in enumerate(zip(tasks(suite), job.fingerprints, strict=True)):
-        if fingerprint in job.results:
+        if fingerprint in results:
             continue
         left.begin(job.path.stem, number)
         result = _measure(model, job, task, fingerprint, suite.batch_size, where(path, task))
         left.end(number, result.seconds)
-        job.results[fingerprint] = result
-        write_evaluation(_evaluation(job, path), job.partial)
+        results[fingerprint] = result
+        write_evaluation(_evaluation(job, results, path), partial_path(job.path))
+    return results
 
 
 def _measure(
@@ -66,7 +66,7 @@ def _measure(
     )
 
 
-def _evaluation(job: Job, path: Path) -> Evaluation:
+def _evaluation(job: Job, results: Mapping[str, TaskResult], path: Path) -> Evaluation:
     """What there is of the suite now."""
     return Evaluation(
         model=str(job.model),
@@ -76,5 +76,5 @@ def _evaluation(job: Job, path: Path) -> Evaluation:
         dtype=job.dtype,
         suite=path.stem,
         versions=versions(),
-        tasks=tuple(result for result in job.found if result is not None),
+        tasks=tuple(results[one] for one in job.fingerprints if one in results),
     )

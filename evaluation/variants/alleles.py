@@ -1,10 +1,10 @@
 """The alternative alleles of a VCF, one by one, each checked against the genome."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.variants.haplotypes import normal_form
+from evaluation.variants.normal_form import normal_form
 from evaluation.variants.vcf import Vcf, VcfRecord, is_sequence
 from tokenizer.sequence import Ids, encode, to_upper
 
@@ -50,6 +50,20 @@ def list_alleles(vcf: Vcf, contigs: Mapping[str, Ids]) -> list[Allele]:
         for record in vcf.records
         for number in range(len(record.alts))
     ]
+
+
+def distinct(alleles: Sequence[Allele]) -> tuple[list[Allele], list[int]]:
+    """One allele of each haplotype, in order, and for each of `alleles` the place of its own among them."""
+    places: dict[tuple[str, int, bytes, bytes], int] = {}
+    first: list[Allele] = []
+    which = []
+    for allele in alleles:
+        key = (allele.record.contig, allele.position, allele.ref.tobytes(), allele.alt.tobytes())
+        if key not in places:
+            places[key] = len(first)
+            first.append(allele)
+        which.append(places[key])
+    return first, which
 
 
 def describe_mismatch(allele: Allele, contig: Ids) -> str:

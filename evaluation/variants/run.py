@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from conduct.errors import InputError
 from conduct.progress import progress_bar
-from corpus.checksum import sha256
-from evaluation.digest import model_digest
+from evaluation.digest import model_digest, read_ahead, source_digest
 from evaluation.regions import load_contigs
 from evaluation.scoring import STRANDS
 from evaluation.variants.alleles import (
@@ -22,10 +21,10 @@ from evaluation.variants.alleles import (
     Allele,
     count_statuses,
     describe_mismatch,
+    distinct,
     list_alleles,
 )
 from evaluation.variants.effects import Effect, variant_effects
-from evaluation.variants.haplotypes import distinct
 from evaluation.variants.labels import Discrimination, Labelling, check_labels, discriminate
 from evaluation.variants.table import Journal
 from evaluation.variants.vcf import Vcf, read_vcf
@@ -129,7 +128,7 @@ def _effects(
     effects = book.read() if book else []
     rest, started = haplotypes[len(effects) :], time.perf_counter()
     with (
-        progress_bar(f"Scoring {run.vcf.name}", total=len(rest), unit=" variants") as advance,
+        progress_bar(f"Scoring {run.vcf.name}", total=len(rest), unit=" haplotypes") as advance,
         book.append(effects) if book else nullcontext(),
     ):
         readings, size = STRANDS[run.strand], run.batch_size
@@ -163,11 +162,12 @@ def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
 
 def _fingerprint(run: VariantRun) -> dict[str, object]:
     """What two runs must share for one to go on with the other's results: contents, wherever they lie."""
+    read_ahead([run.model], [run.fasta, run.vcf])
     return {
         "format": FORMAT,
         "model": model_digest(run.model),
-        "genome": sha256(run.fasta),
-        "vcf": sha256(run.vcf),
+        "genome": source_digest(run.fasta),
+        "vcf": source_digest(run.vcf),
         **asdict(run.placement),
         "strand": run.strand,
         "dtype": run.dtype,

@@ -92,6 +92,6 @@ def test_what_cannot_be_is_refused(tiny_model: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"End it in \.parquet"):
         write_embeddings([], tmp_path / "x.npy", {})
     twice = _embed(tiny_model, [REGIONS[0], REGIONS[0]], pooling="none")
-    with pytest.raises(InputError, match="two sequences have the name 'a'"):
+    with pytest.raises(InputError, match=r"x\.safetensors: two sequences have the name 'a'"):
         write_embeddings(twice, tmp_path / "x.safetensors", {})
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """The report is one page that needs nothing, says the numbers, and takes no orders from a record's name."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -154,3 +155,16 @@ def test_short_runs_are_drawn_too(
 ) -> None:
     build_report(write_run(steps=steps), corpus, score_file, tmp_path / "report.html")
     assert "nan" not in (tmp_path / "report.html").read_text("utf-8").lower().replace("nanobio", "")
+
+
+def test_a_log_that_was_damaged_and_diverged_is_drawn_and_said(
+    corpus: Path, score_file: Path, write_run: WriteRun, tmp_path: Path
+) -> None:
+    run = write_run()
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    changed = [json.dumps(json.loads(line) | {"loss": None, "grad_norm": None}) for line in lines[9:12]]
+    (run / "metrics.jsonl").write_text("\n".join([*lines[:9], *changed, "\0\0", *lines[12:]]) + "\n")
+    build_report(run, corpus, score_file, tmp_path / "report.html")
+    text = _Page(tmp_path / "report.html").text
+    assert "3 steps have no finite loss" in text
+    assert "1 damaged line is left out of the log" in text

@@ -11,6 +11,7 @@ import pytest
 
 from conduct.errors import InputError
 from evaluation.run_log import read_run_log
+from recipes.metrics.clock import rows
 
 WriteRun = Callable[..., Path]
 
@@ -42,18 +43,28 @@ def test_a_resumed_run_replaces_what_it_did_again(write_run: WriteRun) -> None:
 
 def test_a_line_cut_off_by_a_kill_is_tolerated_and_said(write_run: WriteRun) -> None:
     log = read_run_log(_lines(write_run(), _line(1), _line(2)[:20]))
-    assert (len(log.steps), log.torn) == (1, True)
+    assert (len(log.steps), log.torn, log.damaged) == (1, True, 0)
+
+
+def test_damaged_lines_are_left_out_and_counted(write_run: WriteRun) -> None:
+    run = write_run()
+    torn = _line(3)[:20]
+    content = [_line(1), "{broken\n", "[1]\n", "\0" * 40 + _line(2), torn + _line(4), _line(5), torn]
+    log = read_run_log(_lines(run, *content))
+    assert [step.step for step in log.steps] == [1, 5]
+    assert (log.damaged, log.torn) == (4, True)
+    assert [row["step"] for row in rows(run / "metrics.jsonl")] == [1, 5]  # what the run goes on with is the same
 
 
 def test_a_diverged_loss_is_kept(write_run: WriteRun) -> None:
-    assert math.isnan(read_run_log(_lines(write_run(), _line(1, loss=math.nan))).steps[0].loss)
+    lines = [_line(1, loss=math.nan), _line(2, loss=None), '{"step": 2, "validation_loss": null}\n']
+    log = read_run_log(_lines(write_run(), *lines))
+    assert all(math.isnan(value) for value in (*(step.loss for step in log.steps), log.validations[0].validation_loss))
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{broken\n", "not JSON"),
-        ("[1]\n", "not a JSON object"),
         (_line(2, seconds=None), "`seconds` is missing"),
         (_line(2, tokens=1.5), "`tokens` is missing"),
         (_line(2, seconds=0), "`seconds` is 0"),

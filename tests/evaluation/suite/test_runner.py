@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conduct.errors import InputError
+from evaluation import digest
 from evaluation.suite import runner
 from evaluation.suite.config import read_suite
 from evaluation.suite.output import read_directory
@@ -146,6 +147,36 @@ def test_two_models_of_one_name_are_told_apart(models: list[Path], quick: Path, 
     _evaluate(models[:1], quick, tmp_path / "out")
     with pytest.raises(InputError, match=r"step=100\.json: holds the results of another model"):
         _evaluate([other], quick, tmp_path / "out")
+
+
+def test_a_model_is_the_same_wherever_its_path_begins(
+    models: list[Path], quick: Path, tmp_path: Path, ran: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _evaluate(models[:1], quick, tmp_path / "out")
+    weights = models[0] / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-2] ^= 1  # of the last weight's exponent
+    weights.write_bytes(content)
+    monkeypatch.chdir(tmp_path / "run")
+    ran.clear()
+    _evaluate([Path("step=100")], quick, tmp_path / "out")
+    assert ran == ALL[:3]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run-step=100.json"]
+
+
+def test_a_suite_reads_each_file_for_its_checksum_once(
+    models: list[Path], quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, sha256 = list[Path](), digest.sha256
+
+    def watched(path: Path) -> str:
+        read.append(path)
+        return sha256(path)
+
+    monkeypatch.setattr(digest, "sha256", watched)
+    _evaluate(models, quick, tmp_path / "out")
+    files = [model / name for model in models for name in ("config.json", "model.safetensors")]
+    assert sorted(read) == sorted([*files, tmp_path / "genome.fa", tmp_path / "v.vcf"])
 
 
 def test_it_says_what_it_does_and_how_long_it_will_take(

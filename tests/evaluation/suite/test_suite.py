@@ -14,8 +14,8 @@ from evaluation.suite.config import read_suite
 from evaluation.suite.output import beats, read_directory, write_comparison
 from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
 from evaluation.suite.result import Evaluation, Metric, TaskResult, read_evaluation, training_step
-from evaluation.suite.run import check_suite
 from evaluation.suite.runner import evaluate_models
+from evaluation.suite.tasks import check_suite
 
 
 def _metric(**changes: Any) -> Metric:
@@ -179,5 +179,8 @@ def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(InputError, match="is not an evaluation"):
+    with pytest.raises(InputError, match=r"x\.json: is not an evaluation.*choose another --out"):
+        read_evaluation(tmp_path / "x.json")
+    (tmp_path / "x.json").write_text('{"format": "genomic-llama evaluation 1", "evaluation": {}}')
+    with pytest.raises(InputError, match=r"is of another version.*evaluation 1.*choose another --out"):
         read_evaluation(tmp_path / "x.json")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.variants.haplotypes import normal_form
+from evaluation.variants.normal_form import normal_form
 from evaluation.variants.output import write_result
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import Placement

@@ -1,12 +1,6 @@
 """The same change of sequence written in several ways has one normal form, so that it is scored once."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from tokenizer.sequence import Ids, encode, to_upper
-
-if TYPE_CHECKING:
-    from evaluation.variants.alleles import Allele
 
 _STEP = 1024  # bases of the contig that are fetched at a time
 
@@ -30,17 +24,3 @@ def normal_form(position: int, ref: Ids, alt: Ids, contig: Ids) -> tuple[int, Id
     while left[0] == right[0] and min(len(left), len(right)) > 1:
         left, right, position = left[1:], right[1:], position + 1
     return position, encode(left), encode(right)
-
-
-def distinct(alleles: Sequence["Allele"]) -> tuple[list["Allele"], list[int]]:
-    """One allele of each haplotype, in order, and for each of `alleles` the place of its own among them."""
-    places: dict[tuple[str, int, bytes, bytes], int] = {}
-    first: list[Allele] = []
-    which = []
-    for allele in alleles:
-        key = (allele.record.contig, allele.position, allele.ref.tobytes(), allele.alt.tobytes())
-        if key not in places:
-            places[key] = len(first)
-            first.append(allele)
-        which.append(places[key])
-    return first, which

@@ -1,10 +1,10 @@
-"""The tasks of a suite, each run on one model; what it comes to as rows of metrics."""
+"""The tasks of a suite: each run on one model, its results as rows of metrics."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conduct.errors import InputError
-from evaluation.baseline import TRAINING_SPLIT
+from evaluation.baseline import TRAINING_SPLIT, UNIFORM_BITS
 from evaluation.kmers import KmerCounts, count_kmers
 from evaluation.likelihood import plan_reading
 from evaluation.markov import MAX_TRAINING_BASES, best_markov, score_markov
@@ -12,7 +12,17 @@ from evaluation.probing.datasets import read_task
 from evaluation.probing.probe import HEADS, probe_task
 from evaluation.regions import read_regions
 from evaluation.scoring import STRANDS, Source, score_regions
-from evaluation.suite.config import LikelihoodTask, ProbeTask, RecallTask, Suite, Task, VariantTask, sources, tasks
+from evaluation.suite.config import (
+    KINDS,
+    LikelihoodTask,
+    ProbeTask,
+    RecallTask,
+    Suite,
+    Task,
+    VariantTask,
+    sources,
+    tasks,
+)
 from evaluation.suite.recall import check_distances, measure_recall
 from evaluation.suite.result import Metric
 from evaluation.variants.labels import ALL, Interval, Labelling
@@ -21,8 +31,6 @@ from evaluation.variants.windows import plan_placement
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-UNIFORM_BITS = 2.0
 
 
 def check_suite(suite: Suite, path: Path) -> None:
@@ -80,8 +88,9 @@ def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask,
             baseline, baseline_name = best.bits_per_base, f"Markov, order {best.order}"
     return [
         Metric(
-            kind="likelihood", name=task.name, part="", metric="bits per base", value=score.bits_per_base, low=None,
-            high=None, better="lower", baseline=baseline, baseline_name=baseline_name, count=score.bases_scored,
+            kind=KINDS[type(task)], name=task.name, part="", metric="bits per base", value=score.bits_per_base,
+            low=None, high=None, better="lower", baseline=baseline, baseline_name=baseline_name,
+            count=score.bases_scored,
         )
     ]  # fmt: skip
 
@@ -95,17 +104,17 @@ def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int, where: 
     found = measure_recall(
         model, distances=list(task.distances), samples=task.samples, seed=task.seed, batch_size=batch_size, where=where
     )
-    metrics = []
+    kind, metrics = KINDS[type(task)], []
     for one in found:
         place, margin = f"{one.distance} bases apart", 1.96 * one.error
         low, high = one.bits - margin, one.bits + margin
         metrics += [
             Metric(
-                kind="recall", name=task.name, part=place, metric="bits per base", value=one.bits, low=low,
+                kind=kind, name=task.name, part=place, metric="bits per base", value=one.bits, low=low,
                 high=high, better="lower", baseline=UNIFORM_BITS, baseline_name="chance", count=one.bases,
             ),
             Metric(
-                kind="recall", name=task.name, part=place, metric="accuracy", value=one.accuracy, low=None,
+                kind=kind, name=task.name, part=place, metric="accuracy", value=one.accuracy, low=None,
                 high=None, better="higher", baseline=0.25, baseline_name="chance", count=one.bases,
             ),
         ]  # fmt: skip
@@ -136,8 +145,8 @@ def _variants(
         ]
     return [
         Metric(
-            kind="variants", name=task.name, part=part, metric=metric, value=found.value, low=found.low,
-            high=found.high, better="higher", baseline=chance, baseline_name="chance", count=count,
+            kind=KINDS[type(task)], name=task.name, part=part, metric=metric, value=found.value,
+            low=found.low, high=found.high, better="higher", baseline=chance, baseline_name="chance", count=count,
         )
         for part, metric, found, chance, count in rows
         if found is not None
@@ -150,7 +159,7 @@ def _probe(model: "PreTrainedModel", task: ProbeTask, batch_size: int) -> list[M
         model, labelled, reading, heads=task.heads, layer=task.layer, pooling=task.pooling, seeds=task.seeds
     )
     counted = [row for row in rows if row.features.endswith("mers")]
-    metrics = []
+    kind, metrics = KINDS[type(task)], []
     for row in rows:
         if row in counted:
             continue
@@ -159,7 +168,7 @@ def _probe(model: "PreTrainedModel", task: ProbeTask, batch_size: int) -> list[M
             value, spread = getattr(row, pick), getattr(row, f"{pick}_sd")
             metrics.append(
                 Metric(
-                    kind="probe", name=task.name, part=row.head, metric=metric, value=value, low=value - spread,
+                    kind=kind, name=task.name, part=row.head, metric=metric, value=value, low=value - spread,
                     high=value + spread, better="higher", baseline=getattr(best, pick), baseline_name=best.features,
                     count=len(labelled.test),
                 )
