@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if not given.dryrun:
             check_start(config)
-            check_resume(config, architecture, sequence_length)  # not in NeMo's door: its overrides come later
+            check_resume(config, architecture, sequence_length)
         if given.quiet:
             _hush()
         from recipes.recipe import pretrain_recipe

@@ -205,7 +205,7 @@ def test_the_example_of_a_refusal_is_accepted(target: str, given: tuple[str, ...
 
 def test_weights_to_start_from_are_on_a_mount_too(tmp_path: Path) -> None:
     given = (*STORED, "launch.image=i", "launch.claim=c")
-    with pytest.raises(InputError, match=r"wants init_from.*init_from=/workspace/8b"):
+    with pytest.raises(InputError, match=r"^init_from=/home/8b is on no mount.*init_from=/workspace/8b"):
         script(*given, "init_from=/home/8b", target="kubernetes", recipe="llama3_8b_genomic_lora", directory=tmp_path)
 
 
