@@ -7,7 +7,7 @@ from pathlib import Path
 from conduct.atomic import check_writable
 from configs.schema import TrainConfig
 from recipes.machine import check_corpora, check_machine
-from recipes.rules import warnings
+from recipes.warnings import warnings
 
 
 def check_start(config: TrainConfig) -> None:
