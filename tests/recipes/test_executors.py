@@ -45,3 +45,14 @@ def test_the_slurm_executor_asks_for_what_the_launch_scripts_ask(tmp_path: Path)
         assert line in text, text
     assert "--container-image image.sqsh" in text
     assert "--cpu-bind=none" in text
+
+
+def test_one_gpu_leaves_no_multiprocessors_to_others() -> None:
+    from recipes.executors import genomic_local, genomic_slurm
+
+    for one, many in (
+        (genomic_local(gpus=1), genomic_local(gpus=2)),
+        (genomic_slurm(account="me", gpus=1), genomic_slurm(account="me", nodes=2, gpus=1)),
+    ):
+        assert "NVTE_FWD_LAYERNORM_SM_MARGIN" not in one.env_vars
+        assert many.env_vars["NVTE_FWD_LAYERNORM_SM_MARGIN"] == "20"
