@@ -13,6 +13,7 @@ from conversion.checkpoint import Checkpoint
 from conversion.dcp_metadata import StoredTensor
 from conversion.dtypes import DTYPES
 from conversion.formats import recognise
+from conversion.locate import is_of_a_run, misnamed
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import CheckpointManifest, check_against_manifest, read_manifest
 from conversion.megatron_directory import MegatronDirectory
@@ -78,6 +79,9 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
     checkpoint = recognise(source).open(source)
     drop_cache(checkpoint.files())
     if manifest := read_manifest(checkpoint.directory):
+        if is_of_a_run(checkpoint.directory) and (wrong := misnamed(checkpoint.directory)):
+            fix = f"Rename it: step={manifest.step}."
+            raise InputError(wrong[0], where=checkpoint.directory, fix=fix)
         _check_files(checkpoint.directory, manifest)
         return manifest
     found = _record(checkpoint)

@@ -78,7 +78,8 @@ def read_manifest(directory: Path) -> CheckpointManifest | None:
             raise ValueError(f"it has more than {_LIMIT} bytes")
         text = path.read_text(encoding="utf-8")
         content = json.loads(text)
-        del content["xxh3_128"]
+        if not isinstance(content, dict) or content.pop("xxh3_128", None) is None:
+            raise ValueError("it has no checksum of its own")
         if _text(content) != text:
             raise ValueError("its own checksum is another")
         files = {name: CheckpointFile(**row) for name, row in content["files"].items()}

@@ -105,6 +105,8 @@ def test_a_checkpoint_under_the_name_of_a_later_step(run: Path, corpus: Path) ->
     """It would be kept as the newest for ever, and what the run saves be removed at once."""
     checkpoints = run / "checkpoints"
     (checkpoints / "step=2").rename(checkpoints / "step=90")
+    with pytest.raises(InputError, match=r"step=90: it is of step 2, by its manifest\. Rename it: step=2\."):
+        verify_checkpoint(checkpoints / "step=90")
     said = train(run, corpus, 4)
     assert "step=90 is damaged and set aside as step=90.damaged: it is of step 2, by its manifest" in said
     assert f"going on from {checkpoints}/step=3, the newest undamaged one" in said
