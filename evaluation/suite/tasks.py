@@ -47,6 +47,7 @@ def check_suite(suite: Suite, path: Path) -> None:
         if probe.pooling not in ("mean", "last", "max"):
             problem = f"no pooling {probe.pooling!r}"
             raise InputError(problem, where=where(path, probe), fix="Known: mean, last, max.")
+        read_task(Path(probe.directory))
     for variant in suite.variants:
         if variant.strand not in STRANDS:
             problem = f"no strand {variant.strand!r}"
