@@ -100,13 +100,16 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def training_step(model: Path) -> int | None:
-    """The step of the checkpoint that an export was made from, by its name, `step=100`; None where unknown."""
+    """The step of the checkpoint that an export was made from, by its name, `step=100` or `iter_0000100`, else None."""
     try:
-        source = read_json(model / "conversion.json").get("source", "")
+        record = read_json(model / "conversion.json")
+        named = [str(record.get(key) or "") for key in ("checkpoint", "source")]
     except (InputError, AttributeError):
-        source = ""
-    match = re.search(r"step=(\d+)", f"{source} {model}")
-    return int(match[1]) if match else None
+        named = []
+    for path in [*named, str(model)]:
+        if steps := re.findall(r"(?:step=|iter_)(\d+)", path):
+            return int(steps[-1])
+    return None
 
 
 _FIX = "Move it away, or choose another --out."

@@ -160,6 +160,8 @@ def test_the_step_is_read_from_the_export(tmp_path: Path) -> None:
     assert training_step(tmp_path) is None
     (tmp_path / "conversion.json").write_text('{"source": "run/checkpoints/step=1500-last"}')
     assert training_step(tmp_path) == 1500
+    (tmp_path / "conversion.json").write_text('{"source": "run", "checkpoint": "run/checkpoints/step=2000"}')
+    assert training_step(tmp_path) == 2000
 
 
 def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:
