@@ -99,11 +99,10 @@ def _loss_note(log: RunLog, above: int) -> str:
     notes = ["A training loss has EOS in it and is weighted as configured, so it is not quite bits per base."]
     if above:
         notes.append(f"The loss of {exact(above)} early or unusual steps is above the figure.")
-    if diverged := sum(not np.isfinite(step.loss) for step in log.steps):
-        notes.append(f"{exact(diverged)} steps have no finite loss: the run diverged there.")
+    if gaps := sum(not np.isfinite(step.loss) for step in log.steps):
+        notes.append(f"{exact(gaps)} step{' has' if gaps == 1 else 's have'} no finite loss, a gap in the figure.")
     if log.damaged:
-        lines = "line is" if log.damaged == 1 else "lines are"
-        notes.append(f"{exact(log.damaged)} damaged {lines} left out of the log.")
+        notes.append(f"{exact(log.damaged)} damaged line{' is' if log.damaged == 1 else 's are'} left out of the log.")
     if log.torn:
         notes.append("The log's last line is cut off: the run was stopped while writing it.")
     return " ".join(notes)

@@ -109,18 +109,13 @@ def read_run_log(run: Path) -> RunLog:
     that step on is dropped. A line that does not parse is left out, as the run itself does when it goes on.
     Errors: `InputError` naming the file, and the line where a key is missing, unknown or of another type.
     """
-    path, damaged, torn = Path(run) / "metrics.jsonl", 0, False
+    path = Path(run) / "metrics.jsonl"
+    texts = _read_lines(path)
+    rows = [_parse(text) for text in texts]
+    torn = bool(rows) and rows[-1] is None and not texts[-1].endswith(b"\n")
+    lines = [_line(row, f"{path}, line {number}") for number, row in enumerate(rows, start=1) if row is not None]
     steps, validations, replaced = dict[int, Step](), dict[int, Validation](), list[Step]()
-    lines: list[Step | Validation | Saving] = []
-    texts = _lines(path)
-    for number, text in enumerate(texts, start=1):
-        row = _parse(text)
-        if row is None:
-            torn = number == len(texts) and not text.endswith(b"\n")
-            damaged += not torn
-            continue
-        line = _line(row, f"{path}, line {number}")
-        lines.append(line)
+    for line in lines:
         if isinstance(line, Validation):
             validations[line.step] = line
         elif isinstance(line, Step):
@@ -135,7 +130,7 @@ def read_run_log(run: Path) -> RunLog:
         steps=tuple(steps.values()),
         validations=tuple(validations[step] for step in sorted(validations)),
         replaced=len(replaced),
-        damaged=damaged,
+        damaged=rows.count(None) - torn,
         torn=torn,
         config=_read_config(Path(run) / "config.yaml"),
         wall_time=_wall_time(lines, replaced),
@@ -160,7 +155,7 @@ def _wall_time(lines: Sequence[Step | Validation | Saving], replaced: Sequence[S
     return {**parts, "no process, or unknown": max(0.0, whole - sum(parts.values()))}
 
 
-def _lines(path: Path) -> list[bytes]:
+def _read_lines(path: Path) -> list[bytes]:
     try:
         return path.read_bytes().splitlines(keepends=True)
     except OSError as error:
