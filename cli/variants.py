@@ -45,7 +45,7 @@ def variants(
     An interrupted run goes on where it was: give the same command again.
     """
     from evaluation.model import load_model
-    from evaluation.variants.alleles import MEANINGS, MISMATCH, SCORED
+    from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
     from evaluation.variants.labels import Labelling
     from evaluation.variants.output import journal_path, write_result
     from evaluation.variants.run import VariantRun, score_variants
@@ -70,9 +70,8 @@ def variants(
     rate = result.scored_now / result.seconds if result.seconds else 0.0
     scored = plural(result.statuses[SCORED], "allele")
     print(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
-    for status, count in result.statuses.items():
-        if status != SCORED:
-            print(f"{count:,} not scored: {MEANINGS[status]}")
+    for line in describe_unscored(result.statuses):
+        print(line)
     for line in result.mismatches:
         print(f"  {line}")
     if more := result.statuses[MISMATCH] - len(result.mismatches):

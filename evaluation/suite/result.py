@@ -10,7 +10,7 @@ from conduct.errors import InputError
 from conduct.untrusted import read_json
 from corpus.typed_json import from_json, to_json
 
-FORMAT = "genomic-llama evaluation 2"
+FORMAT = "genomic-llama evaluation 3"
 _ANY_FORMAT = FORMAT.rstrip("0123456789")
 
 
@@ -42,19 +42,28 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """One task of a suite on one model. `fingerprint`: of all that decides its metrics; `created`: when, in UTC."""
+    """One task of a suite on one model. `fingerprint`: of all that decides its metrics; `created`: when, in UTC.
+
+    `protocol`: fingerprint of the task and its files alone; results compare where it is the same. `unscored`: how many
+    alleles were left out, by status.
+    """
 
     kind: str
     name: str
     fingerprint: str
+    protocol: str
     created: str
     seconds: float
     metrics: tuple[Metric, ...]
+    unscored: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One model on one suite. `step`: optimizer steps of training, where the export tells; `weights`: SHA-256."""
+    """One model on one suite. `step`: optimizer steps of training, where the export tells; `weights`: SHA-256.
+
+    `others`: what earlier runs found of the same weights that is not of this suite; it is kept, and not compared.
+    """
 
     model: str
     step: int | None
@@ -64,6 +73,7 @@ class Evaluation:
     suite: str
     versions: dict[str, str]
     tasks: tuple[TaskResult, ...]
+    others: tuple[TaskResult, ...]
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
