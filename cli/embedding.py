@@ -35,6 +35,7 @@ def embed(
     from evaluation.likelihood import plan_reading
     from evaluation.model import load_model
     from evaluation.regions import read_regions
+    from pages.quantities import plural
 
     check_embedding_file(out)
     if source.is_dir() and bed is not None:
@@ -47,7 +48,7 @@ def embed(
         embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
         settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
         count = write_embeddings(embeddings, out, settings, advance)
-    print(f"{count:,} sequences, {loaded.config.hidden_size:,} numbers each; wrote {out}")
+    print(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
 
 
 @commands.command()

@@ -46,6 +46,7 @@ def score(
     from evaluation.score import write_score
     from evaluation.scoring import Source, score_regions
     from evaluation.tracks import check_track, open_track
+    from pages.quantities import plural
 
     is_corpus = source.is_dir()
     if is_corpus and bed is not None:
@@ -53,7 +54,7 @@ def score(
     if flank and bed is None:
         raise InputError("--flank goes with --bed", fix="Leave it out.")
     if per_base is not None:
-        check_track(per_base)
+        check_track(per_base, bed)
     check_writable(out, per_base)
     known = read_manifest(source).split(split) if is_corpus else None
     loaded = load_model(model, dtype.value)
@@ -77,9 +78,10 @@ def score(
         )
     if out is not None:
         write_score(result, out)
+    scored = f"{plural(result.bases_scored, 'base')} of {plural(len(result.records), 'record')}"
     print(
         f"{result.bits_per_base:.4f} bits per base, perplexity {result.perplexity:.3f}, "
-        f"{result.bases_scored:,} bases of {len(result.records):,} records, {result.tokens_per_second:,.0f} tokens/s"
+        f"{scored}, {result.tokens_per_second:,.0f} tokens/s"
     )
 
 

@@ -47,6 +47,7 @@ def generate(
     from evaluation.generation import generate as generate_bases
     from evaluation.model import load_model
     from evaluation.tracks import check_track
+    from pages.quantities import plural
     from tokenizer.sequence import not_nucleotides
 
     if strange := not_nucleotides(alphabet.encode("utf-8", "replace")):
@@ -65,4 +66,5 @@ def generate(
     seconds = time.perf_counter() - started
     write_generated(generated, out, with_prompt=with_prompt, per_base=per_base)
     bases = sum(len(one.ids) for one in generated)
-    print(f"{len(generated):,} sequences, {bases:,} new bases, {bases / seconds:,.0f} bases/s; wrote {out}")
+    made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
+    print(f"{made}, {bases / seconds:,.0f} bases/s; wrote {out}")

@@ -45,11 +45,12 @@ def variants(
     An interrupted run goes on where it was: give the same command again.
     """
     from evaluation.model import load_model
-    from evaluation.variants.alleles import MEANINGS, MISMATCH, SCORED
+    from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
     from evaluation.variants.labels import Labelling
     from evaluation.variants.output import journal_path, write_result
     from evaluation.variants.run import VariantRun, score_variants
     from evaluation.variants.windows import plan_placement
+    from pages.quantities import plural
 
     check_writable(journal_path(out))
     loaded = load_model(model, dtype.value)
@@ -67,12 +68,14 @@ def variants(
         result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
-    print(f"{result.statuses[SCORED]:,} alleles scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
-    for status, count in result.statuses.items():
-        if status != SCORED:
-            print(f"{count:,} not scored: {MEANINGS[status]}")
+    scored = plural(result.statuses[SCORED], "allele")
+    print(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
+    for line in describe_unscored(result.statuses):
+        print(line)
     for line in result.mismatches:
         print(f"  {line}")
+    if more := result.statuses[MISMATCH] - len(result.mismatches):
+        print(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
     if result.statuses[MISMATCH] > result.statuses[SCORED]:
         print("  most differ: is this FASTA of the assembly that the VCF file was called on?")
     for measure in result.measures:

@@ -71,6 +71,7 @@ def convert(
             directory,
             format=target.name,
             source=source,
+            checkpoint=checkpoint.directory,
             source_format=found.name,
             architecture=architecture,
             tensors=tensors,

@@ -38,6 +38,7 @@ class FileRecord:
 class Conversion:
     """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
 
+    `source` is what was asked for, `checkpoint` the one that was taken for it; None in records that do not say.
     `optimizer` has the chunks of its tensors, where its state came along.
     """
 
@@ -52,6 +53,7 @@ class Conversion:
     files: dict[str, FileRecord]
     algorithm: str
     versions: dict[str, str]
+    checkpoint: str | None = None
 
 
 def write_record(
@@ -59,6 +61,7 @@ def write_record(
     *,
     format: str,
     source: Path,
+    checkpoint: Path,
     source_format: str,
     architecture: LlamaArchitecture,
     tensors: Mapping[str, TensorRecord],
@@ -73,6 +76,7 @@ def write_record(
     conversion = Conversion(
         format=format,
         source=str(source),
+        checkpoint=str(checkpoint),
         source_format=source_format,
         parameters=architecture.parameters,
         bytes=size,

@@ -12,6 +12,7 @@ from conduct.atomic import atomic_file
 from conduct.errors import InputError
 from conduct.progress import Advance, unseen
 from evaluation.embedding import Embedding
+from tokenizer.sequence import reverse_complement
 
 SUFFIXES = (".parquet", ".safetensors")
 
@@ -27,7 +28,8 @@ def write_embeddings(
 ) -> int:
     """Write `path`; how many sequences it holds. `settings` go into the file's metadata.
 
-    Parquet streams: name, contig, start, end, embedding; for a base: name, contig, position, base, embedding.
+    Parquet streams: name, contig, start, end, embedding; for a base: name, contig, position, base, embedding, where
+    `base` is the letter that was read, of the reverse complement in a "-" region, and `position` the genome's.
     safetensors holds one `embeddings` of [sequences, hidden] with the names, as JSON, in its metadata; or, for bases,
     a tensor of [bases, hidden] for each name; all are in memory until the end.
     """
@@ -107,13 +109,13 @@ def _table(rows: list[Embedding]) -> Any:
         region = rows[0].region
         count = len(region.ids)
         places = np.arange(region.start, region.start + count)
-        letters = list(region.ids.tobytes().decode("latin-1"))
         minus = region.strand == "-"
+        read = reverse_complement(region.ids) if minus else region.ids
         columns = {
             "name": [region.name] * count,
             "contig": [region.contig] * count,
             "position": pa.array(places[::-1] if minus else places),
-            "base": letters[::-1] if minus else letters,
+            "base": list(read.tobytes().decode("latin-1")),
         }
     return pa.table({**columns, "embedding": vectors})
 

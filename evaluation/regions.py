@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,16 @@ def load_contigs(fasta: Path, names: Iterable[str]) -> dict[str, Ids]:
             ids = encode(record.sequence)
             found |= {name: ids for name in matches if name == record.name or name not in seen}
     return found
+
+
+def check_disjoint(bed: Path, out: Path) -> None:
+    """Refuse a BED file whose regions overlap, for `out`, which holds one value a base. Errors: `InputError`."""
+    lines = sorted(_bed_lines(bed), key=lambda line: (line.contig, line.start, line.end))
+    for one, other in pairwise(lines):
+        if one.contig == other.contig and other.start < one.end:
+            where = f"{bed}, lines {one.number} and {other.number}"
+            problem = f"two regions of {one.contig} overlap at {other.start:,}, which {out.name} cannot hold"
+            raise InputError(problem, where=where, fix="Merge the regions, or write Parquet.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,16 +16,22 @@ import numpy as np
 from conduct.atomic import atomic_file
 from conduct.errors import InputError
 from evaluation.likelihood import Logs
-from evaluation.regions import Region
+from evaluation.regions import Region, check_disjoint
 from evaluation.scoring import Track
 
-SUFFIXES = (".bedgraph", ".bedgraph.gz", ".bw", ".bigwig", ".parquet")
+_BIGWIG = (".bw", ".bigwig")
+SUFFIXES = (".bedgraph", ".bedgraph.gz", *_BIGWIG, ".parquet")
 
 
-def check_track(path: Path) -> None:
-    """Refuse a suffix that is no track's, before any work. Errors: `InputError`."""
+def check_track(path: Path, bed: Path | None = None) -> None:
+    """Refuse a suffix that is no track's, and regions of `bed` that it cannot hold, before any work.
+
+    Errors: `InputError`.
+    """
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError("is no name of a track", where=path, fix=f"End it in one of {', '.join(SUFFIXES)}.")
+    if bed is not None and path.name.lower().endswith(_BIGWIG):
+        check_disjoint(bed, path)
 
 
 @contextmanager
@@ -37,7 +43,7 @@ def open_track(path: Path) -> Iterator[Track]:
         if name.endswith(".parquet"):
             with _Parquet(temporary) as parquet:
                 yield parquet
-        elif name.endswith((".bw", ".bigwig")):
+        elif name.endswith(_BIGWIG):
             bigwig = _BigWig(path)
             yield bigwig
             bigwig.write(temporary)

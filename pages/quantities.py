@@ -31,3 +31,8 @@ def duration(seconds: float) -> str:
             rest = int(whole % size // smaller)
             return f"{int(whole // size)} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
     return f"{seconds:.1f} s"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: 1 record, 2,000 records."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

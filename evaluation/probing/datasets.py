@@ -9,6 +9,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ from tokenizer.sequence import Ids, encode, not_nucleotides
 
 Labelled = tuple[str, str]
 """A sequence and its label."""
+
+Reader = Callable[[Path], Iterator[Labelled]]
+
+MIN_TRAIN = 2
+"""Training sequences of a class: one to fit, one to validate."""
 
 _LIMIT = 1 << 30
 """Bytes of a file of a task."""
@@ -37,7 +43,10 @@ class Task:
 
 
 def read_task(directory: Path) -> Task:
-    """Read one task, whatever its layout. Errors: `InputError` naming the file for what is no such directory."""
+    """Read one task, whatever its layout.
+
+    Errors: `InputError` naming the file for what is no such directory, or has too few of a class to probe.
+    """
     if not directory.is_dir():
         raise InputError("no such directory", where=directory, fix=_FIX)
     train = [*_part(directory, "train"), *_part(directory, "dev")]
@@ -55,7 +64,25 @@ def read_task(directory: Path) -> Task:
     def encoded(part: list[Labelled]) -> tuple[tuple[Ids, int], ...]:
         return tuple((_ids(sequence, directory), number[label]) for sequence, label in part)
 
-    return Task(name=directory.name, classes=classes, train=encoded(train), test=encoded(test))
+    task = Task(name=directory.name, classes=classes, train=encoded(train), test=encoded(test))
+    _check_counts(directory, train, test)
+    return task
+
+
+def _check_counts(directory: Path, train: list[Labelled], test: list[Labelled]) -> None:
+    """Cross-validation needs two training sequences of each class, and a measure two classes to tell apart."""
+    counts = Counter(label for _, label in train)
+    if rare := [label for label in sorted(counts) if counts[label] < MIN_TRAIN]:
+        shown = ", ".join(map(repr, rare[:5])) + (f" and {len(rare) - 5:,} more" if len(rare) > 5 else "")
+        problem = f"fewer than {MIN_TRAIN} training sequences of class {shown}: cross-validation needs them"
+        raise InputError(problem, where=_names(directory, "train", "dev"), fix="Add some, or leave the class out.")
+    if len(present := {label for _, label in test}) < 2:
+        problem = f"all {len(test):,} are of class {min(present)!r}: there is nothing to tell apart"
+        raise InputError(problem, where=_names(directory, "test"), fix="Add sequences of another class.")
+
+
+def _names(directory: Path, *parts: str) -> str:
+    return ", ".join(str(path) for part in parts for path, _ in _files(directory, part))
 
 
 def _ids(sequence: str, directory: Path) -> Ids:
@@ -66,9 +93,14 @@ def _ids(sequence: str, directory: Path) -> Ids:
 
 
 def _part(directory: Path, part: str) -> Iterator[Labelled]:
+    for path, read in _files(directory, part):
+        yield from read(path)
+
+
+def _files(directory: Path, part: str) -> Iterator[tuple[Path, Reader]]:
     for pattern, read in _READERS.items():
         for path in sorted(directory.glob(pattern.format(part))):
-            yield from read(path)
+            yield path, read
 
 
 def _csv(path: Path) -> Iterator[Labelled]:
@@ -113,7 +145,7 @@ def _folders(path: Path) -> Iterator[Labelled]:
         yield read_text(file, limit=_LIMIT), file.parent.name
 
 
-_READERS: dict[str, Callable[[Path], Iterator[Labelled]]] = {
+_READERS: dict[str, Reader] = {
     "{}.csv": _csv,
     "{}.f*a": _fasta,
     "{}*.parquet": _parquet,

@@ -68,6 +68,9 @@ Task = LikelihoodTask | VariantTask | ProbeTask | RecallTask
 KINDS = {LikelihoodTask: "likelihood", RecallTask: "recall", VariantTask: "variants", ProbeTask: "probe"}
 """The word for each in results."""
 
+SOURCES = ("source", "fitted_on", "genome", "vcf", "directory")
+"""The keys of tasks that are paths."""
+
 
 @dataclass
 class Suite:
@@ -108,8 +111,7 @@ def read_suite(path: Path) -> Suite:
 
 def sources(task: Task) -> list[Path]:
     """The files and directories that `task` reads."""
-    keys = ("source", "fitted_on", "genome", "vcf", "directory")
-    return [Path(found) for key in keys if (found := getattr(task, key, None))]
+    return [Path(found) for key in SOURCES if (found := getattr(task, key, None))]
 
 
 def tasks(suite: Suite) -> list[Task]:

@@ -33,9 +33,9 @@ def recall_curve(rows: Sequence[Row], names: Sequence[str], *, number: int = 0) 
     figure, axes = canvas(height=3.4)
     axes.axhline(UNIFORM_BITS, color=MUTED, linewidth=1, dashes=(4, 3))
     labels = [(UNIFORM_BITS, f"chance {bits(UNIFORM_BITS)}", MUTED)]
-    measured = [column for column in range(len(names)) if any(row.values[column] for row in rows)][-_SHOWN:]
+    measured = [column for column in range(len(names)) if any(row.compared[column] for row in rows)][-_SHOWN:]
     for column in measured:
-        points = [(x, one.value) for x, row in zip(distances, rows, strict=True) if (one := row.values[column])]
+        points = [(x, one.value) for x, row in zip(distances, rows, strict=True) if (one := row.compared[column])]
         xs, ys = zip(*points, strict=True)
         colour = ACCENT if column == measured[-1] else BAR
         axes.plot(xs, ys, color=colour, linewidth=2, marker="o", markersize=5)
@@ -59,7 +59,7 @@ def metric_curve(rows: Sequence[Row], evaluations: Sequence[Evaluation]) -> "Mar
     figure, axes = canvas(height=3.4)
     labels = []
     for index, row in enumerate(rows[:_SHOWN]):
-        points = [(x, one.value) for (x, _), column in zip(places, order, strict=True) if (one := row.values[column])]
+        points = [(x, one.value) for (x, _), column in zip(places, order, strict=True) if (one := row.compared[column])]
         xs, ys = zip(*points, strict=True)
         colour, line = ACCENT if index == 0 else BAR, "solid" if steps else "none"
         axes.plot(xs, ys, color=colour, linewidth=2, linestyle=line, marker="o", markersize=5)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from conduct.errors import InputError
 from evaluation.digest import model_digest, read_ahead, source_digest
-from evaluation.suite.config import KINDS, Suite, Task, sources, tasks
+from evaluation.suite.config import KINDS, SOURCES, Suite, Task, sources, tasks
 from evaluation.suite.output import result_path
 from evaluation.suite.result import FORMAT, TaskResult, read_evaluation
 
@@ -23,13 +23,17 @@ _PACKAGES = ("genomic-llama", "torch", "transformers")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One model on the suite, the fingerprints of all tasks, and by them the results of earlier runs."""
+    """One model on the suite, the fingerprints and protocols of all tasks, and the results of earlier runs.
+
+    `results` are by fingerprint; those of the suite and of others.
+    """
 
     model: Path
     path: Path
     weights: str
     dtype: str
     fingerprints: tuple[str, ...]
+    protocols: tuple[str, ...]
     results: Mapping[str, TaskResult]
 
     @property
@@ -58,12 +62,14 @@ def partial_path(path: Path) -> Path:
 
 def _job(model: Path, path: Path, suite: Suite, dtype: str) -> Job:
     weights = model_digest(model)
+    protocols = tuple(_protocol(task) for task in tasks(suite))
     return Job(
         model=model,
         path=path,
         weights=weights,
         dtype=dtype,
-        fingerprints=tuple(_fingerprint(task, weights, dtype) for task in tasks(suite)),
+        fingerprints=tuple(_fingerprint(protocol, weights, dtype) for protocol in protocols),
+        protocols=protocols,
         results=_earlier(model, path, weights),
     )
 
@@ -76,21 +82,24 @@ def _earlier(model: Path, path: Path, weights: str) -> dict[str, TaskResult]:
         if before.weights != weights and os.path.abspath(before.model) != os.path.abspath(model):
             problem = f"holds the results of another model, {before.model}"
             raise InputError(problem, where=file, fix="Choose another --out, or remove the file.")
-        results |= {one.fingerprint: one for one in before.tasks}
+        if before.weights == weights:
+            results |= {one.fingerprint: one for one in (*before.others, *before.tasks)}
     return results
 
 
-def _fingerprint(task: Task, weights: str, dtype: str) -> str:
+def _fingerprint(protocol: str, weights: str, dtype: str) -> str:
     """Of all that decides the numbers of a task: the model, the task, the content of its files, the software."""
-    decides = {
-        "format": FORMAT,
-        "weights": weights,
-        "dtype": dtype,
-        "versions": versions(),
-        "kind": KINDS[type(task)],
-        "task": asdict(task),
-        "sources": [source_digest(source) for source in sources(task)],
-    }
+    return _sha256({"protocol": protocol, "weights": weights, "dtype": dtype, "versions": versions()})
+
+
+def _protocol(task: Task) -> str:
+    """Of what any model is asked: the task, and the content of its files wherever they lie."""
+    settings = {key: value for key, value in asdict(task).items() if key not in SOURCES}
+    files = {key: source_digest(Path(path)) for key in SOURCES if (path := getattr(task, key, None))}
+    return _sha256({"format": FORMAT, "kind": KINDS[type(task)], "task": settings, "sources": files})
+
+
+def _sha256(decides: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 

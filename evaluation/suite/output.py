@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.baseline import UNIFORM_BITS
-from evaluation.suite.compare import Row, by_training, compare, labels
+from evaluation.suite.compare import DAGGER, FOREIGN, Row, by_training, compare, labels
 from evaluation.suite.figures import metric_curve, recall_curve
 from evaluation.suite.recall import NEEDLE
 from evaluation.suite.result import Evaluation, Metric, read_evaluation
 from pages.page import render_page, write_texts
-from pages.quantities import duration, exact, short
+from pages.quantities import duration, exact, plural, short
 
 _WIDE = 6  # models beside one another, so that the best may be out of sight
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "evaluation.html.j2"
@@ -46,11 +46,13 @@ def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
     """Write the comparison as one self-contained HTML page."""
     rows, names = compare(evaluations), labels(evaluations)
     shown = [kind for kind in TITLES if any(row.metric.kind == kind for row in rows)]
+    foreign = FOREIGN if any(row.foreign for row in rows) else ""
     values = {
         "title": evaluations[0].suite,
-        "subtitle": f"{len(evaluations)} model{'' if len(evaluations) == 1 else 's'} on one suite",
+        "subtitle": plural(len(evaluations), "model") + (" of several suites" if foreign else " on one suite"),
         "names": names,
         "wide": len(names) > _WIDE,
+        "foreign": foreign,
         "tiles": _tiles(evaluations, rows),
         "sections": [_section(kind, rows, evaluations, names) for kind in shown],
         "models": [_model(name, one) for name, one in zip(names, evaluations, strict=True)],
@@ -91,15 +93,23 @@ def _table_row(row: Row, names: list[str]) -> dict[str, Any]:
         "count": exact(one.count),
         "best": f"{best[0].value:.3f}" if best and best[0] else "",
         "best_names": ", ".join(names[index] for index in row.marked),
-        "cells": [_cell(value, index in row.marked) for index, value in enumerate(row.values)],
+        "cells": [
+            _cell(value, index in row.marked, DAGGER if index in row.foreign else "")
+            for index, value in enumerate(row.values)
+        ],
     }
 
 
-def _cell(value: Metric | None, best: bool) -> dict[str, Any]:
+def _cell(value: Metric | None, best: bool, mark: str) -> dict[str, Any]:
     if value is None:
         return {"value": "none", "interval": "", "best": False, "mood": ""}
     interval = "" if value.low is None or value.high is None else f"{value.low:.3f} to {value.high:.3f}"
-    return {"value": f"{value.value:.3f}", "interval": interval, "best": best, "mood": "" if beats(value) else "bad"}
+    return {
+        "value": f"{value.value:.3f}{mark}",
+        "interval": interval,
+        "best": best,
+        "mood": "" if beats(value) else "bad",
+    }
 
 
 def beats(metric: Metric) -> bool:
@@ -110,7 +120,7 @@ def beats(metric: Metric) -> bool:
 
 
 def _tiles(evaluations: Sequence[Evaluation], rows: list[Row]) -> list[dict[str, str]]:
-    won = sum(any(value is not None and beats(value) for value in row.values) for row in rows)
+    won = sum(any(value is not None and beats(value) for value in row.compared) for row in rows)
     tiles = [
         {"label": "Better than their baseline", "value": f"{won} of {len(rows)}", "note": "metrics, by the best model"},
         {

@@ -10,7 +10,7 @@ from conduct.errors import InputError
 from conduct.untrusted import read_json
 from corpus.typed_json import from_json, to_json
 
-FORMAT = "genomic-llama evaluation 2"
+FORMAT = "genomic-llama evaluation 3"
 _ANY_FORMAT = FORMAT.rstrip("0123456789")
 
 
@@ -42,19 +42,28 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """One task of a suite on one model. `fingerprint`: of all that decides its metrics; `created`: when, in UTC."""
+    """One task of a suite on one model. `fingerprint`: of all that decides its metrics; `created`: when, in UTC.
+
+    `protocol`: fingerprint of the task and its files alone; results compare where it is the same. `unscored`: how many
+    alleles were left out, by status.
+    """
 
     kind: str
     name: str
     fingerprint: str
+    protocol: str
     created: str
     seconds: float
     metrics: tuple[Metric, ...]
+    unscored: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One model on one suite. `step`: optimizer steps of training, where the export tells; `weights`: SHA-256."""
+    """One model on one suite. `step`: optimizer steps of training, where the export tells; `weights`: SHA-256.
+
+    `others`: what earlier runs found of the same weights that is not of this suite; it is kept, and not compared.
+    """
 
     model: str
     step: int | None
@@ -64,6 +73,7 @@ class Evaluation:
     suite: str
     versions: dict[str, str]
     tasks: tuple[TaskResult, ...]
+    others: tuple[TaskResult, ...]
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -100,13 +110,16 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def training_step(model: Path) -> int | None:
-    """The step of the checkpoint that an export was made from, by its name, `step=100`; None where unknown."""
+    """The step of the checkpoint that an export was made from, by its name, `step=100` or `iter_0000100`, else None."""
     try:
-        source = read_json(model / "conversion.json").get("source", "")
+        record = read_json(model / "conversion.json")
+        named = [str(record.get(key) or "") for key in ("checkpoint", "source")]
     except (InputError, AttributeError):
-        source = ""
-    match = re.search(r"step=(\d+)", f"{source} {model}")
-    return int(match[1]) if match else None
+        named = []
+    for path in [*named, str(model)]:
+        if steps := re.findall(r"(?:step=|iter_)(\d+)", path):
+            return int(steps[-1])
+    return None
 
 
 _FIX = "Move it away, or choose another --out."

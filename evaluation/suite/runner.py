@@ -3,6 +3,7 @@
 The results of a model that is under way are in MODEL.json.partial, beside its MODEL.json.
 """
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -16,6 +17,8 @@ from evaluation.suite.jobs import Job, partial_path, plan_jobs, versions
 from evaluation.suite.result import Evaluation, TaskResult, training_step, write_evaluation
 from evaluation.suite.tasks import run_task, where
 from evaluation.suite.time_left import TimeLeft
+from evaluation.variants.alleles import describe_unscored
+from pages.quantities import plural
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,7 +33,9 @@ def evaluate_models(models: Sequence[Path], suite: Suite, path: Path, out: Path,
     left = TimeLeft(tasks(suite), {job.path.stem: job.found for job in jobs})
     for job in jobs:
         results = job.results if None not in job.found else _finish(job, suite, path, left)
-        write_evaluation(_evaluation(job, results, path), job.path)
+        evaluation = _evaluation(job, results, path)
+        write_evaluation(evaluation, job.path)
+        _tell(job.path, evaluation)
         for kept in out.glob(f"{job.path.name}*.partial"):
             kept.unlink(missing_ok=True)
 
@@ -54,15 +59,17 @@ def _measure(
 ) -> TaskResult:
     started = time.perf_counter()
     journal = job.path.with_name(f"{job.path.name}.{fingerprint[:12]}.partial")
-    metrics = run_task(model, job.model, task, batch_size=batch_size, where=named, journal=journal)
+    found = run_task(model, job.model, task, batch_size=batch_size, where=named, journal=journal)
     seconds = time.perf_counter() - started
     return TaskResult(
         kind=KINDS[type(task)],
         name=task.name,
         fingerprint=fingerprint,
+        protocol=job.protocols[job.fingerprints.index(fingerprint)],
         created=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
         seconds=seconds,
-        metrics=tuple(metrics),
+        metrics=tuple(found.metrics),
+        unscored=found.unscored,
     )
 
 
@@ -77,4 +84,15 @@ def _evaluation(job: Job, results: Mapping[str, TaskResult], path: Path) -> Eval
         suite=path.stem,
         versions=versions(),
         tasks=tuple(results[one] for one in job.fingerprints if one in results),
+        others=tuple(result for one, result in results.items() if one not in job.fingerprints),
     )
+
+
+def _tell(path: Path, evaluation: Evaluation) -> None:
+    """Say what is in no metric, on standard error."""
+    for task in evaluation.tasks:
+        for line in describe_unscored(task.unscored):
+            print(f"{path.stem}: {task.kind} {task.name!r}: {line}", file=sys.stderr)
+    if evaluation.others:
+        kept = plural(len(evaluation.others), "result")
+        print(f"{path.stem}: {kept} of other suites or settings kept in {path}, not compared", file=sys.stderr)

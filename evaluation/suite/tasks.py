@@ -1,5 +1,6 @@
 """The tasks of a suite: each run on one model, its results as rows of metrics."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,21 @@ from evaluation.suite.config import (
 )
 from evaluation.suite.recall import check_distances, measure_recall
 from evaluation.suite.result import Metric
+from evaluation.variants.alleles import SCORED
 from evaluation.variants.labels import ALL, Interval, Labelling
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Of one task: its metrics, and how many alleles were left out of them, by status."""
+
+    metrics: list[Metric]
+    unscored: dict[str, int] = field(default_factory=dict)
 
 
 def check_suite(suite: Suite, path: Path) -> None:
@@ -47,6 +57,7 @@ def check_suite(suite: Suite, path: Path) -> None:
         if probe.pooling not in ("mean", "last", "max"):
             problem = f"no pooling {probe.pooling!r}"
             raise InputError(problem, where=where(path, probe), fix="Known: mean, last, max.")
+        read_task(Path(probe.directory))
     for variant in suite.variants:
         if variant.strand not in STRANDS:
             problem = f"no strand {variant.strand!r}"
@@ -60,19 +71,19 @@ def where(path: Path, task: Task) -> str:
 
 def run_task(
     model: "PreTrainedModel", directory: Path, task: Task, *, batch_size: int, where: str, journal: Path | None = None
-) -> list[Metric]:
+) -> Found:
     """One task on `model`, loaded from `directory`; `where` names it in errors.
 
     `journal`: where a task that keeps what it has so far does so (see `score_variants`); it stays until its caller
     removes it.
     """
     if isinstance(task, LikelihoodTask):
-        return _likelihood(model, directory, task, batch_size)
+        return Found(metrics=_likelihood(model, directory, task, batch_size))
     if isinstance(task, RecallTask):
-        return _recall(model, task, batch_size, where)
+        return Found(metrics=_recall(model, task, batch_size, where))
     if isinstance(task, VariantTask):
         return _variants(model, directory, task, batch_size, journal)
-    return _probe(model, task, batch_size)
+    return Found(metrics=_probe(model, task, batch_size))
 
 
 def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask, batch_size: int) -> list[Metric]:
@@ -123,7 +134,7 @@ def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int, where: 
 
 def _variants(
     model: "PreTrainedModel", directory: Path, task: VariantTask, batch_size: int, journal: Path | None
-) -> list[Metric]:
+) -> Found:
     longest = int(model.config.max_position_embeddings)
     window = min(task.window, longest)
     placement = plan_placement(longest, window=window, downstream=task.downstream, grid=task.grid)
@@ -143,7 +154,7 @@ def _variants(
             (part, "AUROC", one.auroc, 0.5, count),
             (part, "AUPRC", one.auprc, one.positives / max(count, 1), count),
         ]
-    return [
+    metrics = [
         Metric(
             kind=KINDS[type(task)], name=task.name, part=part, metric=metric, value=found.value,
             low=found.low, high=found.high, better="higher", baseline=chance, baseline_name="chance", count=count,
@@ -151,6 +162,7 @@ def _variants(
         for part, metric, found, chance, count in rows
         if found is not None
     ]  # fmt: skip
+    return Found(metrics=metrics, unscored={k: n for k, n in sorted(result.statuses.items()) if k != SCORED})
 
 
 def _probe(model: "PreTrainedModel", task: ProbeTask, batch_size: int) -> list[Metric]:

@@ -87,6 +87,15 @@ def count_statuses(alleles: list[Allele]) -> Counter[str]:
     return Counter(allele.status for allele in alleles)
 
 
+def describe_unscored(statuses: Mapping[str, int]) -> list[str]:
+    """How many were not scored, a line a reason; a status that a file made up is its own."""
+    return [
+        f"{count:,} not scored: {MEANINGS.get(status, status)}"
+        for status, count in statuses.items()
+        if status != SCORED
+    ]
+
+
 def _allele(record: VcfRecord, number: int, contig: Ids | None) -> Allele:
     position, alt_text = record.position, record.alts[number]
     ref, alt = (to_upper(encode(text.encode("utf-8", "replace"))) for text in (record.ref, alt_text))

@@ -1,5 +1,6 @@
 """Which checkpoint of a run is taken: the newest whole one."""
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from conduct.errors import InputError
 from conversion.convert import convert
 from conversion.locate import find_checkpoint
+from conversion.record import read_record
 
 
 def make_run(folder: Path, *names: str, unfinished: tuple[str, ...] = ()) -> Path:
@@ -93,5 +95,15 @@ def test_a_run_is_converted(small_nemo: Path, tmp_path: Path, out: Path, caplog:
     with caplog.at_level(logging.WARNING):
         conversion = convert(run / "checkpoints" / "last", out, to="hf")
     assert len(conversion.tensors) == 21
+    assert (conversion.source, conversion.checkpoint) == (
+        str(run / "checkpoints" / "last"), str(run / "checkpoints" / "step=10"),
+    )  # fmt: skip
+    assert read_record(out) == conversion
+    content = json.loads((out / "conversion.json").read_text())
+    del content["checkpoint"]  # as in records of older versions
+    (out / "conversion.json").write_text(json.dumps(content))
+    record = read_record(out)
+    assert record is not None
+    assert record.checkpoint is None
     assert "step=20 was not written to its end" in caplog.text
     assert "step=15 has no manifest; taking" in caplog.text

@@ -29,8 +29,9 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "r.bed").write_text("c\t5\t30\nd\t0\t40\n")
     (tmp_path / "v.vcf").write_text(
         VCF + "c\t5\tx\tT\tA,C\t.\t.\tL=1\nc\t9\ty\tA\tG\t.\t.\tL=0\nc\t10\tz\tT\tG\t.\t.\tL=0\n"
-        "c\t50\tw\tAC\tA\t.\t.\tL=0\n"
+        "c\t50\tw\tAC\tA\t.\t.\tL=0\nc\t1\t.\tC\tA\t.\t.\tL=0\nc\t2\t.\tA\tC\t.\t.\tL=0\n"
     )
+    (tmp_path / "twice.bed").write_text("c\t5\t30\nd\t0\t40\nc\t20\t25\n")
     (tmp_path / "suite.yaml").write_text(f"likelihood: [{{name: g, source: {tmp_path}/g.fa}}]\n")
     return tmp_path
 
@@ -45,8 +46,9 @@ def test_score(tiny_directory: Path, files: Path) -> None:
 def test_variants(tiny_directory: Path, files: Path) -> None:
     output = command("variants", tiny_directory, files / "g.fa", files / "v.vcf", "--out", files / "o", "--label", "L")
     assert "3 alleles scored" in output
-    assert "2 not scored: REF is not what the FASTA file has there" in output
+    assert "4 not scored: REF is not what the FASTA file has there" in output
     assert "line 5: c:10 REF is T, the FASTA has G" in output
+    assert f"... and 1 more, ref_mismatch in the column status of {files / 'o.tsv'}" in output
     assert "line 6: c:50 REF is AC, beyond the contig's end (49)" in output
     assert "all: AUROC" in output
     assert sorted(path.name for path in files.glob("o*")) == ["o.metrics.json", "o.tsv", "o.vcf.gz"]
@@ -86,6 +88,10 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
         (("score", "{m}", "{f}/none.fa"), "does not exist"),
         (("score", "{m}", "{f}/g.fa", "--flank", "3"), "--flank goes with --bed"),
         (("score", "{m}", "{f}/g.fa", "--per-base", "{f}/x.txt"), "no name of a track"),
+        (
+            ("score", "{f}", "{f}/g.fa", "--bed", "{f}/twice.bed", "--per-base", "{f}/x.bw"),
+            "lines 1 and 3: two regions of c overlap at 20",
+        ),
         (("score", "{f}", "{f}/g.fa"), "config.json"),
         (
             ("variants", "{m}", "{f}/g.fa", "{f}/v.vcf", "--out", "{f}/o", "--window", "99"),

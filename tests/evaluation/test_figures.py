@@ -42,9 +42,12 @@ def _evaluation(step: int | None, kind: str, *names: str) -> Evaluation:
         )
         for name in names
     )  # fmt: skip
-    task = TaskResult(kind=kind, name="x", fingerprint="0", created="2026", seconds=1.0, metrics=metrics)
+    task = TaskResult(
+        kind=kind, name="x", fingerprint="0", protocol="0", created="2026", seconds=1.0, metrics=metrics, unscored={}
+    )  # fmt: skip
     return Evaluation(
-        model=f"m{step}", step=step, parameters=1, weights="0", dtype="float32", suite="s", versions={}, tasks=(task,)
+        model=f"m{step}", step=step, parameters=1, weights="0", dtype="float32", suite="s", versions={}, tasks=(task,),
+        others=(),
     )  # fmt: skip
 
 

@@ -72,12 +72,12 @@ def _comparison(path: Path, steps: list[int], name: str) -> Path:
         rows = [metric("likelihood", "", 2 - step / 1000, f"{name}{number}") for number in range(6)]
         rows += [metric("recall", f"{d} bases apart", 2 - step / 400 / d**0.2) for d in (64, 256, 1024)]
         task = TaskResult(
-            kind="likelihood", name="a task", fingerprint="0", created="2026-01-01T00:00:00Z", seconds=1.0,
-            metrics=tuple(rows),
+            kind="likelihood", name="a task", fingerprint="0", protocol="0", created="2026-01-01T00:00:00Z",
+            seconds=1.0, metrics=tuple(rows), unscored={},
         )  # fmt: skip
         ones.append(
             Evaluation(model=f"run/step={step}", step=step, parameters=10_000, weights="0", dtype="float32",
-                       suite="demo", versions={"torch": "2"}, tasks=(task,))
+                       suite="demo", versions={"torch": "2"}, tasks=(task,), others=())
         )  # fmt: skip
     write_comparison(ones, path)
     return path

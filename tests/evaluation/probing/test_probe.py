@@ -10,7 +10,7 @@ import pytest
 from conduct.errors import InputError
 from evaluation.likelihood import plan_reading
 from evaluation.probing.datasets import Task, read_task
-from evaluation.probing.probe import count_words, probe_task
+from evaluation.probing.probe import _auroc, count_words, probe_task
 from evaluation.probing.table import format_table
 from tokenizer.sequence import encode
 
@@ -74,6 +74,49 @@ def test_what_is_no_task_is_refused(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("sequence,label\nMLEQ,1\n")
     with pytest.raises(InputError, match="no DNA: 'MLEQ'"):
         read_task(tmp_path)
+
+
+def _write(folder: Path, train: dict[str, int], test: dict[str, int]) -> Path:
+    """A task with so many sequences of each class."""
+    random = np.random.default_rng(1)
+    for name, counts in (("train", train), ("test", test)):
+        rows = [("".join(random.choice(list("ACGT"), size=12)), one) for one, n in counts.items() for _ in range(n)]
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            csv.writer(file).writerows([("sequence", "label"), *rows])
+    return folder
+
+
+def test_what_cannot_be_probed_is_refused_with_file_and_class(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"train\.csv.*fewer than 2 training sequences of class 'b'"):
+        read_task(_write(tmp_path, {"a": 12, "b": 1}, {"a": 3, "b": 3}))
+    with pytest.raises(InputError, match=r"test\.csv.*all 6 are of class 'a'"):
+        read_task(_write(tmp_path, {"a": 12, "b": 12}, {"a": 6}))
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ({"a": 6, "b": 6}, {"a": 3, "b": 3}),
+        ({"a": 2, "b": 2}, {"a": 1, "b": 1}),
+        ({"a": 120, "b": 2}, {"a": 3, "b": 3}),
+        ({"a": 6, "b": 6, "c": 6}, {"a": 3, "c": 3}),
+    ],
+)
+def test_small_tasks_are_measured(train: dict[str, int], test: dict[str, int], tiny_model: Any, tmp_path: Path) -> None:
+    task = read_task(_write(tmp_path, train, test))
+    rows = probe_task(tiny_model, task, plan_reading(tiny_model), heads=("mlp",), layer=-1, pooling="mean", seeds=2)
+    assert all(-1 <= row.mcc <= 1 and 0 <= row.auroc <= 1 for row in rows)
+
+
+def test_auroc_of_all_classes_is_the_macro_average() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(2)
+    truth, chances = random.integers(0, 3, 50), random.dirichlet([1, 1, 1], 50)
+    assert _auroc(truth, chances) == pytest.approx(roc_auc_score(truth, chances, multi_class="ovr"))
+    some = truth != 1
+    expected = np.mean([roc_auc_score(truth[some] == one, chances[some][:, one]) for one in (0, 2)])
+    assert _auroc(truth[some], chances[some]) == pytest.approx(expected)
 
 
 def test_words_are_counted_on_both_strands() -> None:

@@ -134,6 +134,47 @@ def test_what_has_changed_is_run_anew(models: list[Path], quick: Path, tmp_path:
     assert [len(one.tasks) for one in read_directory(out)] == [2, 2]
 
 
+def test_a_task_that_was_dropped_is_kept_and_taken_up_again(
+    models: list[Path], quick: Path, tmp_path: Path, ran: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, whole = tmp_path / "out", quick.read_text()
+    _evaluate(models[:1], quick, out)
+    before = _numbers(out)
+    quick.write_text(whole.partition("variants")[0])
+    _evaluate(models[:1], quick, out)
+    (fewer,) = read_directory(out)
+    assert [task.name for task in fewer.others] == ["made up"]
+    assert "step=100: 1 result of other suites or settings kept in" in capsys.readouterr().err
+    quick.write_text(whole)
+    ran.clear()
+    _evaluate(models[:1], quick, out)
+    assert not ran
+    assert _numbers(out) == before
+
+
+def test_models_on_the_same_task_share_its_protocol_and_say_what_was_left_out(
+    models: list[Path], quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open(tmp_path / "v.vcf", "a") as file:
+        file.write("c\t1\t.\tG\tA\t.\t.\tL=0\nz\t1\t.\tG\tA\t.\t.\tL=0\nc\t2\t.\tC\t<DEL>\t.\t.\tL=0\n")
+    _evaluate(models[:1], quick, tmp_path / "out")
+    assert "variants 'made up': 1 not scored: REF is not what the FASTA file has there" in capsys.readouterr().err
+    _evaluate(models[:1], quick, tmp_path / "out")
+    told = capsys.readouterr().err
+    assert "1 not scored: the contig is not in the FASTA file" in told
+    assert "1 not scored: an allele that is no sequence" in told
+    quick.write_text(quick.read_text().replace("stride: 3", "stride: 4"))
+    weights = models[1] / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-2] ^= 1  # of the last weight's exponent
+    weights.write_bytes(content)
+    _evaluate(models[1:], quick, tmp_path / "out")
+    first, second = (one.tasks for one in read_directory(tmp_path / "out"))
+    assert second[2].unscored == {"no_contig": 1, "ref_mismatch": 1, "unsupported": 1}
+    assert [a.fingerprint == b.fingerprint for a, b in zip(first, second, strict=True)] == [False] * 3
+    assert [a.protocol == b.protocol for a, b in zip(first, second, strict=True)] == [True, False, True]
+
+
 def test_two_models_of_one_name_are_told_apart(models: list[Path], quick: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "run" / "step=100"
     shutil.copytree(models[0], other)

@@ -26,14 +26,14 @@ def _metric(**changes: Any) -> Metric:
     return dataclasses.replace(base, **changes)
 
 
-def _evaluation(model: str, step: int | None, *metrics: Metric) -> Evaluation:
+def _evaluation(model: str, step: int | None, *metrics: Metric, protocol: str = "0") -> Evaluation:
     task = TaskResult(
-        kind="likelihood", name="held out", fingerprint="0", created="2026-01-01T00:00:00Z", seconds=1.0,
-        metrics=metrics,
+        kind="likelihood", name="held out", fingerprint="0", protocol=protocol, created="2026-01-01T00:00:00Z",
+        seconds=1.0, metrics=metrics, unscored={},
     )  # fmt: skip
     return Evaluation(
         model=model, step=step, parameters=10, weights="0", dtype="float32", suite="demo", versions={"torch": "2"},
-        tasks=(task,),
+        tasks=(task,), others=(),
     )  # fmt: skip
 
 
@@ -141,6 +141,27 @@ def test_models_are_compared_along_training() -> None:
     assert [place for place, _ in by_training([_evaluation("a", None), _evaluation("b", None)])] == [1, 2]
 
 
+def test_a_result_of_another_suite_is_shown_and_not_compared(tmp_path: Path) -> None:
+    ones = [
+        _evaluation(f"m{i}", i, _metric(value=value), protocol=protocol)
+        for i, (value, protocol) in enumerate([(1.1, "other"), (1.75, "0"), (1.5, "0")])
+    ]
+    (row,) = compare(ones)
+    assert (row.best, row.foreign, row.marked) == ((2,), (0,), (2,))
+    text = format_comparison(ones)
+    assert "1.1000†" in text
+    assert "1.5000*" in text
+    assert text.splitlines()[-1].startswith("† of another suite")
+    assert compare(ones[:2])[0].marked == ()  # one is left: nothing to be better than
+    write_comparison(ones, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert "1.100†" in page
+    assert "† of another suite" in page
+    assert "<b>1.500</b>" in page
+    assert "on one suite" not in page
+    assert "†" not in format_comparison(ones[1:])
+
+
 def test_equal_values_are_all_the_best_or_none(tmp_path: Path) -> None:
     ones = [
         _evaluation(f"m{i}", i, _metric(value=value), _metric(metric="x", value=1.25))
@@ -160,6 +181,8 @@ def test_the_step_is_read_from_the_export(tmp_path: Path) -> None:
     assert training_step(tmp_path) is None
     (tmp_path / "conversion.json").write_text('{"source": "run/checkpoints/step=1500-last"}')
     assert training_step(tmp_path) == 1500
+    (tmp_path / "conversion.json").write_text('{"source": "run", "checkpoint": "run/checkpoints/step=2000"}')
+    assert training_step(tmp_path) == 2000
 
 
 def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:
