@@ -21,8 +21,9 @@ def doctor(
     Looks at this machine: on a cluster run it in a job.
     """
     from recipes.doctor.examine import as_json, as_text, examine
+    from recipes.doctor.finding import BROKEN
 
     findings = list(examine(recipe, overrides or ()))
     print(as_json(findings) if json else as_text(findings))
-    if any(finding.status == "will not work" for finding in findings):
+    if any(finding.status == BROKEN for finding in findings):
         sys.exit(1)

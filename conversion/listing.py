@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conduct.errors import InputError
-from conversion.locate import DAMAGED, STEP, UNKNOWN, is_unfinished, newest_first, step_of
+from conversion.locate import DAMAGED as DAMAGED_SUFFIX
+from conversion.locate import STEP, UNKNOWN, is_unfinished, misnamed, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
 
-WHOLE = "whole"
+WHOLE, DAMAGED = "whole", "damaged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,37 +36,34 @@ def checkpoints_folder(source: Path) -> Path | None:
 
 
 def list_checkpoints(folder: Path) -> list[Listed]:
-    """Those in `folder`, the newest first; links to them are left out, what a run set aside is there."""
-    found = [_listed(path) for path in _directories(folder)]
-    return sorted(found, key=lambda one: (-one.step, one.name))
+    """Those in `folder`, the newest first; links to them are left out, what a run set aside is there.
 
-
-def misnamed(path: Path) -> list[str]:
-    """That a checkpoint is of another step than its name says, as a sentence; nothing where that cannot be told."""
-    try:
-        manifest = read_manifest(path)
-    except InputError:
-        return []
-    if manifest is None or manifest.step == step_of(path):
-        return []
-    return [f"it is of step {manifest.step}, by its manifest"]
+    One that a run removes meanwhile is left out too.
+    """
+    found = (_listed(path) for path in _directories(folder))
+    return sorted((one for one in found if one), key=lambda one: (-one.step, one.name))
 
 
 def _directories(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    aside = [path for path in folder.iterdir() if path.suffix in (DAMAGED, UNKNOWN) and STEP.search(path.name)]
+    aside = [path for path in folder.iterdir() if path.suffix in (DAMAGED_SUFFIX, UNKNOWN) and STEP.search(path.name)]
     return [path for path in (*newest_first(folder), *aside) if path.is_dir() and not path.is_symlink()]
 
 
-def _listed(path: Path) -> Listed:
-    state, note = _state(path)
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def _listed(path: Path) -> Listed | None:
+    try:
+        state, note = _state(path)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    except FileNotFoundError:
+        return None
+    if not path.is_dir():
+        return None
     return Listed(name=path.name, step=step_of(path), bytes=size, state=state, note=note)
 
 
 def _state(path: Path) -> tuple[str, str]:
-    if path.suffix in (DAMAGED, UNKNOWN):
+    if path.suffix in (DAMAGED_SUFFIX, UNKNOWN):
         return f"set aside as {path.suffix.removeprefix('.')}", "kept, and never resumed from"
     if not (path / MANIFEST).is_file():
         if is_unfinished(path):
@@ -78,10 +76,10 @@ def _by_manifest(path: Path) -> tuple[str, str]:
     try:
         manifest = read_manifest(path)
     except InputError as error:
-        return "damaged", f"{MANIFEST} {error.problem}"
+        return DAMAGED, f"{MANIFEST} {error.problem}"
     for name, file in manifest.files.items() if manifest else ():
         if not (path / name).is_file():
-            return "damaged", f"{name} is missing"
+            return DAMAGED, f"{name} is missing"
         if (size := (path / name).stat().st_size) != file.bytes:
-            return "damaged", f"{name} has {size:,} bytes, {file.bytes:,} were written"
-    return ("damaged", wrong[0]) if (wrong := misnamed(path)) else (WHOLE, "")
+            return DAMAGED, f"{name} has {size:,} bytes, {file.bytes:,} were written"
+    return (DAMAGED, wrong[0]) if (wrong := misnamed(path)) else (WHOLE, "")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from conduct.errors import InputError
 from conversion.manifest import NAME as MANIFEST
+from conversion.manifest import read_manifest
 
 LAST = "last"
 STEP = re.compile(r"step=(\d+)")
@@ -93,6 +94,17 @@ def step_of(path: Path) -> int:
     match = STEP.search(path.name)
     assert match is not None
     return int(match[1])
+
+
+def misnamed(path: Path) -> list[str]:
+    """That a checkpoint is of another step than its name says, as a sentence; nothing where that cannot be told."""
+    try:
+        manifest = read_manifest(path)
+    except InputError:
+        return []
+    if manifest is None or manifest.step == step_of(path):
+        return []
+    return [f"it is of step {manifest.step}, by its manifest"]
 
 
 _ITERATION = re.compile(r"iter_(\d+)")

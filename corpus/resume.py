@@ -9,7 +9,7 @@ from corpus.sources import Source
 from tokenizer.vocabulary import SPECIAL_TOKENS, VOCAB_SIZE
 
 NUCLEOTIDE_IDS = {"vocab_size": VOCAB_SIZE, **{f"{token.role}_id": token.id for token in SPECIAL_TOKENS}}
-"""`special_ids` of the tokenizer of this project, which is NeMo's to build."""
+"""What `special_ids` gives for our tokenizer, without NeMo."""
 
 
 def order_settings(

@@ -7,6 +7,7 @@ There are lines of training, of validation and of checkpoints; docs/training.md 
 import dataclasses
 import functools
 import json
+import math
 import statistics
 import types
 import typing
@@ -21,7 +22,7 @@ from conduct.untrusted import read_text, read_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One logged step. `tokens` and `seconds` since the one before; a diverged `loss` may be NaN.
+    """One logged step. `tokens` and `seconds` since the one before; a diverged `loss` is null there, and NaN here.
 
     `mfu`: share of the peak of the devices; `goodput`: of the wall time until then; `time`: Unix time.
     """
@@ -184,6 +185,7 @@ def _checked(kind: type, row: dict[str, Any], where: str) -> dict[str, Any]:
     fields = _fields(kind)
     if unknown := sorted(row.keys() - fields.keys()):
         raise InputError(f"unknown key {unknown[0]!r}", where=where, fix=f"Known: {', '.join(fields)}.")
+    row = {key: math.nan if value is None and key in _DIVERGE else value for key, value in row.items()}
     for key, (required, kinds) in fields.items():
         if key not in row and not required:
             continue
@@ -215,4 +217,5 @@ def _read_config(path: Path) -> str:
     return read_text(path)
 
 
+_DIVERGE = ("loss", "validation_loss")
 _FIX = "Give a run directory as the trainer wrote it."

@@ -18,13 +18,13 @@ from recipes.launch.environment import environment
 @run.cli.factory  # type: ignore[untyped-decorator]
 def genomic_cpu(processes: int = 1) -> run.Config[run.LocalExecutor]:
     """torchrun on this machine's CPU. NeMo's own `torchrun` executor asks for CUDA."""
-    return _local(processes, quick_config("train_tiny"))
+    return _local(processes, _machine("train_tiny", nodes=1, devices=processes))
 
 
 @run.cli.factory  # type: ignore[untyped-decorator]
 def genomic_local(gpus: int = 8) -> run.Config[run.LocalExecutor]:
     """torchrun on this machine's GPUs."""
-    return _local(gpus, quick_config("train_8b_opengenome2"))
+    return _local(gpus, _machine("train_8b_opengenome2", nodes=1, devices=gpus))
 
 
 @run.cli.factory  # type: ignore[untyped-decorator]
@@ -55,8 +55,13 @@ def genomic_slurm(
         srun_args=["--cpu-bind=none"],
         tunnel=run.Config(run.LocalTunnel, job_dir=str(Path.cwd() / "runs" / "nemo_run")),
         packager=run.Config(run.GitArchivePackager),
-        env_vars=_variables(quick_config("train_8b_opengenome2")),
+        env_vars=_variables(_machine("train_8b_opengenome2", nodes=nodes, devices=gpus)),
     )
+
+
+def _machine(configuration: str, *, nodes: int, devices: int) -> TrainConfig:
+    """A configuration on so many devices, by which some of the variables go."""
+    return quick_config(configuration, [f"hardware.num_nodes={nodes}", f"hardware.devices={devices}"])
 
 
 def _local(processes: int, config: TrainConfig) -> run.Config[run.LocalExecutor]:

@@ -14,8 +14,8 @@ from recipes.executors import genomic_cpu as genomic_cpu
 from recipes.executors import genomic_local as genomic_local
 from recipes.executors import genomic_slurm as genomic_slurm
 from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
-from recipes.overridden import check_command
-from recipes.overrides import check_overrides
+from recipes.nemo_overrides import check_overrides
+from recipes.read_back import check_command
 from recipes.recipe import pretrain_recipe
 
 turn_off_telemetry()  # what NeMo has not loaded by now stays quiet

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,7 +10,7 @@ from conduct.atomic import check_writable
 from configs.schema import TrainConfig
 from recipes.launch.status import ASKED, PREEMPTED
 from recipes.machine import check_corpora, check_machine
-from recipes.optimization.schedule import schedule_warning
+from recipes.rules import warnings
 
 
 def check_start(config: TrainConfig) -> None:
@@ -41,9 +40,3 @@ def warn(config: TrainConfig) -> None:
     if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
         for warning in warnings(config):
             print(f"warning: {warning}", file=sys.stderr)
-
-
-def warnings(config: TrainConfig) -> Iterator[str]:
-    """What works and may not be meant."""
-    if warning := schedule_warning(config.optimizer, config.trainer.max_steps):
-        yield warning

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not given.dryrun:
             leave_when_asked()
             check_start(config)
-            check_resume(config, architecture, sequence_length)  # not in NeMo's door: its overrides come later
+            check_resume(config, architecture, sequence_length)
         if given.quiet:
             _hush()
         from recipes.recipe import pretrain_recipe

@@ -21,7 +21,7 @@ from conversion.manifest import NAME as MANIFEST
 from recipes.checkpointing.folder import clean, out_of_sight, point
 from recipes.checkpointing.same_run import check_same_run, trained_with
 from recipes.checkpointing.seal import seal
-from recipes.metrics.live_config import live_architecture
+from recipes.metrics.live_config import live_architecture, lora_values
 
 
 class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
@@ -114,4 +114,10 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
 
 
 def _trained_with(trainer: Any, pl_module: Any) -> dict[str, Any]:
-    return trained_with(trainer.datamodule.order_settings(), live_architecture(pl_module))
+    lora = lora_values(trainer)
+    return trained_with(
+        trainer.datamodule.order_settings(),
+        live_architecture(pl_module),
+        lora_dim=int(lora["dim"]),
+        lora_alpha=int(lora.get("alpha", 0)),
+    )

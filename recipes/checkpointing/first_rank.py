@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import default_pg_timeout
 
 from conduct.errors import InputError
@@ -27,7 +27,7 @@ _LINGER_SECONDS = 300.0
 def told_to_all(trainer: Any) -> Iterator[None]:
     """What the first rank does in this context is done before the others enter it; its error is theirs too.
 
-    Errors: that of the first rank, on every other as an `InputError`.
+    Errors: that of the first rank, on every other as an `InputError`; there also where the first rank gives no answer.
     """
     store = _meet(trainer)
     if store is None:
@@ -42,8 +42,7 @@ def told_to_all(trainer: Any) -> Iterator[None]:
             raise
         store.set(_VERDICT, json.dumps(None))
     else:
-        store.wait([_VERDICT], _PATIENCE)
-        refusal = json.loads(store.get(_VERDICT))
+        refusal = _verdict(store)
         if refusal is not None:
             store.add(_HEARD, 1)
             problem, where, fix = refusal
@@ -69,6 +68,15 @@ def _meet(trainer: Any) -> TCPStore | None:
     )
     trainer.strategy.store = store
     return store
+
+
+def _verdict(store: TCPStore) -> Any:
+    """What the first rank said: None where all is well. Errors: `InputError` where it died, or is silent too long."""
+    try:
+        store.wait([_VERDICT], _PATIENCE)
+        return json.loads(store.get(_VERDICT))
+    except DistError as error:
+        raise InputError("the first rank gave no answer", fix="See its log.") from error
 
 
 def _words(error: Exception) -> tuple[str, str | None, str]:

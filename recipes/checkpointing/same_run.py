@@ -24,10 +24,16 @@ _MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_tok
 """Of the architecture: what says how long samples are, how weights began, or how they are computed with."""
 
 
-def trained_with(order: Mapping[str, Any], architecture: LlamaArchitecture) -> dict[str, Any]:
-    """What must stay as it is while a run goes on: the order of its samples (`order_settings`), and its model."""
+def trained_with(
+    order: Mapping[str, Any], architecture: LlamaArchitecture, *, lora_dim: int, lora_alpha: int
+) -> dict[str, Any]:
+    """What must stay as it is while a run goes on: the order of its samples (`order_settings`), and its model.
+
+    `lora_alpha` scales what adapters of rank `lora_dim` add; it means nothing where that is 0, and is left out.
+    """
     model = {key: value for key, value in dataclasses.asdict(architecture).items() if key not in _MAY_CHANGE}
-    return {**order, **model}
+    adapters = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    return {**order, **model, **adapters}
 
 
 def newest_whole(folder: Path) -> Path | None:
@@ -87,4 +93,5 @@ def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         seed=config.seed,
         tokenizer=NUCLEOTIDE_IDS,
     )
-    check_same_run(Path(config.run_dir) / "checkpoints", trained_with(order, architecture))
+    adapters = {"lora_dim": config.lora.dim, "lora_alpha": config.lora.alpha}
+    check_same_run(Path(config.run_dir) / "checkpoints", trained_with(order, architecture, **adapters))

@@ -9,8 +9,7 @@ from nemo import lightning as nl
 from nemo.lightning.resume import AdapterPath
 
 from conduct.errors import InputError
-from conversion.listing import misnamed
-from conversion.locate import DAMAGED, newest_first
+from conversion.locate import DAMAGED, misnamed, newest_first
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
 from recipes.checkpointing.folder import say, set_aside

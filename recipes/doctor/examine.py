@@ -11,7 +11,7 @@ from configs.schema import TrainConfig
 from recipes.check import check_config
 from recipes.doctor.checkpoints import checkpoint_findings
 from recipes.doctor.devices import device_findings, find_gpus
-from recipes.doctor.finding import Finding, broken, ok, warning
+from recipes.doctor.finding import BROKEN, WARNING, Finding, broken, ok, refused, warning
 from recipes.doctor.software import software_findings
 from recipes.doctor.system import run_directory, system_findings
 from recipes.names import configuration
@@ -37,15 +37,13 @@ def _run_findings(config: TrainConfig) -> Iterator[Finding]:
     try:
         architecture, sequence_length = check_config(config)
     except InputError as error:
-        yield broken(
-            "configuration", error.problem if error.where is None else f"{error.where}: {error.problem}", error.fix
-        )
+        yield refused("configuration", error)
         return
     yield ok("configuration", f"{architecture.parameters:,} parameters; model, tokenizer and layout agree")
     corpora = list(_corpus_findings(config))
     yield from corpora
     yield from run_directory(config, architecture)
-    if all(finding.status != "will not work" for finding in corpora):
+    if all(finding.status != BROKEN for finding in corpora):
         yield from checkpoint_findings(config, architecture, sequence_length)
 
 
@@ -79,8 +77,8 @@ def as_text(findings: Sequence[Finding]) -> str:
         lines.append(f"{finding.status:<13}  {finding.what:<{width}}  {finding.found}")
         if finding.fix:
             lines.append(f"{'':13}  {'':{width}}  -> {finding.fix}")
-    counts = {status: sum(finding.status == status for finding in findings) for status in ("warning", "will not work")}
-    return "\n".join([*lines, f"{counts['will not work']} will not work, {counts['warning']} warnings"])
+    not_working, warnings = (sum(finding.status == status for finding in findings) for status in (BROKEN, WARNING))
+    return "\n".join([*lines, f"{not_working} will not work, {warnings} warnings"])
 
 
 def as_json(findings: Sequence[Finding]) -> str:

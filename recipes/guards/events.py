@@ -1,23 +1,21 @@
 """`RUN/guards/events.jsonl`: a line a finding, and each that a resumed run did again marked as replaced."""
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from conduct.atomic import atomic_file
+from conduct.json_lines import append_line
 
 NAME = "events.jsonl"
 REPLACED = "replaced"
 
 
 def append_event(folder: Path, event: Mapping[str, Any]) -> None:
-    """Write an event at the end of the file in `folder`. What is not finite is null: JSON has no word for it."""
+    """Write an event at the end of the file in `folder`, which is made where it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    values = {key: value if _has_a_word(value) else None for key, value in event.items()}
-    with open(folder / NAME, "a", encoding="utf-8") as file:
-        file.write(json.dumps(values, allow_nan=False) + "\n")
+    append_line(folder / NAME, event)
 
 
 def mark_replaced(folder: Path, *, done: int) -> None:
@@ -44,7 +42,3 @@ def _marked(line: bytes, done: int) -> bytes:
     except (ValueError, KeyError, TypeError):
         return line
     return (json.dumps({**event, REPLACED: True}) + "\n").encode() if replaced else line
-
-
-def _has_a_word(value: object) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)

@@ -52,10 +52,11 @@ def make_script(
     if target in ("kubernetes", "skypilot") and machine.accelerator != "gpu":
         raise InputError(f"--{target} with hardware={machine.accelerator}", fix="Choose a GPU, or --local or --slurm.")
     site, lacking = read_site(target, site_file, own)
+    mounts = [] if isinstance(site, Slurm | Local) else mounts_of(site)
     if not isinstance(site, Slurm | Local):
-        lacking += off_mounts(job, site)
+        lacking += off_mounts(job, mounts)
     if lacking:
-        raise _wanted(recipe, overrides, lacking, target=target, site_file=site_file)
+        raise _wanted(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
     return job, job_script(job, site)
 
 
@@ -75,20 +76,37 @@ def memory_warning(job: Job) -> str:
 
 
 def _wanted(
-    recipe: str, overrides: Sequence[str], lacking: Sequence[str], *, target: str, site_file: Path | None
+    recipe: str,
+    overrides: Sequence[str],
+    lacking: Sequence[str],
+    mounts: Sequence[str],
+    *,
+    target: str,
+    site_file: Path | None,
 ) -> InputError:
-    """All that a site lacks in one message, with a command line that has it."""
+    """All that a site lacks in one message, and what was given on none of its `mounts`, with a command that has it."""
     keys = [word.split("=", 1)[0] for word in lacking]
+    off = [word for word in overrides if word.split("=", 1)[0] in keys and not word.startswith("launch.")]
+    wanted = [key for key in keys if key not in {word.split("=", 1)[0] for word in off}]
     kept = [word for word in overrides if word.split("=", 1)[0] not in keys]
     own = [] if site_file is None else ["--site", str(site_file)]
     words = shlex.join([recipe, f"--{target}", "--dry-run", *own, *kept, *lacking])
     fix = f"An example, with values to change: genomic-llama launch {words}"
-    return InputError(f"--{target} wants {', '.join(keys)}", fix=fix)
+    there = f" ({', '.join(mounts)})" if mounts else ""
+    problems = [f"{word} is on no mount of the job{there}" for word in off]
+    if wanted:
+        problems.append(f"--{target} wants {', '.join(wanted)}")
+    return InputError("; ".join(problems), fix=fix)
 
 
-def off_mounts(job: Job, site: Kubernetes | Skypilot) -> list[str]:
+def mounts_of(site: Kubernetes | Skypilot) -> list[str]:
+    """The directories of the job that are more than its own."""
+    return [site.mount] if isinstance(site, Kubernetes) else list(site.mounts)
+
+
+def off_mounts(job: Job, mounts: Sequence[str]) -> list[str]:
     """What to give so that corpus and weights are there, and checkpoints outlive the machine: all on its mounts."""
-    lacking, mounts = [], [site.mount] if isinstance(site, Kubernetes) else list(site.mounts)
+    lacking = []
     if not mounts:
         mounts = ["/data"]
         lacking.append("launch.mounts={/data: s3://my-bucket}")

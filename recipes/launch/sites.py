@@ -38,8 +38,10 @@ class Slurm:
 class Kubernetes:
     """A Kubernetes cluster with Kubeflow Trainer 2 (TrainJob)."""
 
-    image: str = "???"
-    claim: str = "???"  # PersistentVolumeClaim for corpus and checkpoints, ReadWriteMany
+    image: str = field(default=MISSING, metadata={"example": "registry.example.org/genomic-llama:1"})
+    claim: str = field(
+        default=MISSING, metadata={"example": "genomes"}
+    )  # PersistentVolumeClaim for corpus and checkpoints, ReadWriteMany
     mount: str = "/workspace"  # where the claim appears; run_dir and dataset.corpus have to be below it
     workdir: str = "/opt/genomic-llama"  # where the image has this repository
     namespace: str = "default"
@@ -77,9 +79,6 @@ Site = Slurm | Kubernetes | Skypilot | Local
 SITES: dict[str, type[Site]] = {"slurm": Slurm, "kubernetes": Kubernetes, "skypilot": Skypilot, "local": Local}
 
 
-EXAMPLES = {"image": "registry.example.org/genomic-llama:1", "claim": "genomes"}
-
-
 def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple[Site, list[str]]:
     """The site of a target from a YAML file and `launch.KEY=VALUE` overrides, and examples of those that lack.
 
@@ -98,7 +97,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
             values[key] = yaml.load(value, Loader=_Words)
         except yaml.YAMLError as error:
             raise InputError(f"{override!r} has no readable value", fix="Quote it.") from error
-    lacking = {one.name: EXAMPLES[one.name] for one in fields(SITES[target]) if one.default == MISSING}
+    lacking = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
     lacking = {name: example for name, example in lacking.items() if values.get(name, MISSING) == MISSING}
     # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
     site: Site = typed_values(SITES[target], {**values, **lacking}, where="launch")

@@ -1,6 +1,5 @@
 """What a run leaves for reports: `metrics.jsonl`, a line a logged step, and `config.yaml`, the values that ran."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from nemo.lightning.io import IOMixin
 from omegaconf import OmegaConf
 
 from conduct.atomic import atomic_file
+from conduct.json_lines import append_line
 from configs.compose import plain
 from recipes.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
 from recipes.metrics.live_config import live_architecture, live_config, lora_values
@@ -160,8 +160,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             logger.log_metrics(flat, step=trainer.global_step)
 
     def _append(self, **line: object) -> None:
-        with open(Path(self.run_dir) / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(Path(self.run_dir) / "metrics.jsonl", line)
 
 
 def _scalar(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Learning rates as a pure function of the step; what a schedule must satisfy, and says of itself."""
+"""Learning rates as a pure function of the step. The rules of a schedule, and its description."""
 
 import math
 from collections.abc import Iterator

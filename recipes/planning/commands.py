@@ -1,4 +1,4 @@
-"""A layout as words for a command line: the overrides that make a recipe it, and the whole command that trains so."""
+"""A layout as words for a command line: the overrides that turn a recipe into it, and the complete training command."""
 
 import dataclasses
 import shlex
@@ -20,9 +20,11 @@ def training_command(configuration: str, given: Iterable[str], more: Iterable[st
     return shlex.join(["python", "-m", "recipes.train", "--config-name", configuration, *pairs])
 
 
-def plan_command(recipe: str, given: Iterable[str], gpus: int = 0) -> str:
-    """`genomic-llama plan`, quoted for a shell; 0 GPUs leave what the recipe and its overrides say."""
-    return shlex.join(["genomic-llama", "plan", recipe, *given, *(["--gpus", str(gpus)] if gpus else [])])
+def plan_command(recipe: str, given: Iterable[str], gpus: int = 0, tokens: float = 0) -> str:
+    """`genomic-llama plan`, quoted for a shell; 0 GPUs or tokens leave what the recipe and its overrides say."""
+    of_gpus = ["--gpus", str(gpus)] if gpus else []
+    of_tokens = ["--tokens", f"{tokens:.15g}"] if tokens else []
+    return shlex.join(["genomic-llama", "plan", recipe, *given, *of_gpus, *of_tokens])
 
 
 def _changed(before: Any, after: Any, *, path: str) -> Iterable[tuple[str, Any]]:

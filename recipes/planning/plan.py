@@ -10,14 +10,13 @@ from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
 from recipes.names import configuration
-from recipes.optimization.schedule import schedule_warning
 from recipes.planning.flops import flops_per_token, layer_adapters
 from recipes.planning.memory import Memory, memory_per_gpu
 from recipes.planning.remedies import other_batches, remedies
 from recipes.planning.search import Candidate, fits, on_gpus, search_layouts
 from recipes.planning.shortage import Shortage
 from recipes.planning.throughput import Throughput, predict_throughput
-from recipes.rules import check_run, check_values
+from recipes.rules import check_run, check_values, warnings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,7 @@ class Plan:
     config: TrainConfig  # that on the GPUs that were asked for
     architecture: LlamaArchitecture
     sequence_length: int
+    asked_tokens: float  # as --tokens had them; 0: none
     tokens: int  # of the whole run
     problem: str  # why the recipe's own layout cannot work at all; "" where it can
     memory: Memory | None
@@ -81,8 +81,7 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What works, and may not be meant."""
-        warning = schedule_warning(self.config.optimizer, self.steps)
-        return (warning,) if warning else ()
+        return tuple(warnings(self.config))
 
     def flops(self, *, causal: bool) -> int:
         """FLOPs of one token."""
@@ -129,6 +128,7 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
         config=config,
         architecture=architecture,
         sequence_length=sequence_length,
+        asked_tokens=tokens,
         tokens=int(tokens) or config.trainer.max_steps * batch,
         problem=problem,
         memory=memory,
@@ -158,10 +158,9 @@ def recommended(plan: Plan) -> Candidate | None:
     return best if best.tokens_per_second > WORTH * own else None
 
 
-def duration(plan: Plan, throughput: Throughput) -> tuple[float, float]:
-    """Days, and GPU-hours, for the plan's tokens."""
-    seconds = plan.tokens / throughput.tokens_per_second
-    return seconds / 86_400, seconds / 3_600 * plan.gpus
+def run_seconds(plan: Plan, throughput: Throughput) -> float:
+    """Wall time for the plan's tokens."""
+    return plan.tokens / throughput.tokens_per_second
 
 
 def _machine(gpu: str, gpus: int) -> tuple[str, ...]:

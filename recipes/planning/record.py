@@ -6,7 +6,7 @@ from typing import Any
 from configs.schema import TrainConfig
 from recipes.planning.commands import overrides, training_command
 from recipes.planning.memory import Memory, micro_batches, replicas
-from recipes.planning.plan import Plan, duration, precision_name
+from recipes.planning.plan import Plan, precision_name, run_seconds
 from recipes.planning.throughput import Throughput
 
 
@@ -49,14 +49,14 @@ def _candidate(plan: Plan, config: TrainConfig, memory: Memory, speed: Throughpu
         "memory_bytes": _memory(memory),
     }
     if speed is not None:
-        days, hours = duration(plan, speed)
+        seconds = run_seconds(plan, speed)
         values["predicted"] = {
             "tokens_per_second": speed.tokens_per_second,
             "tokens_per_second_per_gpu": speed.tokens_per_second_per_gpu,
             "tflops_per_gpu_causal": speed.tflops,
             "step_seconds": speed.step_seconds,
-            "days": days,
-            "gpu_hours": hours,
+            "days": seconds / 86_400,
+            "gpu_hours": seconds / 3_600 * plan.gpus,
             "assumption": speed.efficiency.source,
         }
     return values

@@ -11,11 +11,19 @@ from configs.llama import LlamaArchitecture
 from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
 from recipes.names import FINETUNE_FACTORIES, configuration
-from recipes.planning.memory import memory_per_gpu
-from recipes.planning.search import Candidate, change_layout, fits, layouts, on_gpus, search_layouts
+from recipes.planning.memory import Memory, memory_per_gpu
+from recipes.planning.search import change_layout, fits, layouts, on_gpus, search_layouts
 from recipes.rules import check_run
 
 NODES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thrifty:
+    """A layout, and the memory of one GPU that it needs, whether or not there is so much."""
+
+    config: TrainConfig
+    memory: Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +35,7 @@ class Shortage:
     sequence_length: int
 
     @functools.cached_property
-    def least(self) -> Candidate | None:
+    def least(self) -> Thrifty | None:
         """The layout that needs the least memory; None where none can work, whatever the memory."""
         return _thriftiest(self.config, self.architecture, self.sequence_length)
 
@@ -51,7 +59,7 @@ class Shortage:
         return recipe if search_layouts(adapted, self.architecture, self.sequence_length) else ""
 
 
-def _thriftiest(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Candidate | None:
+def _thriftiest(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Thrifty | None:
     """Of all layouts, with one sample at a time and every layer recomputed."""
     found = []
     single = dataclasses.replace(config, dataset=dataclasses.replace(config.dataset, micro_batch_size=1))
@@ -63,7 +71,7 @@ def _thriftiest(config: TrainConfig, architecture: LlamaArchitecture, sequence_l
         except InputError:
             continue
         memory = memory_per_gpu(recomputed, architecture, sequence_length)
-        found.append(Candidate(config=recomputed, memory=memory, throughput=None))
+        found.append(Thrifty(config=recomputed, memory=memory))
     return min(found, key=lambda one: one.memory.total, default=None)
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from configs.schema import TrainConfig
+from pages.quantities import duration
 from recipes.names import configuration
 from recipes.optimization.schedule import schedule_text
 from recipes.planning.commands import overrides, plan_command, training_command
 from recipes.planning.memory import GIB, Memory, micro_batches, replicas
-from recipes.planning.plan import WORTH, Plan, duration, precision_name, recommended
+from recipes.planning.plan import WORTH, Plan, precision_name, recommended, run_seconds
 from recipes.planning.shortage import Shortage
 from recipes.planning.throughput import Throughput
 
@@ -17,7 +18,7 @@ LABELS = {
     "optimizer": "optimizer state",
     "activations": "activations",
     "logits": "logits",
-    "workspace": "gradients of activations",
+    "workspace": "gradients of activations, or the optimizer's copies",
     "reserve": "reserve (assumed)",
 }
 
@@ -94,16 +95,16 @@ def _schedule(plan: Plan) -> Iterator[str]:
 def _memory(config: TrainConfig, memory: Memory) -> Iterator[str]:
     yield f"Memory of one GPU, GiB of {config.hardware.memory_gib:.1f}"
     for name, label in LABELS.items():
-        yield _row(label, f"{getattr(memory, name) / GIB:8.2f}")
-    yield _row("together", f"{memory.total / GIB:8.2f}")
+        yield _row(label, f"{getattr(memory, name) / GIB:8.2f}", width=_WIDTH)
+    yield _row("together", f"{memory.total / GIB:8.2f}", width=_WIDTH)
 
 
 def _speed(plan: Plan, speed: Throughput) -> Iterator[str]:
-    days, hours = duration(plan, speed)
+    seconds = run_seconds(plan, speed)
     yield "Predicted, not measured"
     yield _row("speed", f"{speed.tokens_per_second:,.0f} tokens/s, {speed.tokens_per_second_per_gpu:,.0f} on each GPU")
     yield _row("step", f"{speed.step_seconds:.2f} s")
-    yield _row("run", f"{_time(days)}, {hours:,.0f} GPU-hours")
+    yield _row("time", f"{duration(seconds)}, {seconds / 3_600 * plan.gpus:,.0f} GPU-hours")
     yield _row("assumed", f"{speed.tflops:,.0f} TFLOP/s on each GPU (causal), from")
     yield _row("", speed.efficiency.source)
     if plan.config.lora.dim:
@@ -126,8 +127,8 @@ def _advice(plan: Plan) -> Iterator[str]:
         yield _row("layout", layout_text(best.config))
         yield _row("memory", f"{best.memory.total / GIB:.1f} GiB")
         if best.throughput is not None:
-            days, _ = duration(plan, best.throughput)
-            yield _row("predicted", f"{best.throughput.tokens_per_second:,.0f} tokens/s, {_time(days)}")
+            time = duration(run_seconds(plan, best.throughput))
+            yield _row("predicted", f"{best.throughput.tokens_per_second:,.0f} tokens/s, {time}")
         yield _row("overrides", " ".join(overrides(plan.config, best.config)))
     elif plan.throughput is not None:
         yield f"No other layout is predicted to be more than {WORTH - 1:.0%} faster."
@@ -152,15 +153,11 @@ def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
     if shortage.fewest_gpus is None:
         yield "  GPUs of more memory, or a smaller model"
     else:
-        yield f"  {plan_command(plan.recipe, _asked(plan), shortage.fewest_gpus)}"
+        yield f"  {plan_command(plan.recipe, _asked(plan), shortage.fewest_gpus, plan.asked_tokens)}"
         yield "    the fewest on which a layout fits, of this kind and of more than these"
     if shortage.adapters:
-        yield f"  {plan_command(shortage.adapters, _asked(plan), plan.gpus)}"
+        yield f"  {plan_command(shortage.adapters, _asked(plan), plan.gpus, plan.asked_tokens)}"
         yield "    low-rank adapters beside frozen weights, from a checkpoint"
-
-
-def _time(days: float) -> str:
-    return f"{days:,.1f} days" if days >= 2 else f"{24 * days:,.1f} hours"
 
 
 def _asked(plan: Plan) -> tuple[str, ...]:
@@ -178,5 +175,8 @@ def _batch(plan: Plan) -> str:
     return f"{samples} x {plan.sequence_length} = {samples * plan.sequence_length:,} tokens"
 
 
-def _row(label: str, value: str) -> str:
-    return f"  {label:<26}{value}"
+def _row(label: str, value: str, width: int = 26) -> str:
+    return f"  {label:<{width}}{value}"
+
+
+_WIDTH = 2 + max(map(len, LABELS.values()))

@@ -46,7 +46,13 @@ def test_a_line_cut_off_by_a_kill_is_tolerated_and_said(write_run: WriteRun) -> 
 
 
 def test_a_diverged_loss_is_kept(write_run: WriteRun) -> None:
-    assert math.isnan(read_run_log(_lines(write_run(), _line(1, loss=math.nan))).steps[0].loss)
+    """Null, as the run writes it; NaN in older logs."""
+    for name, loss in (("null", None), ("nan", math.nan)):
+        log = read_run_log(
+            _lines(write_run(name), _line(1, loss=loss), json.dumps({"step": 1, "validation_loss": loss}))
+        )
+        assert math.isnan(log.steps[0].loss)
+        assert math.isnan(log.validations[0].validation_loss)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,14 @@ from nemo_process import nemo, statuses_over
 from parallel_cases import VALUES
 from resume_cases import SYNCHRONOUS, arguments, hold_and_fork
 
+from conduct.errors import InputError
+from configs.llama import read_architecture
 from conversion.listing import list_checkpoints
 from conversion.manifest import read_manifest
+from corpus.resume import check_same
 from corpus.synthetic import write_synthetic_genome
 from recipes.checkpointing.lock import hold, holder
+from recipes.checkpointing.same_run import trained_with
 from recipes.doctor.examine import examine
 
 
@@ -72,6 +76,8 @@ def test_what_was_trained_with_lies_in_the_manifest(run: Path) -> None:
     manifest = read_manifest(run / "checkpoints" / "step=3")
     assert manifest is not None
     assert (manifest.trained_with["seed"], manifest.trained_with["hidden_size"]) == (1234, 256)
+    assert manifest.trained_with["lora_dim"] == 0
+    assert "lora_alpha" not in manifest.trained_with
 
 
 def test_another_seed_corpus_or_model_is_refused_before_nemo_is_imported(
@@ -137,7 +143,7 @@ def test_the_holder_of_a_run_is_asked_for_without_taking_its_lock(tmp_path: Path
     hold(tmp_path)
 
 
-def test_the_doctor_tells_beforehand(run: Path, corpus: Path) -> None:
+def test_the_doctor_tells_beforehand(run: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoints = run / "checkpoints"
 
     def told(*overrides: str) -> list[tuple[str, str]]:
@@ -147,6 +153,11 @@ def test_the_doctor_tells_beforehand(run: Path, corpus: Path) -> None:
     assert told() == [("ok", "goes on from step=6, the newest of 2 whole ones")]
     assert told("trainer.max_steps=6")[1] == ("warning", "step 6 of 6 is done")
     assert told(f"run_dir={run}2") == [("ok", "none: starts at step 0")]
+    (run.parent / "without" / "checkpoints" / "step=3" / "weights").mkdir(parents=True)
+    monkeypatch.setattr("corpus.synthetic.CORPUS", f"{run}/none")  # as before the first run of all
+    status, found = told(f"run_dir={run.parent}/without", f"dataset.corpus={run}/none")[0]
+    assert (status, "step=3: has no manifest.json" in found) == ("will not work", True)
+    monkeypatch.undo()
     ((status, found),) = told("seed=7")
     assert (status, "seed is 7, but the checkpoint was trained with 1234" in found) == ("will not work", True)
     flip(checkpoints / "step=6" / "manifest.json", 40, 0)
@@ -163,3 +174,15 @@ def test_the_doctor_tells_beforehand(run: Path, corpus: Path) -> None:
         "step=6": (6, "damaged"),
         "step=3": (3, "damaged"),
     }
+
+
+def test_adapters_of_another_rank_or_scale_are_another_run() -> None:
+    architecture = read_architecture("llama3_tiny_genomic_config")
+    before = trained_with({"seed": 1}, architecture, lora_dim=8, lora_alpha=32)
+    check_same(before, trained_with({"seed": 1}, architecture, lora_dim=8, lora_alpha=32), where="step=3")
+    with pytest.raises(InputError, match=r"lora_dim is 4, but .* 8; lora_alpha is 16, but .* 32\. Restore it"):
+        check_same(before, trained_with({"seed": 1}, architecture, lora_dim=4, lora_alpha=16), where="step=3")
+    with pytest.raises(InputError, match="lora_dim is 0, but"):
+        check_same(before, trained_with({"seed": 1}, architecture, lora_dim=0, lora_alpha=32), where="step=3")
+    older = {key: value for key, value in before.items() if not key.startswith("lora")}
+    check_same(older, trained_with({"seed": 1}, architecture, lora_dim=4, lora_alpha=16), where="step=3")

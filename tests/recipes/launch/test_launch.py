@@ -175,6 +175,11 @@ def test_the_sky_task(tmp_path: Path) -> None:
         ("slurm", ["trainer.max_step=2"], "Did you mean 'max_steps'"),
         ("local", ["hardware.num_nodes=2"], "--local with hardware.num_nodes=2"),
         ("kubernetes", [], "--kubernetes wants launch.image, launch.claim, run_dir, dataset.corpus. An example"),
+        (
+            "kubernetes",
+            ["launch.claim=c", "launch.image=i", "run_dir=/home/me/run", "dataset.corpus=/workspace/c"],
+            r"^run_dir=/home/me/run is on no mount of the job \(/workspace\)\. An example.*run_dir=/workspace/run",
+        ),
         ("kubernetes", ["launch.claim=c", "launch.image=i"], "wants run_dir, dataset.corpus.*run_dir=/workspace/"),
         ("kubernetes", ["launch.clam=c"], "no key 'clam' in launch. Did you mean 'claim'"),
         ("skypilot", ["run_dir=/data/run"], "wants launch.mounts, dataset.corpus.*'launch.mounts="),
@@ -200,7 +205,7 @@ def test_the_example_of_a_refusal_is_accepted(target: str, given: tuple[str, ...
 
 def test_weights_to_start_from_are_on_a_mount_too(tmp_path: Path) -> None:
     given = (*STORED, "launch.image=i", "launch.claim=c")
-    with pytest.raises(InputError, match=r"wants init_from.*init_from=/workspace/8b"):
+    with pytest.raises(InputError, match=r"^init_from=/home/8b is on no mount.*init_from=/workspace/8b"):
         script(*given, "init_from=/home/8b", target="kubernetes", recipe="llama3_8b_genomic_lora", directory=tmp_path)
 
 
