@@ -84,6 +84,20 @@ def test_fine_tuning_needs_weights() -> None:
     check_config(quick_config("finetune", ["init_from=runs/8b/checkpoints/step=1000"]))
 
 
+@pytest.mark.parametrize("precision", ["fp8_delayed", "fp8_current", "mxfp8"])
+def test_fine_tuning_in_eight_bits_keeps_the_weights_it_got(precision: str) -> None:
+    given = ["init_from=x", "hardware=b200", f"precision={precision}"]
+    for name in ("finetune", "finetune_lora"):
+        config = quick_config(name, given)
+        check_config(config)
+        assert config.precision.fp8 != "none"
+        assert not config.precision.fp8_parameters
+    check_config(quick_config("finetune_lora", [*given, "precision.fp8_parameters=true"]))
+    with pytest.raises(InputError, match=r"rounded to FP8.*fp8_parameters=false"):
+        check_config(quick_config("finetune", [*given, "precision.fp8_parameters=true"]))
+    assert make_plan("llama3_1b_genomic_finetune", (f"precision={precision}",), gpu="b200").memory is not None
+
+
 @pytest.mark.parametrize("name", FINETUNE_FACTORIES)
 def test_every_size_is_fine_tuned_with_one_line(name: str) -> None:
     config_name, values = configuration(name)
