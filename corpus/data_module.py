@@ -203,7 +203,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         """
         from megatron.core.num_microbatches_calculator import update_num_microbatches
 
-        check_same(state_dict, self.order_settings(), where=self.corpus)
+        check_same(state_dict, self.order_settings(), where=self.corpus, sources=self.sources)
         consumed = int(state_dict["consumed_samples"])
         self.data_sampler.init_consumed_samples = self.data_sampler.prev_consumed_samples = consumed
         self.data_sampler.if_first_step = 1

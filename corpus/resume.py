@@ -11,6 +11,8 @@ from tokenizer.vocabulary import SPECIAL_TOKENS, VOCAB_SIZE
 NUCLEOTIDE_IDS = {"vocab_size": VOCAB_SIZE, **{f"{token.role}_id": token.id for token in SPECIAL_TOKENS}}
 """What `special_ids` gives for our tokenizer, without NeMo."""
 
+_DIGESTS = "train_digest"
+
 
 def order_settings(
     sources: Sequence[Source],
@@ -23,7 +25,7 @@ def order_settings(
 ) -> dict[str, Any]:
     """Whatever decides which sample comes at which index, as plain values; `tokenizer`: its `special_ids`."""
     return {
-        "train_digest": [split_digest(source.corpus, "train").decode() for source in sources],
+        _DIGESTS: [split_digest(source.corpus, "train").decode() for source in sources],
         "weights": [source.weight for source in sources],
         "mode": mode,
         "stride": stride,
@@ -43,15 +45,31 @@ def special_ids(tokenizer: Any) -> dict[str, int]:
     return {name: int(getattr(tokenizer, name)) for name in NUCLEOTIDE_IDS if hasattr(tokenizer, name)}
 
 
-def check_same(before: Mapping[str, Any], now: Mapping[str, Any], *, where: object) -> None:
+def check_same(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, where: object, sources: Sequence[Source] = ()
+) -> None:
     """That a checkpoint was trained with the settings that there are now; what it does not name is not compared.
 
-    Errors: `InputError` that names each setting that differs, with both values.
+    Errors: `InputError` that names each setting that differs, with both values; of the `sources` that there are now,
+    those whose sequence is another.
     """
     different = [key for key, value in now.items() if before.get(key, value) != value]
     if different:
         each = "; ".join(
-            f"{key} is {shown(now[key])}, but the checkpoint was trained with {shown(before[key])}" for key in different
+            _other_corpus(before[key], now[key], sources)
+            if key == _DIGESTS
+            else f"{key} is {shown(now[key])}, but the checkpoint was trained with {shown(before[key])}"
+            for key in different
         )
         fix = "Restore it, or start a new run from the checkpoint's weights (init_from, and another run_dir)."
         raise InputError(each, where=where, fix=fix)
+
+
+def _other_corpus(before: Any, now: Sequence[str], sources: Sequence[Source]) -> str:
+    """Digests say nothing to a reader: the directories do, and how many there were."""
+    count = len(before) if isinstance(before, list) else 1
+    if count != len(now):
+        return f"dataset.corpus names {len(now)} corpora, but the checkpoint was trained with {count}"
+    changed = [str(source.corpus) for source, old, new in zip(sources, before, now, strict=False) if old != new]
+    which = f"the train split of {', '.join(changed)}" if changed else "its train split"
+    return f"dataset.corpus is another: {which} is not what the checkpoint was trained with"

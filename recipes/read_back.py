@@ -152,7 +152,7 @@ def _put(config: Any, key: str, value: Any, place: str) -> None:
 def _writes_where_it_says(config: Any, recipe: fiddle.Buildable[Any]) -> bool:
     """Whether checkpoints are in `run_dir`, as the configuration has it: NeMo's overrides can lead them elsewhere."""
     own = str(Path(config.run_dir) / "checkpoints")
-    return own == _at(recipe, "log.ckpt.dirpath") == _at(recipe, "resume.resume_from_directory")
+    return all(_at(recipe, place) == own for place in ("log.ckpt.dirpath", "resume.resume_from_directory"))
 
 
 def _architecture(recipe: fiddle.Buildable[Any]) -> LlamaArchitecture:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from conduct.errors import InputError
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
-from recipes.optimization.schedule import schedule_rules, schedule_warning
+from recipes.optimization.schedule import schedule_rules
 
 Rule = tuple[bool, str, str]
 """Whether it holds, the problem where it does not, the fix."""
@@ -26,12 +26,6 @@ def check_values(config: TrainConfig) -> None:
     for rules in (count_rules, precision_rules, guard_rules):
         enforce(rules(config), config)
     enforce(schedule_rules(config.optimizer), config)
-
-
-def warnings(config: TrainConfig) -> Iterator[str]:
-    """What works and may not be meant."""
-    if warning := schedule_warning(config.optimizer, config.trainer.max_steps):
-        yield warning
 
 
 def count_rules(config: TrainConfig) -> Iterator[Rule]:

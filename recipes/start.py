@@ -12,7 +12,7 @@ from configs.schema import TrainConfig
 from recipes.checkpointing.same_model import check_initial_weights
 from recipes.launch.status import ASKED, PREEMPTED
 from recipes.machine import check_corpora, check_machine
-from recipes.rules import warnings
+from recipes.warnings import warnings
 
 
 def check_start(config: TrainConfig, architecture: LlamaArchitecture) -> None:

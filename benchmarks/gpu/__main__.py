@@ -7,8 +7,8 @@
 
 Parts: whether each library works here; ceilings of matrix products and copies; two layers against fp32; the 8B's step
 in bf16 and FP8 (delayed and current scaling), micro-batch 1 of 8192 random tokens, optimizer included; the same with
-half the layers; `transformers` with torch.compile, and a stack of Transformer Engine's layers, with half the layers. Of
-the 32 layers those are built that fit by the plan with nothing recomputed: 30 or all into 141 GB, 16 or 18 into 80 GB.
+half the layers; `transformers` with torch.compile, and Transformer Engine's layers alone, with half the layers. Of the
+8B's layers those are built that fit by the plan with nothing recomputed.
 The model, gradient buffers and optimizer are built from the recipe's own settings. results.json and results.md are
 written anew after each part; a part that failed is in them with its reason, and the exit status is 1 then.
 """
@@ -27,6 +27,7 @@ from benchmarks.gpu.driver import run_parts
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting, resolve
 from conduct.errors import InputError
+from conduct.untrusted import read_json
 from configs.compose import group_options
 from configs.quick import quick_config
 from recipes.launch.environment import environment
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, Any] = {"header": report.header({key: _text(value) for key, value in vars(given).items()})}
     try:
         if given.settings:
-            settings = json.loads(given.settings.read_text(encoding="utf-8"))
+            settings = _read_settings(given.settings)
         else:
             settings = (
                 dry_settings() if given.dry_run else gpu_settings(given.gpu or _find_gpu(results["header"]["gpu"]))
@@ -91,6 +92,14 @@ def dry_settings() -> dict[str, Settings | str]:
 
     torch.set_num_threads(1)  # the forked parts have it too
     return {"bf16": settings, "fp8_delayed": "FP8 needs a GPU", "fp8_current": "FP8 needs a GPU"}
+
+
+def _read_settings(path: Path) -> dict[str, Settings | str]:
+    settings: dict[str, Settings | str] = read_json(path)
+    if not isinstance(settings, dict) or not all(isinstance(settings.get(name), dict | str) for name in PRECISIONS):
+        fix = "Give a file that --write-settings wrote."
+        raise InputError(f"has not the settings of {', '.join(PRECISIONS)}", where=path, fix=fix)
+    return settings
 
 
 def _find_gpu(smi: str | None) -> str:

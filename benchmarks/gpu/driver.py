@@ -54,7 +54,7 @@ def run_parts(
 def run_part(part: Part, settings: Settings, out: Path, *, device: str, seconds: float) -> dict[str, Any]:
     """The record of a part; with fewer layers where memory was not enough, as long as there is time."""
     began = time.monotonic()
-    chosen = settings_of(part, {part.precision: settings})
+    chosen = settings_of(part, settings)
     left = seconds
     while True:
         found = _in_a_process(part, chosen, out / "logs" / f"{part.name}.txt", device, max(left, 1.0))

@@ -24,10 +24,10 @@ class Part:
     needs_te: bool = False
 
 
-def measure_stack(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
-    from benchmarks.gpu.stack import stack
+def measure_libraries(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
+    from benchmarks.gpu.libraries import libraries
 
-    return stack(settings, device, seconds)
+    return libraries(settings, device, seconds)
 
 
 def measure_ceilings(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def measure_te_stack(settings: Settings, device: str, seconds: float) -> dict[st
 
 
 PARTS = (
-    Part(name="stack", measure=measure_stack, precision="bf16", seconds=90, needs_te=True),
+    Part(name="libraries", measure=measure_libraries, precision="bf16", seconds=90, needs_te=True),
     Part(name="ceilings", measure=measure_ceilings, precision="bf16", seconds=75),
     *(
         Part(name=f"agreement {precision}", measure=measure_agreement, precision=precision, seconds=75)
@@ -125,7 +125,6 @@ def _timed(step: Callable[[], Any], settings: Settings, device: str, seconds: fl
     return found
 
 
-def settings_of(part: Part, settings: dict[str, Settings]) -> Settings:
-    """The settings that a part is measured with."""
-    own = settings[part.precision]
-    return with_layers(own, own["transformer"]["num_layers"] // 2) if part.half else own
+def settings_of(part: Part, settings: Settings) -> Settings:
+    """What a part is measured with, of the `settings` of its precision."""
+    return with_layers(settings, settings["transformer"]["num_layers"] // 2) if part.half else settings

@@ -33,7 +33,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Before the model is built. Errors: `InputError` for a run that cannot go on from what is there."""
-        check_same_run(Path(self.dirpath), _trained_with(trainer, pl_module))
+        check_same_run(Path(self.dirpath), _trained_with(trainer, pl_module), trainer.datamodule.sources)
         trainer.strategy.barrier()  # all have looked
         if trainer.is_global_zero:
             clean(Path(self.dirpath))

@@ -4,7 +4,7 @@ What a run was trained with lies in `manifest.json` of each of its checkpoints, 
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
 from corpus import synthetic
 from corpus.resume import NUCLEOTIDE_IDS, check_same, order_settings
-from corpus.sources import parse_sources
+from corpus.sources import Source, parse_sources
 from recipes.metrics.clock import rows
 
 MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_token_id")
@@ -63,8 +63,8 @@ def lost_step(run: Path) -> int | None:
     return max((int(line["step"]) for line in lines if "loss" in line), default=None) if saved else None
 
 
-def check_same_run(folder: Path, now: Mapping[str, Any]) -> None:
-    """That what `newest_whole` finds was trained with what there is `now`, of `trained_with`.
+def check_same_run(folder: Path, now: Mapping[str, Any], sources: Sequence[Source]) -> None:
+    """That what `newest_whole` finds was trained with what there is `now`, of `trained_with`, and with `sources`.
 
     A manifest that is damaged is left to the check of the whole checkpoint, and the one before it is asked.
     Errors: `InputError` that names each difference, with both values.
@@ -76,7 +76,7 @@ def check_same_run(folder: Path, now: Mapping[str, Any]) -> None:
         except InputError:
             continue
         if manifest is not None:
-            check_same(manifest.trained_with, now, where=path)
+            check_same(manifest.trained_with, now, where=path, sources=sources)
             return
 
 
@@ -94,4 +94,4 @@ def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         tokenizer=NUCLEOTIDE_IDS,
     )
     adapters = {"lora_dim": config.lora.dim, "lora_alpha": config.lora.alpha}
-    check_same_run(Path(config.run_dir) / "checkpoints", trained_with(order, architecture, **adapters))
+    check_same_run(Path(config.run_dir) / "checkpoints", trained_with(order, architecture, **adapters), sources)

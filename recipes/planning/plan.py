@@ -16,7 +16,8 @@ from recipes.planning.remedies import other_batches, remedies
 from recipes.planning.search import Candidate, fits, on_gpus, search_layouts
 from recipes.planning.shortage import Shortage
 from recipes.planning.throughput import Throughput, predict_throughput
-from recipes.rules import check_run, check_values, warnings
+from recipes.rules import check_run, check_values
+from recipes.warnings import warnings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -256,7 +256,7 @@ def test_resuming_with_another_corpus(corpus: str, tmp_path: Path, write_fasta: 
     state = module(corpus).state_dict()
     others = {f"contig{number}": b"ACGT" * 50 + b"A" * number for number in range(30)}
     prepare([write_fasta(others, "others.fa")], tmp_path / "others", validation_fraction=0.2)
-    with pytest.raises(InputError, match=r"others: train_digest is \['.*, but the checkpoint was trained with"):
+    with pytest.raises(InputError, match=r"others: dataset.corpus is another: the train split of .*others is not what"):
         module(str(tmp_path / "others"), state=state)
 
 

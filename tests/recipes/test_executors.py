@@ -61,3 +61,14 @@ def test_the_forms_of_the_document_are_what_nemo_run_reads(tmp_path: Path) -> No
     assert (slurm["account"], slurm["partition"], slurm["nodes"], slurm["time"]) == ("bio", "h100", 8, "04:00:00")
     assert (longer["account"], longer["nodes"], longer["time"]) == ("bio", 8, "08:00:00")
     assert longer["container_mounts"] == ["/lustre:/lustre"]
+
+
+def test_one_gpu_leaves_no_multiprocessors_to_others() -> None:
+    from recipes.executors import genomic_local, genomic_slurm
+
+    for one, many in (
+        (genomic_local(gpus=1), genomic_local(gpus=2)),
+        (genomic_slurm(account="me", gpus=1), genomic_slurm(account="me", nodes=2, gpus=1)),
+    ):
+        assert "NVTE_FWD_LAYERNORM_SM_MARGIN" not in one.env_vars
+        assert many.env_vars["NVTE_FWD_LAYERNORM_SM_MARGIN"] == "20"

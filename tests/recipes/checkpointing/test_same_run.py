@@ -88,7 +88,10 @@ def test_another_seed_corpus_or_model_is_refused_before_nemo_is_imported(
     said = refused(*same, "seed=7", "dataset.mode=window")
     assert f"error: {newest}: mode is 'window', but the checkpoint was trained with 'concat'; seed is 7, but" in said
     assert "trained with 1234. Restore it, or start a new run" in said
-    assert "train_digest is ['" in refused(here, f"dataset.corpus={other_corpus}")
+    said = refused(here, f"dataset.corpus={other_corpus}")
+    assert f"dataset.corpus is another: the train split of {other_corpus} is not what the checkpoint was" in said
+    said = refused(here, f"dataset.corpus=[{{corpus: {corpus}, weight: 1}}, {{corpus: {other_corpus}, weight: 1}}]")
+    assert "dataset.corpus names 2 corpora, but the checkpoint was trained with 1; weights is [1.0, 1.0]" in said
     said = refused(*same, f"model_tag={other_model}")
     assert "rope_theta is 1234.0, but the checkpoint was trained with 500000.0" in said
     (newest / "manifest.json").write_text("{")  # then the one before it is asked

@@ -11,7 +11,7 @@ from benchmarks.gpu.settings import Settings
 from benchmarks.gpu.training import has_apex
 
 
-def stack(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
+def libraries(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
     """Versions, and "ok" or the error of each step. Errors: `RuntimeError` naming the steps that failed."""
     steps: dict[str, Callable[[], None]] = {
         "Transformer Engine, bf16": lambda: _linear(""),
