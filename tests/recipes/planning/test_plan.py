@@ -246,6 +246,8 @@ def test_json_and_picture_hold_what_the_text_says(tmp_path: Path) -> None:
     values = json.loads(result.stdout)
     plan = make_plan("llama3_8b_genomic", gpus=64)
     assert values == json.loads(json.dumps(as_json(plan)))
+    assert values["recipe_layout"]["predicted"]["tokens_per_second"] > 0
+    assert as_json(make_plan("llama3_8b_genomic", ("hardware.memory_gib=70",)))["recipe_layout"]["predicted"] is None
     memory = values["recipe_layout"]["memory_bytes"]
     assert memory["total"] == sum(value for name, value in memory.items() if name != "total")
     write_picture(plan, tmp_path / "again.svg")
