@@ -40,7 +40,12 @@ def launch(
     from recipes.start import warn
 
     job, script = make_script(
-        recipe, overrides or [], target=targets[0], site_file=site, directory=Path.cwd().resolve()
+        recipe,
+        overrides or [],
+        target=targets[0],
+        site_file=site,
+        directory=Path.cwd().resolve(),
+        submitted=not dry_run,
     )
     warn(job.config)
     if warning := memory_warning(job):

@@ -13,13 +13,14 @@ def plan(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[key=value]...", help="As for training.", show_default=False)
     ] = None,
-    gpus: Annotated[int, typer.Option(help="Number of GPUs.", min=0, show_default="the recipe's")] = 0,
+    gpus: Annotated[int | None, typer.Option(help="Number of GPUs.", min=1, show_default="the recipe's")] = None,
     gpu: Annotated[
         str, typer.Option(help="Kind of GPU: a100, h100, h200, b200, gb200.", show_default="the recipe's")
     ] = "",
     tokens: Annotated[
-        float, typer.Option(help="Tokens of the run, 1e12 for example.", min=0, show_default="the recipe's steps")
-    ] = 0,
+        float | None,
+        typer.Option(help="Tokens of the run, 1e12 for example.", min=1, show_default="the recipe's steps"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: bytes, seconds, FLOPs.")] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Picture to write, .svg, .png or .pdf: memory by part.", show_default=False)
@@ -35,7 +36,7 @@ def plan(
         from recipes.planning.picture import check_picture
 
         check_picture(picture)
-    result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus, tokens=tokens)
+    result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus or 0, tokens=tokens or 0)
     if picture is not None:
         from recipes.planning.picture import write_picture
 

@@ -1,5 +1,6 @@
 """Executors for NeMo's own command: `nemo llm pretrain --factory llama3_tiny_genomic run.executor=genomic_cpu`.
 
+Arguments are given by place, `run.executor='genomic_cpu(2)'`: NeMo-Run 0.11.1 cuts at a second equals sign.
 They are NeMo-Run's, with the environment of `recipes.launch`. For a script to read, `genomic-llama launch` has its own.
 """
 

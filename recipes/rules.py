@@ -112,7 +112,7 @@ def machine_rules(config: TrainConfig) -> Iterator[Rule]:
         not layout.precision_aware_optimizer or (layout.distributed_optimizer and not on_cpu),
         "parallelism.precision_aware_optimizer=true without the distributed optimizer on GPUs",
         "Transformer Engine's Adam needs both; give parallelism.precision_aware_optimizer=false"
-        + (", or parallelism=plain." if on_cpu else "."),
+        + (", or parallelism=plain, as train_tiny and finetune_tiny have for a CPU." if on_cpu else "."),
     )
 
 
@@ -131,11 +131,11 @@ def precision_rules(config: TrainConfig) -> Iterator[Rule]:
         f"Use one of {', '.join(FP8_CAPABILITY)}.",
     )
     needed = FP8_CAPABILITY[precision.fp8]
+    other = "fp32" if name == "cpu" else "fp8_current" if machine.compute_capability >= 8.9 else "bf16"
     yield (
         machine.compute_capability >= needed,
         f"precision.fp8={precision.fp8} on {name} (compute capability {machine.compute_capability})",
-        f"It needs {needed} or more ({FP8_MACHINES[needed]}); "
-        + ("use precision=fp8_current." if machine.compute_capability >= 8.9 else "use precision=bf16."),
+        f"It needs {needed} or more ({FP8_MACHINES[needed]}); use precision={other}.",
     )
     yield (
         precision.fp8 == "none" or precision.compute == "bf16-mixed",

@@ -1,4 +1,4 @@
-"""What both front doors look at before anything heavy is built: this machine, the corpora, the run directory."""
+"""What both front doors look at before anything heavy is built: this machine, and the paths of the run."""
 
 import os
 import signal
@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import NoReturn
 
 from conduct.atomic import check_writable
+from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
+from recipes.checkpointing.same_model import check_initial_weights
 from recipes.launch.status import ASKED, PREEMPTED
 from recipes.machine import check_corpora, check_machine
 from recipes.warnings import warnings
 
 
-def check_start(config: TrainConfig) -> None:
+def check_start(config: TrainConfig, architecture: LlamaArchitecture) -> None:
     """Refuse a run that this machine cannot do; `recipes.check` asks what no machine can. Errors: `InputError`."""
     check_machine(config)
     check_corpora(config)
+    check_initial_weights(config, architecture)
     check_writable(Path(config.run_dir) / "config.yaml")
 
 

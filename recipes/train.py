@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if not given.dryrun:
             leave_when_asked()
-            check_start(config)
+            check_start(config, architecture)
             check_resume(config, architecture, sequence_length)
         if given.quiet:
             _hush()

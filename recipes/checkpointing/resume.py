@@ -11,7 +11,9 @@ from recipes.checkpointing.first_rank import told_to_all
 from recipes.checkpointing.folder import say
 from recipes.checkpointing.initial_weights import FOLDER, our_copy, where_our_copy_is
 from recipes.checkpointing.lock import hold
+from recipes.checkpointing.same_model import check_same_model
 from recipes.checkpointing.same_run import lost_step, newest_whole
+from recipes.metrics.live_config import live_architecture
 
 
 class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
@@ -40,6 +42,8 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
             say(f"{run_dir}/checkpoints is empty, and the run log tells of step {lost}: the run begins anew")
         if start := self.restore_config:
             if self.get_trainer_ckpt_path(model) is None:
+                if trainer.is_global_zero:
+                    check_same_model(Path(start.path), live_architecture(model))
                 ours = our_copy if trainer.is_global_zero else where_our_copy_is
                 start.path = str(ours(Path(start.path), run_dir.parent / FOLDER, optimizer=start.load_optim_state))
             elif trainer.is_global_zero and (own := self._find_trainer_ckpt_path()):

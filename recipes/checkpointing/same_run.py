@@ -20,7 +20,7 @@ from corpus.resume import NUCLEOTIDE_IDS, check_same, order_settings
 from corpus.sources import Source, parse_sources
 from recipes.metrics.clock import rows
 
-_MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_token_id")
+MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_token_id")
 """Of the architecture: what says how long samples are, how weights began, or how they are computed with."""
 
 
@@ -31,7 +31,7 @@ def trained_with(
 
     `lora_alpha` scales what adapters of rank `lora_dim` add; it means nothing where that is 0, and is left out.
     """
-    model = {key: value for key, value in dataclasses.asdict(architecture).items() if key not in _MAY_CHANGE}
+    model = {key: value for key, value in dataclasses.asdict(architecture).items() if key not in MAY_CHANGE}
     adapters = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
     return {**order, **model, **adapters}
 

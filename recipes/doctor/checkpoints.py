@@ -8,6 +8,7 @@ from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from conversion.listing import DAMAGED, WHOLE, Listed, list_checkpoints
 from recipes.checkpointing.lock import holder
+from recipes.checkpointing.same_model import check_initial_weights
 from recipes.checkpointing.same_run import check_resume, lost_step, newest_whole
 from recipes.doctor.finding import Finding, broken, ok, refused, warning
 
@@ -26,6 +27,7 @@ def checkpoint_findings(
         listed = list_checkpoints(run / "checkpoints")
         newest_whole(run / "checkpoints")
         check_resume(config, architecture, sequence_length)
+        check_initial_weights(config, architecture)
         lost = lost_step(run)
     except (InputError, OSError) as error:
         yield refused(WHAT, error)

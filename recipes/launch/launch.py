@@ -1,5 +1,6 @@
 """From a recipe and a site to a script, and to the program that submits it."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from configs.llama import read_architecture
 from configs.quick import quick_config
 from corpus import synthetic
 from recipes.check import check_config
+from recipes.checkpointing.same_model import check_initial_weights
 from recipes.launch.script import Job, job_script
 from recipes.launch.sites import Kubernetes, Local, Skypilot, Slurm, read_site
 from recipes.names import configuration
@@ -41,9 +43,18 @@ def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
 
 
 def make_script(
-    recipe: str, overrides: Sequence[str], *, target: str, site_file: Path | None = None, directory: Path
+    recipe: str,
+    overrides: Sequence[str],
+    *,
+    target: str,
+    site_file: Path | None = None,
+    directory: Path,
+    submitted: bool = False,
 ) -> tuple[Job, str]:
-    """The job and its script. `launch.KEY=VALUE` among the overrides are the site's."""
+    """The job and its script. `launch.KEY=VALUE` among the overrides are the site's.
+
+    Where it is to be `submitted` from here, and runs without a container, its `init_from` has to be here.
+    """
     own = [override for override in overrides if override.startswith("launch.")]
     job = make_job(recipe, [override for override in overrides if override not in own], directory)
     machine = job.config.hardware
@@ -57,6 +68,10 @@ def make_script(
         lacking += off_mounts(job, mounts)
     if lacking:
         raise _wanted(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
+    if isinstance(site, Slurm) and site.container_image:
+        check_container(job, site)
+    elif submitted and isinstance(site, Slurm | Local):
+        check_initial_weights(job.config, read_architecture(job.config.model_tag))
     return job, job_script(job, site)
 
 
@@ -110,15 +125,43 @@ def off_mounts(job: Job, mounts: Sequence[str]) -> list[str]:
     if not mounts:
         mounts = ["/data"]
         lacking.append("launch.mounts={/data: s3://my-bucket}")
-    corpus = job.config.dataset.corpus
-    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
-    start = [job.config.init_from] if job.config.init_from else []
-    for key, values in (("run_dir", [job.config.run_dir]), ("dataset.corpus", corpora), ("init_from", start)):
-        off = [one for one in values if not any(Path(one).is_relative_to(mount) for mount in mounts)]
-        if off and off != [synthetic.CORPUS]:
+    for key, values in _paths(job).items():
+        if off := [one for one in values if not _is_below(one, mounts)]:
             name = Path(off[0]).name if len(off) == 1 else "corpus"
             lacking.append(f"{key}={mounts[0].rstrip('/')}/{name}")
     return lacking
+
+
+def check_container(job: Job, site: Slurm) -> None:
+    """Refuse a path that is on no mount of a Slurm job's container: it is not there. Errors: `InputError`."""
+    given = [mount.split(":") for entry in site.container_mounts for mount in entry.split(",")]
+    mounts = [str(job.directory), *(mount[1] if len(mount) > 1 else mount[0] for mount in given)]
+    off = {
+        key: one for key, values in _paths(job).items() for one in values if not _is_below(job.directory / one, mounts)
+    }
+    if off:
+        told = ", ".join(f"{key}={one}" for key, one in off.items())
+        top = f"/{Path(os.path.normpath(job.directory / next(iter(off.values())))).parts[1]}"
+        raise InputError(
+            f"{told}: on no mount of the container ({', '.join(mounts)})",
+            fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
+        )
+
+
+def _paths(job: Job) -> dict[str, list[str]]:
+    """What the job reads and writes, by key."""
+    corpus = job.config.dataset.corpus
+    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
+    return {
+        "run_dir": [job.config.run_dir],
+        "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
+        "init_from": [job.config.init_from] if job.config.init_from else [],
+    }
+
+
+def _is_below(path: str | Path, mounts: Sequence[str]) -> bool:
+    """By name alone, `..` resolved: the mounts are elsewhere."""
+    return any(Path(os.path.normpath(path)).is_relative_to(os.path.normpath(mount)) for mount in mounts)
 
 
 def submit(job: Job, script: str, *, target: str) -> int:

@@ -49,7 +49,7 @@ def job_script(job: Job, site: Site) -> str:
     if isinstance(site, Slurm):
         return _from_template("slurm.sh.j2", job, site)
     if isinstance(site, Kubernetes):
-        return _heading(job, "Kubeflow Trainer 2") + _yaml(_train_job(job, site))
+        return _heading(job, "Kubeflow Trainer 2.1") + _KUBEFLOW + _yaml(_train_job(job, site))
     if isinstance(site, Skypilot):
         return _heading(job, "SkyPilot; sky jobs launch FILE") + _yaml(_sky_task(job, site))
     return _from_template("local.sh.j2", job, site)
@@ -95,11 +95,14 @@ def _unquoted(words: Sequence[str]) -> str:
 
 
 def _train_job(job: Job, site: Kubernetes) -> dict[str, Any]:
-    """A TrainJob as NeMo-Run's KubeflowExecutor makes one (`get_job_body`), with a volume in place of a data mover."""
+    """A TrainJob as NeMo-Run's KubeflowExecutor makes one (`get_job_body`), with a volume in place of a data mover.
+
+    Fields are those of Trainer 2.1; 2.0 has `podSpecOverrides` for `podTemplateOverrides`, and 2.2 `runtimePatches`.
+    None of them has the grace period of a pod.
+    """
     machine = job.config.hardware
     resources = {"nvidia.com/gpu": str(machine.devices), **site.resources}
     pod: dict[str, Any] = {
-        "terminationGracePeriodSeconds": site.grace_seconds,
         "volumes": [
             {"name": "work", "persistentVolumeClaim": {"claimName": site.claim}},
             {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": site.shared_memory}},
@@ -139,6 +142,11 @@ def _train_job(job: Job, site: Kubernetes) -> dict[str, Any]:
         },
     }
 
+
+_KUBEFLOW = (
+    "# 2.0 and 2.2 have other names for podTemplateOverrides. A pod has 30 s from SIGTERM on unless the\n"
+    "# ClusterTrainingRuntime has terminationGracePeriodSeconds in its pod template: a TrainJob cannot say it.\n"
+)
 
 SKY_NAMES = {"a100": "A100-80GB", "h100": "H100", "h200": "H200", "b200": "B200", "gb200": "GB200"}
 

@@ -36,7 +36,7 @@ class Slurm:
 
 @dataclass(frozen=True, kw_only=True)
 class Kubernetes:
-    """A Kubernetes cluster with Kubeflow Trainer 2 (TrainJob)."""
+    """A Kubernetes cluster with Kubeflow Trainer 2.1 (TrainJob)."""
 
     image: str = field(default=MISSING, metadata={"example": "registry.example.org/genomic-llama:1"})
     claim: str = field(
@@ -49,7 +49,6 @@ class Kubernetes:
     queue: str | None = None  # of Kueue
     pull_secret: str | None = None
     shared_memory: str = "64Gi"  # /dev/shm, for NCCL and the data-loading processes
-    grace_seconds: int = 300  # between SIGTERM and SIGKILL
     resources: dict[str, str] = field(default_factory=dict)  # more of each node: rdma/ib: "8"
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -106,6 +105,8 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
     for one in fields(site):
         if one.name != "setup":
             _check_lines(f"launch.{one.name}", asdict(site)[one.name])
+    if isinstance(site, Slurm):
+        _check_directives(site)
     for variable in site.environment:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
             raise InputError(f"launch.environment names {variable!r}", fix="A variable has letters, digits and _.")
@@ -148,6 +149,14 @@ def slurm_seconds(time: str) -> int | None:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _check_directives(site: Slurm) -> None:
+    """That what stands in #SBATCH lines, which no shell reads, is one word each."""
+    for name in ("account", "partition", "qos", "gres"):
+        value = getattr(site, name)
+        if value is not None and not re.fullmatch(r"[^\s'\"\\;#$`]+", value):
+            raise InputError(f"launch.{name}={value!r}", fix="Give one word, as Slurm has it, without quotes.")
 
 
 def _check_lines(name: str, value: Any) -> None:

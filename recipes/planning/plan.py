@@ -14,7 +14,7 @@ from recipes.planning.flops import flops_per_token, layer_adapters
 from recipes.planning.memory import Memory, memory_per_gpu
 from recipes.planning.remedies import other_batches, remedies
 from recipes.planning.search import Candidate, fits, on_gpus, search_layouts
-from recipes.planning.shortage import Shortage
+from recipes.planning.shortage import Shortage, shortage_of
 from recipes.planning.throughput import Throughput, predict_throughput
 from recipes.rules import check_run, check_values
 from recipes.warnings import warnings
@@ -52,10 +52,10 @@ class Plan:
 
     @functools.cached_property
     def shortage(self) -> Shortage | None:
-        """Why none fits; None where one does."""
+        """The want of memory, where none fits for that; None where one does, or none can work whatever the memory."""
         if self.fits or self.candidates or self.remedies:
             return None
-        return Shortage(config=self.config, architecture=self.architecture, sequence_length=self.sequence_length)
+        return shortage_of(self.config, self.architecture, self.sequence_length)
 
     @property
     def fits(self) -> bool:
@@ -97,14 +97,13 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     Errors: `InputError` for what is unknown, and for a precision that the GPU does not have.
     """
     name, own = configuration(recipe)
+    _check_options(overrides, gpu=gpu, tokens=tokens)
     given = (*own, *_machine(gpu, gpus), *overrides)
     base = quick_config(name, given)
     config = base
     if config.finetune and config.init_from is None:
         config = dataclasses.replace(config, init_from="CHECKPOINT")  # which one makes no difference
     check_values(config)
-    if not math.isfinite(tokens) or 0 < tokens < 1:
-        raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.")
     if config.hardware.accelerator != "gpu":
         raise InputError("a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.")
     if config.hardware.memory_gib <= 0:
@@ -162,6 +161,20 @@ def recommended(plan: Plan) -> Candidate | None:
 def run_seconds(plan: Plan, throughput: Throughput) -> float:
     """Wall time for the plan's tokens."""
     return plan.tokens / throughput.tokens_per_second
+
+
+def _check_options(overrides: tuple[str, ...], *, gpu: str, tokens: float) -> None:
+    """Refuse options that are no numbers of tokens, or say something else than an override."""
+    if not math.isfinite(tokens) or tokens < 0 or 0 < tokens < 1:
+        raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.")
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if gpu and key in ("hardware", "hardware.gpu") and value != gpu:
+            raise InputError(f"--gpu {gpu} with {override}", fix="Give one of them.")
+        if tokens and key == "trainer.max_steps":
+            raise InputError(
+                f"--tokens {tokens:g} with {override}", fix="Give one of them: both say how long the run is."
+            )
 
 
 def _machine(gpu: str, gpus: int) -> tuple[str, ...]:

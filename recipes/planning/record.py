@@ -30,7 +30,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "fits": plan.fits,
         "problem": plan.problem or None,
         "remedies": list(plan.remedies),
-        "least_memory_bytes": _memory(shortage.least.memory) if shortage and shortage.least else None,
+        "least_memory_bytes": _memory(shortage.least.memory) if shortage else None,
         "fewest_gpus": shortage.fewest_gpus if shortage else None,
         "recipe_layout": None if plan.memory is None else _candidate(plan, plan.config, plan.memory, plan.throughput),
         "recommended": [_candidate(plan, one.config, one.memory, one.throughput) for one in plan.candidates[:3]],
@@ -47,6 +47,7 @@ def _candidate(plan: Plan, config: TrainConfig, memory: Memory, speed: Throughpu
         "data_parallel": replicas(config),
         "micro_batches": micro_batches(config),
         "memory_bytes": _memory(memory),
+        "predicted": None,
     }
     if speed is not None:
         seconds = run_seconds(plan, speed)

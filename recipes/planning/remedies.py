@@ -8,7 +8,7 @@ from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from recipes.planning.commands import overrides
 from recipes.planning.memory import memory_per_gpu
-from recipes.planning.search import change_layout, fits, least_recomputation
+from recipes.planning.search import change_layout, comfortable, least_recomputation
 from recipes.rules import check_run
 
 
@@ -40,7 +40,7 @@ def _fitting(
             check_run(changed, architecture, sequence_length)
         except InputError:
             continue
-        if fits(changed, memory_per_gpu(changed, architecture, sequence_length)):
+        if comfortable(changed, memory_per_gpu(changed, architecture, sequence_length)):
             found.append(" ".join(overrides(config, changed)))
     return tuple(found)
 

@@ -1,7 +1,7 @@
 """The layouts that would work on the same machine, the fastest first, by the prediction."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from recipes.rules import check_run
 
 MICRO_BATCHES = (1, 2, 4, 8, 16)
 CONTEXTS = (1, 2, 4, 8)
+SEARCHED = ("tensor", "pipeline", "context", "sequence_parallel", "recompute_layers")
+"""Fields of `parallelism` that every layout of the search has of its own."""
+SPARE = 0.03
+"""Of a GPU's memory: left free by what is recommended, since a plan is arithmetic and not a measurement."""
 NEAR = 0.02
 """Predicted speeds this close count as equal; then what is nearer to the recipe, and simpler, comes first."""
 
@@ -42,18 +46,35 @@ def fits(config: TrainConfig, memory: Memory) -> bool:
     return memory.total <= capacity(config)
 
 
+def comfortable(config: TrainConfig, memory: Memory) -> bool:
+    """True where `SPARE` is left as well."""
+    return memory.total <= (1 - SPARE) * capacity(config)
+
+
+Enough = Callable[[TrainConfig, Memory], bool]
+
+
 def search_layouts(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> list[Candidate]:
-    """Every layout over tensor, pipeline, context, micro-batch and recomputation that fits; best first.
+    """Every layout over tensor, pipeline, context, micro-batch and recomputation that fits, best first; comfortably,
+    where one does.
 
     Recomputation is the least that makes a layout fit. The precision, the machine and the global batch stay.
     """
+    return _search(config, architecture, sequence_length, comfortable) or _search(
+        config, architecture, sequence_length, fits
+    )
+
+
+def _search(
+    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int, enough: Enough
+) -> list[Candidate]:
     found = []
     for variant in _variants(config, architecture):
         try:
             check_run(variant, architecture, sequence_length)
         except InputError:
             continue
-        fitting = least_recomputation(variant, architecture, sequence_length)
+        fitting = least_recomputation(variant, architecture, sequence_length, enough)
         if fitting:
             memory = memory_per_gpu(fitting, architecture, sequence_length)
             speed = predict_throughput(fitting, architecture, sequence_length)
@@ -63,16 +84,21 @@ def search_layouts(config: TrainConfig, architecture: LlamaArchitecture, sequenc
 
 
 def least_recomputation(
-    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int
+    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int, enough: Enough = comfortable
 ) -> TrainConfig | None:
-    """`config` with the fewest recomputed layers that fit; None where all of them are not enough."""
+    """`config` with the fewest recomputed layers that make its memory `enough`; None where all of them do not."""
     layers = architecture.num_hidden_layers // config.parallelism.pipeline
     few, many = 0, layers + 1
-    if _enough(config, architecture, sequence_length, 0):
+
+    def with_layers(number: int) -> bool:
+        changed = change_layout(config, recompute_layers=number)
+        return enough(changed, memory_per_gpu(changed, architecture, sequence_length))
+
+    if with_layers(0):
         return change_layout(config, recompute_layers=0)
     while many - few > 1:
         middle = (few + many) // 2
-        if middle <= layers and _enough(config, architecture, sequence_length, middle):
+        if middle <= layers and with_layers(middle):
             many = middle
         else:
             few = middle
@@ -105,13 +131,13 @@ def layouts(config: TrainConfig, architecture: LlamaArchitecture) -> Iterator[Tr
         for pipeline in pipelines:
             for context in (size for size in CONTEXTS if tensor * size <= config.hardware.devices):
                 yield change_layout(
-                    config, tensor=tensor, pipeline=pipeline, context=context, sequence_parallel=tensor > 1
+                    config,
+                    tensor=tensor,
+                    pipeline=pipeline,
+                    context=context,
+                    sequence_parallel=tensor > 1,
+                    recompute_layers=0,
                 )
-
-
-def _enough(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int, layers: int) -> bool:
-    changed = change_layout(config, recompute_layers=layers)
-    return fits(changed, memory_per_gpu(changed, architecture, sequence_length))
 
 
 def _variants(config: TrainConfig, architecture: LlamaArchitecture) -> Iterator[TrainConfig]:

@@ -33,11 +33,7 @@ class Shortage:
     config: TrainConfig
     architecture: LlamaArchitecture
     sequence_length: int
-
-    @functools.cached_property
-    def least(self) -> Thrifty | None:
-        """The layout that needs the least memory; None where none can work, whatever the memory."""
-        return _thriftiest(self.config, self.architecture, self.sequence_length)
+    least: Thrifty  # the layout that needs the least memory
 
     @functools.cached_property
     def fewest_gpus(self) -> int | None:
@@ -57,6 +53,14 @@ class Shortage:
         lora = quick_config(*configuration(recipe)).lora
         adapted = dataclasses.replace(self.config, lora=lora, finetune=True, init_from=self.config.init_from or "x")
         return recipe if search_layouts(adapted, self.architecture, self.sequence_length) else ""
+
+
+def shortage_of(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Shortage | None:
+    """The want of memory on the machine of `config`; None where another problem keeps every layout from working."""
+    least = _thriftiest(config, architecture, sequence_length)
+    if least is None:
+        return None
+    return Shortage(config=config, architecture=architecture, sequence_length=sequence_length, least=least)
 
 
 def _thriftiest(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Thrifty | None:

@@ -9,6 +9,7 @@ from recipes.optimization.schedule import schedule_text
 from recipes.planning.commands import overrides, plan_command, training_command
 from recipes.planning.memory import GIB, Memory, micro_batches, replicas
 from recipes.planning.plan import WORTH, Plan, precision_name, recommended, run_seconds
+from recipes.planning.search import SEARCHED, SPARE, comfortable
 from recipes.planning.shortage import Shortage
 from recipes.planning.throughput import Throughput
 
@@ -64,7 +65,11 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _verdict(plan: Plan) -> str:
     if plan.fits:
-        return "fits"
+        return (
+            "fits"
+            if plan.memory and comfortable(plan.config, plan.memory)
+            else f"fits, tightly: {SPARE:.0%} or less is left"
+        )
     least = plan.shortage.least if plan.shortage else None
     needed = least.memory if least else plan.memory
     if needed is None:
@@ -122,6 +127,8 @@ def _advice(plan: Plan) -> Iterator[str]:
         yield from (f"  {remedy}" for remedy in plan.remedies)
         yield ""
     best = recommended(plan)
+    if plan.problem and best is None and not plan.remedies:
+        yield "Another layout does not mend that."
     if best is not None:
         yield "Recommended layout"
         yield _row("layout", layout_text(best.config))
@@ -140,20 +147,16 @@ def _advice(plan: Plan) -> Iterator[str]:
 
 
 def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
-    machine = plan.config.hardware
-    if shortage.least is None:
-        yield "No layout on this machine makes it work either."
-    else:
-        yield f"No layout fits. The least that one needs, on {plan.gpus} x {machine.gpu}:"
-        yield _row("layout", layout_text(shortage.least.config))
-        yield ""
-        yield from _memory(shortage.least.config, shortage.least.memory)
+    yield f"No layout fits. The least that one needs, on {plan.gpus} x {plan.config.hardware.gpu}:"
+    yield _row("layout", layout_text(shortage.least.config))
+    yield ""
+    yield from _memory(shortage.least.config, shortage.least.memory)
     yield ""
     yield "What would fit:"
     if shortage.fewest_gpus is None:
         yield "  GPUs of more memory, or a smaller model"
     else:
-        yield f"  {plan_command(plan.recipe, _asked(plan), shortage.fewest_gpus, plan.asked_tokens)}"
+        yield f"  {plan_command(plan.recipe, _without_layout(plan), shortage.fewest_gpus, plan.asked_tokens)}"
         yield "    the fewest on which a layout fits, of this kind and of more than these"
     if shortage.adapters:
         yield f"  {plan_command(shortage.adapters, _asked(plan), plan.gpus, plan.asked_tokens)}"
@@ -163,6 +166,14 @@ def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
 def _asked(plan: Plan) -> tuple[str, ...]:
     """The overrides beside those that are the recipe."""
     return plan.given[len(configuration(plan.recipe)[1]) :]
+
+
+def _without_layout(plan: Plan) -> tuple[str, ...]:
+    """The same without the layout, where that is what cannot work."""
+    if not plan.problem:
+        return _asked(plan)
+    layout = tuple(f"parallelism.{field}=" for field in SEARCHED)
+    return tuple(word for word in _asked(plan) if not word.startswith((*layout, "parallelism=gpus_")))
 
 
 def _flops(plan: Plan) -> str:

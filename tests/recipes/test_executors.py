@@ -1,10 +1,12 @@
 """NeMo's own command with the executors that are registered here."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 from nemo_process import nemo, run_in_process
-from scale_cases import slurm_script
+from scale_cases import parsed_executors, slurm_script
 
 
 def test_torchrun_on_a_cpu(tmp_path: Path) -> None:
@@ -16,7 +18,7 @@ def test_torchrun_on_a_cpu(tmp_path: Path) -> None:
         "--factory",
         f"llama3_tiny_genomic(run_dir='{run}')",
         "-y",
-        "run.executor=genomic_cpu",
+        "run.executor=genomic_cpu(1)",
         "trainer.max_steps=2",
         "data.seq_length=64",
         "model.config.seq_length=64",
@@ -45,6 +47,20 @@ def test_the_slurm_executor_asks_for_what_the_launch_scripts_ask(tmp_path: Path)
         assert line in text, text
     assert "--container-image image.sqsh" in text
     assert "--cpu-bind=none" in text
+
+
+def test_the_forms_of_the_document_are_what_nemo_run_reads(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "launch.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `'(genomic_\w+\(.*\))'` \|", document, flags=re.MULTILINE)
+    (line,) = re.findall(r"`('run\.executor=genomic_slurm.*?)`", document)
+    commands = [[f"executor={row}"] for row in rows] + [[word.removeprefix("run.") for word in shlex.split(line)]]
+    out, log = tmp_path / "executors", tmp_path / "log"
+    assert run_in_process(parsed_executors, commands, out, log=log) == 0, log.read_text()[-3000:]
+    cpu, local, slurm, longer = json.loads(out.read_text())
+    assert (cpu["ntasks_per_node"], local["ntasks_per_node"]) == (2, 8)
+    assert (slurm["account"], slurm["partition"], slurm["nodes"], slurm["time"]) == ("bio", "h100", 8, "04:00:00")
+    assert (longer["account"], longer["nodes"], longer["time"]) == ("bio", 8, "08:00:00")
+    assert longer["container_mounts"] == ["/lustre:/lustre"]
 
 
 def test_one_gpu_leaves_no_multiprocessors_to_others() -> None:

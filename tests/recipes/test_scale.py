@@ -65,10 +65,11 @@ REFUSED = {
     "precision=mxfp8 hardware=b200 dataset.sequence_length=8176": "8176 tokens on a device.*multiple of 32",
     "hardware.num_nodes=64": "global_batch_size=384 is no multiple",
     "hardware=cpu parallelism=plain parallelism.precision_aware_optimizer=true": "precision_aware_optimizer=true",
+    "finetune=true init_from=x model=tiny hardware=cpu": "parallelism=plain, as train_tiny and finetune_tiny have",
     "finetune=true init_from=x lora.dim=6 parallelism.tensor=4": "lora.dim=6 is no multiple of parallelism.tensor=4",
     "lora.dim=8": "lora.dim=8 with finetune=false.*finetune=true",
     "finetune=true init_from=x lora.dim=8 lora.dropout=1": "lora.dropout=1.*below 1",
-    "hardware=cpu parallelism=plain precision=fp8_delayed": "fp8=delayed on cpu",
+    "hardware=cpu parallelism=plain precision=fp8_delayed": "fp8=delayed on cpu.*use precision=fp32",
 }
 
 
@@ -82,6 +83,20 @@ def test_fine_tuning_needs_weights() -> None:
     with pytest.raises(InputError, match=r"no value for init_from\. Add init_from=CHECKPOINT"):
         check_config(quick_config("finetune"))
     check_config(quick_config("finetune", ["init_from=runs/8b/checkpoints/step=1000"]))
+
+
+@pytest.mark.parametrize("precision", ["fp8_delayed", "fp8_current", "mxfp8"])
+def test_fine_tuning_in_eight_bits_keeps_the_weights_it_got(precision: str) -> None:
+    given = ["init_from=x", "hardware=b200", f"precision={precision}"]
+    for name in ("finetune", "finetune_lora"):
+        config = quick_config(name, given)
+        check_config(config)
+        assert config.precision.fp8 != "none"
+        assert not config.precision.fp8_parameters
+    check_config(quick_config("finetune_lora", [*given, "precision.fp8_parameters=true"]))
+    with pytest.raises(InputError, match=r"rounded to FP8.*fp8_parameters=false"):
+        check_config(quick_config("finetune", [*given, "precision.fp8_parameters=true"]))
+    assert make_plan("llama3_1b_genomic_finetune", (f"precision={precision}",), gpu="b200").memory is not None
 
 
 @pytest.mark.parametrize("name", FINETUNE_FACTORIES)

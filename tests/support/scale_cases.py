@@ -275,3 +275,16 @@ def slurm_script(out: Path) -> None:
         extra_env={},
     )
     out.write_text(request.materialize())
+
+
+def parsed_executors(commands: list[list[str]], out: Path) -> None:
+    """What NeMo-Run's command makes of each list of words: the plain fields of the executor."""
+    from nemo_run.cli.api import RunContext
+
+    executors = []
+    for words in commands:
+        context = RunContext(name="test")
+        assert context.parse_args(words) == []
+        fields = vars(context.executor)
+        executors.append({key: value for key, value in fields.items() if isinstance(value, int | str | list)})
+    out.write_text(json.dumps(executors))

@@ -119,6 +119,20 @@ def test_tensor_parallelism_changes_the_environment(tmp_path: Path) -> None:
 STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
 
 
+# PodTemplateSpecOverride of Kubeflow Trainer 2.1 (pkg/apis/trainer/v1alpha1/trainjob_types.go).
+POD_FIELDS = {
+    "serviceAccountName",
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "volumes",
+    "initContainers",
+    "containers",
+    "schedulingGates",
+    "imagePullSecrets",
+}
+
+
 def test_the_train_job(tmp_path: Path) -> None:
     text = script(
         *STORED,
@@ -127,6 +141,7 @@ def test_the_train_job(tmp_path: Path) -> None:
         "launch.claim=work",
         "launch.resources={rdma/ib: 8}",
         "launch.queue=team",
+        "launch.pull_secret=s",
         target="kubernetes",
         directory=tmp_path,
     )
@@ -139,6 +154,7 @@ def test_the_train_job(tmp_path: Path) -> None:
     assert "exec torchrun -m recipes.train" in trainer["command"][2]
     assert "run_dir=/workspace/run" in trainer["command"][2]
     (override,) = job["spec"]["podTemplateOverrides"]
+    assert override["spec"].keys() <= POD_FIELDS
     assert override["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] == "work"
     check = subprocess.run(["bash", "-n", "-c", trainer["command"][2]], capture_output=True, text=True, check=False)
     assert check.returncode == 0, check.stderr
@@ -168,6 +184,7 @@ def test_the_sky_task(tmp_path: Path) -> None:
         ("slurm", ["launch.setup=false"], "launch.setup: value False"),
         ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: value 'soon'"),
         ("slurm", ['launch.account="a\\nb"'], "launch.account holds a line break"),
+        ("slurm", ["launch.account=a b;c"], "launch.account='a b;c'. Give one word"),
         ("slurm", ["launch.environment={A-B: x}"], "launch.environment names 'A-B'"),
         ("slurm", ["launch.container_mounts=/a"], "launch.container_mounts"),
         ("skypilot", ["launch.mounts=/data"], "launch.mounts: value '/data'.*Write {key: value}"),
@@ -179,6 +196,21 @@ def test_the_sky_task(tmp_path: Path) -> None:
             "kubernetes",
             ["launch.claim=c", "launch.image=i", "run_dir=/home/me/run", "dataset.corpus=/workspace/c"],
             r"^run_dir=/home/me/run is on no mount of the job \(/workspace\)\. An example.*run_dir=/workspace/run",
+        ),
+        (
+            "kubernetes",
+            ["launch.claim=c", "launch.image=i", "run_dir=/workspace/../etc/y", "dataset.corpus=/workspace/c"],
+            r"^run_dir=/workspace/../etc/y is on no mount",
+        ),
+        (
+            "slurm",
+            [
+                "launch.container_image=i",
+                "run_dir=/lustre/run",
+                "dataset.corpus=/data/c",
+                "launch.container_mounts=[/x:/data:ro]",
+            ],
+            r"^run_dir=/lustre/run: on no mount of the container .*/data\)\. Mount .*\[/lustre:/lustre\]",
         ),
         ("kubernetes", ["launch.claim=c", "launch.image=i"], "wants run_dir, dataset.corpus.*run_dir=/workspace/"),
         ("kubernetes", ["launch.clam=c"], "no key 'clam' in launch. Did you mean 'claim'"),
@@ -207,6 +239,15 @@ def test_weights_to_start_from_are_on_a_mount_too(tmp_path: Path) -> None:
     given = (*STORED, "launch.image=i", "launch.claim=c")
     with pytest.raises(InputError, match=r"^init_from=/home/8b is on no mount.*init_from=/workspace/8b"):
         script(*given, "init_from=/home/8b", target="kubernetes", recipe="llama3_8b_genomic_lora", directory=tmp_path)
+
+
+def test_weights_are_looked_for_where_the_job_runs_without_a_container(tmp_path: Path) -> None:
+    given = ("llama3_8b_genomic_lora", "--slurm", f"init_from={tmp_path}/none", f"run_dir={tmp_path}/run")
+    assert command(*given, "--dry-run", cwd=tmp_path).returncode == 0  # for elsewhere
+    refused = command(*given, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert f"{tmp_path}/none: no such directory" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def examples() -> list[str]:

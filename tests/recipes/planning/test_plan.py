@@ -25,7 +25,7 @@ from recipes.planning.picture import write_picture
 from recipes.planning.plan import make_plan
 from recipes.planning.published import PUBLISHED, Row
 from recipes.planning.record import as_json
-from recipes.planning.search import change_layout, fits
+from recipes.planning.search import change_layout, comfortable, fits
 from recipes.planning.text import plan_text
 from recipes.planning.throughput import predict_throughput
 
@@ -185,7 +185,9 @@ def test_recomputation_is_the_least_that_is_enough() -> None:
         for text in make_plan("llama3_8b_genomic", wide[:1], gpus=8).remedies
         if "recompute" in text
     )
-    assert not make_plan("llama3_8b_genomic", (wide[0], f"{wide[1]}{layers - 1}"), gpus=8).fits
+    fewer = make_plan("llama3_8b_genomic", (wide[0], f"{wide[1]}{layers - 1}"), gpus=8)
+    assert fewer.memory is not None
+    assert not comfortable(fewer.config, fewer.memory)
 
 
 def test_a_prediction_names_its_source_and_pays_for_its_layout() -> None:
@@ -212,6 +214,8 @@ def test_a_prediction_names_its_source_and_pays_for_its_layout() -> None:
         ({"gpus": 12}, "--gpus 12 is no multiple of 8"),
         ({"gpus": -1}, "--gpus -1"),
         ({"tokens": math.nan}, "--tokens nan"),
+        ({"tokens": 1e12, "overrides": ("trainer.max_steps=10",)}, r"--tokens 1e\+12 with trainer.max_steps=10"),
+        ({"gpu": "h100", "overrides": ("hardware=h200",)}, "--gpu h100 with hardware=h200"),
         ({"overrides": ("hardware.devices=0",)}, "hardware.devices=0"),
         ({"overrides": ("dataset.sequence_length=-8",)}, "sequence_length=-8"),
         ({"overrides": ("optimizer.beta1=1.5",)}, "beta1=1.5"),
@@ -228,6 +232,13 @@ def test_refused(arguments: dict[str, Any], message: str) -> None:
         make_plan(**{"recipe": "llama3_8b_genomic", **arguments})
 
 
+@pytest.mark.parametrize("option", ["--gpus", "--tokens"])
+def test_a_plan_is_for_something(option: str) -> None:
+    command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", option, "0"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, "is not in the range x>=1" in result.stderr) == (2, True)
+
+
 def test_json_and_picture_hold_what_the_text_says(tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--gpus", "64"]
     picture = tmp_path / "plan.svg"
@@ -235,6 +246,8 @@ def test_json_and_picture_hold_what_the_text_says(tmp_path: Path) -> None:
     values = json.loads(result.stdout)
     plan = make_plan("llama3_8b_genomic", gpus=64)
     assert values == json.loads(json.dumps(as_json(plan)))
+    assert values["recipe_layout"]["predicted"]["tokens_per_second"] > 0
+    assert as_json(make_plan("llama3_8b_genomic", ("hardware.memory_gib=70",)))["recipe_layout"]["predicted"] is None
     memory = values["recipe_layout"]["memory_bytes"]
     assert memory["total"] == sum(value for name, value in memory.items() if name != "total")
     write_picture(plan, tmp_path / "again.svg")

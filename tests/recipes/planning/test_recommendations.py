@@ -13,7 +13,7 @@ from recipes.names import FACTORIES, FINETUNE_FACTORIES
 from recipes.planning.memory import memory_per_gpu
 from recipes.planning.plan import Plan, make_plan, recommended
 from recipes.planning.record import as_json
-from recipes.planning.search import fits
+from recipes.planning.search import comfortable, fits
 from recipes.planning.text import plan_text
 
 RECIPES = sorted(name for name in (*FACTORIES, *FINETUNE_FACTORIES) if "tiny" not in name)
@@ -145,3 +145,41 @@ def test_where_no_machine_is_enough() -> None:
     assert tiny.shortage is not None
     assert tiny.shortage.fewest_gpus is None
     assert "GPUs of more memory, or a smaller model" in plan_text(tiny)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        ("parallelism.recompute_layers=33", "but can be changed"),
+        ("parallelism.recompute_layers=-1", "but can be changed"),
+        ("parallelism.pipeline=5", "but can be changed"),
+        ("dataset.sequence_length=16384", "Another layout does not mend that."),
+        ("parallelism.distributed_optimizer=false", "Another layout does not mend that."),
+    ],
+)
+def test_what_is_no_want_of_memory_gets_no_remedy_of_memory(value: str, verdict: str) -> None:
+    plan = make_plan("llama3_8b_genomic", (value,))
+    text = plan_text(plan)
+    assert plan.shortage is None
+    assert verdict in text
+    assert plan.problem in text
+    assert "does not fit" not in text
+    assert "--gpus" not in text
+    assert "GPUs of more memory" not in text
+
+
+def test_the_fewest_gpus_are_not_told_with_a_layout_that_cannot_work() -> None:
+    text = plan_text(make_plan("llama3_35b_genomic", ("parallelism.pipeline=5", "optimizer.lr=1e-4"), gpus=1))
+    (line,) = [line for line in text.splitlines() if line.startswith("  genomic-llama plan llama3_35b_genomic ")]
+    assert line == "  genomic-llama plan llama3_35b_genomic optimizer.lr=1e-4 --gpus 8"
+
+
+def test_what_is_recommended_leaves_some_memory() -> None:
+    for recipe in RECIPES:
+        for gpu in ("h100", "h200"):
+            plan = make_plan(recipe, gpu=gpu, gpus=8)
+            best = recommended(plan)
+            assert best is None or comfortable(best.config, best.memory), recipe
+    tight = make_plan("llama3_8b_genomic", ("hardware.memory_gib=74",), gpus=8)
+    assert plan_text(tight).splitlines()[0].endswith(": fits, tightly: 3% or less is left")
+    assert plan_text(make_plan("llama3_8b_genomic", gpus=8)).splitlines()[0].endswith(": fits")
