@@ -27,7 +27,9 @@ def work(tmp_path: Path) -> Path:
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no mount namespace can be made here")
     write_synthetic_genome(tmp_path / "genome.fa", contigs=12, contig_length=3_000)
+    write_synthetic_genome(tmp_path / "other.fa", contigs=12, contig_length=3_000, seed=1)
     prepare([tmp_path / "genome.fa"], tmp_path / "corpus", validation_fraction=0.25)
+    prepare([tmp_path / "other.fa"], tmp_path / "other", validation_fraction=0.25)
     convert(save_llama(tmp_path / "model", head_dim=8), tmp_path / "nemo", to="nemo")
     (tmp_path / "suite.yaml").write_text("recall: [{distances: [64], samples: 1}]\n")
     return tmp_path

@@ -22,7 +22,7 @@ def commands(work: Path, disk: Path) -> dict[str, list[object]]:
     genome, corpus, model, nemo = (work / name for name in ("genome.fa", "corpus", "model", "nemo"))
     return {
         "prepare": ["prepare", genome, "--out", disk / "corpus", "--processes", 1],
-        "merge": ["corpus", "merge", corpus, corpus, "--copy", "--out", disk / "merged"],
+        "merge": ["corpus", "merge", corpus, work / "other", "--copy", "--out", disk / "merged"],
         "card": ["corpus", "card", corpus, "--out", disk / "card"],
         **{f"convert to {to}": ["convert", model, disk / to, "--to", to] for to in ("nemo", "te", "bridge")},
         "convert to hf": ["convert", nemo, disk / "hf", "--to", "hf"],
