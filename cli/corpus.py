@@ -80,11 +80,11 @@ def merge(
     overwrite: Overwrite = False,
 ) -> None:
     """Make one corpus of several that were prepared with the same settings; no data is copied."""
-    from corpus.manifest import has_own_checksum
+    from corpus.manifest import FILE_NAME, has_own_checksum
     from corpus.merge import merge as merge_corpora
 
     for corpus in corpora:
-        if (corpus / "manifest.json").is_file() and not has_own_checksum(corpus):
+        if (corpus / FILE_NAME).is_file() and not has_own_checksum(corpus):
             old = "its manifest is from before manifests had a checksum of their own, and is taken as it is"
             print(f"warning: {corpus}: {old}", file=sys.stderr)
     manifest = merge_corpora(corpora, out, copy=copy, overwrite=overwrite)
