@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.measure import Measurement, measure
 from configs.llama import read_architecture
-from conversion.model_directory import ModelDirectoryWriter
+from conversion.huggingface.model_directory import ModelDirectoryWriter
 from conversion.record import read_record
 from conversion.weight_table import expand
 

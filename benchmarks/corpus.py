@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from configs.locate import CONFIGS
 from corpus.preparation.prepare import prepare
 from corpus.readers.fasta import read_fasta
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
 from corpus.store.index_format import bin_path
 from tokenizer.sequence import encode
 
@@ -201,7 +201,7 @@ def tokenizing(repeats: int) -> Iterator[Row]:
 
 
 def sha256_of(path: Path) -> str:
-    from corpus.checksum import sha256
+    from foundation.checksum import sha256
 
     return sha256(path)
 

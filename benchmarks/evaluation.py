@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from corpus.readers.fasta import read_fasta
-from evaluation.attention import use_attention
-from evaluation.likelihood import base_log_probabilities, plan_reading
-from evaluation.model import load_model
+from evaluation.likelihood.attention import use_attention
+from evaluation.likelihood.likelihood import base_log_probabilities, plan_reading
+from evaluation.likelihood.model import load_model
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.effects import variant_effects
 from evaluation.variants.vcf import VcfRecord

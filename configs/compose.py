@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError, nearest
 from configs.foreign import check_foreign
 from configs.locate import CONFIGS
+from foundation.errors import InputError, nearest
 
 
 def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path | None = None) -> Any:

@@ -7,8 +7,8 @@ and environment variables of whoever runs it.
 import re
 from pathlib import Path
 
-from conduct.errors import InputError
-from conduct.untrusted import read_yaml, read_yaml_text
+from foundation.errors import InputError
+from foundation.untrusted import read_yaml, read_yaml_text
 
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)
 _FIX = "Take it out; whatever Hydra itself is to do differently belongs on the command line."

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError, nearest, shown
-from conduct.untrusted import read_json
 from configs.locate import find_directory
 from configs.rope import RopeScaling, hf_scaling, megatron_scaling, read_scaling, scaling_from_megatron
 from configs.rows import Row, typed_value
+from foundation.errors import InputError, nearest, shown
+from foundation.untrusted import read_json
 from tokenizer.vocabulary import BOS, EOS, PAD, VOCAB_SIZE
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conduct.errors import InputError, nearest
+from foundation.errors import InputError, nearest
 
 CONFIGS = Path(__file__).resolve().parent
 

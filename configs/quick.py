@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from conduct.errors import InputError, nearest
 from configs.compose import config_names, group_options
 from configs.locate import CONFIGS
 from configs.schema import MISSING, TrainConfig
+from foundation.errors import InputError, nearest
 
 _SHAPES = {"list": "Write [one, two].", "dict": "Write {key: value}, with a space after the colon, and quote it."}
 _INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conduct.errors import InputError, shown
 from configs.rows import Row, typed_value
+from foundation.errors import InputError, shown
 
 
 @dataclass(frozen=True, kw_only=True)

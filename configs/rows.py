@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conduct.errors import InputError, shown
+from foundation.errors import InputError, shown
 
 _LARGEST = 1 << 48
 """Above any size of a model; products of three still fit into what is printed."""

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from conduct.errors import InputError
-from conduct.untrusted import read_yaml
 from configs.llama import LlamaArchitecture
-from conversion.dtypes import DTYPES
+from conversion.files.dtypes import DTYPES
 from conversion.weight_table import Weight
+from foundation.errors import InputError
+from foundation.untrusted import read_yaml
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

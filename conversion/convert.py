@@ -4,22 +4,22 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from conduct.atomic import atomic_directory
-from conduct.errors import InputError, nearest
-from conduct.progress import Advance, progress_bar
 from configs.llama import LlamaArchitecture
-from conversion.adapter import MergedAdapter
 from conversion.checkpoint import Checkpoint, Rows, Writer
-from conversion.checksum import checksum
-from conversion.dtypes import DTYPES, WEIGHTS, cast
+from conversion.files.checksum import checksum
+from conversion.files.dtypes import DTYPES, WEIGHTS, cast
 from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
-from conversion.megatron_directory import MegatronDirectory, MegatronWriter
+from conversion.megatron.adapter import MergedAdapter
+from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
+from conversion.megatron.training_state import Training, read_training
 from conversion.output import check_apart, check_space
 from conversion.record import NAME as RECORD
 from conversion.record import Conversion, TensorRecord, write_record
-from conversion.training_state import Training, read_training
 from conversion.verify import chunk_name, named_rows, read_back, read_back_training
 from conversion.weight_table import Weight, expand
+from foundation.atomic import atomic_directory
+from foundation.errors import InputError, nearest
+from foundation.progress import Advance, progress_bar
 from tokenizer.vocabulary import VOCAB_SIZE
 
 Compare = Callable[[Checkpoint, Checkpoint], None]

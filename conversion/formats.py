@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from conduct.errors import InputError, nearest
 from configs.llama import LlamaArchitecture
-from conversion import bridge_config, nemo_context
-from conversion.adapter import MergedAdapter, base_of, is_adapter
-from conversion.bridge_writer import BridgeWriter
 from conversion.checkpoint import Checkpoint, Writer
+from conversion.huggingface.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama
 from conversion.locate import find_checkpoint, find_iteration, is_iterations, is_unfinished
-from conversion.megatron_directory import MegatronDirectory, MegatronWeights
-from conversion.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama
-from conversion.nemo_writer import NemoWriter
-from conversion.training_state import Training
+from conversion.megatron import bridge_config, nemo_context
+from conversion.megatron.adapter import MergedAdapter, base_of, is_adapter
+from conversion.megatron.bridge_writer import BridgeWriter
+from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWeights
+from conversion.megatron.nemo_writer import NemoWriter
+from conversion.megatron.training_state import Training
+from foundation.errors import InputError, nearest
 
 
 class Create(Protocol):

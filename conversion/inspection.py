@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
-from conduct.progress import progress_bar
 from conversion.checkpoint import Checkpoint
-from conversion.dcp_metadata import StoredTensor
-from conversion.dtypes import DTYPES
+from conversion.files.dtypes import DTYPES
 from conversion.formats import recognise
 from conversion.locate import is_of_a_run, misnamed
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import CheckpointManifest, check_against_manifest, read_manifest
-from conversion.megatron_directory import MegatronDirectory
+from conversion.megatron.dcp_metadata import StoredTensor
+from conversion.megatron.megatron_directory import MegatronDirectory
 from conversion.record import NAME as RECORD
 from conversion.record import Conversion, check_files, read_record
 from conversion.verify import drop_cache, read_back, read_back_training
+from foundation.errors import InputError
+from foundation.progress import progress_bar
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.errors import InputError
 from conversion.locate import DAMAGED as DAMAGED_SUFFIX
 from conversion.locate import STEP, UNKNOWN, is_unfinished, misnamed, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
+from foundation.errors import InputError
 
 WHOLE, DAMAGED = "whole", "damaged"
 

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.errors import InputError
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
+from foundation.errors import InputError
 
 LAST = "last"
 STEP = re.compile(r"step=(\d+)")

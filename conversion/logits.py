@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conduct.errors import InputError
-from conduct.progress import Advance, progress_bar, unseen
 from configs.llama import LlamaArchitecture
-from conversion.adapter import MergedAdapter
 from conversion.checkpoint import Checkpoint
-from conversion.dtypes import to_float32
-from conversion.megatron_directory import MegatronDirectory
-from conversion.model_directory import ModelDirectory
+from conversion.files.dtypes import to_float32
+from conversion.huggingface.model_directory import ModelDirectory
+from conversion.megatron.adapter import MergedAdapter
+from conversion.megatron.megatron_directory import MegatronDirectory
+from foundation.errors import InputError
+from foundation.progress import Advance, progress_bar, unseen
 from tokenizer.vocabulary import VOCAB_SIZE
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any
 
 import xxhash
 
-from conduct.atomic import atomic_file, sync
-from conduct.errors import InputError
 from conversion.checkpoint import check_inside
-from corpus.checksum import xxh3_128
+from foundation.atomic import atomic_file, sync
+from foundation.checksum import xxh3_128
+from foundation.errors import InputError
 
 NAME = "manifest.json"
 _LIMIT = 1 << 26

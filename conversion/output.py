@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from conduct.errors import InputError
+from foundation.errors import InputError
 
 
 def check_apart(source: Path, destination: Path) -> None:

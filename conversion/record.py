@@ -7,11 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
-from conduct.untrusted import read_json
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import check_inside
-from conversion.checksum import ALGORITHM, checksum_file
+from conversion.files.checksum import ALGORITHM, checksum_file
+from foundation.errors import InputError
+from foundation.untrusted import read_json
 
 NAME = "conversion.json"
 _LIMIT = 1 << 28

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from conduct.errors import InputError
+from foundation.errors import InputError
 
 Shape = tuple[int, ...]
 

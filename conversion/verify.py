@@ -4,15 +4,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from conduct.errors import InputError
-from conduct.progress import Advance
 from conversion.checkpoint import Checkpoint, Rows
-from conversion.checksum import checksum
-from conversion.dcp_metadata import Chunk
-from conversion.megatron_directory import MegatronDirectory
+from conversion.files.checksum import checksum
+from conversion.megatron.dcp_metadata import Chunk
+from conversion.megatron.megatron_directory import MegatronDirectory
+from conversion.megatron.training_state import read_training
 from conversion.record import TensorRecord
-from conversion.training_state import read_training
 from conversion.weight_table import Weight
+from foundation.errors import InputError
+from foundation.progress import Advance
 from tokenizer.vocabulary import VOCAB_SIZE
 
 

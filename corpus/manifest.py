@@ -10,14 +10,14 @@ from pathlib import Path
 
 import xxhash
 
-from conduct.errors import InputError, shown
-from conduct.untrusted import parse_json, read_json, read_text
-from corpus.checksum import xxh3_128
 from corpus.composition import BASES, COLUMNS
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SPLITS
+from corpus.settings import Settings
+from corpus.splits.rule import SPLITS
 from corpus.store.index_format import bin_path, idx_path
-from corpus.typed_json import from_json, to_json
+from foundation.checksum import xxh3_128
+from foundation.errors import InputError, shown
+from foundation.typed_json import from_json, to_json
+from foundation.untrusted import parse_json, read_json, read_text
 
 FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conduct.atomic import atomic_directory
-from conduct.errors import InputError
 from corpus.manifest import FILE_NAME, Manifest, Shard, Split, add_splits, verify, write_manifest
-from corpus.typed_json import to_json
+from foundation.atomic import atomic_directory
+from foundation.errors import InputError
+from foundation.typed_json import to_json
 
 
 def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: bool = False) -> Manifest:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from conduct.errors import InputError
 from corpus.manifest import read_manifest
 from corpus.store.stream import TokenStream
+from foundation.errors import InputError
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 

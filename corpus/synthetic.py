@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from conduct.atomic import atomic_file
+from foundation.atomic import atomic_file
 
 PREFERENCE = (0.85, 0.05, 0.05, 0.05)
 LAG = 9
@@ -38,8 +38,8 @@ def write_synthetic_genome(path: Path, *, contigs: int = 60, contig_length: int 
 def ensure_synthetic_corpus(directory: Path) -> None:
     """Prepare a corpus of the default genome in `directory`, unless one is there."""
     from corpus.preparation.prepare import prepare
-    from corpus.rules.settings import Settings
-    from corpus.rules.split_rule import SplitRule
+    from corpus.settings import Settings
+    from corpus.splits.rule import SplitRule
 
     if (directory / "manifest.json").exists():
         return

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from conduct.errors import InputError
 from corpus.manifest import Manifest, Shard, verify
 from corpus.store.index import TokenIndex
+from foundation.errors import InputError
 
 _DOCUMENTS = 1 << 16  # whose places are read at once
 

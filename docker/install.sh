@@ -31,7 +31,7 @@ END_OF_PYTHON
 project() {
     pip_install --no-build-isolation --editable .
     # What needs no GPU is imported once, so that a missing package ends the build and not a job.
-    python -c 'import configs.compose, recipes.check, corpus.preparation.prepare, conversion.convert'
+    python -c 'import configs.compose, launch.preflight.check, corpus.preparation.prepare, conversion.convert'
 }
 
 "$1"

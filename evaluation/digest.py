@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from conduct.progress import progress_bar
-from corpus.checksum import sha256
 from corpus.manifest import FILE_NAME
+from foundation.checksum import sha256
+from foundation.progress import progress_bar
 
 _known: dict[tuple[str, int, int], str] = {}
 

@@ -11,9 +11,9 @@ from nemo.collections import llm
 from nemo.collections.llm.gpt.model.llama import HFLlamaExporter, HFLlamaImporter
 from nemo.lightning import io
 
-from conduct.untrusted import read_json
 from conversion.checkpoint import read_mapping
 from conversion.convert import convert
+from foundation.untrusted import read_json
 from tokenizer.nucleotide import NucleotideTokenizer
 from tokenizer.vocabulary import VOCAB_SIZE
 

@@ -8,14 +8,14 @@ import nemo_run as run
 from nemo.collections import llm
 
 import recipes.connectors  # noqa: F401 - registers them, for `nemo llm import` and `nemo llm export`
-from conduct.telemetry import turn_off_telemetry
 from configs.compose import compose_config
-from recipes.executors import genomic_cpu as genomic_cpu
-from recipes.executors import genomic_local as genomic_local
-from recipes.executors import genomic_slurm as genomic_slurm
-from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
-from recipes.nemo_overrides import check_overrides
-from recipes.read_back import check_command
+from foundation.telemetry import turn_off_telemetry
+from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, configuration
+from launch.preflight.nemo_overrides import check_overrides
+from launch.preflight.read_back import check_command
+from launch.submit.executors import genomic_cpu as genomic_cpu
+from launch.submit.executors import genomic_local as genomic_local
+from launch.submit.executors import genomic_slurm as genomic_slurm
 from recipes.recipe import pretrain_recipe
 
 turn_off_telemetry()  # what NeMo has not loaded by now stays quiet

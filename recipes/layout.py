@@ -7,9 +7,9 @@ import torch
 from megatron.core.distributed import DistributedDataParallelConfig
 
 from configs.schema import TrainConfig
-from recipes.checkpointing.strategy import GenomicMegatronStrategy
-from recipes.cpu.strategy import CpuMegatronStrategy
 from recipes.precision import compute_dtype
+from training.cpu.strategy import CpuMegatronStrategy
+from training.strategy import GenomicMegatronStrategy
 
 
 def strategy_recipe(config: TrainConfig) -> Any:
@@ -30,7 +30,7 @@ def strategy_recipe(config: TrainConfig) -> Any:
         gradient_as_bucket_view=True,
         ddp=run.Config(
             DistributedDataParallelConfig,
-            # recipes.guards looks at the norm of all gradients; this would wait for the device at each bucket.
+            # training.guards looks at the norm of all gradients; this would wait for the device at each bucket.
             check_for_nan_in_grad=False,
             grad_reduce_in_fp32=config.precision.grad_reduce_in_fp32,
             overlap_grad_reduce=layout.overlap,

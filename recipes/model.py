@@ -10,9 +10,9 @@ from nemo.collections.llm.gpt.model.llama import Llama31Config, LlamaConfig
 
 from configs.llama import LlamaArchitecture, megatron_fields
 from configs.schema import TrainConfig
-from recipes.cpu.layers import cpu_block_spec
-from recipes.forward import causal_forward_step, genomic_data_step
 from recipes.layout import recompute_fields
+from training.cpu.layers import cpu_block_spec
+from training.forward import causal_forward_step, genomic_data_step
 
 
 def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Any:

@@ -9,15 +9,15 @@ from nemo.collections import llm
 
 from configs.compose import plain
 from configs.schema import TrainConfig
-from corpus.data_module import GenomicDataModule
-from recipes.check import check_config
-from recipes.checkpointing.checkpoints import StepCheckpoints
-from recipes.checkpointing.resume import ResumeOrStart
-from recipes.metrics.loggers import logger_fields
+from launch.preflight.check import check_config
 from recipes.model import model_recipe
-from recipes.optimization.optimizer import optimizer_recipe
+from recipes.optimizer import optimizer_recipe
 from recipes.trainer import trainer_recipe
 from tokenizer.nucleotide import NucleotideTokenizer
+from training.checkpointing.checkpoints import StepCheckpoints
+from training.checkpointing.resume import ResumeOrStart
+from training.data.module import GenomicDataModule
+from training.metrics.loggers import logger_fields
 
 
 def pretrain_recipe(config: TrainConfig) -> run.Partial:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
-    from conduct.errors import InputError
-    from conduct.telemetry import turn_off_telemetry
     from configs.compose import compose_config, config_names
+    from foundation.errors import InputError
+    from foundation.telemetry import turn_off_telemetry
 
     parser = argparse.ArgumentParser(
         prog="python -m recipes.train",
@@ -24,10 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
-    from recipes.check import check_config
-    from recipes.checkpointing.same_run import check_resume
-    from recipes.machine import meeting_place, room_for_checkpoints
-    from recipes.start import check_start, leave_when_asked, warn
+    from launch.preflight.check import check_config
+    from launch.preflight.machine import meeting_place, room_for_checkpoints
+    from launch.preflight.start import check_start, warn
+    from training.checkpointing.same_run import check_resume
+    from training.status import install_signal_handlers
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(OmegaConf.to_yaml(config), end="")
             return 0
         if not given.dryrun:
-            leave_when_asked()
+            install_signal_handlers()
             check_start(config, architecture)
             check_resume(config, architecture, sequence_length)
         if given.quiet:

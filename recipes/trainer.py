@@ -5,17 +5,17 @@ from nemo import lightning as nl
 from nemo.lightning.pytorch.callbacks.garbage_collection import GarbageCollectionCallback
 
 from configs.schema import TrainConfig
-from recipes.guards.hang import HangWatch
-from recipes.guards.step_guard import StepGuard
+from launch.planning.throughput import peak_tflops
 from recipes.layout import strategy_recipe
-from recipes.metrics.progress import TrainingProgress
-from recipes.metrics.run_log import RunLog
-from recipes.optimization.z_loss import ZLoss
-from recipes.planning.throughput import peak_tflops
 from recipes.precision import precision_recipe
-from recipes.preemption import Preemption
-from recipes.recomputation import RecomputedAdapters
-from recipes.seed import Seed
+from training.guards.hang import HangWatch
+from training.guards.step_guard import StepGuard
+from training.metrics.progress import TrainingProgress
+from training.metrics.run_log import RunLog
+from training.preemption import Preemption
+from training.recomputation import RecomputedAdapters
+from training.seed import Seed
+from training.z_loss import ZLoss
 
 
 def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:

@@ -6,8 +6,8 @@ import pytest
 from nemo_process import train
 from typer.testing import CliRunner
 
-from cli.main import app
-from evaluation.score import read_score
+from evaluation.likelihood.score import read_score
+from genomic_llama.cli.main import app
 
 
 def command(*arguments: object) -> str:

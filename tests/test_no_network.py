@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fuzz_seeds import write_model
 
-from conduct.telemetry import OFF
+from foundation.telemetry import OFF
 
 GUARD = Path(__file__).parent / "support" / "no_network"
 COMMAND = Path(sys.executable).with_name("genomic-llama")

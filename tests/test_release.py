@@ -32,7 +32,18 @@ def wheel(release: Path) -> zipfile.ZipFile:
 def test_the_wheel_has_all_packages_and_their_data_and_nothing_else(release: Path) -> None:
     names = [name for name in wheel(release).namelist() if ".dist-info/" not in name]
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"cli", "conduct", "configs", "conversion", "corpus", "evaluation", "pages", "recipes", "tokenizer"}
+    assert tops == {
+        "configs",
+        "conversion",
+        "corpus",
+        "evaluation",
+        "foundation",
+        "genomic_llama",
+        "launch",
+        "recipes",
+        "tokenizer",
+        "training",
+    }
     tracked = subprocess.run(["git", "ls-files", *sorted(tops)], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(names) == set(tracked.stdout.split())
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError, shown
-from conduct.untrusted import read_json
+from foundation.errors import InputError, shown
+from foundation.untrusted import read_json
 from tokenizer.vocabulary import EOS, PAD, SEP, SPECIAL_TOKENS, TOKENS, UNK, VOCAB_SIZE
 
 _NAMED = {"eos_token": EOS.content, "pad_token": PAD.content, "sep_token": SEP.content, "unk_token": UNK.content}

@@ -26,11 +26,11 @@ from benchmarks.gpu import report
 from benchmarks.gpu.driver import run_parts
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting, resolve
-from conduct.errors import InputError
-from conduct.untrusted import read_json
 from configs.compose import group_options
 from configs.quick import quick_config
-from recipes.launch.environment import environment
+from foundation.errors import InputError
+from foundation.untrusted import read_json
+from launch.submit.environment import environment
 
 PRECISIONS = ("bf16", "fp8_delayed", "fp8_current")
 

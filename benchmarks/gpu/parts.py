@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.gpu.settings import Settings, architecture_of, configuration, with_layers
 from configs.llama import read_architecture
-from recipes.planning.flops import flops_per_token
+from training.metrics.flops import flops_per_token
 
 Measure = Callable[[Settings, str, float], dict[str, Any]]
 """From the settings, the device and the seconds for it, to plain values."""

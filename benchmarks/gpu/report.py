@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from conduct.atomic import atomic_file
+from foundation.atomic import atomic_file
 
 PACKAGES = ("torch", "transformer-engine", "megatron-core", "nemo-toolkit", "transformers", "genomic-llama")
 
@@ -23,7 +23,7 @@ def header(arguments: dict[str, Any]) -> dict[str, Any]:
         "machine": {"python": platform.python_version(), "system": platform.platform()},
         "versions": {name: _version(name) for name in PACKAGES},
         "conventions": {
-            "model FLOPs of a token": "6 N + 12 L H S c; recipes/planning/flops.py; c is 1/2 (causal) or 1 (full)",
+            "model FLOPs of a token": "6 N + 12 L H S c; training/metrics/flops.py; c is 1/2 (causal) or 1 (full)",
             "MFU": "model FLOPs over the dense peak of the precision's data sheet; recomputation is not counted",
             "step": "one micro-batch of one sequence: forward, backward, clipping, optimizer; random tokens",
         },

@@ -9,13 +9,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conduct.errors import InputError
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import quick_config
 from configs.schema import TrainConfig
-from recipes.planning.memory import memory_per_gpu
-from recipes.planning.search import fits
-from recipes.rules import check_run
+from foundation.errors import InputError
+from launch.planning.memory import memory_per_gpu
+from launch.planning.rules import check_run
+from launch.planning.search import fits
 
 Settings = dict[str, Any]
 """`recipe` (configuration and overrides), `transformer`, `model`, `ddp`, `optimizer`: fields by upstream's names."""

@@ -20,7 +20,7 @@ def one_process(device: str) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         if device == "cpu":
-            from recipes.cpu.stand_in import cpu_stand_in
+            from training.cpu.stand_in import cpu_stand_in
 
             stack.enter_context(cpu_stand_in())
         else:
@@ -106,7 +106,7 @@ class Training:
         return [begin, middle, self.clock.mark()]
 
     def _forward(self, batches: Iterator[torch.Tensor], model: Any) -> tuple[torch.Tensor, Any]:
-        from recipes.forward import causal_forward_step
+        from training.forward import causal_forward_step
 
         tokens = next(batches)
         positions = torch.arange(self.length, device=self.device)[None]
@@ -121,7 +121,7 @@ class Training:
 
 def _layers(config: Any, device: str) -> Any:
     if device == "cpu":
-        from recipes.cpu.layers import cpu_block_spec
+        from training.cpu.layers import cpu_block_spec
 
         return cpu_block_spec(config)
     from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_with_transformer_engine_spec
@@ -130,7 +130,7 @@ def _layers(config: Any, device: str) -> Any:
 
 
 def _no_weight_decay(name: str, parameter: torch.nn.Parameter) -> bool:
-    """`recipes.optimization.optimizer.without_weight_decay`, which cannot be imported without NeMo."""
+    """`recipes.optimizer.without_weight_decay`, which cannot be imported without NeMo."""
     return name.endswith(".bias") or parameter.dim() == 1 or "word_embeddings" in name
 
 

@@ -9,7 +9,7 @@ from megatron.core import dist_checkpointing, parallel_state
 from megatron.core.dist_checkpointing import ShardedTensor
 from transformers import AutoModelForCausalLM
 
-from recipes.cpu.stand_in import cpu_stand_in
+from training.cpu.stand_in import cpu_stand_in
 
 
 def fuse_qkv(state: dict[str, torch.Tensor], layer: str, groups: int) -> torch.Tensor:

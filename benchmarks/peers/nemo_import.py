@@ -14,9 +14,9 @@ from nemo.collections.llm.gpt.model.llama import HFLlamaImporter, LlamaConfig
 from nemo.lightning import io
 
 from configs.llama import megatron_fields, read_architecture
-from recipes.cpu.stand_in import cpu_stand_in
 from recipes.model import CPU_FIELDS
 from tokenizer.nucleotide import NucleotideTokenizer
+from training.cpu.stand_in import cpu_stand_in
 
 
 @io.model_importer(llm.LlamaModel, "hf")

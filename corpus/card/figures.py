@@ -7,8 +7,8 @@ import numpy as np
 
 from corpus.card.data import Histogram
 from corpus.card.histogram import edges
-from pages.figure import ACCENT, MUTED, canvas, to_svg
-from pages.quantities import short
+from foundation.pages.figure import ACCENT, MUTED, canvas, to_svg
+from foundation.pages.quantities import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

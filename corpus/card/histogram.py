@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus.card.data import Histogram
-from pages.quantities import short
+from foundation.pages.quantities import short
 
 BINS_PER_OCTAVE = 4
 

@@ -9,15 +9,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
-from conduct.untrusted import read_yaml_text
 from corpus.card.data import CardData, card_data, gc_and_known
 from corpus.card.figures import gc_figure, length_figure
 from corpus.card.histogram import gc_summary, length_summary
 from corpus.manifest import Source, Split, read_manifest
-from corpus.typed_json import from_json, to_json
-from pages.page import render_page, render_text, write_texts
-from pages.quantities import exact, short
+from foundation.errors import InputError
+from foundation.pages.page import render_page, render_text, write_texts
+from foundation.pages.quantities import exact, short
+from foundation.typed_json import from_json, to_json
+from foundation.untrusted import read_yaml_text
 
 HTML, MARKDOWN = "datacard.html", "DATACARD.md"
 SHOWN_SOURCES = 100

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from conduct.errors import InputError
-from conduct.progress import Advance, progress_bar
-from corpus.checksum import sha256
+from foundation.checksum import sha256
+from foundation.errors import InputError
+from foundation.progress import Advance, progress_bar
 
 RETRIES = 6
 """Failures in a row, without a byte gained, after which a download is given up."""

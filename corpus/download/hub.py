@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import httpx
 
-from conduct.errors import InputError
 from corpus.download.files import RemoteFile, ask
+from foundation.errors import InputError
 
 HUB = "https://huggingface.co"
 

@@ -14,11 +14,11 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from conduct.atomic import atomic_file
-from conduct.errors import InputError, nearest
-from conduct.untrusted import read_json
 from corpus.download.files import RemoteFile, download
 from corpus.download.hub import DatasetRepository
+from foundation.atomic import atomic_file
+from foundation.errors import InputError, nearest
+from foundation.untrusted import read_json
 
 REPOSITORY = "arcinstitute/opengenome2"
 ROOT = "json/pretraining_or_both_phases"

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from conduct.errors import InputError
-from corpus.batch import Batch
-from corpus.readers.compression import open_source
+from corpus.scan.batch import Batch
+from corpus.streams.compression import open_source
+from foundation.errors import InputError
 
 _REGION = re.compile(r":c?\d+-\d+$")
 _VERSION = re.compile(r"\.\d+$")

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from conduct.errors import InputError
 from corpus.exclusion.accession_list import without_version
 from corpus.exclusion.taxonomy import TaxIds
-from corpus.readers.compression import open_source
+from corpus.streams.compression import open_source
+from foundation.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from conduct.errors import InputError
-from corpus.batch import Batch
+from corpus.scan.batch import Batch
+from foundation.errors import InputError
 
 MAX_HEADER = 10_000
 """Characters of a header that are looked at."""

@@ -8,8 +8,8 @@ import re
 
 import numpy as np
 
-from corpus.batch import Batch
 from corpus.markup import BAR
+from corpus.scan.batch import Batch
 
 _TAXID = re.compile(r"(?:tax_?id[=:|]|\bOX=)(\d{1,9})\b", re.IGNORECASE)
 _LINEAGE = re.compile(r"(?<![A-Za-z0-9_])d__[^|]*", re.IGNORECASE)

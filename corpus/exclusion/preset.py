@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.errors import InputError, nearest
-from conduct.untrusted import read_yaml_text
 from configs.locate import CONFIGS
-from corpus.typed_json import from_json
+from foundation.errors import InputError, nearest
+from foundation.typed_json import from_json
+from foundation.untrusted import read_yaml_text
 
 PRESETS = CONFIGS / "exclusion"
 

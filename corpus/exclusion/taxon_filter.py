@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from conduct.errors import InputError
-from corpus.batch import Batch
 from corpus.exclusion.accession_list import accessions
 from corpus.exclusion.accession_taxids import AccessionTaxids
 from corpus.exclusion.lineages import Lineage, is_informative, labelled_headers, lineages_in, tagged_lineages, taxids_in
 from corpus.exclusion.preset import read_preset
 from corpus.exclusion.taxonomy import TaxIds, Taxonomy
+from corpus.scan.batch import Batch
+from foundation.errors import InputError
 
 
 class TaxonFilter:

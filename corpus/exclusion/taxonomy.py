@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from conduct.errors import InputError
+from foundation.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa

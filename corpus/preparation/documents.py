@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from corpus.batch import Batch
+from corpus.scan.batch import Batch
 from tokenizer.sequence import Ids
 
 

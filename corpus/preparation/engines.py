@@ -19,8 +19,8 @@ from multiprocessing.connection import wait as wait_for
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from conduct.errors import InputError
-from conduct.telemetry import turn_off_telemetry
+from foundation.errors import InputError
+from foundation.telemetry import turn_off_telemetry
 
 if TYPE_CHECKING:
     import ray

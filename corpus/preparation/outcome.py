@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from conduct.errors import InputError
 from corpus.manifest import FILE_NAME
-from corpus.rules.split_rule import SPLITS, SplitRule
+from corpus.splits.rule import SPLITS, SplitRule
+from foundation.errors import InputError
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:

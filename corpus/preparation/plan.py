@@ -12,14 +12,14 @@ from pathlib import Path
 
 import xxhash
 
-from conduct.errors import InputError
 from configs.locate import CONFIGS
-from corpus.checksum import sha256
 from corpus.manifest import FORMAT_VERSION
-from corpus.readers.compression import STANDARD_INPUT
 from corpus.readers.formats import Format, Slice, detect_format, slices
-from corpus.rules.settings import Settings
-from corpus.typed_json import from_json, to_json
+from corpus.settings import Settings
+from corpus.streams.compression import STANDARD_INPUT
+from foundation.checksum import sha256
+from foundation.errors import InputError
+from foundation.typed_json import from_json, to_json
 
 SHARD_BYTES = 512 << 20
 """Stored bytes of the sources of one shard, about."""

@@ -11,22 +11,22 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from conduct.atomic import check_replaceable, full_disk, put_in_place, sync
-from conduct.errors import InputError
-from conduct.progress import Advance, progress_bar
+from corpus.exclusion.excluder import Excluder
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
 from corpus.preparation.engines import Engine, LocalEngine, WorkerDiedError
-from corpus.preparation.exclusion import Excluder
 from corpus.preparation.outcome import check_output, check_splits
 from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
-from corpus.preparation.split import Splitter
 from corpus.preparation.work_folder import WorkFolder
-from corpus.readers.compression import STANDARD_INPUT
 from corpus.readers.formats import Format
-from corpus.rules.settings import Settings
+from corpus.settings import Settings
+from corpus.splits.split import Splitter
+from corpus.streams.compression import STANDARD_INPUT
+from foundation.atomic import check_replaceable, full_disk, put_in_place, sync
+from foundation.errors import InputError
+from foundation.progress import Advance, progress_bar
 
 _LOOK = 0.2
 """Seconds between two looks at the progress of the workers."""

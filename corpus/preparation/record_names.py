@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from conduct.errors import InputError
-from corpus.batch import Batch
-from corpus.preparation.name_table import name_hashes
-from corpus.readers.compression import STANDARD_INPUT
 from corpus.readers.formats import Slice
+from corpus.scan.batch import Batch
+from corpus.splits.name_table import name_hashes
+from corpus.streams.compression import STANDARD_INPUT
+from foundation.errors import InputError
 
 Read = Callable[[Slice], Iterator[Batch]]
 Hashes = npt.NDArray[np.uint64]

@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from conduct.atomic import full_disk
-from conduct.errors import InputError
-from conduct.memory import bounded_memory
-from corpus.batch import Batch
-from corpus.checksum import sha256
 from corpus.composition import BASES, FOREIGN, Counts, count_letters
+from corpus.exclusion.excluder import Excluder
 from corpus.preparation.documents import cut, keep
-from corpus.preparation.exclusion import Excluder
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
-from corpus.preparation.split import UNDECIDED, Splits, Splitter
 from corpus.preparation.split_writer import SplitWriter
 from corpus.preparation.work_folder import Report, WorkFolder
-from corpus.readers.compression import STANDARD_INPUT, Observe
 from corpus.readers.formats import TEXT, Format, Slice, read_slice
-from corpus.readers.letters import explain_letters
-from corpus.rules.split_rule import SPLITS
+from corpus.scan.batch import Batch
+from corpus.scan.letters import explain_letters
+from corpus.splits.rule import SPLITS
+from corpus.splits.split import UNDECIDED, Splits, Splitter
+from corpus.streams.compression import STANDARD_INPUT, Observe
+from foundation.atomic import full_disk
+from foundation.checksum import sha256
+from foundation.errors import InputError
+from foundation.memory import bounded_memory
 from tokenizer.sequence import Ids
 
 _READ_FROM_START_TO_END = (Format.FASTA, Format.FASTQ, Format.JSONL)

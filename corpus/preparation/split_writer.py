@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from corpus.composition import BASES, COLUMNS, MARKUP, SOFT_MASKED, Composition, Counts
 from corpus.manifest import Shard, Split, stored_files
-from corpus.rules.split_rule import SplitName
+from corpus.splits.rule import SplitName
 from corpus.store.index_format import bin_path, idx_path
 from corpus.store.index_writer import IndexWriter
 from tokenizer.sequence import Ids

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.atomic import held, sync
-from conduct.errors import InputError
+from foundation.atomic import held, sync
+from foundation.errors import InputError
 
 _PROGRESS = struct.Struct("<qq")
 

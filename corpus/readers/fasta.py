@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.errors import InputError
-from corpus.batch import Batch
-from corpus.readers import scanner
-from corpus.readers.compression import Observe, open_source
-from corpus.readers.letters import explain_letters
-from corpus.readers.scanner import State
-from corpus.readers.scanning import scan_batches
-from corpus.readers.window import LONGEST_HEADER, Columns, Window
+from corpus.scan import scanner
+from corpus.scan.batch import Batch
+from corpus.scan.letters import explain_letters
+from corpus.scan.scanner import State
+from corpus.scan.scanning import scan_batches
+from corpus.scan.window import LONGEST_HEADER, Columns, Window
+from corpus.streams.compression import Observe, open_source
+from foundation.errors import InputError
 from tokenizer.sequence import not_nucleotides
 
 

@@ -3,12 +3,12 @@
 import io
 from collections.abc import Iterator
 
-from conduct.errors import InputError
-from corpus.batch import Batch
-from corpus.readers import scanner
-from corpus.readers.scanner import State
-from corpus.readers.scanning import scan_batches
-from corpus.readers.window import Columns, Window
+from corpus.scan import scanner
+from corpus.scan.batch import Batch
+from corpus.scan.scanner import State
+from corpus.scan.scanning import scan_batches
+from corpus.scan.window import Columns, Window
+from foundation.errors import InputError
 
 LONGEST_RECORD = 1 << 30
 

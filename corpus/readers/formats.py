@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from conduct.errors import InputError
-from corpus.batch import Batch
-from corpus.readers.compression import STANDARD_INPUT, Observe, first_bytes, is_compressed, open_source
 from corpus.readers.fasta import read_fasta_stream
 from corpus.readers.fastq import read_fastq_stream
 from corpus.readers.jsonl import read_jsonl_stream
@@ -17,6 +14,9 @@ from corpus.readers.megatron import cut_documents, is_megatron, read_megatron
 from corpus.readers.parquet import read_parquet, row_group_bytes
 from corpus.readers.sharded_eden import read_sharded_eden
 from corpus.readers.twobit import SIGNATURE, read_table, read_twobit
+from corpus.scan.batch import Batch
+from corpus.streams.compression import STANDARD_INPUT, Observe, first_bytes, is_compressed, open_source
+from foundation.errors import InputError
 
 
 class Format(str, Enum):
@@ -82,7 +82,7 @@ def slices(path: Path, format: Format, target_bytes: int) -> list[Slice]:
 def read_slice(slice: Slice, *, field: str | None, markup: bool, observe: Observe | None = None) -> Iterator[Batch]:
     """The records of `slice`, numbered from 1.
 
-    Letters are not checked, but for text with `markup`: `corpus.readers.letters.explain_letters` makes the error of a
+    Letters are not checked, but for text with `markup`: `corpus.scan.letters.explain_letters` makes the error of a
     record that has others than nucleotides.
 
     Parameters

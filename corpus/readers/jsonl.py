@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from conduct.errors import InputError
-from corpus.batch import Batch, BatchBuilder
-from corpus.readers.compression import READ, open_source
+from corpus.scan.batch import Batch, BatchBuilder
+from corpus.streams.compression import READ, open_source
+from foundation.errors import InputError
 
 SEQUENCE_FIELDS = ("text", "sequence")
 NAME_FIELDS = ("record", "id", "name", "accession")

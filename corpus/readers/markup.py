@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from conduct.errors import InputError
-from corpus.batch import Batch
 from corpus.markup import BAR, JOINS
+from corpus.scan.batch import Batch
+from foundation.errors import InputError
 from tokenizer.sequence import NUCLEOTIDES, Ids
 
 LONGEST_TAG = 2048

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conduct.errors import InputError
-from corpus.batch import BATCH_BYTES, Batch
-from corpus.readers.compression import Observe, ObservedFile, named_errors
+from corpus.scan.batch import BATCH_BYTES, Batch
 from corpus.store.index_format import HEADER, MAGIC, VERSION, idx_size
+from corpus.streams.compression import Observe, ObservedFile, named_errors
+from foundation.errors import InputError
 from tokenizer.vocabulary import EOS
 
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 8: "<u2"}

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numba import njit
 
-from conduct.errors import InputError
-from corpus.batch import BATCH_BYTES, Batch
-from corpus.readers.compression import Observe, ObservedFile, named_errors
 from corpus.readers.jsonl import NAME_FIELDS, SEQUENCE_FIELDS
-from corpus.readers.scanner import find
-from corpus.readers.window import RECORDS
+from corpus.scan.batch import BATCH_BYTES, Batch
+from corpus.scan.scanner import find
+from corpus.scan.window import RECORDS
+from corpus.streams.compression import Observe, ObservedFile, named_errors
+from foundation.errors import InputError
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 

@@ -6,9 +6,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from conduct.errors import InputError
-from corpus.batch import Batch, BatchBuilder
-from corpus.readers.compression import Observe, named_errors
+from corpus.scan.batch import Batch, BatchBuilder
+from corpus.streams.compression import Observe, named_errors
+from foundation.errors import InputError
 
 COLUMNS = ("contig_id", "nt_sequence")
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from conduct.errors import InputError
-from corpus.batch import Batch, BatchBuilder
-from corpus.readers.compression import READ, Observe, ObservedFile, named_errors
+from corpus.scan.batch import Batch, BatchBuilder
+from corpus.streams.compression import READ, Observe, ObservedFile, named_errors
+from foundation.errors import InputError
 from tokenizer.sequence import Ids
 
 SIGNATURE = 0x1A412743

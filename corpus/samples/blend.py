@@ -11,9 +11,9 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 
-from conduct.errors import InputError
 from corpus.samples.order import Place, Shuffled
 from corpus.samples.permutation import Permutation
+from foundation.errors import InputError
 
 BLOCK = 1 << 16
 

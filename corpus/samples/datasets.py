@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from conduct.errors import InputError, nearest
 from corpus.manifest import read_manifest
 from corpus.read import open_split
 from corpus.samples.blend import Blend, apportion, exact_shares
@@ -13,6 +12,7 @@ from corpus.samples.dataset import SampleDataset
 from corpus.samples.order import OneAfterTheOther, Order, Shuffled, Spaced
 from corpus.samples.packed import PackedWindows, ensure_packed, pack_path
 from corpus.samples.windows import ConcatWindows, DocumentWindows, Windows, check_length, check_stride
+from foundation.errors import InputError, nearest
 
 Mode = Literal["concat", "window", "packed"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from conduct.atomic import atomic_file
-from conduct.errors import InputError
-from conduct.progress import progress_bar
 from corpus.samples.packing import cut, pack
 from corpus.samples.windows import Span, Stream, check_length
+from foundation.atomic import atomic_file
+from foundation.errors import InputError
+from foundation.progress import progress_bar
 
 MAGIC = b"DNAPACK2"
 HEADER = struct.Struct("<8s5Q32s16s")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from conduct.errors import InputError
+from foundation.errors import InputError
 from tokenizer.sequence import Ids
 
 Span = tuple[int, int]

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from conduct.errors import InputError
 from corpus.store.index_format import HEADER, MAGIC, UINT8, VERSION, bin_path, idx_path, idx_size
+from foundation.errors import InputError
 from tokenizer.sequence import Ids
 
 _REMEDY = "Prepare the corpus again with genomic-llama prepare."

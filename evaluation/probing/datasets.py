@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.errors import InputError
-from conduct.untrusted import read_text
+from foundation.errors import InputError
+from foundation.untrusted import read_text
 from tokenizer.sequence import Ids, encode, not_nucleotides
 
 Labelled = tuple[str, str]

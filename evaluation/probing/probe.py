@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from conduct.progress import progress_bar
-from evaluation.embedding import embed_regions
-from evaluation.likelihood import Reading
+from evaluation.embedding.embedding import embed_regions
+from evaluation.likelihood.likelihood import Reading
+from evaluation.likelihood.regions import Region
 from evaluation.probing.datasets import Task
-from evaluation.regions import Region
+from foundation.progress import progress_bar
 from tokenizer.sequence import Ids, reverse_complement, to_upper
 
 if TYPE_CHECKING:

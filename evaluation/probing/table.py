@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from conduct.atomic import atomic_file
-from corpus.typed_json import to_json
 from evaluation.probing.probe import Measured
+from foundation.atomic import atomic_file
+from foundation.typed_json import to_json
 
 FORMAT = "genomic-llama probe 1"
 

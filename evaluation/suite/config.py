@@ -5,8 +5,8 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
-from conduct.errors import InputError
-from conduct.untrusted import read_yaml_text
+from foundation.errors import InputError
+from foundation.untrusted import read_yaml_text
 
 
 @dataclass

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from evaluation.baseline import UNIFORM_BITS
-from evaluation.figures import label_right
+from evaluation.baselines.baseline import UNIFORM_BITS
+from evaluation.report.figures import label_right
 from evaluation.suite.compare import Row, by_training
 from evaluation.suite.compare import labels as labels_of
 from evaluation.suite.result import Evaluation
-from pages.figure import ACCENT, BAR, INK, MUTED, canvas, to_svg
-from pages.quantities import bits
+from foundation.pages.figure import ACCENT, BAR, INK, MUTED, canvas, to_svg
+from foundation.pages.quantities import bits
 
 if TYPE_CHECKING:
     from markupsafe import Markup

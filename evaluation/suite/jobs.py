@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from conduct.errors import InputError
 from evaluation.digest import model_digest, read_ahead, source_digest
 from evaluation.suite.config import KINDS, SOURCES, Suite, Task, sources, tasks
 from evaluation.suite.output import result_path
 from evaluation.suite.result import FORMAT, TaskResult, read_evaluation
+from foundation.errors import InputError
 
 _PACKAGES = ("genomic-llama", "torch", "transformers")
 

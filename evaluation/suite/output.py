@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.baseline import UNIFORM_BITS
+from evaluation.baselines.baseline import UNIFORM_BITS
 from evaluation.suite.compare import DAGGER, FOREIGN, Row, by_training, compare, labels
 from evaluation.suite.figures import metric_curve, recall_curve
 from evaluation.suite.recall import NEEDLE
 from evaluation.suite.result import Evaluation, Metric, read_evaluation
-from pages.page import render_page, write_texts
-from pages.quantities import duration, exact, plural, short
+from foundation.pages.page import render_page, write_texts
+from foundation.pages.quantities import duration, exact, plural, short
 
 _WIDE = 6  # models beside one another, so that the best may be out of sight
-_TEMPLATE = Path(__file__).parents[1] / "templates" / "evaluation.html.j2"
+_TEMPLATE = Path(__file__).parent / "templates" / "evaluation.html.j2"
 
 TITLES = {
     "likelihood": ("Likelihood", "Bits per base of held-out sequence; lower is better, and "

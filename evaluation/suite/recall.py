@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from conduct.errors import InputError
-from conduct.progress import progress_bar
-from evaluation.forward import ACGT, hidden_states, log_probabilities
+from evaluation.likelihood.forward import ACGT, hidden_states, log_probabilities
+from foundation.errors import InputError
+from foundation.progress import progress_bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.atomic import atomic_file
-from conduct.errors import InputError
-from conduct.untrusted import read_json
-from corpus.typed_json import from_json, to_json
+from foundation.atomic import atomic_file
+from foundation.errors import InputError
+from foundation.typed_json import from_json, to_json
+from foundation.untrusted import read_json
 
 FORMAT = "genomic-llama evaluation 3"
 _ANY_FORMAT = FORMAT.rstrip("0123456789")

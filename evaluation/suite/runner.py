@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
-from evaluation.model import load_model
+from evaluation.likelihood.model import load_model
 from evaluation.suite.config import KINDS, Suite, Task, tasks
 from evaluation.suite.jobs import Job, partial_path, plan_jobs, versions
 from evaluation.suite.result import Evaluation, TaskResult, training_step, write_evaluation
 from evaluation.suite.tasks import run_task, where
 from evaluation.suite.time_left import TimeLeft
 from evaluation.variants.alleles import describe_unscored
-from pages.quantities import plural
+from foundation.pages.quantities import plural
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -4,15 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conduct.errors import InputError
-from evaluation.baseline import TRAINING_SPLIT, UNIFORM_BITS
-from evaluation.kmers import KmerCounts, count_kmers
-from evaluation.likelihood import plan_reading
-from evaluation.markov import MAX_TRAINING_BASES, best_markov, score_markov
+from evaluation.baselines.baseline import TRAINING_SPLIT, UNIFORM_BITS
+from evaluation.baselines.kmers import KmerCounts, count_kmers
+from evaluation.baselines.markov import MAX_TRAINING_BASES, best_markov, score_markov
+from evaluation.likelihood.likelihood import plan_reading
+from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.scoring import STRANDS, Source, score_regions
 from evaluation.probing.datasets import read_task
 from evaluation.probing.probe import HEADS, probe_task
-from evaluation.regions import read_regions
-from evaluation.scoring import STRANDS, Source, score_regions
 from evaluation.suite.config import (
     KINDS,
     LikelihoodTask,
@@ -30,6 +29,7 @@ from evaluation.variants.alleles import SCORED
 from evaluation.variants.labels import ALL, Interval, Labelling
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
+from foundation.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

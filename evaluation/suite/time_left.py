@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from evaluation.suite.config import KINDS, Task
 from evaluation.suite.result import TaskResult
-from pages.quantities import duration
+from foundation.pages.quantities import duration
 
 
 class TimeLeft:

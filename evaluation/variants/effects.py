@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from conduct.errors import InputError
-from conduct.progress import Advance, unseen
-from evaluation.attention import Recorder, SharedPrefix
-from evaluation.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
-from evaluation.precision import single_precision
+from evaluation.likelihood.attention import Recorder, SharedPrefix
+from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
+from evaluation.likelihood.precision import single_precision
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.windows import Alternative, Placement, Strand, WindowKey, place
+from foundation.errors import InputError
+from foundation.progress import Advance, unseen
 from tokenizer.sequence import Ids, is_unambiguous
 
 if TYPE_CHECKING:

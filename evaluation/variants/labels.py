@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from conduct.errors import InputError
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.effects import Effect
+from foundation.errors import InputError
 
 RESAMPLES = 1000
 _AT_ONCE = 100  # resamples: bounds the memory

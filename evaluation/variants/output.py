@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from conduct.atomic import atomic_file
-from corpus.typed_json import to_json
 from evaluation.variants.alleles import MEANINGS
 from evaluation.variants.run import VariantResult, VariantRun
 from evaluation.variants.table import table_lines
 from evaluation.variants.vcf import annotated, write_lines
+from foundation.atomic import atomic_file
+from foundation.typed_json import to_json
 
 
 def journal_path(out: Path) -> Path:

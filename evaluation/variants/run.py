@@ -8,11 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conduct.errors import InputError
-from conduct.progress import progress_bar
 from evaluation.digest import model_digest, read_ahead, source_digest
-from evaluation.regions import load_contigs
-from evaluation.scoring import STRANDS
+from evaluation.likelihood.regions import load_contigs
+from evaluation.likelihood.scoring import STRANDS
 from evaluation.variants.alleles import (
     MEANINGS,
     MISMATCH,
@@ -29,6 +27,8 @@ from evaluation.variants.labels import Discrimination, Labelling, check_labels, 
 from evaluation.variants.table import Journal
 from evaluation.variants.vcf import Vcf, read_vcf
 from evaluation.variants.windows import Placement
+from foundation.errors import InputError
+from foundation.progress import progress_bar
 from tokenizer.sequence import Ids
 
 if TYPE_CHECKING:

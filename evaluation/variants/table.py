@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from conduct.atomic import atomic_file
-from conduct.errors import InputError
 from evaluation.variants.alleles import Allele
 from evaluation.variants.effects import Effect, StrandEffect
+from foundation.atomic import atomic_file
+from foundation.errors import InputError
 
 COLUMNS = ("contig", "position", "id", "ref", "alt", "status", "delta", "delta_mean",
            "forward", "forward_targets", "reverse", "reverse_targets")  # fmt: skip

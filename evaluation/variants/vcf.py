@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conduct.errors import InputError, shown
+from foundation.errors import InputError, shown
 
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 _ALLELE = re.compile("[ACGT]+", re.IGNORECASE)
@@ -48,7 +48,7 @@ class Vcf:
 
 def read_vcf(path: Path) -> Vcf:
     """Read `path`. Errors: `InputError` naming the file and the line for what is no VCF."""
-    from corpus.readers.compression import open_source
+    from corpus.streams.compression import open_source
 
     header: list[str] = []
     records: list[VcfRecord] = []

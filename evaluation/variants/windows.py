@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conduct.errors import InputError
 from evaluation.variants.alleles import Allele
+from foundation.errors import InputError
 from tokenizer.sequence import Ids, reverse_complement, to_upper
 
 WINDOW, DOWNSTREAM = 8192, 1024  # bases, unless given

@@ -13,8 +13,8 @@ from benchmarks.gpu.parts import PARTS, Part
 from benchmarks.gpu.report import cross_check
 from benchmarks.gpu.settings import fitting, in_fp8_throughout, with_layers
 from benchmarks.gpu.timing import LEAST
-from conduct.errors import InputError
 from configs.quick import quick_config
+from foundation.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from conduct.errors import InputError
 from corpus.manifest import Manifest, read_manifest
 from corpus.read import read_documents
+from foundation.errors import InputError
+from genomic_llama.cli.main import app
 
 SEQUENCES = {f"contig{n}": "ACGTTGCAnn"[: 3 + n % 7] * (5 + n) for n in range(30)}
 

@@ -21,7 +21,7 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
 def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; from cli.main import app\n"
+        "import sys; from typer.testing import CliRunner; from genomic_llama.cli.main import app\n"
         f"result = CliRunner().invoke(app, {[*command, '--help']!r})\n"
         f"print(result.exit_code, 'Usage:' in result.output, [name for name in {HEAVY!r} if name in sys.modules])"
     )

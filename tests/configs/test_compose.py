@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from conduct.errors import InputError
 from configs.compose import compose_config, config_names
 from configs.llama import read_architecture
 from configs.locate import find_directory
 from configs.quick import quick_config
+from foundation.errors import InputError
 
 
 @pytest.mark.parametrize("name", config_names())

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from conduct.errors import InputError
 from configs.compose import compose_config
+from foundation.errors import InputError
 
 PLAIN = """defaults: [train_tiny, _self_]
 run_dir: runs/x

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from conduct.errors import InputError
 from configs.llama import (
     MAPPED,
     LlamaArchitecture,
@@ -19,6 +18,7 @@ from configs.llama import (
 )
 from configs.locate import CONFIGS
 from configs.rope import RopeScaling
+from foundation.errors import InputError
 
 SHIPPED = sorted(path.parent.name for path in CONFIGS.glob("*/config.json"))
 PARAMETERS = {

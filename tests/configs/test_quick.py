@@ -8,10 +8,10 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from conduct.errors import InputError
 from configs.compose import compose_config, config_names, group_options
 from configs.locate import CONFIGS
 from configs.quick import quick_config
+from foundation.errors import InputError
 
 DEFAULTS = yaml.safe_load((CONFIGS / "train.yaml").read_text())["defaults"]
 GROUPS = sorted(group for entry in DEFAULTS if isinstance(entry, dict) for group in entry)

@@ -14,9 +14,9 @@ def load_under_tensor_parallelism(rank: int, size: int, weights: Path, prefix: s
 
     from configs.llama import megatron_fields
     from conversion.formats import open_checkpoint
-    from recipes.cpu.stand_in import cpu_stand_in
     from recipes.model import CPU_FIELDS
     from tokenizer.nucleotide import NucleotideTokenizer
+    from training.cpu.stand_in import cpu_stand_in
 
     torch.set_num_threads(1)
     architecture = open_checkpoint(weights.parent if prefix else weights).architecture

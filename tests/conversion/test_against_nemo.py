@@ -63,9 +63,9 @@ def nemo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nemo]:
     from nemo.collections import llm
     from nemo.collections.llm.gpt.model.llama import LlamaConfig
 
-    from recipes.cpu.strategy import CpuMegatronStrategy
     from recipes.model import CPU_FIELDS
     from tokenizer.nucleotide import NucleotideTokenizer
+    from training.cpu.strategy import CpuMegatronStrategy
 
     environment = dict(os.environ)  # the strategy leaves its rendezvous address there
     torch.manual_seed(7)
@@ -178,7 +178,7 @@ def test_nemos_own_exporter_gives_the_same_model(
     from nemo.collections.llm.gpt.model import base
     from nemo.collections.llm.gpt.model.llama import HFLlamaExporter
 
-    from recipes.cpu.layers import cpu_block_spec
+    from training.cpu.layers import cpu_block_spec
 
     monkeypatch.setattr(base, "local_layer_spec", cpu_block_spec)
     llm.export_ckpt(ours, "hf", tmp_path / "theirs", load_connector=lambda path, _: HFLlamaExporter(path))

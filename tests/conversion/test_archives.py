@@ -13,13 +13,13 @@ from by_hand import edit_metadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
-from conversion.archive_reader import StoredArray, read_archive, read_tensor
-from conversion.archive_writer import Tensor, save
 from conversion.convert import convert
-from conversion.dtypes import DTYPES, raw
-from conversion.mapped_file import MappedFile
-from conversion.pickle_writer import dumps
+from conversion.files.archive_reader import StoredArray, read_archive, read_tensor
+from conversion.files.archive_writer import Tensor, save
+from conversion.files.dtypes import DTYPES, raw
+from conversion.files.mapped_file import MappedFile
+from conversion.files.pickle_writer import dumps
+from foundation.errors import InputError
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -112,7 +112,7 @@ def test_a_view_into_a_larger_storage_is_read(tmp_path: Path) -> None:
 
 def tampered(tmp_path: Path, storage: tuple[Any, ...], offset: int, shape: tuple[int, ...]) -> MappedFile:
     """An archive of three float32 whose pickle says something else."""
-    from conversion.pickle_writer import Call, Global, Persistent
+    from conversion.files.pickle_writer import Call, Global, Persistent
 
     strides = tuple(1 for _ in shape)
     content = Call(
@@ -125,7 +125,7 @@ def tampered(tmp_path: Path, storage: tuple[Any, ...], offset: int, shape: tuple
 
 
 def test_sizes_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    from conversion.pickle_writer import Global
+    from conversion.files.pickle_writer import Global
 
     kind = Global("torch", "FloatStorage")
     whole = tampered(tmp_path, ("storage", kind, "0", "cpu", 3), 0, (3,))

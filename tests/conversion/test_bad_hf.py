@@ -9,10 +9,10 @@ import torch
 from by_hand import edit_json, hf_tensors
 from safetensors.torch import save_file
 
-from conduct.errors import InputError
-from conversion import safetensors_writer
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
+from conversion.huggingface import safetensors_writer
+from foundation.errors import InputError
 from tokenizer.huggingface import write_tokenizer
 
 INDEX = "model.safetensors.index.json"

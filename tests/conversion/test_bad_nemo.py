@@ -12,9 +12,9 @@ import pytest
 import torch
 from by_hand import edit_metadata, edit_model_yaml, megatron_tensors, write_torch_dist
 
-from conduct.errors import InputError
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
+from foundation.errors import InputError
 
 QKV = "module.decoder.layers.self_attention.linear_qkv.weight"
 NORM = "module.decoder.final_layernorm.weight"

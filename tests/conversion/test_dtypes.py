@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
-from conversion.dtypes import WEIGHTS, cast, raw, to_float32
+from conversion.files.dtypes import WEIGHTS, cast, raw, to_float32
+from foundation.errors import InputError
 
 PATTERNS = np.arange(1 << 16, dtype="<u2")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conduct.errors import InputError
 from conversion.convert import convert
 from conversion.locate import find_checkpoint
 from conversion.record import read_record
+from foundation.errors import InputError
 
 
 def make_run(folder: Path, *names: str, unfinished: tuple[str, ...] = ()) -> Path:

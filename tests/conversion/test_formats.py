@@ -12,11 +12,11 @@ import yaml
 from by_hand import SCALING, edit_json, hf_tensors, megatron_tensors, same_bits, save_llama, write_torch_dist
 from safetensors.torch import load_file
 
-from conduct.errors import InputError
 from configs.rope import RopeScaling
 from conversion.convert import convert
 from conversion.formats import NAMES, open_checkpoint, recognise
 from conversion.inspection import summarise
+from foundation.errors import InputError
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},

@@ -9,9 +9,9 @@ import pytest
 import torch
 from by_hand import edit_metadata
 
-from conduct.errors import InputError
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
+from foundation.errors import InputError
 
 
 class Runs:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from by_hand import SCALING, save_llama
 
-from conduct.errors import InputError
 from conversion.convert import convert
 from conversion.inspection import summarise, verify_checkpoint
+from foundation.errors import InputError
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:

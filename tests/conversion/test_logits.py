@@ -9,12 +9,12 @@ import torch
 from by_hand import SCALING, edit_json, save_llama
 from typer.testing import CliRunner
 
-from cli.main import app
-from conduct.errors import InputError
 from conversion import weight_table
 from conversion.convert import convert
 from conversion.formats import NAMES, open_checkpoint
 from conversion.logits import compare_logits, logits
+from foundation.errors import InputError
+from genomic_llama.cli.main import app
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -46,7 +46,7 @@ def test_a_wrong_order_of_heads_is_noticed(square_hf: Path, tmp_path: Path, monk
         order = reversed(blocks) if weight.blocks > 1 else blocks
         return itertools.chain.from_iterable(zip(*order, strict=True))
 
-    monkeypatch.setattr("conversion.megatron_directory.fuse", wrong)
+    monkeypatch.setattr("conversion.megatron.megatron_directory.fuse", wrong)
     with pytest.raises(InputError, match=r"is TensorRecord"):
         convert(square_hf, tmp_path / "checked", to="nemo")
     monkeypatch.setattr("conversion.convert.read_back", lambda *_: None)

@@ -10,11 +10,11 @@ from nemo_cases import train_from
 from nemo_process import run_in_process, train
 from torch.distributed.checkpoint import FileSystemReader, load
 
-from conduct.errors import InputError
 from conversion.convert import convert, strip
 from conversion.inspection import summarise
 from conversion.locate import find_checkpoint
 from corpus.synthetic import write_synthetic_genome
+from foundation.errors import InputError
 
 
 @pytest.fixture(scope="module")

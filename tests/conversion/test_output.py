@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from conduct.errors import InputError
 from conversion.convert import convert
-from conversion.flushed_file import FlushedFile
+from conversion.files.flushed_file import FlushedFile
+from foundation.errors import InputError
 
 
 def test_an_existing_output_is_kept(small_nemo: Path, small_hf: Path, out: Path) -> None:

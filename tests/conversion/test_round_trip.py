@@ -12,9 +12,9 @@ import torch
 import xxhash
 from by_hand import Pieces, edit_json, hf_tensors, megatron_tensors, same_bits, save_llama, write_torch_dist
 
-from conversion import safetensors_writer
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
+from conversion.huggingface import safetensors_writer
 from conversion.record import check_files, read_record
 
 

@@ -8,9 +8,9 @@ from corpora import prepare
 from damage import damaged, damages
 from torture import Tally, times
 
-from conduct.errors import InputError
 from corpus.manifest import verify
 from corpus.verify import verify_corpus
+from foundation.errors import InputError
 
 
 def test_damage_in_any_file(

@@ -8,10 +8,10 @@ import pytest
 from corpora import prepare
 from typer.testing import CliRunner
 
-from cli.main import app
-from conduct.errors import InputError
 from corpus.manifest import read_manifest, verify
 from corpus.read import open_split, read_documents
+from foundation.errors import InputError
+from genomic_llama.cli.main import app
 
 
 @pytest.fixture

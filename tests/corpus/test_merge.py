@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from corpora import prepare
 
-from conduct.errors import InputError
 from corpus.manifest import FILE_NAME, verify
 from corpus.merge import merge
 from corpus.read import read_documents
 from corpus.verify import verify_corpus
+from foundation.errors import InputError
 
 WriteFasta = Callable[..., Path]
 

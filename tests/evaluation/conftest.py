@@ -52,7 +52,7 @@ def tiny_model(tiny_directory: Path) -> Iterator[Any]:
     """The tiny model, on one thread: with more, its small operations wait for one another on a busy machine."""
     import torch
 
-    from evaluation.model import load_model
+    from evaluation.likelihood.model import load_model
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation import attention
-from evaluation.attention import Growing, Recorder, SharedPrefix
-from evaluation.forward import hidden_states, log_probabilities, target_log_probabilities
+from evaluation.likelihood.attention import Growing, Recorder, SharedPrefix
+from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities
+from evaluation.likelihood.likelihood import attention
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from conduct.errors import InputError
 from corpus.readers.fasta import read_fasta
-from evaluation.model_card import find_model
-from evaluation.score import read_score
+from evaluation.likelihood.score import read_score
+from evaluation.report.model_card import find_model
+from foundation.errors import InputError
+from genomic_llama.cli.main import app
 
 TEXT = "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA"
 VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -116,7 +116,7 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
     import sys
 
     script = (
-        "import sys; from cli.main import app; from typer.testing import CliRunner\n"
+        "import sys; from genomic_llama.cli.main import app; from typer.testing import CliRunner\n"
         "for name in ('score', 'variants', 'embed', 'probe', 'generate', 'evaluate', 'report'):\n"
         "    assert CliRunner().invoke(app, [name, '--help']).exit_code == 0, name\n"
         "heavy = {'torch', 'transformers', 'sklearn', 'pyarrow', 'matplotlib'} & sys.modules.keys()\n"

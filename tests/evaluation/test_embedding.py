@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conduct.errors import InputError
-from evaluation.embedding import Embedding, embed_regions
-from evaluation.embedding_files import write_embeddings
-from evaluation.likelihood import plan_reading
-from evaluation.regions import Region
+from evaluation.embedding.embedding import Embedding, embed_regions
+from evaluation.embedding.embedding_files import write_embeddings
+from evaluation.likelihood.likelihood import plan_reading
+from evaluation.likelihood.regions import Region
+from foundation.errors import InputError
 from tokenizer.sequence import encode
 
 TEXTS = {"a": "ACGTTGCAAGGC", "b": "acg", "c": "T", "d": "GATTACAGATTACAGATTACAGAT"}

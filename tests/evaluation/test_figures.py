@@ -6,11 +6,11 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.figures import label_right
+from evaluation.report.figures import label_right
 from evaluation.suite.compare import compare
 from evaluation.suite.figures import metric_curve, recall_curve
 from evaluation.suite.result import Evaluation, Metric, TaskResult
-from pages.figure import INK, canvas
+from foundation.pages.figure import INK, canvas
 
 
 @settings(deadline=None, max_examples=30)

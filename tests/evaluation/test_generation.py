@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scored import base_nats
 
-from conduct.errors import InputError
 from corpus.readers.fasta import read_fasta
-from evaluation.generated_files import read_prompts, write_generated
-from evaluation.generation import Sampling, choose, generate
-from evaluation.regions import Region
+from evaluation.generation.generated_files import read_prompts, write_generated
+from evaluation.generation.generation import Sampling, choose, generate
+from evaluation.likelihood.regions import Region
+from foundation.errors import InputError
 from tokenizer.sequence import encode
 from tokenizer.vocabulary import EOS
 

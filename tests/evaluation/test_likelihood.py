@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scored import base_nats, score_records
 
-from conduct.errors import InputError
-from evaluation.regions import read_regions
-from evaluation.score import read_score, write_score
+from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.score import read_score, write_score
+from foundation.errors import InputError
 from tokenizer.sequence import encode
 
 CONTEXT = 24

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scored import score_records
 
-from conduct.errors import InputError
 from corpus.readers.fasta import read_fasta
-from evaluation import kmers
-from evaluation.kmers import MAX_ORDER, count_kmers
-from evaluation.markov import best_markov, log_probabilities, score_markov
-from evaluation.regions import read_regions
+from evaluation.baselines import kmers
+from evaluation.baselines.kmers import MAX_ORDER, count_kmers
+from evaluation.baselines.markov import best_markov, log_probabilities, score_markov
+from evaluation.likelihood.regions import read_regions
+from foundation.errors import InputError
 from tokenizer.sequence import encode
 
 ORDERS = range(MAX_ORDER + 1)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from conduct.errors import InputError
-from evaluation import attention
-from evaluation.model import load_model
+from evaluation.likelihood.likelihood import attention
+from evaluation.likelihood.model import load_model
+from foundation.errors import InputError
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from scored import score_records
 
-from conduct.errors import InputError
-from evaluation.baseline import markov_baselines
-from evaluation.regions import read_regions
-from evaluation.report import build_report
-from evaluation.score import Score, read_score, write_score
+from evaluation.baselines.baseline import markov_baselines
+from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.score import Score, read_score, write_score
+from evaluation.report.report import build_report
+from foundation.errors import InputError
 
 WriteRun = Callable[..., Path]
 

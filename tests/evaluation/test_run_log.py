@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from conduct.errors import InputError
-from evaluation.run_log import read_run_log
-from recipes.metrics.clock import rows
+from evaluation.report.run_log import read_run_log
+from foundation.errors import InputError
+from training.metrics.clock import rows
 
 WriteRun = Callable[..., Path]
 

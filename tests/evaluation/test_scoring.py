@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scored import base_nats, score_records
 
-from conduct.errors import InputError
 from corpus.readers.fasta import read_fasta
-from evaluation.regions import load_contigs, read_regions
-from evaluation.tracks import open_track
+from evaluation.likelihood.regions import load_contigs, read_regions
+from evaluation.likelihood.tracks import open_track
+from foundation.errors import InputError
 from tokenizer.sequence import encode, reverse_complement
 
 GENOME = {"chr1": b"ACGTTGCAAGGCTNACGgtacaTTGACCATGACCGATTTACGACNNNGGA" * 3, "two": b"TTGACCATGACCGATTTACG"}

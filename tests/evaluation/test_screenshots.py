@@ -12,9 +12,9 @@ from corpora import prepare
 from scored import score_records
 
 from corpus.card.page import write_card
-from evaluation.regions import read_regions
-from evaluation.report import build_report
-from evaluation.score import write_score
+from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.score import write_score
+from evaluation.report.report import build_report
 from evaluation.suite.output import write_comparison
 from evaluation.suite.result import Evaluation, Metric, TaskResult
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scored import score_records
 
-from conduct.errors import InputError
-from evaluation.embedding import embed_regions
-from evaluation.embedding_files import write_embeddings
-from evaluation.likelihood import plan_reading
-from evaluation.regions import read_regions
-from evaluation.score import RecordScore
-from evaluation.tracks import open_track
+from evaluation.embedding.embedding import embed_regions
+from evaluation.embedding.embedding_files import write_embeddings
+from evaluation.likelihood.likelihood import plan_reading
+from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.score import RecordScore
+from evaluation.likelihood.tracks import open_track
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import Placement
+from foundation.errors import InputError
 
 VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 TEXT = "ACGTTGCAAGGCTNACGGTACRYTTGACCATGACCGATTTACGACGGGGA"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from evaluation.run_log import read_run_log
-from evaluation.speed import source_rows, speed_curve, speed_note, wall_time_rows
+from evaluation.report.run_log import read_run_log
+from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
 
 WriteRun = Callable[..., Path]
 

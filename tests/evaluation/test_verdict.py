@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from evaluation.markov import MarkovScore
-from evaluation.verdict import against_baseline, gap_closed
-from pages.quantities import duration, short
+from evaluation.baselines.markov import MarkovScore
+from evaluation.report.verdict import against_baseline, gap_closed
+from foundation.pages.quantities import duration, short
 
 
 def _chain(bits: float) -> MarkovScore:

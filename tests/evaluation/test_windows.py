@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.windows import plan_windows
+from evaluation.likelihood.windows import plan_windows
 
 
 @given(st.data(), st.integers(0, 300), st.integers(1, 40))

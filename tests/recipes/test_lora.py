@@ -12,14 +12,14 @@ from lora_cases import compare_merged
 from nemo_process import run_in_process
 from parallel_cases import VALUES, curve, trained
 
-from conduct.errors import InputError
 from configs.llama import read_architecture
 from configs.quick import quick_config
 from conversion.convert import convert, strip
 from conversion.locate import find_checkpoint
-from recipes.check import check_config
-from recipes.checkpointing.same_run import check_resume
-from recipes.planning.flops import flops_per_token
+from foundation.errors import InputError
+from launch.preflight.check import check_config
+from training.checkpointing.same_run import check_resume
+from training.metrics.flops import flops_per_token
 
 
 @pytest.fixture(scope="module")

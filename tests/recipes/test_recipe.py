@@ -11,9 +11,9 @@ import pytest
 from cases import build_8b_on_meta
 from nemo_process import nemo, run_in_process
 
-from conduct.errors import InputError
 from configs.compose import compose_config
 from configs.schema import TrainConfig
+from foundation.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_schedule_that_ends_early_is_told_by_both_doors(
 
 def test_what_is_read_back_of_a_recipe_is_its_configuration() -> None:
     """Every place of the table is one, and holds what the configuration says."""
-    from recipes.read_back import PLACES, read_back
+    from launch.preflight.read_back import PLACES, read_back
     from recipes.recipe import pretrain_recipe
 
     for name, overrides in (
@@ -136,7 +136,7 @@ IN_NO_PLACE = {
 
 
 def test_all_that_rules_look_at_is_read_back() -> None:
-    from recipes.read_back import FP8_FIELDS, PLACES
+    from launch.preflight.read_back import FP8_FIELDS, PLACES
 
     def keys(node: type, path: str = "") -> Iterator[str]:
         for field in dataclasses.fields(node):
@@ -234,7 +234,7 @@ def test_the_vocabulary_is_never_padded() -> None:
 def test_weight_decay_is_for_matrices_alone() -> None:
     import torch
 
-    from recipes.optimization.optimizer import without_weight_decay
+    from recipes.optimizer import without_weight_decay
 
     matrix, vector = torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))
     assert without_weight_decay("module.embedding.word_embeddings.weight", matrix)

@@ -10,15 +10,25 @@ import pytest
 from nemo_process import run_in_process
 from scale_cases import build_every_recipe
 
-from conduct.errors import InputError
 from configs.compose import group_options
 from configs.llama import read_architecture
 from configs.quick import quick_config
 from configs.schema import TrainConfig
-from recipes.check import check_config
-from recipes.names import FACTORIES, FINETUNE_FACTORIES, configuration
-from recipes.planning.plan import make_plan
-from recipes.support import EVERY_PRECISION, FINETUNED, GPUS, PRECISIONS, RUN, SIZES, support_page, supported, verified
+from foundation.errors import InputError
+from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, configuration
+from launch.planning.plan import make_plan
+from launch.preflight.check import check_config
+from scripts.support_page import (
+    EVERY_PRECISION,
+    FINETUNED,
+    GPUS,
+    PRECISIONS,
+    RUN,
+    SIZES,
+    support_page,
+    supported,
+    verified,
+)
 
 LAYOUTS = {"gpus_1": 1, "gpus_8": 8, "gpus_64": 64, "gpus_512": 512}
 CAPABLE = {"bf16": set(GPUS), "mxfp8": {"b200", "gb200"}}
@@ -239,7 +249,7 @@ def settings(config: TrainConfig) -> dict[str, dict[str, Any]]:
 
 def test_the_support_page_says_what_the_tests_do() -> None:
     page = Path(__file__).parents[2] / "docs" / "support.md"
-    assert page.read_text(encoding="utf-8") == support_page(), "python -m recipes.support > docs/support.md"
+    assert page.read_text(encoding="utf-8") == support_page(), "python -m scripts.support_page > docs/support.md"
     built_here = set()
     for name, *values in COMBINATIONS:
         config = quick_config(name, values)

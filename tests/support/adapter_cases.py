@@ -32,9 +32,9 @@ def count_flops(lora_dim: int, out: Path) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     from configs.compose import compose_config
-    from recipes.cpu.stand_in import cpu_stand_in
-    from recipes.forward import causal_forward_step
     from recipes.recipe import pretrain_recipe
+    from training.cpu.stand_in import cpu_stand_in
+    from training.forward import causal_forward_step
 
     recipe = pretrain_recipe(compose_config("train_tiny"))
     with tempfile.NamedTemporaryFile() as store, cpu_stand_in():

@@ -66,7 +66,7 @@ def mount(kind: str, work: Path) -> Path:
 
 def call(arguments: list[object]) -> tuple[Any, str]:
     """Exit status and standard error of a command, as `genomic-llama` runs it."""
-    from cli.main import main
+    from genomic_llama.cli.main import main
 
     sys.argv = ["genomic-llama", *map(str, arguments)]
     said = io.StringIO()

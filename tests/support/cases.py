@@ -13,8 +13,8 @@ def build_8b_on_meta(out: Path) -> None:
     from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 
     from configs.compose import compose_config
-    from recipes.cpu.stand_in import cpu_stand_in
     from recipes.recipe import pretrain_recipe
+    from training.cpu.stand_in import cpu_stand_in
 
     overrides = ["hardware=cpu", "parallelism=plain", "precision=fp32"]
     recipe = pretrain_recipe(compose_config("train_8b_opengenome2", overrides))
@@ -36,7 +36,7 @@ def stand_in_restores_after_an_error() -> None:
     from megatron.core.tensor_parallel import random
     from nemo.lightning.io import pl
 
-    from recipes.cpu.stand_in import cpu_stand_in
+    from training.cpu.stand_in import cpu_stand_in
 
     def state() -> list[object]:
         names = ("current_device", "synchronize", "Stream")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from conversion.dcp_metadata import read_metadata
-from conversion.dcp_read import Shards
+from conversion.megatron.dcp_metadata import read_metadata
+from conversion.megatron.dcp_read import Shards
 
 
 def tensors(checkpoint: Path) -> dict[str, np.ndarray[Any, Any]]:

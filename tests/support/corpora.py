@@ -6,8 +6,8 @@ from typing import Any
 
 from corpus.manifest import Manifest
 from corpus.preparation import prepare as preparation
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
 
 
 def prepare(

@@ -75,8 +75,8 @@ def gradient_by_hand(module: Any, weights: Any, batches: list[Any], z_loss: floa
     """Mean cross-entropy, and the norm of the gradient of it and z_loss * log(Z)^2, from logits by torch alone."""
     import torch
 
-    from recipes.cpu.stand_in import cpu_stand_in
-    from recipes.forward import causal_forward_step
+    from training.cpu.stand_in import cpu_stand_in
+    from training.forward import causal_forward_step
 
     for name, parameter in module.named_parameters():
         parameter.data.copy_(weights[name])

@@ -21,8 +21,8 @@ def tiny_model() -> Iterator[Any]:
     from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 
     from configs.compose import compose_config
-    from recipes.cpu.stand_in import cpu_stand_in
     from recipes.recipe import pretrain_recipe
+    from training.cpu.stand_in import cpu_stand_in
 
     recipe = pretrain_recipe(compose_config("train_tiny"))
     with tempfile.NamedTemporaryFile() as store, cpu_stand_in():
@@ -39,9 +39,9 @@ def logits(model: Any, samples: Sequence[Sequence[Any]], seq_length: int, *, pac
     """Logits [samples, seq_length, vocabulary] of samples of documents (uint8 arrays)."""
     import torch
 
-    from corpus.data_module import collate
     from corpus.samples.example import label_weights, make_example, segments
-    from recipes.forward import causal_forward_step, widen
+    from training.data.module import collate
+    from training.forward import causal_forward_step, widen
 
     examples = []
     for documents in samples:
@@ -145,8 +145,8 @@ def loss_and_gradient_are_of_the_weighted_mean(corpus: str, run: str, overrides:
 
 def gradient_norm(module: Any, weights: Any, batches: Sequence[Any], torch: Any) -> float:
     """Of the weighted mean loss over all `batches`, at `weights`."""
-    from recipes.cpu.stand_in import cpu_stand_in
-    from recipes.forward import causal_forward_step
+    from training.cpu.stand_in import cpu_stand_in
+    from training.forward import causal_forward_step
 
     for name, parameter in module.named_parameters():
         parameter.data.copy_(weights[name])

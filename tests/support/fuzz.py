@@ -29,7 +29,7 @@ CPU_SECONDS, SECONDS = 20, 600
 MEMORY = 3 << 30
 """Bytes of address space of a case, beyond what the imports take."""
 
-_PACKAGES = ["conduct", "configs", "conversion", "corpus", "evaluation", "tokenizer"]
+_PACKAGES = ["foundation", "configs", "conversion", "corpus", "evaluation", "tokenizer"]
 
 
 def main() -> None:

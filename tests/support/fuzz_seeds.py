@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.llama import LlamaArchitecture, read_architecture
-from conversion.archive_writer import Tensor, save
 from conversion.convert import convert
-from conversion.model_directory import ModelDirectoryWriter
+from conversion.files.archive_writer import Tensor, save
+from conversion.huggingface.model_directory import ModelDirectoryWriter
 from conversion.weight_table import expand
 from corpus.preparation.prepare import prepare
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
 
 ARCHITECTURE = LlamaArchitecture(
     num_hidden_layers=2,

@@ -15,13 +15,11 @@ import zstandard
 from malformed import CASES
 from reading import megatron_index, rows
 
-from conduct.errors import InputError
-from conduct.progress import unseen
 from configs.locate import CONFIGS
-from conversion.checksum import checksum
+from conversion.files.checksum import checksum
 from conversion.formats import open_checkpoint
+from conversion.megatron.training_state import _read_common
 from conversion.record import check_files, read_record
-from conversion.training_state import _read_common
 from conversion.verify import read_back
 from corpus.card.page import read_card_text
 from corpus.exclusion.accession_list import AccessionList
@@ -30,17 +28,19 @@ from corpus.exclusion.taxonomy import Taxonomy
 from corpus.manifest import read_manifest
 from corpus.read import read_documents
 from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
-from corpus.readers.inputs import expand_inputs
-from corpus.rules.settings import compose_settings
+from corpus.settings import compose_settings
+from corpus.streams.inputs import expand_inputs
 from corpus.verify import verify_corpus
+from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.score import read_score
 from evaluation.probing.datasets import read_task
-from evaluation.regions import read_regions
-from evaluation.run_log import read_run_log
-from evaluation.score import read_score
+from evaluation.report.run_log import read_run_log
 from evaluation.suite.config import read_suite
 from evaluation.suite.result import read_evaluation
 from evaluation.variants.vcf import read_vcf
-from recipes.launch.sites import read_site
+from foundation.errors import InputError
+from foundation.progress import unseen
+from launch.submit.sites import read_site
 from tokenizer.huggingface import validate_tokenizer
 
 Call = Callable[[bytes], None]

@@ -20,7 +20,7 @@ def spoiled_forward_step(model: Any, batch: Any) -> torch.Tensor:
     """`causal_forward_step`, and then the factors."""
     from megatron.core import parallel_state
 
-    from recipes.forward import causal_forward_step
+    from training.forward import causal_forward_step
 
     losses = causal_forward_step(model, batch)
     if not torch.is_grad_enabled() or not parallel_state.is_pipeline_last_stage():

@@ -13,8 +13,8 @@ def compare_merged(checkpoint: Path, exported: Path, base: Path, out: Path) -> N
     from nemo.collections.llm.peft.lora import LoRAMerge
     from transformers import LlamaForCausalLM
 
-    from recipes.cpu.strategy import CpuMegatronStrategy
-    from recipes.forward import causal_forward_step
+    from training.cpu.strategy import CpuMegatronStrategy
+    from training.forward import causal_forward_step
 
     tokens = torch.tensor(list(b"ACGT"))[torch.randint(4, (2, 64), generator=torch.Generator().manual_seed(1))]
     batch = {"tokens": tokens, "position_ids": torch.arange(64).expand(2, -1)}

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus.batch import Batch
 from corpus.readers.formats import Slice, detect_format, read_slice
+from corpus.scan.batch import Batch
 
 Row = tuple[str, str, bytes]
 """Name, description and sequence."""
 
 
 def rows(batches: Iterable[Batch]) -> list[Row]:
-    """The records of `batches`, which are checked to be as `corpus.batch` promises."""
+    """The records of `batches`, which are checked to be as `corpus.scan.batch` promises."""
     found: list[Row] = []
     for batch in batches:
         assert batch.first == len(found) + 1

@@ -66,7 +66,7 @@ def kill(process: Any, seconds_for_orphans: float) -> None:
 
 def hold_and_fork(run: Path, ready: Connection) -> None:
     """Hold a run, and fork a process that outlives this one, as the saving of checkpoints does; sends its id."""
-    from recipes.checkpointing.lock import hold
+    from training.checkpointing.lock import hold
 
     hold(run)
     if forked := os.fork():

@@ -57,8 +57,8 @@ def count_on_meta(name: str, layouts: list[tuple[int, int]], lora_dim: int, out:
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
     from configs.compose import compose_config
-    from recipes.cpu.stand_in import cpu_stand_in
     from recipes.recipe import pretrain_recipe
+    from training.cpu.stand_in import cpu_stand_in
 
     recipe = pretrain_recipe(compose_config(name, ["hardware=cpu", "hardware.num_nodes=1", *CPU_LAYOUT]))
     counts = []
@@ -124,7 +124,7 @@ def load_as_the_precision_aware_adam_does(out: Path) -> None:
 
     Writes the error without `leave_out_padding`, and the names of what was loaded with it.
     """
-    from recipes.checkpointing.strategy import leave_out_padding
+    from training.strategy import leave_out_padding
 
     with _one_process():
         _, chained = _optimized({"bf16": True, "fp32_gradients": False, "distributed": True})
@@ -161,7 +161,7 @@ def _one_process() -> Iterator[None]:
     from megatron.core import parallel_state
     from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 
-    from recipes.cpu.stand_in import cpu_stand_in
+    from training.cpu.stand_in import cpu_stand_in
 
     with tempfile.NamedTemporaryFile() as store, cpu_stand_in():
         torch.distributed.init_process_group("gloo", init_method=f"file://{store.name}", rank=0, world_size=1)
@@ -231,7 +231,7 @@ def ask_once_set_up(sent: int) -> None:
     """Let this process send itself a signal when the data-loading of training is set up, before the first step."""
     import os
 
-    from corpus.data_module import GenomicDataModule
+    from training.data.module import GenomicDataModule
 
     whole = GenomicDataModule.train_dataloader
 
@@ -259,7 +259,7 @@ def slurm_script(out: Path) -> None:
     import fiddle
     from nemo_run.core.execution.slurm import SlurmBatchRequest
 
-    from recipes.executors import genomic_slurm
+    from launch.submit.executors import genomic_slurm
 
     executor = fiddle.build(
         genomic_slurm(account="me", nodes=2, time="08:00:00", container_image="image.sqsh", container_mounts="/a:/a,/b")

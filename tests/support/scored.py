@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.likelihood import base_log_probabilities, plan_reading
-from evaluation.regions import Region, oriented
-from evaluation.score import Score
-from evaluation.scoring import Source, Track, score_regions
+from evaluation.likelihood.likelihood import base_log_probabilities, plan_reading
+from evaluation.likelihood.regions import Region, oriented
+from evaluation.likelihood.score import Score
+from evaluation.likelihood.scoring import Source, Track, score_regions
 
 
 def regions(documents: Iterable[tuple[str, np.ndarray]]) -> list[Region]:

@@ -7,8 +7,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from conduct.atomic import atomic_file
-from conduct.errors import InputError
+from foundation.atomic import atomic_file
+from foundation.errors import InputError
 
 
 def write_shard(folder: Path, task: int) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from conduct.errors import InputError
 from configs.locate import CONFIGS
+from foundation.errors import InputError
 from tokenizer.huggingface import validate_tokenizer, write_tokenizer
 from tokenizer.sequence import encode
 

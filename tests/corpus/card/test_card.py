@@ -10,16 +10,16 @@ from corpora import prepare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
 from corpus.card.data import CardData, card_data
 from corpus.card.figures import length_figure, log_ticks
 from corpus.card.histogram import gc_summary, length_summary
 from corpus.card.page import CardText, read_card_text, write_card, write_card_of
+from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import FORMAT_VERSION, Manifest
-from corpus.rules.exclusion_rule import ExclusionRule
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
-from corpus.typed_json import from_json, to_json
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
+from foundation.errors import InputError
+from foundation.typed_json import from_json, to_json
 
 HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"
 

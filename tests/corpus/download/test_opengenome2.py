@@ -11,10 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 
 import corpus.download.files
-from conduct.errors import InputError
 from configs.locate import CONFIGS
 from corpus.download.hub import is_safe
 from corpus.download.opengenome2 import RECORD, ROOT, SOURCES, download_opengenome2
+from foundation.errors import InputError
 
 ORGANELLE = f"{ROOT}/organelle/data_organelle_{{}}_chunk{{}}.jsonl.gz"
 TRAIN = ORGANELLE.format("train", 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus.batch import Batch, BatchBuilder
+from corpus.scan.batch import Batch, BatchBuilder
 
 MakeBatch = Callable[..., Batch]
 

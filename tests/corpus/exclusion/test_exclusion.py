@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from conduct.errors import InputError
+from corpus.exclusion.excluder import Excluder
 from corpus.exclusion.preset import read_preset
-from corpus.preparation.exclusion import Excluder
-from corpus.rules.exclusion_rule import ExclusionRule
-from corpus.typed_json import from_json, to_json
+from corpus.exclusion.rule import ExclusionRule
+from foundation.errors import InputError
+from foundation.typed_json import from_json, to_json
 
 PRESET = "eukaryotic_viruses"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
 from corpus.exclusion.taxonomy import Taxonomy
+from foundation.errors import InputError
 
 
 def test_the_nearest_listed_taxon_is_the_root(taxdump: Path) -> None:

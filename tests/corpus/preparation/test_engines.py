@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import shard_cases
 
-from conduct.errors import InputError
 from corpus.preparation.engines import Engine, LocalEngine, RayEngine, _died
 from corpus.preparation.prepare import prepare
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
+from foundation.errors import InputError
 
 SUPPORT = Path(shard_cases.__file__)
 
@@ -99,7 +99,7 @@ def test_ray_tries_a_lost_task_again(ray_engine: Engine, tmp_path: Path) -> None
 
 def test_an_unreachable_cluster_is_an_error(tmp_path: Path) -> None:
     command = (
-        "from corpus.preparation.engines import RayEngine; from conduct.errors import InputError\n"
+        "from corpus.preparation.engines import RayEngine; from foundation.errors import InputError\n"
         "try: RayEngine('nowhere').run([1], print, print)\n"
         "except InputError as error: print(error)"
     )

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from corpora import prepare
 
-from conduct.errors import InputError
+from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import verify
 from corpus.preparation.prepare import prepare as prepare_sources
 from corpus.read import read_documents
-from corpus.rules.exclusion_rule import ExclusionRule
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
+from foundation.errors import InputError
 from tokenizer.sequence import reverse_complement
 
 WriteFasta = Callable[..., Path]
@@ -272,10 +272,10 @@ def test_a_full_disk_and_no_torch(tmp_path: Path, write_fasta: WriteFasta) -> No
     code = """
 import json, resource, sys
 from pathlib import Path
-from conduct.errors import InputError
+from foundation.errors import InputError
 from corpus.preparation.prepare import prepare
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
 small, large, out = map(Path, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 prepare([small], out / "small", Settings(split=SplitRule(validation_fraction=0.3)))

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from torture import Tally, times
 
-from conduct.errors import InputError
 from corpus.manifest import verify
 from corpus.preparation.engines import LocalEngine
 from corpus.preparation.plan import read_plan
@@ -23,8 +22,9 @@ from corpus.preparation.results import read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.work_folder import WorkFolder
 from corpus.read import read_documents
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
+from foundation.errors import InputError
 
 WriteFasta = Callable[..., Path]
 SETTINGS = Settings(split=SplitRule(validation_fraction=0.2))
@@ -257,8 +257,8 @@ def test_killed_at_any_moment(tmp_path: Path, large: Path, tally: Callable[[str]
 import sys
 from pathlib import Path
 from corpus.preparation.prepare import prepare
-from corpus.rules.settings import Settings
-from corpus.rules.split_rule import SplitRule
+from corpus.settings import Settings
+from corpus.splits.rule import SplitRule
 print("ready", flush=True)
 prepare([Path(sys.argv[1])], Path(sys.argv[2]), Settings(split=SplitRule(validation_fraction=0.2)), shard_bytes=1 << 20)
 """

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conduct.errors import InputError
-from corpus.batch import Batch, BatchBuilder
-from corpus.preparation.split import Splitter
-from corpus.rules.split_rule import SPLITS, SplitRule
+from corpus.scan.batch import Batch, BatchBuilder
+from corpus.splits.rule import SPLITS, SplitRule
+from corpus.splits.split import Splitter
+from foundation.errors import InputError
 
 
 def batch(**records: bytes) -> Batch:

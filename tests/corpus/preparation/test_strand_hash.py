@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.preparation import strand_hash
-from corpus.preparation.strand_hash import strand_hashes
+from corpus.splits import strand_hash
+from corpus.splits.strand_hash import strand_hashes
 from tokenizer.sequence import reverse_complement
 
 dna = st.binary(min_size=1, max_size=700).map(lambda x: x.translate(b"ACGTacgtNRYKMSWBDHVU" * 12 + b"A" * 16))
@@ -49,7 +49,7 @@ def test_one_base_makes_another_hash() -> None:
 
 def test_is_the_same_in_another_process() -> None:
     code = (
-        "import numpy as np; from corpus.preparation.strand_hash import strand_hashes as h;"
+        "import numpy as np; from corpus.splits.strand_hash import strand_hashes as h;"
         "print(h(np.frombuffer(b'ACGTTGCA\\0', np.uint8), np.array([0, 9]), seed=5)[0])"
     )
     output = {

@@ -17,8 +17,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
-from corpus.readers.compression import first_bytes, is_compressed, open_source
+from corpus.streams.compression import first_bytes, is_compressed, open_source
+from foundation.errors import InputError
 
 TEXT = bytes(random.Random(0).choices(b"ACGT", k=3000))
 LONG = bytes(random.Random(1).choices(b"ACGT", k=300_000))
@@ -204,7 +204,7 @@ def test_pipes() -> None:
 def test_standard_input(tmp_path: Path, kind: str, damage: bool) -> None:
     """Looked at first, then read in full; a bgzf cut between blocks is seen here too."""
     code = (
-        "import sys; from pathlib import Path; from corpus.readers.compression import *\n"
+        "import sys; from pathlib import Path; from corpus.streams.compression import *\n"
         "first_bytes(Path('-')); is_compressed(Path('-'))\n"
         "with open_source(Path('-')) as stream: sys.stdout.buffer.write(stream.read())\n"
     )

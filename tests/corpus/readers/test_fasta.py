@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import rows
 
-from conduct.errors import InputError
-from corpus.readers import window
 from corpus.readers.fasta import Record, read_fasta, read_fasta_stream
+from corpus.scan import window
+from foundation.errors import InputError
 
 CLEAN = b">a first one\nACGT\nacgtN\n>b\nRYKM\n"
 LETTERS = st.text("ACGTacgtNRYKMSWn", min_size=1, max_size=80).map(str.encode)
@@ -116,7 +116,7 @@ def test_memory_of_a_long_record(tmp_path: Path) -> None:
     (tmp_path / "short.fa").write_bytes(CLEAN)
     code = """
 import resource, sys
-from corpus.readers.compression import open_source
+from corpus.streams.compression import open_source
 from corpus.readers.fasta import read_fasta_stream
 from pathlib import Path
 for path in map(Path, sys.argv[1:]):

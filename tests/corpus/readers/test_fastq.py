@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import read, rows
 
-from conduct.errors import InputError
-from corpus.readers import fastq, window
+from corpus.readers import fastq
 from corpus.readers.fastq import read_fastq_stream
+from corpus.scan import window
+from foundation.errors import InputError
 
 SEQUENCES = st.text("ACGTN", min_size=1, max_size=60)
 NAMES = st.text("abc/:1", min_size=1, max_size=9)

@@ -13,9 +13,9 @@ import pytest
 import zstandard
 from reading import Row, read, rows, twobit, write_eden
 
-from conduct.errors import InputError
-from corpus.readers import window
 from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from corpus.scan import window
+from foundation.errors import InputError
 
 ROWS: list[Row] = [("a", "", b"ACGTN"), ("b", "", b"acgtnACG"), ("c", "", b"G"), ("d", "", b"TTTTTTTTTTTTTTTTTTTT")]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from malformed import CASES
 from reading import rows
 
-from conduct.errors import InputError
 from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from foundation.errors import InputError
 
 WHOLE = [case.content for case in CASES if isinstance(case.result, list) and len(case.content) < 10_000]
 TEXT = st.lists(st.sampled_from([b">", b"@", b"+", b"\n", b"\r", b"A", b"acgt", b" ", b"\0", b'{"text":"A"}', b"\xff"]))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from conduct.errors import InputError
-from corpus.readers.inputs import expand_inputs
+from corpus.streams.inputs import expand_inputs
+from foundation.errors import InputError
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import read, rows
 
-from conduct.errors import InputError
 from corpus.readers.jsonl import read_jsonl_stream
+from foundation.errors import InputError
 
 
 def write(folder: Path, *objects: object) -> Path:

@@ -8,10 +8,10 @@ import pytest
 from malformed import AB, CASES, CLEAN, Case
 from reading import Row, rows
 
-from conduct.errors import InputError
-from corpus.batch import Batch
 from corpus.readers.formats import Slice, detect_format, read_slice
-from corpus.readers.letters import explain_letters
+from corpus.scan.batch import Batch
+from corpus.scan.letters import explain_letters
+from foundation.errors import InputError
 from tokenizer.sequence import not_nucleotides
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from reading import read
 
-from conduct.errors import InputError
+from foundation.errors import InputError
 
 TAG = "|d__Bacteria;p__Pseudomonadota;s__Escherichia coli (K-12)|"
 

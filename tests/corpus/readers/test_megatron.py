@@ -7,10 +7,10 @@ import pytest
 from corpora import prepare
 from reading import Row, megatron_index, read, rows
 
-from conduct.errors import InputError
 from corpus.read import read_documents
 from corpus.readers import megatron
 from corpus.readers.formats import Format, detect_format, read_slice, slices
+from foundation.errors import InputError
 
 TEXTS = [b"ACGTN", b"acgtnACG", b"G", b"T" * 20]
 ROWS: list[Row] = [(f"x_{number}", "", text) for number, text in enumerate(TEXTS)]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import read, rows
 
-from conduct.errors import InputError
 from corpus.readers import parquet
 from corpus.readers.formats import Format, Slice, read_slice
+from foundation.errors import InputError
 
 KINDS = {
     "string": pa.string(),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
-from corpus.readers.read_ahead import BLOCK, BLOCKS, ReadAhead
+from corpus.streams.read_ahead import BLOCK, BLOCKS, ReadAhead
+from foundation.errors import InputError
 
 
 class Failing(io.RawIOBase):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from reading import read, write_eden
 
-from conduct.errors import InputError
+from foundation.errors import InputError
 
 
 def test_in_the_order_of_the_rows(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import read, rows, twobit
 
-from conduct.errors import InputError
 from corpus.readers.formats import Format, read_slice, slices
+from foundation.errors import InputError
 
 SEQUENCES = st.text("ACGTacgtNn", min_size=1, max_size=90).map(str.encode)
 NAMES = st.text("chr1_é", min_size=1, max_size=20)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
 from corpus.samples.blend import BLOCK, Blend, apportion, exact_shares
 from corpus.samples.order import Shuffled
+from foundation.errors import InputError
 
 WEIGHTS = (0.18, 0.24, 0.03, 0.02, 0.09, 0.09, 0.35, 0.0003, 0.005)
 SAMPLES = (5000, 300, 11, 7, 9000, 40, 123, 3, 1)

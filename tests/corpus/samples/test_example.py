@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from conduct.errors import InputError
 from corpus.samples.example import Example, join_segments, label_weights, make_example, segments, takes_other_strand
+from foundation.errors import InputError
 from tokenizer.sequence import Ids, encode
 from tokenizer.vocabulary import EOS, PAD
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
 from corpus.samples.packed import HEADER, PackedWindows, ensure_packed, write_packing
 from corpus.samples.packing import cut, pack
+from foundation.errors import InputError
 
 DIGEST = bytes(range(32))
 

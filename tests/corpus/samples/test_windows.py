@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conduct.errors import InputError
 from corpus.samples.windows import DOCUMENTS_PER_COUNT, ConcatWindows, DocumentWindows
 from corpus.store.index_format import HEADER, MAGIC, UINT8, VERSION
 from corpus.store.stream import TokenStream
+from foundation.errors import InputError
 
 
 class Documents:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import xxhash
 
-from conduct.errors import InputError
 from corpus.store import stream as stream_module
 from corpus.store.index import TokenIndex
 from corpus.store.index_format import HEADER, bin_path, idx_path
 from corpus.store.index_writer import IndexWriter
 from corpus.store.stream import TokenStream
+from foundation.errors import InputError
 
 DOCUMENTS = [bytes([65 + n % 20]) * (n % 7 + 1) + b"\0" for n in range(200)]
 ALL = b"".join(DOCUMENTS)

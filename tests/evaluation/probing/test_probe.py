@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conduct.errors import InputError
-from evaluation.likelihood import plan_reading
+from evaluation.likelihood.likelihood import plan_reading
 from evaluation.probing.datasets import Task, read_task
 from evaluation.probing.probe import _auroc, count_words, probe_task
 from evaluation.probing.table import format_table
+from foundation.errors import InputError
 from tokenizer.sequence import encode
 
 TRAIN = [("ACGTAC", "0"), ("GGGGCC", "1"), ("ACGTTT", "0"), ("CCCCGG", "1")]

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from conduct.errors import InputError
 from evaluation import digest
 from evaluation.suite import runner
 from evaluation.suite.config import read_suite
 from evaluation.suite.output import read_directory
 from evaluation.suite.result import Evaluation
 from evaluation.suite.runner import evaluate_models
+from foundation.errors import InputError
 
 ROOT = Path(__file__).parents[3]
 
@@ -239,7 +239,16 @@ def test_it_says_what_it_does_and_how_long_it_will_take(
 def test_a_killed_suite_goes_on(models: list[Path], quick: Path, tmp_path: Path) -> None:
     """kill -9 once the first task is on disk; the same command ends as one that was never stopped."""
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "cli.main", "evaluate", str(quick), *map(str, models), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "genomic_llama.cli.main",
+        "evaluate",
+        str(quick),
+        *map(str, models),
+        "--out",
+        str(out),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conduct.errors import InputError
 from configs.locate import CONFIGS
 from evaluation.suite.compare import by_training, compare, format_comparison, labels
 from evaluation.suite.config import read_suite
@@ -16,6 +15,7 @@ from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
 from evaluation.suite.result import Evaluation, Metric, TaskResult, read_evaluation, training_step
 from evaluation.suite.runner import evaluate_models
 from evaluation.suite.tasks import check_suite
+from foundation.errors import InputError
 
 
 def _metric(**changes: Any) -> Metric:
@@ -97,7 +97,7 @@ def test_recall_counts_the_second_copy_alone() -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from evaluation.attention import use_attention
+    from evaluation.likelihood.attention import use_attention
 
     torch.manual_seed(0)
     config = LlamaConfig(

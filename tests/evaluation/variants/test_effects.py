@@ -186,7 +186,7 @@ def test_half_precision_errs_by_little_of_the_signal(
 def test_an_interrupted_pass_leaves_half_precision_as_it_was(tiny_model: Any) -> None:
     import torch
 
-    from evaluation.precision import single_precision
+    from evaluation.likelihood.precision import single_precision
 
     half = copy.deepcopy(tiny_model).bfloat16()
     ids = torch.tensor([[65, 67, 71]])
@@ -204,7 +204,7 @@ def _deltas(model: Any, alleles: list[Allele], genome: dict[str, Ids], placement
 
 
 def test_real_genomes(tiny_model: Any, real_data: Path) -> None:
-    from evaluation.regions import load_contigs
+    from evaluation.likelihood.regions import load_contigs
 
     contigs = load_contigs(real_data / "phage_genomes_8.fasta", ["DQ079891.1"])
     assert list(contigs) == ["DQ079891.1"]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conduct.errors import InputError
 from evaluation.variants import run as run_module
 from evaluation.variants.labels import RESAMPLES, Labelling, discriminate, measure
 from evaluation.variants.output import journal_path, write_result
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import Placement
+from foundation.errors import InputError
 
 HEADER = "##fileformat=VCFv4.2\n##contig=<ID=chr1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n"
 GENOME = "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA"

@@ -1,0 +1,1 @@
+"""Archives, pickles and tensors in files, read and written as data."""

@@ -1,0 +1,132 @@
+"""A Hugging Face model directory: `config.json`, safetensors, tokenizer. Of a plain Llama, or of BioNeMo's NVLlama.
+
+NVLlama (bionemo-recipes, models/llama3/modeling_llama_te.py) is the same model of Transformer Engine layers, whose
+tensors are fused as Megatron-Core's are.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from configs.llama import LlamaArchitecture, hf_config, read_architecture
+from conversion.checkpoint import Rows, Writer, check_size
+from conversion.huggingface.safetensors_reader import SafetensorsReader
+from conversion.huggingface.safetensors_writer import SafetensorsWriter
+from conversion.huggingface.tokenizer_directory import write_tokenizer_of
+from conversion.strict import check_tensors, one_dtype
+from conversion.weight_table import Shape, Weight, expand, fuse, split
+from foundation.errors import InputError
+from foundation.untrusted import read_json
+from tokenizer.huggingface import validate_tokenizer
+from tokenizer.vocabulary import EOS, PAD, VOCAB_SIZE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+Kind = Literal["hf", "te"]
+
+ARCHITECTURES = {"hf": "LlamaForCausalLM", "te": "NVLlamaForCausalLM"}
+
+# Constants that transformers before 4.31 stored with the weights (`rope_theta` gives them), and FP8 scales.
+IGNORED = (".rotary_emb.inv_freq", "._extra_state")
+
+
+class ModelDirectory:
+    """The model in `directory`, checked; its tokenizer too, where it has one. See `checkpoint.Checkpoint`.
+
+    Errors: `InputError` naming the tensor, key or token, and the file.
+    """
+
+    def __init__(self, directory: Path, kind: Kind) -> None:
+        self.directory, self.kind, self.vocabulary = directory, kind, VOCAB_SIZE
+        if not (directory / "config.json").is_file():
+            raise InputError("no config.json here", where=directory, fix="Give the directory of a Hugging Face model.")
+        architecture = read_architecture(directory)
+        if (directory / "tokenizer.json").is_file():
+            validate_tokenizer(directory)
+        reader = SafetensorsReader(directory)
+        self._tensors = {name: t for name, t in reader.tensors.items() if not name.endswith(IGNORED)}
+        dtype = one_dtype({name: tensor.dtype for name, tensor in self._tensors.items()}, where=reader.listing)
+        self.architecture = dataclasses.replace(architecture, dtype=dtype)
+        size = sum(path.stat().st_size for path in self.files())
+        check_size(self.architecture, size, where=directory / "config.json")
+        self._reader, self.weights = reader, expand(self.architecture)
+        expected = {name: shape for weight in self.weights for name, shape in _names(weight, kind).items()}
+        check_tensors(
+            {name: tensor.shape for name, tensor in self._tensors.items()},
+            expected,
+            where=reader.listing,
+            file_of=lambda name: self._tensors[name].file.path,
+        )
+
+    def parts(self, weight: Weight) -> list[Rows]:
+        """The Hugging Face tensors of `weight`, in the table's order; views of the files."""
+        if self.kind == "te":
+            return list(split(weight, self.fused(weight)))
+        return [[self._tensors[name].array()] for name in weight.hf]
+
+    def fused(self, weight: Weight) -> "Array":
+        """NVLlama's tensor of `weight`, as it is stored."""
+        return self._tensors[weight.te].array()
+
+    def files(self) -> list[Path]:
+        """The files that hold tensors."""
+        return sorted({tensor.file.path for tensor in self._tensors.values()})
+
+    def forget(self) -> None:
+        """Drop the pages that were looked at."""
+        self._reader.forget()
+
+
+class ModelDirectoryWriter:
+    """Writes the model directory `directory`, weights in the dtype of `architecture`. See `checkpoint.Writer`."""
+
+    def __init__(self, directory: Path, architecture: LlamaArchitecture, kind: Kind) -> None:
+        self._kind = kind
+        if kind == "te" and architecture.head_dim * architecture.num_attention_heads != architecture.hidden_size:
+            raise InputError(
+                f"NVLlama has no head_dim of its own, and {architecture.num_attention_heads} heads of "
+                f"{architecture.head_dim} are not hidden_size {architecture.hidden_size}",
+                fix="Convert to another format.",
+            )
+        config = hf_config(architecture) | {"architectures": [ARCHITECTURES[kind]]}
+        generation = {"bos_token_id": architecture.bos_token_id, "eos_token_id": EOS.id, "pad_token_id": PAD.id}
+        for name, content in (("config.json", config), ("generation_config.json", generation)):
+            (directory / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_tokenizer_of(directory, architecture)
+        shapes: dict[str, Shape] = {}
+        for weight in expand(architecture):
+            shapes |= _names(weight, kind)
+        self._writer = SafetensorsWriter(directory, shapes, dtype=architecture.dtype)
+
+    def __enter__(self) -> Writer:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._writer.__exit__(*error)
+
+    def write(self, weight: Weight, parts: Sequence[Rows]) -> None:
+        """Append `weight`, given as its Hugging Face tensors."""
+        if self._kind == "hf":
+            for name, rows in zip(weight.hf, parts, strict=True):
+                self._writer.write(name, rows)
+        else:
+            self._writer.write(weight.te, fuse(weight, parts))
+
+
+def is_nvllama(directory: Path) -> bool:
+    """Whether the `config.json` in `directory` says NVLlama."""
+    try:
+        content = read_json(directory / "config.json")
+    except InputError:
+        return False
+    return isinstance(content, dict) and content.get("architectures") == [ARCHITECTURES["te"]]
+
+
+def _names(weight: Weight, kind: Kind) -> dict[str, Shape]:
+    return dict(weight.hf) if kind == "hf" else {weight.te: weight.fused_shape}

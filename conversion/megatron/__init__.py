@@ -1,0 +1,1 @@
+"""Checkpoints of NeMo, Megatron-Core and Megatron-Bridge."""

@@ -1,0 +1,137 @@
+"""The `.metadata` of a `torch_dist` checkpoint as plain values: which tensor has its pieces in which file."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from conversion.files.pickle_reader import LIMIT
+from conversion.megatron.dcp_classes import MetadataUnpickler, Record
+from foundation.errors import InputError, shown
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """A rectangular piece of a tensor: where it lies in the tensor, and its `torch.save` archive in a file."""
+
+    offsets: Shape
+    shape: Shape
+    file: Path
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTensor:
+    """A tensor of the checkpoint, in one or several chunks."""
+
+    dtype: str
+    shape: Shape
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a directory holds: tensors by name, and the names of objects (bytes), which are never opened."""
+
+    tensors: dict[str, StoredTensor]
+    objects: tuple[str, ...]
+
+
+def read_metadata(weights: Path) -> Listing:
+    """Everything in the directory `weights`.
+
+    Errors: `InputError` for a pickle that is truncated, hostile or malformed, or that leads outside of `weights`.
+    """
+    path = weights / ".metadata"
+    if not path.is_file():
+        raise InputError("no .metadata here", where=weights, fix="The checkpoint is incomplete, or of another format.")
+    _inside(path, weights)
+    try:
+        with path.open("rb") as file:
+            content = MetadataUnpickler(file.read(LIMIT + 1), path).load()
+        storage = {(index.fqn, getattr(index, "offset", None)): info for index, info in content.storage_data.items()}
+        kinds = {name: _class_name(stored) for name, stored in content.state_dict_metadata.items()}
+        return Listing(
+            tensors={
+                name: _tensor(name, stored, storage, weights)
+                for name, stored in content.state_dict_metadata.items()
+                if kinds[name] == "TensorStorageMetadata"
+            },
+            objects=tuple(name for name, kind in kinds.items() if kind != "TensorStorageMetadata"),
+        )
+    except InputError:
+        raise
+    except Exception as error:  # a broken pickle can raise anything
+        raise InputError(
+            f"is truncated or damaged ({type(error).__name__}: {error})", where=path, fix="Copy the checkpoint anew."
+        ) from error
+
+
+def _class_name(value: object) -> str:
+    return value.class_name if isinstance(value, Record) else type(value).__name__
+
+
+def _tensor(name: str, stored: Any, storage: dict[Any, Any], weights: Path) -> StoredTensor:
+    dtype = stored.properties.state[0] if isinstance(stored.properties.state, tuple) else stored.properties.dtype
+    shape = _shape(stored.size)
+    chunks = tuple(_chunk(name, chunk, shape, storage, weights) for chunk in stored.chunks)
+    if not isinstance(dtype, str):
+        raise ValueError(f"{name!r} is of the dtype {shown(dtype)}")
+    return StoredTensor(dtype=dtype, shape=shape, chunks=chunks)
+
+
+def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights: Path) -> Chunk:
+    offsets, shape = _shape(chunk.offsets), _shape(chunk.sizes)
+    if not len(offsets) == len(shape) == len(whole) or any(
+        offset + size > full for offset, size, full in zip(offsets, shape, whole, strict=True)
+    ):
+        raise InputError(f"a chunk of {name!r} lies outside of the tensor", where=weights / ".metadata")
+    info = storage.get((name, offsets))
+    if info is None:
+        raise InputError(f"chunk {list(offsets)} of {name!r} is in no file", where=weights / ".metadata")
+    if getattr(info, "transform_descriptors", None):
+        raise InputError(f"{name!r} is stored compressed", where=weights / ".metadata", fix="Save it uncompressed.")
+    file = _file(info.relative_path, weights)
+    start, length = _count(info.offset), _count(info.length)
+    if start + length > file.stat().st_size:
+        raise InputError(
+            f"is truncated: {name!r} ends at byte {start + length}, the file at {file.stat().st_size}",
+            where=file,
+            fix="Copy the checkpoint anew.",
+        )
+    return Chunk(offsets=offsets, shape=shape, file=file, start=start, length=length)
+
+
+def _file(relative: Any, weights: Path) -> Path:
+    """The shard `relative`, which must be a plain file inside of `weights`."""
+    if not isinstance(relative, str):
+        raise ValueError(f"{shown(relative)} where the name of a shard was expected")
+    name = PurePosixPath(relative)
+    if name.is_absolute() or ".." in name.parts or "\\" in relative:
+        raise InputError(
+            f"names the shard {shown(relative)}, outside of the checkpoint",
+            where=weights / ".metadata",
+            fix="Nothing was read there. Do not trust this checkpoint.",
+        )
+    file = weights / name
+    _inside(file, weights)
+    if not file.is_file():
+        raise InputError("this shard is missing", where=file, fix="Copy the checkpoint anew.")
+    return file
+
+
+def _inside(file: Path, weights: Path) -> None:
+    if not file.resolve().is_relative_to(weights.resolve()):
+        raise InputError("is a link that leads outside of the checkpoint", where=file, fix="Put the file itself there.")
+
+
+def _shape(value: Any) -> Shape:
+    return tuple(_count(size) for size in value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{shown(value)} where a size was expected")
+    return value

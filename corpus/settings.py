@@ -1,0 +1,99 @@
+"""The options of `prepare` that decide what is written. Kept in the plan and in the manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from configs.locate import CONFIGS
+from corpus.exclusion.rule import ExclusionRule
+from corpus.readers.formats import Format
+from corpus.splits.rule import SplitRule
+from foundation.errors import InputError, nearest
+from foundation.typed_json import from_json, to_json
+from foundation.untrusted import read_yaml_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is taken from the sources, and how it is divided.
+
+    Parameters
+    ----------
+    split : SplitRule
+        Which document goes where.
+    exclusion : ExclusionRule
+        Which records are left out.
+    segment_length : int or None
+        Contigs of more bases are cut into documents of this many.
+    format : str or None
+        The format of all sources; None: what each file shows to be.
+    text_field : str or None
+        The field or column of the sequence in JSONL and Parquet.
+    markup : bool
+        Whether JSONL and Parquet text has OpenGenome2's tags and joins.
+    """
+
+    split: SplitRule = field(default_factory=SplitRule)
+    exclusion: ExclusionRule = field(default_factory=ExclusionRule)
+    segment_length: int | None = None
+    format: str | None = None
+    text_field: str | None = None
+    markup: bool = False
+
+    def __post_init__(self) -> None:
+        formats = [format.value for format in Format]
+        if self.format is not None and self.format not in formats:
+            raise InputError(f"no format {self.format!r}", fix=nearest(self.format, formats))
+        if self.segment_length is not None and self.segment_length < 1:
+            raise InputError(f"is {self.segment_length}", where="segment_length", fix="Give a number of bases above 0.")
+        if self.segment_length is not None and self.markup:
+            raise InputError("segments of text with markup would cut tags", fix="Leave segment_length or markup out.")
+
+
+SHIPPED = CONFIGS / "prepare"
+
+
+def compose_settings(name: str | None, given: Mapping[str, Any]) -> Settings:
+    """The defaults, under the settings file `name`, under what was `given`, both nested as the fields are.
+
+    `name`: a YAML file, or the name of a shipped one in `configs/prepare`. Errors: `InputError` naming the key.
+    """
+    values: dict[str, Any] = to_json(Settings())
+    if name is not None:
+        path = _find(name)
+        layer = _read_yaml(path)
+        from_json(Settings, _laid_over(values, layer), str(path))  # so that an error names the file
+        values = _laid_over(values, layer)
+    return from_json(Settings, _laid_over(values, given), "prepare")
+
+
+def _laid_over(values: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {
+        key: _laid_over(values[key], value)
+        for key, value in layer.items()
+        if isinstance(value, Mapping) and isinstance(values.get(key), Mapping)
+    }
+    return {**values, **layer, **nested}
+
+
+def _find(name: str) -> Path:
+    for path in (SHIPPED / f"{name}.yaml", Path(name)):
+        if path.is_file():
+            return path
+    shipped = (path.stem for path in SHIPPED.glob("*.yaml"))
+    raise InputError("are no settings of a preparation", where=name, fix=nearest(name, shipped))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    try:
+        value = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path)))
+    except InputError:
+        raise
+    except Exception as error:  # of YAML or of OmegaConf
+        raise InputError(f"is no YAML: {error}", where=path) from None
+    if not isinstance(value, dict):
+        raise InputError("is no mapping of settings", where=path)
+    return {str(key): item for key, item in value.items()}

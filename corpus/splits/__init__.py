@@ -1,0 +1,1 @@
+"""Which document belongs to which split."""

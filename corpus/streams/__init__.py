@@ -1,0 +1,1 @@
+"""Bytes of source files, decompressed."""

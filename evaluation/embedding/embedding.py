@@ -1,0 +1,123 @@
+"""Embeddings: the output of a layer for every base, or pooled over a sequence.
+
+Layer 0 is the embedding table, layer k the output of block k; the last one has the final norm, as `hidden_states` of
+transformers. Layers above the one asked for are not computed. A sequence longer than the context is read in windows.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.likelihood.forward import hidden_states, to_tensor
+from evaluation.likelihood.likelihood import Reading
+from evaluation.likelihood.regions import Region, oriented
+from evaluation.likelihood.windows import Window, plan_windows
+from foundation.errors import InputError
+from tokenizer.sequence import Ids
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+Values = npt.NDArray[np.float32]
+
+POOLINGS = ("mean", "last", "max", "none")
+_LOOK_AHEAD = 16  # batches that are sorted by length together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """`values`: [hidden], or [bases, hidden] without pooling."""
+
+    region: Region
+    values: Values
+
+
+def embed_regions(
+    model: "PreTrainedModel", regions: Iterable[Region], reading: Reading, *, layer: int, pooling: str
+) -> Iterator[Embedding]:
+    """Embeddings in order. A negative `layer` counts from the last. `pooling`: mean, last, max, or none.
+
+    "last" is the last base's, which has seen the whole sequence, or the last window of a long one.
+    Errors: `InputError` for a layer that the model does not have.
+    """
+    blocks = int(model.config.num_hidden_layers)
+    if not -blocks - 1 <= layer <= blocks:
+        raise InputError(f"layer {layer} is outside [0, {blocks}]", fix="-1 is the last layer, 0 the embedding table.")
+    rest = iter(regions)
+    while ahead := list(islice(rest, reading.batch_size * _LOOK_AHEAD)):
+        pools = [_Pool(pooling, len(region.ids)) for region in ahead]
+        for number, window, values in _windows(model, ahead, reading, layer % (blocks + 1)):
+            pools[number].add(window, values)
+        for region, pool in zip(ahead, pools, strict=True):
+            yield Embedding(region=region, values=pool.result())
+
+
+def _windows(
+    model: "PreTrainedModel", regions: list[Region], reading: Reading, layer: int
+) -> Iterator[tuple[int, Window, Values]]:
+    """Region, window and the layer's output for the bases that are new in it, in order within a region."""
+    pieces = [
+        (number, window, ids[window.start : window.end])
+        for number, region in enumerate(regions)
+        for ids in [oriented(region, reverse=False)[0][len(_context(region)) :]]
+        for window in plan_windows(len(ids) + 1, context_length=reading.context_length, stride=reading.stride)
+    ]
+    pieces.sort(key=lambda piece: (-len(piece[2]), piece[0], piece[1].start))
+    for first in range(0, len(pieces), reading.batch_size):
+        batch = pieces[first : first + reading.batch_size]
+        outputs = layer_output(model, to_tensor(model, [ids for _, _, ids in batch]), layer).float().cpu().numpy()
+        for (number, window, ids), output in zip(batch, outputs, strict=True):
+            yield number, window, output[window.first_target - 1 - window.start : len(ids)]
+
+
+def layer_output(model: "PreTrainedModel", tokens: "Tensor", layer: int) -> "Tensor":
+    """Output of `layer` for `tokens` [B, S]: [B, S, hidden]."""
+    import torch
+
+    caught: list[Tensor] = []
+    blocks = model.config.num_hidden_layers
+    hook = model.model.norm.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    model.config.num_hidden_layers = layer  # transformers runs so many of the blocks
+    try:
+        with torch.inference_mode():
+            final = hidden_states(model, tokens)
+    finally:
+        model.config.num_hidden_layers = blocks
+        hook.remove()
+    return final if layer == blocks else caught[0]
+
+
+def _context(region: Region) -> Ids:
+    """What `oriented` puts before the region; an embedding reads the region alone."""
+    return region.after if region.strand == "-" else region.before
+
+
+class _Pool:
+    """What the windows of one sequence come to."""
+
+    def __init__(self, pooling: str, bases: int) -> None:
+        self._pooling, self._bases = pooling, bases
+        self._value: npt.NDArray[np.float64] | None = None
+        self._rows: list[tuple[int, Values]] = []
+
+    def add(self, window: Window, values: Values) -> None:
+        if self._pooling == "none":
+            self._rows.append((window.first_target, values))
+        elif self._pooling == "last":
+            if window.end == self._bases:
+                self._value = values[-1].astype(np.float64)
+        else:
+            new = values.sum(axis=0, dtype=np.float64) if self._pooling == "mean" else values.max(axis=0)
+            join = np.add if self._pooling == "mean" else np.maximum
+            self._value = new.astype(np.float64) if self._value is None else join(self._value, new)
+
+    def result(self) -> Values:
+        if self._pooling == "none":
+            return np.concatenate([values for _, values in sorted(self._rows, key=lambda row: row[0])])
+        assert self._value is not None
+        return (self._value / (self._bases if self._pooling == "mean" else 1)).astype(np.float32)

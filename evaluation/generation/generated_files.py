@@ -1,0 +1,49 @@
+"""Prompts in, generated sequence out: FASTA, and a track of log-probabilities where wanted."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.generation.generation import Generated
+from evaluation.likelihood.regions import Region, read_regions
+from evaluation.likelihood.tracks import open_track
+from foundation.atomic import atomic_file
+from foundation.errors import InputError
+from tokenizer.sequence import encode, not_nucleotides
+
+_LINE = 80
+
+
+def read_prompts(texts: Sequence[str], fasta: Path | None) -> list[Region]:
+    """Prompts of the command line, then the records of `fasta`. Errors: `InputError` for none, or for no DNA."""
+    for number, text in enumerate(texts, start=1):
+        if strange := not_nucleotides(text.encode("utf-8", "replace")):
+            problem = f"has characters that are no nucleotides: {strange[:10].decode('latin-1')!r}"
+            raise InputError(problem, where=f"prompt {number}", fix="Give letters such as ACGT.")
+    given = [Region(name=f"prompt{number}", ids=encode(text)) for number, text in enumerate(texts, start=1)]
+    given += read_regions(fasta) if fasta else []
+    if not given:
+        raise InputError("no prompt", fix="Give --prompt ACGT or --prompts FILE: without a BOS, there is no beginning.")
+    return given
+
+
+def write_generated(generated: Sequence[Generated], out: Path, *, with_prompt: bool, per_base: Path | None) -> None:
+    """Write `out`: a record a sample, its header says how it ended and its mean log-probability."""
+    with atomic_file(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        for one in generated:
+            mean = f" mean_log_probability={one.logs.mean(dtype=np.float64):.5f}" if len(one.logs) else ""
+            end = "eos" if one.ended else "length"
+            file.write(f">{_name(one)} prompt={len(one.prompt.ids)} new={len(one.ids)} end={end}{mean}\n")
+            text = ((one.prompt.ids.tobytes().upper() if with_prompt else b"") + one.ids.tobytes()).decode()
+            file.writelines(text[start : start + _LINE] + "\n" for start in range(0, len(text), _LINE))
+    if per_base is None:
+        return
+    with open_track(per_base) as track:
+        for one in generated:
+            start = len(one.prompt.ids) if with_prompt else 0
+            track.add(Region(name=_name(one), contig=_name(one), ids=one.ids, start=start), one.logs, None)
+
+
+def _name(one: Generated) -> str:
+    return f"{one.prompt.name}_{one.sample + 1}"

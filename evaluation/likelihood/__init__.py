@@ -1,0 +1,1 @@
+"""Log-likelihood of sequence under a model."""

@@ -1,0 +1,108 @@
+"""Records scored by a model: readings of one strand or both, summed; and each base's log-probability where wanted."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from evaluation.likelihood.likelihood import Logs, Reading, base_log_probabilities
+from evaluation.likelihood.regions import Region, oriented
+from evaluation.likelihood.score import RecordScore, Score
+from foundation.errors import InputError
+from foundation.progress import progress_bar
+from tokenizer.sequence import Ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+STRANDS: dict[str, tuple[bool, ...]] = {"forward": (False,), "reverse": (True,), "both": (False, True)}
+"""Readings of each choice; True is the reverse complement."""
+
+
+class Track(Protocol):
+    """Where the log-probabilities of single bases go."""
+
+    def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
+        """Take ln P of each base of `region`, shape [bases] in the genome's order, NaN where it has none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is scored, as the result says it; `bases`, where known, is for the progress bar."""
+
+    model: str
+    source: str
+    split: str | None = None
+    regions: str | None = None
+    flank: int = 0
+    bases: int | None = None
+
+
+def score_regions(
+    model: "PreTrainedModel",
+    regions: Iterable[Region],
+    reading: Reading,
+    source: Source,
+    *,
+    strand: str = "forward",
+    track: Track | None = None,
+) -> Score:
+    """Score `regions`. Errors: `InputError` for characters that are no nucleotides, and for no base to score at all."""
+    readings = STRANDS[strand]
+    waiting: list[Region] = []
+    records: list[RecordScore] = []
+    tokens, started = 0, time.perf_counter()
+
+    def sequences() -> Iterator[tuple[Ids, int]]:
+        for region in regions:
+            waiting.append(region)
+            for reverse in readings:
+                yield oriented(region, reverse=reverse)
+
+    with progress_bar(f"Scoring {source.source}", total=source.bases, unit="b") as advance:
+        likelihoods = base_log_probabilities(model, sequences(), reading)
+        for found in zip(*[likelihoods] * len(readings), strict=True):
+            region = waiting.pop(0)
+            logs = [one.logs for one in found]
+            tokens += sum(one.inputs for one in found)
+            records.append(_record(region, logs))
+            if track is not None:
+                by_strand = dict(zip(readings, logs, strict=True))
+                track.add(region, _to_genome(region, by_strand, False), _to_genome(region, by_strand, True))
+            advance(len(region.ids))
+    score = Score(
+        model=source.model,
+        source=source.source,
+        split=source.split,
+        regions=source.regions,
+        flank=source.flank,
+        strand=strand,
+        alphabet="acgt" if reading.acgt_only else "all",
+        parameters=model.num_parameters(),
+        dtype=str(model.dtype).removeprefix("torch."),
+        context_length=reading.context_length,
+        stride=reading.stride,
+        tokens=tokens,
+        seconds=time.perf_counter() - started,
+        records=tuple(records),
+    )
+    if not score.bases_scored:
+        fix = "A record needs two bases, A, C, G or T, at least."
+        raise InputError("has no base to score", where=source.source, fix=fix)
+    return score
+
+
+def _record(region: Region, logs: list[Logs]) -> RecordScore:
+    nats = -sum(float(np.nansum(one, dtype=np.float64)) for one in logs)
+    scored = sum(int(np.isfinite(one).sum()) for one in logs)
+    return RecordScore(name=region.name, length=len(region.ids), bases_scored=scored, nats=nats)
+
+
+def _to_genome(region: Region, logs: dict[bool, Logs], reverse: bool) -> Logs | None:
+    """The reading in the genome's order; on a "-" region, the reading of its reverse complement runs backwards too."""
+    if reverse not in logs:
+        return None
+    return logs[reverse][::-1] if reverse != (region.strand == "-") else logs[reverse]

@@ -1,0 +1,189 @@
+"""One self-contained page about a training run: `report.html`, without a script, a font or anything from a network."""
+
+import platform
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.baselines.baseline import UNIFORM_BITS, Baselines, markov_baselines
+from evaluation.likelihood.score import Score, read_score
+from evaluation.report.corpus_view import view_corpus
+from evaluation.report.figures import baseline_bars, loss_curve
+from evaluation.report.model_card import find_model, model_card
+from evaluation.report.run_log import RunLog, read_run_log
+from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
+from evaluation.report.tiles import costs, count_records, headline, set_name
+from foundation.errors import InputError
+from foundation.pages.page import render_page, write_texts
+from foundation.pages.quantities import bits, exact, short
+
+SHOWN_RECORDS = 15
+
+_PACKAGES = ("genomic-llama", "torch", "nemo-toolkit", "megatron-core", "transformers", "numpy", "matplotlib")
+
+
+def build_report(
+    run: Path,
+    corpus: Path,
+    score: Path,
+    out: Path,
+    *,
+    entropy_floor: float | None = None,
+    card: Path | None = None,
+) -> None:
+    """Write `out`, an HTML file, about the run in directory `run`, trained on `corpus` and scored in `score`.
+
+    `entropy_floor` is the entropy of the source in bits per base, where it is known (a made-up genome). Markov chains
+    are fitted here. `card`: a Markdown file to write about the model; both are written, or none. Errors: `InputError`
+    for inputs that are missing, broken, or not of one another.
+    """
+    if entropy_floor is not None and not 0 <= entropy_floor <= UNIFORM_BITS:
+        raise InputError(f"entropy floor {entropy_floor} is outside [0, 2] bits per base")
+    log, result = read_run_log(run), read_score(score)
+    found = find_model(result, score, card) if card else None
+    baselines = markov_baselines(corpus, result)
+    page = {
+        "title": "/".join(Path(run).resolve().parts[-2:]),
+        "subtitle": _subtitle(result),
+        "tiles": {"large": headline(result, baselines, entropy_floor), "small": costs(log, result)},
+        **_training(log, result, baselines, entropy_floor),
+        **_scores(result, baselines, entropy_floor),
+        "corpus": view_corpus(corpus),
+        "definitions": _definitions(result),
+        "versions": [("Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"), *_versions()],
+        "config": log.config,
+    }
+    texts = {out: render_page(Path(__file__).parent / "templates" / "report.html.j2", page)}
+    if card and found:
+        texts[card] = model_card(*found, log=log, corpus=corpus, score=result, baselines=baselines)
+    write_texts(texts)
+
+
+def _training(log: RunLog, score: Score, baselines: Baselines, floor: float | None) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    loss_svg, above = loss_curve(log, held_out=score.bits_per_base, best=baselines.best, floor=floor)
+    return {
+        "loss_svg": Markup(loss_svg),
+        "loss_note": _loss_note(log, above),
+        "validations": bool(log.validations),
+        "source_losses": source_rows(log),
+        "speed_svg": Markup(speed_curve(log)),
+        "speed_note": speed_note(log),
+        "wall_time": wall_time_rows(log),
+    }
+
+
+def _scores(score: Score, baselines: Baselines, floor: float | None) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    return {
+        "bars_svg": Markup(baseline_bars(baselines.scores, held_out=score.bits_per_base, floor=floor)),
+        "markov_note": _markov_note(baselines),
+        "baselines": _baseline_rows(score, baselines, floor),
+        "records": _record_rows(score),
+        "records_note": _records_note(score),
+    }
+
+
+def _subtitle(score: Score) -> str:
+    where = f"the {score.split} split of {Path(score.source).name}" if score.split else Path(score.source).name
+    return f"Model {score.model}, {short(score.parameters)} parameters, scored in {score.dtype} on {where}"
+
+
+def _loss_note(log: RunLog, above: int) -> str:
+    notes = ["A training loss has EOS in it and is weighted as configured, so it is not quite bits per base."]
+    if above:
+        notes.append(f"The loss of {exact(above)} early or unusual steps is above the figure.")
+    if gaps := sum(not np.isfinite(step.loss) for step in log.steps):
+        notes.append(f"{exact(gaps)} step{' has' if gaps == 1 else 's have'} no finite loss, a gap in the figure.")
+    if log.damaged:
+        notes.append(f"{exact(log.damaged)} damaged line{' is' if log.damaged == 1 else 's are'} left out of the log.")
+    if log.torn:
+        notes.append("The log's last line is cut off: the run was stopped while writing it.")
+    return " ".join(notes)
+
+
+def _markov_note(baselines: Baselines) -> str:
+    first = "the first " if baselines.capped else ""
+    return (
+        f"Fitted on {first}{exact(baselines.training_bases)} bases of the training split, one strand, and scored on "
+        "the same bases as the model. The best order is chosen on these bases too, which favours the chains."
+    )
+
+
+def _baseline_rows(score: Score, baselines: Baselines, floor: float | None) -> list[dict[str, Any]]:
+    rows = [("uniform guess", "1", UNIFORM_BITS)]
+    rows += [(f"Markov, order {m.order}", exact(4**m.order), m.bits_per_base) for m in baselines.scores]
+    rows += [] if floor is None else [("entropy floor", "", floor)]
+    model = score.bits_per_base
+    table = [
+        {
+            "name": name,
+            "contexts": contexts,
+            "bits": f"{value:.4f}",
+            "perplexity": f"{2**value:.3f}",
+            "difference": f"{model - value:+.4f}".replace("-", "\N{MINUS SIGN}"),
+            "is_model": False,
+        }
+        for name, contexts, value in rows
+    ]
+    mine = {"name": "model", "contexts": f"up to {exact(score.context_length)} bases", "bits": f"{model:.4f}"}
+    return [*table, {**mine, "perplexity": f"{score.perplexity:.3f}", "difference": "", "is_model": True}]
+
+
+def _record_rows(score: Score) -> list[dict[str, str]]:
+    return [
+        {
+            "name": record.name,
+            "length": exact(record.length),
+            "scored": exact(record.bases_scored),
+            "bits": bits(record.bits_per_base) if record.bases_scored else "none scored",
+        }
+        for record in score.records[:SHOWN_RECORDS]
+    ]
+
+
+def _records_note(score: Score) -> str:
+    total = count_records(len(score.records))
+    more = len(score.records) - SHOWN_RECORDS
+    shown = (
+        f"The first {SHOWN_RECORDS} of {total}; {exact(more)} more are in the score file." if more > 0 else f"{total}."
+    )
+    return shown if set_name(score) == "Held-out" else f"{shown} They are of the training split: not held out."
+
+
+def _definitions(score: Score) -> Sequence[tuple[str, str]]:
+    over = "A, C, G and T" if score.alphabet == "acgt" else "all 256 ids"
+    return (
+        ("Bits per base", "The sum of the natural-log losses of all scored bases, divided by ln 2 and by their number: "
+         f"token-weighted, not a mean of records. The softmax is over {over}, in fp32; sums are in fp64."),
+        ("Scored bases", "A, C, G and T, after upper-casing. The first base of a record has no score, since nothing "
+         "stands before it (no BOS). N and other codes are context only. EOS is not counted."),
+        ("Long records", f"Windows of {exact(score.context_length)} bases, moved by {exact(score.stride)}: every base "
+         f"is scored once, with {exact(score.context_length - score.stride)} bases or more before it where there are."),
+        ("Markov chain", "Order k predicts a base from the k before it, from counts plus 1/2 (Krichevsky and Trofimov, "
+         "1981). Where fewer than k are known (a record's start, after an N), the chain of that lower order is used."),
+        ("Perplexity", "2 to the bits per base."),
+        ("Entropy floor", "The entropy of the source itself, in bits per base: no model does better on average. It is "
+         "known for made-up sequence only."),
+        ("Training speed", "Tokens of a global batch, padding too, over the step's wall time, median over the steps."),
+        ("MFU", "Model FLOPs a second over the peak of the device, causal attention counted as the half that is "
+         "needed. Recomputed activations do not count (Chowdhery et al. 2022)."),
+        ("Wall time", "From the first start of the run to the last line of its log, through all restarts. The share of "
+         "training is the goodput: steps that were done again after a restart are not in it."),
+    )  # fmt: skip
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = [("Python", platform.python_version())]
+    for package in _PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            found.append((package, "not installed"))
+    return found

@@ -1,0 +1,31 @@
+"""Checksums of files: SHA-256 for what came from outside, XXH3-128, which is faster than any disk, for our own."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import xxhash
+
+from foundation.errors import InputError
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal. Errors: `InputError`."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        fix = "Check the path and its permissions."
+        raise InputError(f"cannot be read: {error.strerror}", where=path, fix=fix) from None
+
+
+def xxh3_128(path: Path, observe: Callable[[memoryview], object] | None = None) -> str:
+    """XXH3-128 of a file, in hexadecimal: against damage, not against forgery. `observe` gets each block."""
+    digest = xxhash.xxh3_128()
+    buffer = memoryview(bytearray(1 << 20))
+    with open(path, "rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            digest.update(buffer[:count])
+            if observe:
+                observe(buffer[:count])
+    return digest.hexdigest()

@@ -1,0 +1,120 @@
+"""JSON and YAML files of a stranger, read as plain values: bounded in size, depth and in what aliases make of them.
+
+A YAML of twenty lines can stand for 2**20 values, or let a parser recurse until the process dies.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from foundation.errors import InputError
+
+SIZE_LIMIT = 64 << 20
+"""Bytes of a file of settings, names or checksums; the largest known (a record of a conversion) has a few."""
+
+DEPTH_LIMIT = 64
+VALUE_LIMIT = 1_000_000
+"""Values of a YAML file, each alias counted as what it stands for."""
+
+_RESOLVER = re.compile(r"\$\{(?!\s*[\w.\[\]]+\s*\})")
+"""The start of an interpolation that is more than the name of another key."""
+
+_FIX = "Check how it was made; do not trust it."
+
+
+def read_json(path: Path, *, limit: int = SIZE_LIMIT, pairs_hook: Any = None) -> Any:
+    """The content of a JSON file. Errors: `InputError` for a file that is missing, too large, too deep or no JSON."""
+    return parse_json(read_text(path, limit=limit), where=path, pairs_hook=pairs_hook)
+
+
+def parse_json(text: str, *, where: object, pairs_hook: Any = None) -> Any:
+    """The value of a JSON text. Errors: `InputError`, as above."""
+    try:
+        return json.loads(text, object_pairs_hook=pairs_hook)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise InputError(f"is no JSON ({reason})", where=where, fix=_FIX) from error
+
+
+def read_yaml(path: Path, *, limit: int = SIZE_LIMIT) -> Any:
+    """The content of a YAML file as plain values; no tag is obeyed. Errors: `InputError`, as for JSON."""
+    import yaml  # type: ignore[import-untyped]
+
+    text = read_yaml_text(path, limit=limit)
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX) from error
+
+
+def read_yaml_text(path: Path, *, limit: int = SIZE_LIMIT, interpolations: bool = True) -> str:
+    """The text of a YAML file that any YAML parser may be given.
+
+    Errors: `InputError`, as for JSON; without `interpolations` also where `${...}` is more than the name of a key:
+    OmegaConf's resolvers read the environment.
+    """
+    import yaml
+
+    text = read_text(path, limit=limit)
+    try:
+        for scalar in _scalars(text):
+            if not interpolations and (found := _RESOLVER.search(scalar)):
+                problem = f"uses {scalar[found.start() : found.start() + 40]!r}, which reads more than this file"
+                raise InputError(problem, where=path, fix="Give such a value on the command line.")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX) from error
+    return text
+
+
+def read_text(path: Path, *, limit: int = SIZE_LIMIT) -> str:
+    """The text of a UTF-8 file of `limit` bytes at the most. Errors: `InputError`."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe would keep whoever opens it
+            raise InputError("is no file", where=path, fix="Check the path.")
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        reason = "it does not exist" if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise InputError(f"cannot be read: {reason}", where=path, fix="Check the path.") from error
+    if len(data) > limit:
+        raise InputError(f"has more than {limit:,} bytes", where=path, fix=_FIX)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"is no text ({error.reason} at byte {error.start:,})", where=path, fix=_FIX) from error
+
+
+def _scalars(text: str) -> Iterator[str]:
+    """The scalars of a YAML text, from its events, which nest nothing. Errors: `ValueError` beyond a limit."""
+    import yaml
+
+    sizes: dict[str, int] = {}
+    anchors: list[str | None] = []
+    counts = [0]
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            anchors.append(event.anchor)
+            counts.append(1)
+            sizes.pop(event.anchor, None)  # an alias within would make a circle
+            if len(anchors) > DEPTH_LIMIT:
+                raise ValueError(f"it is nested deeper than {DEPTH_LIMIT}")
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            size, anchor = counts.pop(), anchors.pop()
+            counts[-1] += size
+            if anchor is not None:
+                sizes[anchor] = size
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise ValueError(f"the alias {event.anchor!r} stands for what holds it, or for nothing")
+            counts[-1] += sizes[event.anchor]
+        elif isinstance(event, yaml.ScalarEvent):
+            counts[-1] += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+            yield event.value
+        if sum(counts) > VALUE_LIMIT:
+            raise ValueError(f"it stands for more than {VALUE_LIMIT:,} values")

@@ -1,0 +1,1 @@
+"""Genomic Llama: Llama-3 models of DNA."""

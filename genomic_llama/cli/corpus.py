@@ -1,0 +1,167 @@
+"""The command `corpus`: what can be done to a prepared one, and around it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foundation.errors import InputError
+
+app = typer.Typer(help="Look at, check, merge and describe prepared corpora.", no_args_is_help=True)
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+Corpus = Annotated[Path, typer.Argument(help="A prepared corpus.", show_default=False)]
+
+
+@app.command()
+def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="The manifest itself.")] = False) -> None:
+    """What a corpus is made of."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from corpus.composition import COLUMNS, MARKUP, OTHER
+    from corpus.manifest import read_manifest
+    from foundation.typed_json import to_json
+
+    manifest = read_manifest(corpus)
+    if as_json:
+        print(json.dumps(to_json(manifest), indent=2))
+        return
+    table = Table(
+        "split", "documents", "bases", "GC", "N", COLUMNS[OTHER], "lower", COLUMNS[MARKUP], "shards", padding=0
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for split in manifest.splits:
+        letters = split.composition
+        known = sum(letters[letter] for letter in "ACGT")
+        parts = (letters["N"], letters[COLUMNS[OTHER]], split.soft_masked)
+        shares = ((letters["G"] + letters["C"], known), *((part, split.bases) for part in parts))
+        table.add_row(
+            split.name,
+            f"{split.documents:,}",
+            f"{split.bases:,}",
+            *(f"{part / whole:.2%}" if whole else "" for part, whole in shares),
+            f"{split.markup:,}",
+            f"{len(split.shards):,}",
+        )
+    console = Console()
+    console.print(table, width=max(console.width, console.measure(table).maximum), crop=False, no_wrap=True)
+    stored = sum(source.bytes for source in manifest.sources)
+    records = sum(source.records for source in manifest.sources)
+    print(f"from {len(manifest.sources):,} sources: {records:,} records, {stored:,} stored bytes")
+    for reason, count in manifest.excluded.items():
+        print(f"left out by {reason}: {count:,} records")
+
+
+@app.command()
+def verify(corpus: Corpus) -> None:
+    """Read every file of a corpus and compare it with the manifest, and that with its own checksum."""
+    from corpus.manifest import has_own_checksum, read_manifest
+    from corpus.verify import verify_corpus
+    from foundation.progress import progress_bar
+
+    size = sum(file.bytes for file in read_manifest(corpus).files())
+    with progress_bar("verify", total=size, unit="B") as advance:
+        manifest = verify_corpus(corpus, lambda block: advance(len(block)))
+    tokens = sum(split.tokens for split in manifest.splits)
+    print(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
+    if not has_own_checksum(corpus):
+        print("its manifest is from before manifests had a checksum of their own: a change in a name would not be seen")
+
+
+@app.command()
+def merge(
+    corpora: Annotated[list[Path], typer.Argument(help="Prepared corpora.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Directory of the corpus.", show_default=False)],
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the files instead of linking them.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make one corpus of several that were prepared with the same settings; no data is copied."""
+    from corpus.manifest import FILE_NAME, has_own_checksum
+    from corpus.merge import merge as merge_corpora
+
+    for corpus in corpora:
+        if (corpus / FILE_NAME).is_file() and not has_own_checksum(corpus):
+            old = "its manifest is from before manifests had a checksum of their own, and is taken as it is"
+            print(f"warning: {corpus}: {old}", file=sys.stderr)
+    manifest = merge_corpora(corpora, out, copy=copy, overwrite=overwrite)
+    for split in manifest.splits:
+        print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases, {len(split.shards):,} shards")
+    print(f"wrote {out}")
+
+
+@app.command()
+def shard(
+    folder: Annotated[Path, typer.Argument(help="What `prepare --plan-only` printed.", show_default=False)],
+    number: Annotated[int, typer.Argument(help="Number of the shard, from 0.", show_default=False)],
+) -> None:
+    """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
+    from corpus.preparation.shard import prepare_shard
+
+    prepare_shard(folder, number)
+    print(f"shard {number} is finished")
+
+
+@app.command()
+def card(
+    corpus: Corpus,
+    out: Annotated[Path, typer.Option(help="Folder to write datacard.html and DATACARD.md into.", show_default=False)],
+    text: Annotated[
+        Path | None, typer.Option(help="YAML file: title, description, licence, source_licences.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the data card of a corpus: sources, licences, composition, what was left out."""
+    from corpus.card.page import read_card_text, write_card
+
+    for path in write_card(corpus, out, read_card_text(text) if text else None):
+        print(f"wrote {path}")
+
+
+@app.command()
+def pack(
+    corpus: Corpus,
+    sequence_length: Annotated[int, typer.Option(help="Tokens of a sample.", min=2, max=1 << 24)] = 8192,
+) -> None:
+    """Lay the documents of a corpus into samples for dataset.mode=packed; a run does so itself at its start."""
+    from corpus.samples.datasets import pack_corpus
+
+    for path in pack_corpus(corpus, sequence_length):
+        print(f"wrote {path}")
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="opengenome2")],
+    out: Annotated[Path, typer.Option(help="Folder to fetch into.", show_default=False)],
+    source: Annotated[
+        list[str] | None, typer.Option(help="A source of the blend; give it again for more.", show_default="all")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="train, valid or test; give it again for more.", show_default="all")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit of the data set.")] = "main",
+    connections: Annotated[int, typer.Option(help="Files at once.", min=1)] = 4,
+    yes: Annotated[bool, typer.Option("--yes", help="Fetch without asking.")] = False,
+) -> None:
+    """Fetch the files of OpenGenome2 from the Hugging Face Hub; shows sizes first, and goes on where it stopped."""
+    from corpus.download.opengenome2 import SOURCES, SPLITS, download_opengenome2
+
+    if name != "opengenome2":
+        raise InputError(f"no data set {name!r}", fix="Known: opengenome2.")
+
+    def confirm(summary: str) -> bool:
+        print(summary)
+        return yes or typer.confirm("Fetch them?")
+
+    paths = download_opengenome2(
+        out,
+        sources=source or tuple(SOURCES),
+        splits=split or SPLITS,
+        revision=revision,
+        connections=connections,
+        confirm=confirm,
+    )
+    print(f"{len(paths):,} files in {out}")

@@ -1,0 +1,88 @@
+"""Embeddings, and heads on them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foundation.atomic import check_writable
+from foundation.errors import InputError
+from genomic_llama.cli.options import Bed, ContextLength, Dtype, Head, Model, ModelDtype, Pooling, Split, Stride
+
+commands = typer.Typer()
+
+
+@commands.command()
+def embed(
+    model: Model,
+    source: Annotated[Path, typer.Argument(help="A FASTA file, or a prepared corpus.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="File to write: .parquet or .safetensors.", show_default=False)],
+    layer: Annotated[int, typer.Option(help="0: embedding table; k: output of block k; -1: the last.")] = -1,
+    pooling: Annotated[
+        Pooling, typer.Option(help="Over the bases of a sequence; none: a vector a base.")
+    ] = Pooling.mean,
+    split: Split = "validation",
+    bed: Bed = None,
+    context_length: ContextLength = None,
+    stride: Stride = None,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
+) -> None:
+    """Embeddings of sequences: a layer's output, pooled or for every base."""
+    from evaluation.embedding.embedding import embed_regions
+    from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
+    from evaluation.likelihood.likelihood import plan_reading
+    from evaluation.likelihood.model import load_model
+    from evaluation.likelihood.regions import read_regions
+    from foundation.pages.quantities import plural
+    from foundation.progress import progress_bar
+
+    check_embedding_file(out)
+    if source.is_dir() and bed is not None:
+        raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+    check_writable(out)
+    loaded = load_model(model, dtype.value)
+    reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
+    regions = read_regions(source, split=split if source.is_dir() else None, bed=bed)
+    with progress_bar(f"Embedding {source}", total=None, unit=" sequences") as advance:
+        embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
+        settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
+        count = write_embeddings(embeddings, out, settings, advance)
+    print(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
+
+
+@commands.command()
+def probe(
+    model: Model,
+    tasks: Annotated[
+        list[Path], typer.Argument(help="Directories of tasks: GUE, NT, Genomic Benchmarks.", show_default=False)
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the table as JSON.", show_default=False)] = None,
+    head: Annotated[list[Head] | None, typer.Option(help="Heads; can be repeated.", show_default="both")] = None,
+    layer: Annotated[int, typer.Option(help="0: embedding table; k: output of block k; -1: the last.")] = -1,
+    pooling: Annotated[Pooling, typer.Option(help="Over the bases of a sequence.")] = Pooling.mean,
+    seeds: Annotated[int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1)] = 5,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
+) -> None:
+    """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set."""
+    from evaluation.likelihood.likelihood import plan_reading
+    from evaluation.likelihood.model import load_model
+    from evaluation.probing.datasets import read_task
+    from evaluation.probing.probe import HEADS, probe_task
+    from evaluation.probing.table import format_table, write_table
+
+    if pooling is Pooling.none:
+        raise InputError("a probe needs one vector a sequence", fix="Give --pooling mean, last or max.")
+    check_writable(out)
+    read = [read_task(path) for path in tasks]
+    loaded = load_model(model, dtype.value)
+    reading, heads = plan_reading(loaded, batch_size=batch_size), [one.value for one in head or []] or HEADS
+    rows = [
+        row
+        for task in read
+        for row in probe_task(loaded, task, reading, heads=heads, layer=layer, pooling=pooling.value, seeds=seeds)
+    ]
+    if out is not None:
+        write_table(rows, out, model=str(model))
+    print(format_table(rows))

@@ -1,0 +1,145 @@
+"""The commands that use a trained model: scores, suites and reports here, the others in modules of their own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foundation.atomic import check_writable
+from foundation.errors import InputError
+from genomic_llama.cli import embedding, generation, variants
+from genomic_llama.cli.options import Bed, ContextLength, Dtype, Model, ModelDtype, Split, Strand, Stride
+
+commands = typer.Typer()
+for group in (variants, embedding, generation):
+    commands.registered_commands += group.commands.registered_commands
+
+
+@commands.command()
+def score(
+    model: Model,
+    source: Annotated[Path, typer.Argument(help="A FASTA file, or a prepared corpus.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.", show_default=False)] = None,
+    split: Split = "validation",
+    bed: Bed = None,
+    flank: Annotated[int, typer.Option(help="Context before each region of the BED file, not scored.", min=0)] = 0,
+    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.forward,
+    per_base: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write each base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
+        ),
+    ] = None,
+    acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
+    context_length: ContextLength = None,
+    stride: Stride = None,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
+) -> None:
+    """Bits per base of sequences under a model: 2 is a uniform guess, less is better."""
+    from contextlib import nullcontext
+
+    from corpus.manifest import read_manifest
+    from evaluation.likelihood.likelihood import plan_reading
+    from evaluation.likelihood.model import load_model
+    from evaluation.likelihood.regions import read_regions
+    from evaluation.likelihood.score import write_score
+    from evaluation.likelihood.scoring import Source, score_regions
+    from evaluation.likelihood.tracks import check_track, open_track
+    from foundation.pages.quantities import plural
+
+    is_corpus = source.is_dir()
+    if is_corpus and bed is not None:
+        raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+    if flank and bed is None:
+        raise InputError("--flank goes with --bed", fix="Leave it out.")
+    if per_base is not None:
+        check_track(per_base, bed)
+    check_writable(out, per_base)
+    known = read_manifest(source).split(split) if is_corpus else None
+    loaded = load_model(model, dtype.value)
+    with open_track(per_base) if per_base else nullcontext() as track:
+        result = score_regions(
+            loaded,
+            read_regions(source, split=split if is_corpus else None, bed=bed, flank=flank),
+            plan_reading(
+                loaded, context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only
+            ),
+            Source(
+                model=str(model),
+                source=str(source),
+                split=split if is_corpus else None,
+                regions=str(bed) if bed else None,
+                flank=flank,
+                bases=known.bases if known else None,
+            ),
+            strand=strand.value,
+            track=track,
+        )
+    if out is not None:
+        write_score(result, out)
+    scored = f"{plural(result.bases_scored, 'base')} of {plural(len(result.records), 'record')}"
+    print(
+        f"{result.bits_per_base:.4f} bits per base, perplexity {result.perplexity:.3f}, "
+        f"{scored}, {result.tokens_per_second:,.0f} tokens/s"
+    )
+
+
+@commands.command()
+def evaluate(
+    suite: Annotated[
+        Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
+    ],
+    models: Annotated[
+        list[Path], typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
+    dtype: ModelDtype = Dtype.float32,
+) -> None:
+    """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
+
+    What is already in the directory is compared too, so that checkpoints can be added as they come. A task that is
+    finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
+    a model, a task, a file, --dtype or the software, is run anew.
+    """
+    from evaluation.likelihood.model import check_directory
+    from evaluation.suite.compare import format_comparison
+    from evaluation.suite.config import read_suite
+    from evaluation.suite.output import read_directory, write_comparison
+    from evaluation.suite.runner import evaluate_models
+    from evaluation.suite.tasks import check_suite
+
+    wanted = read_suite(suite)
+    check_suite(wanted, suite)
+    for model in models:
+        check_directory(model)
+    check_writable(out / "index.html")
+    read_directory(out)  # what cannot be read there is told before the work
+    evaluate_models(models, wanted, suite, out, dtype.value)
+    evaluations = read_directory(out)
+    write_comparison(evaluations, out / "index.html")
+    print(format_comparison(evaluations))
+    print(f"wrote {out}")
+
+
+@commands.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Directory of a training run.", show_default=False)],
+    corpus: Annotated[Path, typer.Option(help="The corpus it was trained on.", show_default=False)],
+    scores: Annotated[Path, typer.Option("--score", help="What `genomic-llama score` wrote.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    entropy_floor: Annotated[
+        float | None, typer.Option(help="Entropy rate of the source in bits per base, where it is known.")
+    ] = None,
+    model_card: Annotated[
+        Path | None, typer.Option(help="Write a model card too, e.g. MODEL/README.md.", show_default=False)
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
+    from evaluation.report.report import build_report
+
+    if model_card is not None and model_card.resolve() == out.resolve():
+        raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
+    check_writable(out, model_card)
+    build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card)
+    print(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

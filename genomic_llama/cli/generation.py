@@ -1,0 +1,70 @@
+"""New sequence."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foundation.atomic import check_writable
+from foundation.errors import InputError
+from genomic_llama.cli.options import Dtype, Model, ModelDtype
+
+commands = typer.Typer()
+
+
+@commands.command()
+def generate(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="FASTA file to write.", show_default=False)],
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="Bases to go on from; can be repeated.", show_default=False)
+    ] = None,
+    prompts: Annotated[Path | None, typer.Option(help="FASTA file of prompts.", show_default=False)] = None,
+    length: Annotated[int, typer.Option(help="New bases, at most.", min=1)] = 500,
+    samples: Annotated[int, typer.Option(help="Sequences of each prompt.", min=1)] = 1,
+    temperature: Annotated[float, typer.Option(help="Below 1: likelier bases; 0: the likeliest.", min=0)] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Only the k likeliest bases; 0: all.", min=0)] = 0,
+    top_p: Annotated[float, typer.Option(help="Only the likeliest bases that have this much together.")] = 1.0,
+    alphabet: Annotated[str, typer.Option(help="What may be written, beside EOS, which ends a sequence.")] = "ACGT",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 0,
+    with_prompt: Annotated[
+        bool, typer.Option("--with-prompt", help="Write the prompt before what follows it.")
+    ] = False,
+    per_base: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write each new base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
+        ),
+    ] = None,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1)] = 8,
+) -> None:
+    """Go on from a prompt: new DNA, base by base, with a log-probability each."""
+    import time
+
+    from evaluation.generation.generated_files import read_prompts, write_generated
+    from evaluation.generation.generation import Sampling
+    from evaluation.generation.generation import generate as generate_bases
+    from evaluation.likelihood.model import load_model
+    from evaluation.likelihood.tracks import check_track
+    from foundation.pages.quantities import plural
+    from tokenizer.sequence import not_nucleotides
+
+    if strange := not_nucleotides(alphabet.encode("utf-8", "replace")):
+        raise InputError(f"the alphabet has {strange.decode('latin-1')!r}, no nucleotides", fix="Give --alphabet ACGT.")
+    if per_base is not None:
+        check_track(per_base)
+    given = read_prompts(prompt or [], prompts)
+    sampling = Sampling(
+        length=length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
+        alphabet=alphabet.encode(), seed=seed,
+    )  # fmt: skip
+    check_writable(out, per_base)
+    loaded = load_model(model, dtype.value)
+    started = time.perf_counter()
+    generated = generate_bases(loaded, given, sampling, batch_size=batch_size)
+    seconds = time.perf_counter() - started
+    write_generated(generated, out, with_prompt=with_prompt, per_base=per_base)
+    bases = sum(len(one.ids) for one in generated)
+    made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
+    print(f"{made}, {bases / seconds:,.0f} bases/s; wrote {out}")

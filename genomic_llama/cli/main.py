@@ -1,0 +1,147 @@
+"""The commands: options, help and exit statuses. What they do is written on the floors below."""
+
+import signal
+import sys
+import warnings
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foundation.errors import InputError
+from foundation.telemetry import turn_off_telemetry
+from genomic_llama.cli import checkpoint, corpus
+from genomic_llama.cli.doctor import doctor
+from genomic_llama.cli.evaluation import commands as evaluation
+from genomic_llama.cli.launch import launch
+from genomic_llama.cli.options import Dtype, Overwrite
+from genomic_llama.cli.plan import plan
+from genomic_llama.cli.prepare import prepare
+
+if TYPE_CHECKING:
+    from conversion.checkpoint import Checkpoint
+
+app = typer.Typer(
+    name="genomic-llama",
+    help="Prepare genomes, convert checkpoints, score sequence and report on training runs. "
+    "To train: `nemo llm pretrain --factory llama3_tiny_genomic` or `python -m recipes.train --help`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(str, Enum):
+    hf = "hf"
+    nemo = "nemo"
+    te = "te"
+    bridge = "bridge"
+
+
+class Verify(str, Enum):
+    checksums = "checksums"
+    logits = "logits"
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
+    turn_off_telemetry()
+    warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        print("error: memory ran out. Use a machine with more, or smaller pieces", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def convert(
+    source: Annotated[
+        Path, typer.Argument(help="A checkpoint or run directory; its format is recognised.", show_default=False)
+    ],
+    destination: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
+    to: Annotated[
+        Format, typer.Option(help="hf: Hugging Face; nemo: NeMo 2; te: BioNeMo's NVLlama; bridge: Megatron-Bridge.")
+    ],
+    dtype: Annotated[Dtype | None, typer.Option(help="Number format to write.", show_default="as stored")] = None,
+    optimizer: Annotated[
+        bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge; not of adapters).")
+    ] = False,
+    verify: Annotated[
+        Verify, typer.Option(help="logits: also run both models in fp32, up to the context length.")
+    ] = Verify.checksums,
+    overwrite: Overwrite = False,
+) -> None:
+    """Convert a checkpoint between formats; every tensor is read back, and checksums go to conversion.json."""
+    from conversion.convert import convert as convert_checkpoint
+
+    def compare(source: "Checkpoint", written: "Checkpoint") -> None:
+        from conversion.logits import compare_logits
+
+        difference = compare_logits(source, written, cast=dtype is not None)
+        print(f"largest difference of the logits in fp32: {difference:.3g}")
+
+    convert_checkpoint(
+        source,
+        destination,
+        to=to.value,
+        dtype=dtype.value if dtype else None,
+        optimizer=optimizer,
+        compare=compare if verify is Verify.logits else None,
+        overwrite=overwrite,
+    )
+    print(f"wrote {destination}")
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="FASTA file to write.", show_default=False)],
+    contigs: Annotated[int, typer.Option(min=1)] = 60,
+    contig_length: Annotated[int, typer.Option(help="Bases.", min=10)] = 25_000,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Write a made-up genome of known entropy rate, and print that rate in bits per base."""
+    from corpus.synthetic import ENTROPY_RATE, write_synthetic_genome
+
+    write_synthetic_genome(out, contigs=contigs, contig_length=contig_length, seed=seed)
+    print(f"{ENTROPY_RATE:.6f}")
+
+
+def tokenizer(
+    directory: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
+    model_max_length: Annotated[int, typer.Option(help="Context length in tokens.", min=1)] = 8192,
+    check: Annotated[bool, typer.Option("--check", help="Only check the tokenizer that is there.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the 256-token nucleotide vocabulary as a Hugging Face tokenizer, or check one."""
+    from foundation.atomic import atomic_directory
+    from tokenizer.huggingface import validate_tokenizer, write_tokenizer
+
+    if check:
+        validate_tokenizer(directory)
+        print(f"{directory} holds the nucleotide vocabulary")
+        return
+    with atomic_directory(directory, mark="tokenizer.json", overwrite=overwrite) as temporary:
+        write_tokenizer(temporary, model_max_length=model_max_length)
+    print(f"wrote {directory}")
+
+
+app.command()(prepare)
+app.command()(plan)
+app.command()(launch)
+app.command()(doctor)
+app.command()(convert)
+app.registered_commands += evaluation.registered_commands
+app.command()(simulate)
+app.command()(tokenizer)
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(checkpoint.app, name="checkpoint")
+
+if __name__ == "__main__":
+    main()

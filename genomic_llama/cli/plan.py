@@ -1,0 +1,55 @@
+"""`genomic-llama plan`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def plan(
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe, llama3_8b_genomic, or a configuration, train_8b_opengenome2.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[key=value]...", help="As for training.", show_default=False)
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(help="Number of GPUs.", min=1, show_default="the recipe's")] = None,
+    gpu: Annotated[
+        str, typer.Option(help="Kind of GPU: a100, h100, h200, b200, gb200.", show_default="the recipe's")
+    ] = "",
+    tokens: Annotated[
+        float | None,
+        typer.Option(help="Tokens of the run, 1e12 for example.", min=1, show_default="the recipe's steps"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON: bytes, seconds, FLOPs.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Picture to write, .svg, .png or .pdf: memory by part.", show_default=False)
+    ] = None,
+) -> None:
+    """Tell whether a recipe fits, how fast it might train, how long it takes, and which layout is better.
+
+    Arithmetic on the recipe and on published speeds; nothing is run or measured. Exits with 1 where it does not fit.
+    """
+    from launch.planning.plan import make_plan
+
+    if picture is not None:
+        from launch.planning.picture import check_picture
+
+        check_picture(picture)
+    result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus or 0, tokens=tokens or 0)
+    if picture is not None:
+        from launch.planning.picture import write_picture
+
+        write_picture(result, picture)
+    if json:
+        from json import dumps
+
+        from launch.planning.record import as_json
+
+        print(dumps(as_json(result), indent=2))
+    else:
+        from launch.planning.text import plan_text
+
+        print(plan_text(result))
+    if not result.fits:
+        raise typer.Exit(1)

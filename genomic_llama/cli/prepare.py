@@ -1,0 +1,226 @@
+"""The command `prepare`: its many options to settings, and the engine that does the work."""
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from foundation.errors import InputError
+
+if TYPE_CHECKING:
+    from corpus.preparation.engines import Engine
+
+_SPLIT, _FORMAT, _EXCLUDE, _WORK = "What is held out", "What is read", "What is left out", "How it is done"
+
+
+class SplitBy(str, Enum):
+    sequence = "sequence"
+    record = "record"
+    source = "source"
+    cluster = "cluster"
+
+
+class EngineName(str, Enum):
+    local = "local"
+    ray = "ray"
+
+
+def prepare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="FASTA, FASTQ, JSONL, Parquet, 2bit, ShardedEden or Megatron (.bin) files, .gz and .zst too; quoted "
+            "wildcards; @LIST, a file of names; - for standard input.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Directory of the corpus.", show_default=False)],
+    settings: Annotated[
+        str | None,
+        typer.Option(help="opengenome2, or a YAML file of settings; options go before it.", show_default=False),
+    ] = None,
+    validation_fraction: Annotated[
+        float | None,
+        typer.Option(
+            help="Share held out for validation.", show_default="0.05, or 0 with a list", rich_help_panel=_SPLIT
+        ),
+    ] = None,
+    test_fraction: Annotated[
+        float | None, typer.Option(help="Share held out for a test.", show_default="0", rich_help_panel=_SPLIT)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the split.", show_default="0", rich_help_panel=_SPLIT)
+    ] = None,
+    split_by: Annotated[
+        SplitBy | None,
+        typer.Option(
+            help="What is drawn: documents, records, whole files, or clusters.",
+            show_default="sequence",
+            rich_help_panel=_SPLIT,
+        ),
+    ] = None,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(help="For --split-by cluster: MMseqs2's _cluster.tsv.", rich_help_panel=_SPLIT),
+    ] = None,
+    validation_list: Annotated[
+        Path | None, typer.Option(help="Accessions held out for validation, one a line.", rich_help_panel=_SPLIT)
+    ] = None,
+    test_list: Annotated[
+        Path | None, typer.Option(help="Accessions held out for a test, one a line.", rich_help_panel=_SPLIT)
+    ] = None,
+    segment_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Cut longer contigs into documents of this many bases, for genomes of few contigs.",
+            rich_help_panel=_FORMAT,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Format of all sources.", show_default="by content", rich_help_panel=_FORMAT)
+    ] = None,
+    text_field: Annotated[
+        str | None,
+        typer.Option(
+            help="Field or column of the sequence in JSONL and Parquet.",
+            show_default="text, or sequence",
+            rich_help_panel=_FORMAT,
+        ),
+    ] = None,
+    markup: Annotated[
+        bool | None,
+        typer.Option(
+            "--markup/--no-markup",
+            help="Text has OpenGenome2's tags and joins.",
+            show_default="no",
+            rich_help_panel=_FORMAT,
+        ),
+    ] = None,
+    exclude_accessions: Annotated[
+        list[Path] | None, typer.Option(help="File of accessions, one a line.", rich_help_panel=_EXCLUDE)
+    ] = None,
+    exclude_header: Annotated[
+        list[str] | None, typer.Option(help="Regular expression on name and description.", rich_help_panel=_EXCLUDE)
+    ] = None,
+    exclude_taxa: Annotated[
+        list[str] | None, typer.Option(help="Taxid or scientific name; with all below it.", rich_help_panel=_EXCLUDE)
+    ] = None,
+    exclude_preset: Annotated[
+        list[str] | None,
+        typer.Option(help="eukaryotic_viruses, or a YAML file of taxa.", rich_help_panel=_EXCLUDE),
+    ] = None,
+    taxdump: Annotated[
+        Path | None, typer.Option(help="Folder of NCBI's nodes.dmp and names.dmp.", rich_help_panel=_EXCLUDE)
+    ] = None,
+    accession_taxids: Annotated[
+        Path | None, typer.Option(help="Table of accessions and taxids.", rich_help_panel=_EXCLUDE)
+    ] = None,
+    strict_taxonomy: Annotated[
+        bool | None,
+        typer.Option(
+            "--strict-taxonomy/--no-strict-taxonomy",
+            help="A record of unknown taxonomy is an error.",
+            show_default="no",
+            rich_help_panel=_EXCLUDE,
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Shards at once.", min=1, show_default="one a core", rich_help_panel=_WORK)
+    ] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="Processes of this machine, or Ray on many.", rich_help_panel=_WORK)
+    ] = EngineName.local,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster.", show_default="start one here", rich_help_panel=_WORK)
+    ] = None,
+    shard_mebibytes: Annotated[
+        int, typer.Option(help="Stored bytes of the sources of one shard.", min=1, rich_help_panel=_WORK)
+    ] = 512,
+    plan_only: Annotated[
+        bool,
+        typer.Option("--plan-only", help="Write the plan, for `corpus shard`, and stop.", rich_help_panel=_WORK),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+) -> None:
+    """Turn genomes into a corpus for training: Megatron .bin/.idx files and a manifest.
+
+    What is finished of a preparation that was stopped is kept: the same command goes on from there.
+    """
+    from corpus.preparation.prepare import plan_preparation
+    from corpus.preparation.prepare import prepare as prepare_corpus
+    from corpus.settings import compose_settings
+    from corpus.streams.inputs import expand_inputs
+    from foundation.atomic import full_disk
+
+    if validation_fraction is None and (validation_list or test_list):
+        validation_fraction = 0.0
+    given = {
+        "split": {
+            "validation_fraction": validation_fraction,
+            "test_fraction": test_fraction,
+            "seed": seed,
+            "by": split_by and split_by.value,
+            "clusters": clusters,
+            "validation_list": validation_list,
+            "test_list": test_list,
+        },
+        "exclusion": {
+            "accessions": exclude_accessions,
+            "header": exclude_header,
+            "taxa": exclude_taxa,
+            "preset": exclude_preset,
+            "taxdump": taxdump,
+            "accession_taxids": accession_taxids,
+            "strict": strict_taxonomy,
+        },
+        "segment_length": segment_length,
+        "format": format,
+        "text_field": text_field,
+        "markup": markup,
+    }
+    composed = compose_settings(settings, _without_none(given))
+    paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
+    if plan_only:
+        work, plan = plan_preparation(paths, out, composed, shard_bytes=shard_bytes, overwrite=overwrite)
+        last = len(plan.shards) - 1
+        print(f"{last + 1} shards. Run `genomic-llama corpus shard {work.path} N` for N from 0 to {last}, anywhere and")
+        print("in any order, then this command again without --plan-only.")
+        return
+    with full_disk(out):
+        manifest = prepare_corpus(
+            paths,
+            out,
+            composed,
+            shard_bytes=shard_bytes,
+            engine=_engine(engine, processes, ray_address),
+            overwrite=overwrite,
+        )
+    for split in manifest.splits:
+        print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
+    if manifest.excluded:
+        print(f"left out: {sum(manifest.excluded.values()):,} records")
+    print(f"wrote {out}")
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, nested as they were; paths as text, as in a settings file."""
+    kept = {key: _without_none(value) if isinstance(value, dict) else value for key, value in values.items()}
+    return {key: _as_text(value) for key, value in kept.items() if value is not None and value != []}
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _engine(name: EngineName, processes: int | None, ray_address: str | None) -> "Engine":
+    from corpus.preparation.engines import LocalEngine, RayEngine
+
+    if name is EngineName.ray:
+        return RayEngine(address=ray_address)
+    if ray_address is not None:
+        raise InputError("--ray-address goes with --engine ray", fix="Add it, or leave the address out.")
+    return LocalEngine(processes or len(os.sched_getaffinity(0)))

@@ -1,0 +1,86 @@
+"""Effects of variants."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foundation.atomic import check_writable, full_disk
+from genomic_llama.cli.options import Dtype, Model, ModelDtype, Strand
+
+commands = typer.Typer()
+
+
+@commands.command()
+def variants(
+    model: Model,
+    fasta: Annotated[Path, typer.Argument(help="Genome: FASTA, plain or gzip.", show_default=False)],
+    vcf: Annotated[Path, typer.Argument(help="Variants: VCF, plain or gzip.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Write OUT.vcf.gz, OUT.tsv, OUT.metrics.json.", show_default=False)],
+    window: Annotated[
+        int | None, typer.Option(help="Bases of a window.", min=2, show_default="8192, or the model's positions")
+    ] = None,
+    downstream: Annotated[
+        int | None,
+        typer.Option(help="Bases of the window from the variant on.", min=1, show_default="1024, or half the window"),
+    ] = None,
+    grid: Annotated[
+        int | None,
+        typer.Option(
+            help="Windows start at multiples of this, so that variants share them; 1: each has its own.",
+            min=1,
+            show_default="an eighth of --downstream",
+        ),
+    ] = None,
+    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
+    label: Annotated[str | None, typer.Option(help="INFO key of a label: AUROC and AUPRC.", show_default=False)] = None,
+    positive: Annotated[str, typer.Option(help="Values of the label that are positive, with commas.")] = "1",
+    negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
+    by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1)] = 8,
+) -> None:
+    """Effects of variants: the change of log-likelihood from the reference allele to each alternative.
+
+    An interrupted run goes on where it was: give the same command again.
+    """
+    from evaluation.likelihood.model import load_model
+    from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
+    from evaluation.variants.labels import Labelling
+    from evaluation.variants.output import journal_path, write_result
+    from evaluation.variants.run import VariantRun, score_variants
+    from evaluation.variants.windows import plan_placement
+    from foundation.pages.quantities import plural
+
+    check_writable(journal_path(out))
+    loaded = load_model(model, dtype.value)
+    longest = int(loaded.config.max_position_embeddings)
+    placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
+    run = VariantRun(
+        model=model, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
+        batch_size=batch_size,
+    )  # fmt: skip
+    labelling = None
+    if label is not None:
+        split = [tuple(filter(None, text.split(","))) for text in (positive, negative)]
+        labelling = Labelling(key=label, positive=split[0], negative=split[1], by=by)
+    with full_disk(journal_path(out)):
+        result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
+    paths = write_result(result, run, out)
+    rate = result.scored_now / result.seconds if result.seconds else 0.0
+    scored = plural(result.statuses[SCORED], "allele")
+    print(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
+    for line in describe_unscored(result.statuses):
+        print(line)
+    for line in result.mismatches:
+        print(f"  {line}")
+    if more := result.statuses[MISMATCH] - len(result.mismatches):
+        print(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
+    if result.statuses[MISMATCH] > result.statuses[SCORED]:
+        print("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+    for measure in result.measures:
+        values = [
+            f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
+            for name, one in (("AUROC", measure.auroc), ("AUPRC", measure.auprc))
+        ]
+        print(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")

@@ -1,0 +1,37 @@
+"""The recipes by name."""
+
+from configs.compose import config_names
+from foundation.errors import InputError, nearest
+
+FACTORIES = {
+    "llama3_tiny_genomic": "train_tiny",
+    "llama3_100m_genomic": "train_100m",
+    "llama3_300m_genomic": "train_300m",
+    "llama3_1b_genomic": "train_1b",
+    "llama3_3b_genomic": "train_3b",
+    "llama3_8b_genomic": "train_8b_opengenome2",
+    "llama3_11b_genomic": "train_11b",
+    "llama3_18b_genomic": "train_18b",
+    "llama3_28b_genomic": "train_28b",
+    "llama3_35b_genomic": "train_35b",
+}
+"""Factory name -> configuration in `configs/`. Sizes from 11B on are those of BioNeMo's Eden."""
+
+FINETUNE_FACTORIES = {
+    f"{name}_{kind}": ("finetune_tiny" if name == "llama3_tiny_genomic" else "finetune") + suffix
+    for name in FACTORIES
+    for kind, suffix in (("finetune", ""), ("lora", "_lora"))
+}
+"""The same for fine-tuning, which needs `init_from`: of all weights, and of adapters. See `configuration`."""
+
+
+def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
+    """The configuration of a recipe, which may be given by either name, and the overrides that make it that recipe.
+
+    Errors: `InputError` with the nearest name.
+    """
+    known = {**FACTORIES, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
+    if recipe not in known:
+        raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known))
+    of_any_size = recipe in FINETUNE_FACTORIES and known[recipe] in ("finetune", "finetune_lora")
+    return known[recipe], (f"model={recipe.split('_')[1]}",) if of_any_size else ()

@@ -1,0 +1,250 @@
+"""What counts, machines, precisions and layouts must satisfy, each rule with its problem and its fix.
+
+Imports nothing but the schema: `genomic-llama plan` asks these rules about hundreds of layouts in a tenth of a second.
+"""
+
+from collections.abc import Iterator
+
+from configs.llama import LlamaArchitecture
+from configs.schema import TrainConfig
+from foundation.errors import InputError
+from launch.planning.schedule import schedule_rules
+
+Rule = tuple[bool, str, str]
+"""Whether it holds, the problem where it does not, the fix."""
+
+
+def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
+    """Refuse by name what Megatron-Core would refuse minutes later, or compute wrongly."""
+    check_values(config)
+    enforce(machine_rules(config), config)
+    enforce(layout_rules(config, architecture, sequence_length), config)
+
+
+def check_values(config: TrainConfig) -> None:
+    """Refuse by name what cannot work on any machine, in any layout."""
+    for rules in (count_rules, precision_rules, guard_rules):
+        enforce(rules(config), config)
+    enforce(schedule_rules(config.optimizer), config)
+
+
+def count_rules(config: TrainConfig) -> Iterator[Rule]:
+    """Counts are positive, and what has to be given is."""
+    yield (
+        config.init_from is not None or not config.finetune,
+        "no value for init_from",
+        "Add init_from=CHECKPOINT, the weights to start from.",
+    )
+    yield (
+        config.lora.dim == 0 or config.finetune,
+        f"lora.dim={config.lora.dim} with finetune=false",
+        "Adapters are trained beside weights that are there: add finetune=true and init_from=CHECKPOINT.",
+    )
+    yield (
+        config.lora.dim >= 0 and config.lora.alpha > 0 and 0 <= config.lora.dropout < 1,
+        f"lora.dim={config.lora.dim}, lora.alpha={config.lora.alpha}, lora.dropout={config.lora.dropout}",
+        "Give dim from 0, alpha above 0, and dropout from 0 to below 1.",
+    )
+    counts = {
+        "trainer.max_steps": config.trainer.max_steps,
+        "trainer.validate_every": config.trainer.validate_every,
+        "trainer.validation_batches": config.trainer.validation_batches,
+        "trainer.checkpoint_every": config.trainer.checkpoint_every,
+        "trainer.log_every": config.trainer.log_every,
+        "dataset.micro_batch_size": config.dataset.micro_batch_size,
+        "dataset.global_batch_size": config.dataset.global_batch_size,
+        "optimizer.schedule_steps": config.optimizer.schedule_steps,
+        "hardware.devices": config.hardware.devices,
+        "hardware.num_nodes": config.hardware.num_nodes,
+        "parallelism.tensor": config.parallelism.tensor,
+        "parallelism.pipeline": config.parallelism.pipeline,
+        "parallelism.context": config.parallelism.context,
+    }
+    for name, count in counts.items():
+        yield count >= 1, f"{name}={count}", "Give a number above 0."
+    kept, length = config.trainer.keep_checkpoints, config.dataset.sequence_length
+    yield kept == -1 or kept >= 1, f"trainer.keep_checkpoints={kept}", "Give a number above 0, or -1 to keep all."
+    yield length is None or length >= 1, f"dataset.sequence_length={length}", "Give a number above 0."
+    workers = config.dataset.num_workers
+    yield workers >= 0, f"dataset.num_workers={workers}", "Give a number from 0."
+
+
+def guard_rules(config: TrainConfig) -> Iterator[Rule]:
+    """What a guard can do."""
+    guards = config.guards
+    yield guards.non_finite in ("skip", "stop"), f"guards.non_finite={guards.non_finite}", "Use skip or stop."
+    yield guards.spike in ("report", "skip", "stop"), f"guards.spike={guards.spike}", "Use report, skip or stop."
+    yield (
+        guards.spike_deviations > 0 and guards.spike_window >= 3,
+        f"guards.spike_deviations={guards.spike_deviations}, guards.spike_window={guards.spike_window}",
+        "Give deviations above 0 and a window of at least 3 steps.",
+    )
+    yield guards.most_skipped >= 0, f"guards.most_skipped={guards.most_skipped}", "Give a number from 0."
+    yield (
+        guards.hang_seconds >= 0 and guards.hang_factor > 1,
+        f"guards.hang_seconds={guards.hang_seconds}, guards.hang_factor={guards.hang_factor}",
+        "Give seconds from 0 and a factor above 1.",
+    )
+    for steps in guards.skip_steps:
+        first, _, last = steps.partition("-")
+        numbers = [first, last or first]
+        yield (
+            all(number.isdecimal() for number in numbers) and 1 <= int(numbers[0]) <= int(numbers[1]),
+            f"guards.skip_steps holds {steps!r}",
+            "Write steps as 1500 or 1200-1300, counted from 1.",
+        )
+
+
+def machine_rules(config: TrainConfig) -> Iterator[Rule]:
+    """What the machine has."""
+    machine, layout = config.hardware, config.parallelism
+    on_cpu = machine.accelerator == "cpu"
+    devices = machine.devices * machine.num_nodes
+    yield machine.accelerator in ("cpu", "gpu"), f"hardware.accelerator={machine.accelerator}", "Use cpu or gpu."
+    yield (
+        layout.gpus in (None, devices),
+        f"this layout is for {layout.gpus} GPUs, and hardware.devices x hardware.num_nodes = {devices}",
+        f"Give hardware.num_nodes={(layout.gpus or devices) // machine.devices}, or parallelism=data_parallel."
+        if (layout.gpus or devices) % machine.devices == 0
+        else f"Give hardware.devices={layout.gpus}, or parallelism=data_parallel.",
+    )
+    yield (
+        not layout.precision_aware_optimizer or (layout.distributed_optimizer and not on_cpu),
+        "parallelism.precision_aware_optimizer=true without the distributed optimizer on GPUs",
+        "Transformer Engine's Adam needs both; give parallelism.precision_aware_optimizer=false"
+        + (", or parallelism=plain, as train_tiny and finetune_tiny have for a CPU." if on_cpu else "."),
+    )
+
+
+def precision_rules(config: TrainConfig) -> Iterator[Rule]:
+    """Number formats that the GPU, and the optimizer, can do."""
+    precision, machine = config.precision, config.hardware
+    name = machine.gpu if machine.accelerator == "gpu" else machine.accelerator
+    yield (
+        precision.compute in ("bf16-mixed", "32"),
+        f"precision.compute={precision.compute}",
+        "Use bf16-mixed or 32; FP8 is precision=fp8_delayed, fp8_current or mxfp8.",
+    )
+    yield (
+        precision.fp8 in FP8_CAPABILITY,
+        f"precision.fp8={precision.fp8}",
+        f"Use one of {', '.join(FP8_CAPABILITY)}.",
+    )
+    needed = FP8_CAPABILITY[precision.fp8]
+    other = "fp32" if name == "cpu" else "fp8_current" if machine.compute_capability >= 8.9 else "bf16"
+    yield (
+        machine.compute_capability >= needed,
+        f"precision.fp8={precision.fp8} on {name} (compute capability {machine.compute_capability})",
+        f"It needs {needed} or more ({FP8_MACHINES[needed]}); use precision={other}.",
+    )
+    yield (
+        precision.fp8 == "none" or precision.compute == "bf16-mixed",
+        f"precision.fp8={precision.fp8} with precision.compute={precision.compute}",
+        "FP8 goes with bf16-mixed.",
+    )
+    yield (
+        precision.fp8 != "none" or (not precision.fp8_parameters and precision.fp8_bf16_layers == 0),
+        "precision.fp8_parameters or fp8_bf16_layers without FP8",
+        "Give precision.fp8, or leave them out.",
+    )
+    yield (
+        precision.fp8_bf16_layers == 0 or precision.fp8 != "delayed",
+        "precision.fp8_bf16_layers with delayed scaling",
+        "Megatron-Core has no bf16 layers there; use precision=fp8_current.",
+    )
+    yield precision.fp8_format in ("hybrid", "e4m3"), f"precision.fp8_format={precision.fp8_format}", "Or hybrid, e4m3."
+    yield (
+        precision.moments in ("float32", "bfloat16"),
+        f"precision.moments={precision.moments}",
+        "Use float32 or bfloat16.",
+    )
+    yield (
+        not (precision.fp8_parameters and config.init_from and config.lora.dim == 0),
+        f"precision.fp8_parameters=true with init_from={config.init_from}",
+        "Master weights would begin as the weights rounded to FP8; give precision.fp8_parameters=false.",
+    )
+    yield (
+        precision.moments == "float32" or config.parallelism.precision_aware_optimizer,
+        "precision.moments=bfloat16 without parallelism.precision_aware_optimizer",
+        "Turn that on.",
+    )
+
+
+FP8_CAPABILITY = {"none": 0.0, "delayed": 8.9, "tensorwise": 8.9, "mxfp8": 10.0}
+"""CUDA compute capability that each FP8 recipe needs (Transformer Engine 2.9, pytorch/fp8.py)."""
+FP8_MACHINES = {0.0: "any", 8.9: "h100, h200, b200, gb200", 10.0: "b200, gb200"}
+
+
+def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Iterator[Rule]:
+    """Whole heads, layers, sequences and batches on every device."""
+    layout, data, precision = config.parallelism, config.dataset, config.precision
+    devices = config.hardware.devices * config.hardware.num_nodes
+    replicas = devices / (layout.tensor * layout.pipeline * layout.context)
+    stage = architecture.num_hidden_layers // layout.pipeline
+    yield (
+        architecture.num_key_value_heads % layout.tensor == 0,
+        f"parallelism.tensor={layout.tensor} does not divide {architecture.num_key_value_heads} key-value heads",
+        "Choose a divisor.",
+    )
+    yield (
+        architecture.num_hidden_layers % layout.pipeline == 0,
+        f"parallelism.pipeline={layout.pipeline} does not divide {architecture.num_hidden_layers} layers",
+        "Choose a divisor.",
+    )
+    yield (
+        config.lora.dim % layout.tensor == 0,
+        f"lora.dim={config.lora.dim} is no multiple of parallelism.tensor={layout.tensor}",
+        "Tensor parallelism splits the rank of the adapters: choose a multiple.",
+    )
+    yield (
+        0 <= layout.recompute_layers <= stage,
+        f"parallelism.recompute_layers={layout.recompute_layers} of {stage} layers in a pipeline stage",
+        "Choose a number from 0 to that.",
+    )
+    yield (
+        0 <= precision.fp8_bf16_layers <= stage,
+        f"precision.fp8_bf16_layers={precision.fp8_bf16_layers} of {stage} layers in a pipeline stage",
+        "Choose a number from 0 to that.",
+    )
+    yield (
+        replicas == int(replicas) and replicas >= 1,
+        f"{devices} devices are no multiple of tensor x pipeline x context = "
+        f"{layout.tensor} x {layout.pipeline} x {layout.context}",
+        "Change hardware.devices, hardware.num_nodes or the layout.",
+    )
+    yield (
+        data.global_batch_size % max(1, data.micro_batch_size * int(replicas)) == 0,
+        f"dataset.global_batch_size={data.global_batch_size} is no multiple of micro_batch_size x data-parallel "
+        f"replicas = {data.micro_batch_size} x {int(replicas)}",
+        "Change one of them, or the layout: tensor, pipeline and context parallelism lessen the replicas.",
+    )
+    yield (
+        sequence_length <= architecture.max_position_embeddings,
+        f"dataset.sequence_length={sequence_length} is over the model's {architecture.max_position_embeddings}",
+        "Shorten it, or choose a model of a longer context.",
+    )
+    pieces = (2 * layout.context if layout.context > 1 else 1) * (layout.tensor if layout.sequence_parallel else 1)
+    yield (
+        sequence_length % pieces == 0,
+        f"dataset.sequence_length={sequence_length} is no multiple of {pieces}, into which the layout cuts it",
+        "Change the length, parallelism.context or parallelism.sequence_parallel.",
+    )
+    rows = data.micro_batch_size * sequence_length // (layout.context * layout.tensor)
+    block = 32 if precision.fp8 == "mxfp8" else 16
+    yield (
+        precision.fp8 == "none" or rows % block == 0,
+        f"precision.fp8={precision.fp8} with {rows} tokens on a device",
+        f"Transformer Engine needs a multiple of {block}; change dataset.sequence_length.",
+    )
+    yield (
+        not layout.sequence_parallel or layout.tensor > 1,
+        "parallelism.sequence_parallel=true with parallelism.tensor=1",
+        "Sequence parallelism splits over the tensor-parallel ranks; turn it off.",
+    )
+
+
+def enforce(rules: Iterator[Rule], config: TrainConfig) -> None:
+    """Raise the first rule that does not hold."""
+    for holds, problem, fix in rules:
+        if not holds:
+            raise InputError(problem, where=config.model_tag, fix=fix)

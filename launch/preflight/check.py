@@ -1,0 +1,52 @@
+"""Whether a configuration can work: told by name, before anything heavy is imported."""
+
+from configs.compose import plain
+from configs.llama import LlamaArchitecture, read_architecture
+from configs.locate import find_directory
+from configs.schema import TrainConfig
+from corpus.samples.datasets import Cutting
+from corpus.samples.example import FULL_WEIGHT, label_weights
+from foundation.errors import InputError
+from launch.planning.rules import check_run
+from tokenizer.huggingface import validate_tokenizer
+from training.data.sources import parse_sources
+from training.metrics.loggers import check_loggers
+
+
+def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = None) -> tuple[LlamaArchitecture, int]:
+    """The architecture and the sequence length in tokens that `config` leads to; of `architecture`, where it is given.
+
+    Errors: `InputError` for a model, tokenizer, length, precision or layout that cannot work.
+    """
+    architecture = architecture or read_architecture(config.model_tag)
+    validate_tokenizer(find_directory(config.dataset.tokenizer_path, holding="tokenizer.json"))
+    sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
+    check_run(config, architecture, sequence_length)
+    check_dataset(config, sequence_length)
+    check_loggers(config)
+    return architecture, sequence_length
+
+
+def check_dataset(config: TrainConfig, sequence_length: int) -> None:
+    """Refuse data settings that the data module would refuse after NeMo was imported."""
+    data, layout = config.dataset, config.parallelism
+    parse_sources(plain(data.corpus))
+    Cutting(seq_length=sequence_length, mode=data.mode, stride=data.stride)
+    label_weights(data.soft_mask_weight, data.markup_weight)
+    if data.mode == "packed" and layout.context > 1:
+        raise InputError(
+            f"dataset.mode=packed with parallelism.context={layout.context}",
+            fix="Packed samples are not split over devices; use parallelism.context=1, or dataset.mode=window.",
+        )
+    if data.mode == "packed" and layout.pipeline > 1 and data.micro_batch_size > 1:
+        raise InputError(
+            f"dataset.mode=packed and parallelism.pipeline={layout.pipeline} with "
+            f"dataset.micro_batch_size={data.micro_batch_size}",
+            fix="Pipeline stages pass packed samples on one at a time: use dataset.micro_batch_size=1.",
+        )
+    most = (2**31 - 1) // FULL_WEIGHT
+    if (tokens := data.global_batch_size * sequence_length) > most:
+        raise InputError(
+            f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens a step",
+            fix=f"Megatron-Core counts hundredths of tokens in 32 bits: at most {most:,}.",
+        )

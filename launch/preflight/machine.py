@@ -1,0 +1,77 @@
+"""Whether this machine has what a configuration wants, told before NeMo takes half a minute to fail by it."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from configs.compose import plain
+from configs.schema import TrainConfig
+from corpus import synthetic
+from corpus.manifest import read_manifest
+from foundation.atomic import full_disk
+from foundation.errors import InputError
+from training.data.sources import parse_sources
+
+LEAST_ROOM = 64 << 20
+"""Bytes. A write that failed with more than this free did not fail for want of room."""
+
+
+def check_machine(config: TrainConfig) -> None:
+    """Refuse a GPU run without GPUs, torch's CUDA build or Transformer Engine. Errors: `InputError`."""
+    machine = config.hardware
+    if machine.accelerator != "gpu":
+        return
+    import torch
+
+    where, doctor = f"hardware={machine.gpu}", "genomic-llama doctor says more."
+    if torch.version.cuda is None:
+        fix = f"Install the CUDA build (docs/install.md), or give hardware=cpu. {doctor}"
+        raise InputError("wants GPUs, and torch is built without CUDA", where=where, fix=fix)
+    found = torch.cuda.device_count()  # asks the driver, without starting CUDA
+    if found < machine.devices:
+        fix = f"Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give hardware.devices={max(found, 1)}. {doctor}"
+        raise InputError(f"wants {machine.devices} GPUs a node, and torch finds {found}", where=where, fix=fix)
+    if importlib.util.find_spec("transformer_engine") is None:
+        fix = f"Install it: docs/install.md. {doctor}"
+        raise InputError("wants Transformer Engine, which is not installed", where=where, fix=fix)
+
+
+def check_corpora(config: TrainConfig) -> None:
+    """Refuse a corpus that is not there. Its files are compared with its manifest later. Errors: `InputError`."""
+    for source in parse_sources(plain(config.dataset.corpus)):
+        if source.corpus != Path(synthetic.CORPUS) or source.corpus.exists():
+            read_manifest(source.corpus)
+
+
+@contextmanager
+def meeting_place() -> Iterator[None]:
+    """The address where ranks meet, as an `InputError` where it cannot be had: a port in use, a host out of reach."""
+    import torch.distributed
+
+    try:
+        yield
+    except torch.distributed.DistNetworkError as error:
+        address = f"{os.environ.get('MASTER_ADDR', 'localhost')}:{os.environ.get('MASTER_PORT', '29500')}"
+        used = "EADDRINUSE" in str(error)
+        problem = "the port is in use" if used else str(error).splitlines()[0]
+        fix = "Another run may be alive: end it, or set MASTER_PORT to another." if used else "Look at MASTER_ADDR."
+        raise InputError(f"the ranks cannot meet: {problem}", where=address, fix=fix) from error
+
+
+@contextmanager
+def room_for_checkpoints(run_dir: Path) -> Iterator[None]:
+    """A disk that was full when a checkpoint was written, as an `InputError`; PyTorch tells it as an odd position."""
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    try:
+        with full_disk(run_dir):
+            yield
+    except (CheckpointException, RuntimeError) as error:
+        of_a_save = isinstance(error, CheckpointException) or "inline_container" in str(error)
+        if not of_a_save or shutil.disk_usage(run_dir).free > LEAST_ROOM:
+            raise
+        fix = "Free some space and give the same command: it goes on from the newest whole checkpoint."
+        raise InputError("a checkpoint cannot be written: the disk is full", where=run_dir, fix=fix) from error

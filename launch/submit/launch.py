@@ -1,0 +1,177 @@
+"""From a recipe and a site to a script, and to the program that submits it."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from configs.llama import read_architecture
+from configs.quick import quick_config
+from corpus import synthetic
+from foundation.atomic import atomic_file
+from foundation.errors import InputError
+from launch.planning.commands import plan_command
+from launch.planning.memory import GIB, memory_per_gpu
+from launch.planning.names import configuration
+from launch.planning.search import fits
+from launch.preflight.check import check_config
+from launch.submit.script import Job, job_script
+from launch.submit.sites import Kubernetes, Local, Skypilot, Slurm, read_site
+from training.checkpointing.same_model import check_initial_weights
+
+SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
+SUBMIT = {
+    "slurm": ("sbatch",),
+    "kubernetes": ("kubectl", "create", "--filename"),  # create: generateName gives each run a name of its own
+    "skypilot": ("sky", "jobs", "launch"),
+    "local": ("bash",),
+}
+
+
+def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
+    """The job of a recipe; checked as training will check it.
+
+    Errors: `InputError` for what cannot work, before anything waits in a queue for it.
+    """
+    name, own = configuration(recipe)
+    overrides = (*own, *overrides)
+    config = quick_config(name, overrides)
+    check_config(config)
+    return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
+
+
+def make_script(
+    recipe: str,
+    overrides: Sequence[str],
+    *,
+    target: str,
+    site_file: Path | None = None,
+    directory: Path,
+    submitted: bool = False,
+) -> tuple[Job, str]:
+    """The job and its script. `launch.KEY=VALUE` among the overrides are the site's.
+
+    Where it is to be `submitted` from here, and runs without a container, its `init_from` has to be here.
+    """
+    own = [override for override in overrides if override.startswith("launch.")]
+    job = make_job(recipe, [override for override in overrides if override not in own], directory)
+    machine = job.config.hardware
+    if target == "local" and machine.num_nodes > 1:
+        raise InputError(f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.")
+    if target in ("kubernetes", "skypilot") and machine.accelerator != "gpu":
+        raise InputError(f"--{target} with hardware={machine.accelerator}", fix="Choose a GPU, or --local or --slurm.")
+    site, lacking = read_site(target, site_file, own)
+    mounts = [] if isinstance(site, Slurm | Local) else mounts_of(site)
+    if not isinstance(site, Slurm | Local):
+        lacking += off_mounts(job, mounts)
+    if lacking:
+        raise _wanted(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
+    if isinstance(site, Slurm) and site.container_image:
+        check_container(job, site)
+    elif submitted and isinstance(site, Slurm | Local):
+        check_initial_weights(job.config, read_architecture(job.config.model_tag))
+    return job, job_script(job, site)
+
+
+def memory_warning(job: Job) -> str:
+    """What the plan says against the job; "" where it fits, or on a CPU."""
+    config = job.config
+    if config.hardware.memory_gib <= 0:
+        return ""
+    architecture = read_architecture(config.model_tag)
+    length = config.dataset.sequence_length or architecture.max_position_embeddings
+    memory = memory_per_gpu(config, architecture, length)
+    if fits(config, memory):
+        return ""
+    needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
+    asked = job.overrides[len(configuration(job.recipe)[1]) :]
+    return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
+
+
+def _wanted(
+    recipe: str,
+    overrides: Sequence[str],
+    lacking: Sequence[str],
+    mounts: Sequence[str],
+    *,
+    target: str,
+    site_file: Path | None,
+) -> InputError:
+    """All that a site lacks in one message, and what was given on none of its `mounts`, with a command that has it."""
+    keys = [word.split("=", 1)[0] for word in lacking]
+    off = [word for word in overrides if word.split("=", 1)[0] in keys and not word.startswith("launch.")]
+    wanted = [key for key in keys if key not in {word.split("=", 1)[0] for word in off}]
+    kept = [word for word in overrides if word.split("=", 1)[0] not in keys]
+    own = [] if site_file is None else ["--site", str(site_file)]
+    words = shlex.join([recipe, f"--{target}", "--dry-run", *own, *kept, *lacking])
+    fix = f"An example, with values to change: genomic-llama launch {words}"
+    there = f" ({', '.join(mounts)})" if mounts else ""
+    problems = [f"{word} is on no mount of the job{there}" for word in off]
+    if wanted:
+        problems.append(f"--{target} wants {', '.join(wanted)}")
+    return InputError("; ".join(problems), fix=fix)
+
+
+def mounts_of(site: Kubernetes | Skypilot) -> list[str]:
+    """The directories of the job that are more than its own."""
+    return [site.mount] if isinstance(site, Kubernetes) else list(site.mounts)
+
+
+def off_mounts(job: Job, mounts: Sequence[str]) -> list[str]:
+    """What to give so that corpus and weights are there, and checkpoints outlive the machine: all on its mounts."""
+    lacking = []
+    if not mounts:
+        mounts = ["/data"]
+        lacking.append("launch.mounts={/data: s3://my-bucket}")
+    for key, values in _paths(job).items():
+        if off := [one for one in values if not _is_below(one, mounts)]:
+            name = Path(off[0]).name if len(off) == 1 else "corpus"
+            lacking.append(f"{key}={mounts[0].rstrip('/')}/{name}")
+    return lacking
+
+
+def check_container(job: Job, site: Slurm) -> None:
+    """Refuse a path that is on no mount of a Slurm job's container: it is not there. Errors: `InputError`."""
+    given = [mount.split(":") for entry in site.container_mounts for mount in entry.split(",")]
+    mounts = [str(job.directory), *(mount[1] if len(mount) > 1 else mount[0] for mount in given)]
+    off = {
+        key: one for key, values in _paths(job).items() for one in values if not _is_below(job.directory / one, mounts)
+    }
+    if off:
+        told = ", ".join(f"{key}={one}" for key, one in off.items())
+        top = f"/{Path(os.path.normpath(job.directory / next(iter(off.values())))).parts[1]}"
+        raise InputError(
+            f"{told}: on no mount of the container ({', '.join(mounts)})",
+            fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
+        )
+
+
+def _paths(job: Job) -> dict[str, list[str]]:
+    """What the job reads and writes, by key."""
+    corpus = job.config.dataset.corpus
+    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
+    return {
+        "run_dir": [job.config.run_dir],
+        "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
+        "init_from": [job.config.init_from] if job.config.init_from else [],
+    }
+
+
+def _is_below(path: str | Path, mounts: Sequence[str]) -> bool:
+    """By name alone, `..` resolved: the mounts are elsewhere."""
+    return any(Path(os.path.normpath(path)).is_relative_to(os.path.normpath(mount)) for mount in mounts)
+
+
+def submit(job: Job, script: str, *, target: str) -> int:
+    """Write the script beside the run and hand it to the scheduler. Returns the exit status of that."""
+    program, *options = SUBMIT[target]
+    if shutil.which(program) is None:
+        raise InputError(
+            f"{program} is not on this machine", fix="Print the script with --dry-run, and submit it where it is."
+        )
+    path = Path(job.config.run_dir) / f"launch.{SUFFIX[target]}"
+    with atomic_file(path) as temporary:
+        temporary.write_text(script, encoding="utf-8")
+    return subprocess.run([program, *options, str(path)], check=False).returncode

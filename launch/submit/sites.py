@@ -1,0 +1,166 @@
+"""What a job needs to know about the place where it runs: one frozen table of fields for each kind of scheduler.
+
+Values come from a YAML file of one's own (`--site my_cluster.yaml`) and from `launch.KEY=VALUE`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from configs.quick import typed_values
+from configs.schema import MISSING
+from foundation.errors import InputError
+from foundation.untrusted import read_yaml
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slurm:
+    """A Slurm cluster; containers through pyxis and enroot."""
+
+    account: str | None = None
+    partition: str | None = None
+    qos: str | None = None
+    time: str = "04:00:00"  # limit of one job; the run goes on in the next
+    grace_seconds: int = 300  # before the limit, when the run is asked to save and leave
+    gres: str | None = None  # in place of --gpus-per-node, where a cluster wants gpu:8 or the like
+    container_image: str | None = None  # a .sqsh file, or nvcr.io#nvidia/pytorch:TAG; null: no container
+    container_mounts: list[str] = field(default_factory=list)  # /path:/path; the working directory always is one
+    setup: str | None = None  # a shell line before training, in the container: . .venv/bin/activate
+    environment: dict[str, str] = field(default_factory=dict)  # more variables, for NCCL above all
+    directives: list[str] = field(default_factory=list)  # more #SBATCH options: --mail-type=END
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kubernetes:
+    """A Kubernetes cluster with Kubeflow Trainer 2.1 (TrainJob)."""
+
+    image: str = field(default=MISSING, metadata={"example": "registry.example.org/genomic-llama:1"})
+    claim: str = field(
+        default=MISSING, metadata={"example": "genomes"}
+    )  # PersistentVolumeClaim for corpus and checkpoints, ReadWriteMany
+    mount: str = "/workspace"  # where the claim appears; run_dir and dataset.corpus have to be below it
+    workdir: str = "/opt/genomic-llama"  # where the image has this repository
+    namespace: str = "default"
+    runtime: str = "torch-distributed"  # ClusterTrainingRuntime
+    queue: str | None = None  # of Kueue
+    pull_secret: str | None = None
+    shared_memory: str = "64Gi"  # /dev/shm, for NCCL and the data-loading processes
+    resources: dict[str, str] = field(default_factory=dict)  # more of each node: rdma/ib: "8"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skypilot:
+    """A cloud, or several, through SkyPilot's managed jobs."""
+
+    image: str | None = None  # docker:nvcr.io/...; null: SkyPilot's own
+    infra: str | None = None  # aws/us-east-1, k8s/my-context, ...; null: the cheapest
+    use_spot: bool = False
+    restarts: int = 10  # after a failure; those after a preemption are not counted
+    setup: str = "make install-gpu PYTHON=python3"
+    mounts: dict[str, str] = field(default_factory=dict)  # /data: s3://bucket; run_dir and dataset.corpus below one
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """This machine."""
+
+    setup: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+Site = Slurm | Kubernetes | Skypilot | Local
+SITES: dict[str, type[Site]] = {"slurm": Slurm, "kubernetes": Kubernetes, "skypilot": Skypilot, "local": Local}
+
+
+def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple[Site, list[str]]:
+    """The site of a target from a YAML file and `launch.KEY=VALUE` overrides, and examples of those that lack.
+
+    Errors: `InputError` for an unknown key, a wrong type, or a line break where a script cannot have one.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        values = read_yaml(file) or {}
+        if not isinstance(values, dict):
+            raise InputError("is no mapping of keys to values", where=file)
+    for override in overrides:
+        key, equals, value = override.removeprefix("launch.").partition("=")
+        if not equals:
+            raise InputError(f"{override!r} has no value", fix="Write launch.KEY=VALUE.")
+        try:
+            values[key] = yaml.load(value, Loader=_Words)
+        except yaml.YAMLError as error:
+            raise InputError(f"{override!r} has no readable value", fix="Quote it.") from error
+    lacking = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
+    lacking = {name: example for name, example in lacking.items() if values.get(name, MISSING) == MISSING}
+    # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
+    site: Site = typed_values(SITES[target], {**values, **lacking}, where="launch")
+    if isinstance(site, Slurm):
+        _check_time(site)
+    for one in fields(site):
+        if one.name != "setup":
+            _check_lines(f"launch.{one.name}", asdict(site)[one.name])
+    if isinstance(site, Slurm):
+        _check_directives(site)
+    for variable in site.environment:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            raise InputError(f"launch.environment names {variable!r}", fix="A variable has letters, digits and _.")
+    return site, [f"launch.{name}={example}" for name, example in lacking.items()]
+
+
+class _Words(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML in which 12:00:00, 0123 and on are words, as written; YAML 1.1 makes 43200, 83 and true of them."""
+
+
+_Words.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _letters in (("bool", r"true|false", "tf"), ("int", r"-?(?:0|[1-9]\d*)", "-0123456789")):
+    _Words.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_letters))
+
+
+def _check_time(site: Slurm) -> None:
+    """That the limit is one, and leaves time to train before the run is asked to save."""
+    seconds = slurm_seconds(site.time)
+    if seconds is None:
+        raise InputError(
+            f"launch.time={site.time}", fix="Write HOURS:MINUTES:SECONDS or DAYS-HOURS:MINUTES:SECONDS, and quote it."
+        )
+    if not 0 < site.grace_seconds < seconds:
+        raise InputError(
+            f"launch.grace_seconds={site.grace_seconds} with launch.time={site.time}, which is {seconds} s",
+            fix="The run is asked to save so long before the limit: give a number above 0 and below it.",
+        )
+
+
+def slurm_seconds(time: str) -> int | None:
+    """Seconds of a time limit with hours, minutes and seconds, and maybe days; None where it is none.
+
+    Slurm's other spellings are refused: a bare number is minutes, and YAML makes seconds of 12:00:00.
+    """
+    found = re.fullmatch(r"(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)", time)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _check_directives(site: Slurm) -> None:
+    """That what stands in #SBATCH lines, which no shell reads, is one word each."""
+    for name in ("account", "partition", "qos", "gres"):
+        value = getattr(site, name)
+        if value is not None and not re.fullmatch(r"[^\s'\"\\;#$`]+", value):
+            raise InputError(f"launch.{name}={value!r}", fix="Give one word, as Slurm has it, without quotes.")
+
+
+def _check_lines(name: str, value: Any) -> None:
+    texts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    for text in texts:
+        if isinstance(text, str) and not text.isprintable():
+            raise InputError(f"{name} holds a line break or control character: {text!r}", fix="Take it out.")

@@ -1,1 +1,0 @@
-"""How weights change: the optimizer, its learning rate over the steps, and the z-loss."""

@@ -1,0 +1,117 @@
+"""What was tried of each size, machine, precision and layout: `python -m scripts.support_page > docs/support.md`.
+
+Three words are used, and a test holds them to what the tests do.
+"""
+
+from foundation.errors import InputError
+from launch.planning.names import FACTORIES
+from launch.planning.plan import Plan, make_plan
+
+RUN = {("train_tiny", "cpu", "fp32")}
+"""Trained by the tests."""
+
+TWO_PROCESSES = {
+    "data 2, distributed optimizer": ["parallelism.distributed_optimizer=true"],
+    "tensor 2": ["parallelism.tensor=2"],
+    "tensor 2, sequence parallel": ["parallelism.tensor=2", "parallelism.sequence_parallel=true"],
+    "pipeline 2": ["parallelism.pipeline=2"],
+    "context 2": ["parallelism.context=2"],
+}
+"""Layouts in which the tests train the tiny model, and compare the losses with those of one process."""
+
+GPUS = ("a100", "h100", "h200", "b200", "gb200")
+PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "mxfp8")
+SIZES = tuple(name for name in FACTORIES.values() if name != "train_tiny")
+FINETUNED = ("100m", "300m", "1b", "3b", "8b", "11b", "18b", "28b", "35b")
+"""Sizes of `finetune` and `finetune_lora`, built by the tests on H100 in bf16."""
+EVERY_PRECISION = "train_8b_opengenome2"
+"""The size whose recipe the tests build on every machine and in every precision; of the others, on H100 in bf16."""
+
+
+def verified(size: str, gpu: str, precision: str) -> bool:
+    """True for what the tests build on a CPU, into NeMo's and Megatron-Core's own objects."""
+    return size == EVERY_PRECISION or (gpu, precision) == ("h100", "bf16")
+
+
+def supported() -> list[tuple[str, str, str]]:
+    """Every size, machine and precision that is not refused."""
+    return [
+        (size, gpu, precision)
+        for size in SIZES
+        for gpu in GPUS
+        for precision in PRECISIONS
+        if _plan(size, gpu, precision) is not None
+    ]
+
+
+def support_page() -> str:
+    """The page, in Markdown."""
+    lines = [
+        "# What was tried where",
+        "",
+        "Written by `python -m scripts.support_page`; a test compares.",
+        "",
+        "- **run here**: trained, in the tests.",
+        "- **verified on CPU**: NeMo's and Megatron-Core's objects are built from it on a CPU, in the tests, and every",
+        "  setting is looked up in them. The shapes of the 8B and the 35B are compared with what Megatron-Core builds.",
+        "- **predicted**: the plan says that it fits, by arithmetic. Nothing else was done.",
+        "",
+        "Nothing of this has run on a GPU yet. An empty place is refused by name: FP8 needs Hopper, MXFP8 Blackwell.",
+        "",
+        "| recipe | machine | layout | fp32 |",
+        "| --- | --- | --- | --- |",
+        "| `llama3_tiny_genomic` | CPU, one process | data 1 | run here |",
+        *(f"| `llama3_tiny_genomic_finetune` | CPU, two processes | {name} | run here |" for name in TWO_PROCESSES),
+        "| `llama3_tiny_genomic_lora` | CPU, one process | data 1 | run here |",
+        "| `llama3_tiny_genomic_lora` | CPU, two processes | tensor 2, sequence parallel | run here |",
+        "",
+        "Two processes start from one checkpoint and give the losses of one process, within 1e-5 in fp32, for five",
+        "steps. A checkpoint of one process goes on in two, tensor or pipeline parallel, with the same losses.",
+        "",
+        f"| recipe | machine | layout | {' | '.join(PRECISIONS)} |",
+        f"| --- | --- | --- | {' | '.join('---' for _ in PRECISIONS)} |",
+    ]
+    names = {config: name for name, config in FACTORIES.items()}
+    for size in SIZES:
+        for gpu in GPUS:
+            plan = _plan(size, gpu, "bf16")
+            assert plan is not None
+            cells = " | ".join(_cell(size, gpu, precision) for precision in PRECISIONS)
+            lines.append(f"| `{names[size]}` | {plan.gpus} x {gpu} | {_layout(plan)} | {cells} |")
+    lines += ["", "| recipe | machine | layout | bf16 |", "| --- | --- | --- | --- |"]
+    for kind in ("finetune", "lora"):
+        for size in FINETUNED:
+            plan = make_plan(f"llama3_{size}_genomic_{kind}")
+            assert plan.fits
+            lines.append(f"| `llama3_{size}_genomic_{kind}` | {plan.gpus} x h100 | {_layout(plan)} | verified on CPU |")
+    return "\n".join(lines) + "\n"
+
+
+def _plan(size: str, gpu: str, precision: str) -> Plan | None:
+    """On as many GPUs as the recipe has by default, whatever a node holds."""
+    gpus = make_plan(size).gpus
+    try:
+        return make_plan(size, (f"precision={precision}",), gpu=gpu, gpus=gpus)
+    except InputError:
+        return None
+
+
+def _cell(size: str, gpu: str, precision: str) -> str:
+    plan = _plan(size, gpu, precision)
+    if plan is None:
+        return ""
+    if not plan.fits:
+        return "predicted, with another layout" if plan.candidates else ""
+    return "verified on CPU" if verified(size, gpu, precision) else "predicted"
+
+
+def _layout(plan: Plan) -> str:
+    layout = plan.config.parallelism
+    sizes = {"tensor": layout.tensor, "pipeline": layout.pipeline, "context": layout.context}
+    split = [f"{name} {size}" for name, size in sizes.items() if size > 1]
+    data = plan.gpus // (layout.tensor * layout.pipeline * layout.context)
+    return ", ".join([*split, f"data {data}"])
+
+
+if __name__ == "__main__":
+    print(support_page(), end="")

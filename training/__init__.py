@@ -1,0 +1,1 @@
+"""Inside a run: data, checkpoints, guards, metrics."""

@@ -1,0 +1,91 @@
+"""What the first rank does for all of them before they have met: how it ended, they hear at once, with its own words.
+
+Without this a rank that is refused leaves the others waiting for it, until a timeout of half an hour.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import default_pg_timeout
+
+from foundation.errors import InputError
+
+_VERDICT, _HEARD = "genomic_llama/first_rank", "genomic_llama/heard"
+_PATIENCE = timedelta(hours=2)
+"""That the others wait for the verdict: the first rank may convert a large checkpoint."""
+_LINGER_SECONDS = 300.0
+"""That a first rank that was refused waits for the others to hear of it, since they hear it from its process."""
+
+
+@contextmanager
+def told_to_all(trainer: Any) -> Iterator[None]:
+    """What the first rank does in this context is done before the others enter it; its error is theirs too.
+
+    Errors: that of the first rank, on every other as an `InputError`; there also where the first rank gives no answer.
+    """
+    store = _meet(trainer)
+    if store is None:
+        yield
+    elif trainer.global_rank == 0:
+        try:
+            yield
+        except Exception as error:
+            store.set(_VERDICT, json.dumps(_words(error)))
+            if trainer.strategy.cluster_environment.creates_processes_externally:
+                _linger(store, trainer.world_size - 1)
+            raise
+        store.set(_VERDICT, json.dumps(None))
+    else:
+        refusal = _verdict(store)
+        if refusal is not None:
+            store.add(_HEARD, 1)
+            problem, where, fix = refusal
+            raise InputError(problem, where=where, fix=fix)
+        yield
+
+
+def _meet(trainer: Any) -> TCPStore | None:
+    """The store where the ranks of `trainer` meet, opened early and handed on to NeMo; None for a single rank.
+
+    torchrun has one already, and the first rank opens it elsewhere, where its process group would later.
+    """
+    if trainer.world_size == 1:
+        return None
+    place = trainer.strategy.cluster_environment
+    store = TCPStore(
+        place.main_address,
+        place.main_port,
+        is_master=trainer.global_rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True",
+        wait_for_workers=False,  # where Lightning starts the others, it does so after this
+        multi_tenant=True,
+        timeout=default_pg_timeout,
+    )
+    trainer.strategy.store = store
+    return store
+
+
+def _verdict(store: TCPStore) -> Any:
+    """What the first rank said: None where all is well. Errors: `InputError` where it died, or is silent too long."""
+    try:
+        store.wait([_VERDICT], _PATIENCE)
+        return json.loads(store.get(_VERDICT))
+    except DistError as error:
+        raise InputError("the first rank gave no answer", fix="See its log.") from error
+
+
+def _words(error: Exception) -> tuple[str, str | None, str]:
+    if isinstance(error, InputError):
+        return error.problem, None if error.where is None else str(error.where), error.fix
+    return f"the first rank ended: {error or type(error).__name__}", None, "Its log says more."
+
+
+def _linger(store: TCPStore, others: int) -> None:
+    deadline = time.monotonic() + _LINGER_SECONDS
+    while store.add(_HEARD, 0) < others and time.monotonic() < deadline:
+        time.sleep(0.1)

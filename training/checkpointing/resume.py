@@ -1,0 +1,53 @@
+"""What a run goes on from: its newest whole checkpoint, found by its manifest and by nothing else; or given weights."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from nemo import lightning as nl
+
+from conversion.locate import step_of
+from training.checkpointing.first_rank import told_to_all
+from training.checkpointing.folder import say
+from training.checkpointing.initial_weights import FOLDER, our_copy, where_our_copy_is
+from training.checkpointing.lock import hold
+from training.checkpointing.same_model import check_same_model
+from training.checkpointing.same_run import lost_step, newest_whole
+from training.metrics.live_config import live_architecture
+
+
+class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
+    """NeMo's resume; but NeMo takes the newest `…-last`, and starts from nothing where a kill left that link dangling.
+
+    Every rank decides for itself, after the first has, so only names are looked at here. Contents are compared when
+    the checkpoint is loaded (`training.strategy`). Where the run has no checkpoint it starts from the
+    weights of `restore_config`, which may be of any format of `conversion.formats`.
+    Errors, the same on every rank: `InputError` where another process trains in the run's directory, where there are
+    checkpoints and none of them has a manifest, and for weights that are hostile, damaged or of another kind of model.
+    """
+
+    def setup(self, trainer: Any, model: Any = None) -> None:
+        """As NeMo's, which is called before the ranks know of each other."""
+        run_dir = Path(self.resume_from_directory).resolve().parent
+        # Lightning's, which cannot see that the data module goes on at the very next sample.
+        warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
+        with told_to_all(trainer):
+            if trainer.is_global_zero:
+                hold(run_dir)
+            self._prepare_start(run_dir, trainer, model)
+        super().setup(trainer, model)
+
+    def _prepare_start(self, run_dir: Path, trainer: Any, model: Any) -> None:
+        if trainer.is_global_zero and (lost := lost_step(run_dir)):
+            say(f"{run_dir}/checkpoints is empty, and the run log tells of step {lost}: the run begins anew")
+        if start := self.restore_config:
+            if self.get_trainer_ckpt_path(model) is None:
+                if trainer.is_global_zero:
+                    check_same_model(Path(start.path), live_architecture(model))
+                ours = our_copy if trainer.is_global_zero else where_our_copy_is
+                start.path = str(ours(Path(start.path), run_dir.parent / FOLDER, optimizer=start.load_optim_state))
+            elif trainer.is_global_zero and (own := self._find_trainer_ckpt_path()):
+                say(f"init_from={start.path} is not used: the run goes on from step {step_of(own)}")
+
+    def _find_trainer_ckpt_path(self) -> Path | None:
+        return newest_whole(Path(self.resume_from_directory))

@@ -1,0 +1,97 @@
+"""Whether a run can go on from its own checkpoints: from names and JSON alone, before anything heavy is imported.
+
+What a run was trained with lies in `manifest.json` of each of its checkpoints, under `trained_with`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from configs.compose import plain
+from configs.llama import LlamaArchitecture
+from configs.schema import TrainConfig
+from conversion.locate import is_unfinished, newest_first
+from conversion.manifest import NAME as MANIFEST
+from conversion.manifest import read_manifest
+from corpus import synthetic
+from foundation.errors import InputError
+from training.data.order import NUCLEOTIDE_IDS, check_same, order_settings
+from training.data.sources import Source, parse_sources
+from training.metrics.clock import rows
+
+MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_token_id")
+"""Of the architecture: what says how long samples are, how weights began, or how they are computed with."""
+
+
+def trained_with(
+    order: Mapping[str, Any], architecture: LlamaArchitecture, *, lora_dim: int, lora_alpha: int
+) -> dict[str, Any]:
+    """What must stay as it is while a run goes on: the order of its samples (`order_settings`), and its model.
+
+    `lora_alpha` scales what adapters of rank `lora_dim` add; it means nothing where that is 0, and is left out.
+    """
+    model = {key: value for key, value in dataclasses.asdict(architecture).items() if key not in MAY_CHANGE}
+    adapters = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    return {**order, **model, **adapters}
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """The checkpoint that a run goes on from: the newest that has a manifest; None where there is no checkpoint.
+
+    Errors: `InputError` where there are some and none of them has a manifest: nobody knows whether they are whole, and
+    to start anew beside them would not be what was asked for.
+    """
+    found = [path for path in newest_first(folder) if not path.is_symlink()]
+    if whole := [path for path in found if (path / MANIFEST).is_file()]:
+        return whole[0]
+    if unknown := [path for path in found if not is_unfinished(path)]:
+        raise InputError(
+            f"has no {MANIFEST}, so nobody knows whether it is whole",
+            where=unknown[0],
+            fix="Give it as init_from, with another run_dir, or take it away.",
+        )
+    return None
+
+
+def lost_step(run: Path) -> int | None:
+    """The last step of a run that saved checkpoints, by its log, and has none: a disk may be missing."""
+    if newest_whole(run / "checkpoints") is not None:
+        return None
+    lines = list(rows(run / "metrics.jsonl"))
+    saved = any("checkpoint_seconds" in line for line in lines)
+    return max((int(line["step"]) for line in lines if "loss" in line), default=None) if saved else None
+
+
+def check_same_run(folder: Path, now: Mapping[str, Any], sources: Sequence[Source]) -> None:
+    """That what `newest_whole` finds was trained with what there is `now`, of `trained_with`, and with `sources`.
+
+    A manifest that is damaged is left to the check of the whole checkpoint, and the one before it is asked.
+    Errors: `InputError` that names each difference, with both values.
+    """
+    newest_whole(folder)
+    for path in newest_first(folder):
+        try:
+            manifest = read_manifest(path)
+        except InputError:
+            continue
+        if manifest is not None:
+            check_same(manifest.trained_with, now, where=path, sources=sources)
+            return
+
+
+def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
+    """The same for a run that is about to start with `config`. Errors: `InputError`."""
+    sources = parse_sources(plain(config.dataset.corpus))
+    if any(source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists() for source in sources):
+        return  # it is prepared at the start, and compared when the checkpoint is loaded
+    order = order_settings(
+        sources,
+        mode=config.dataset.mode,
+        stride=config.dataset.stride,
+        seq_length=sequence_length,
+        seed=config.seed,
+        tokenizer=NUCLEOTIDE_IDS,
+    )
+    adapters = {"lora_dim": config.lora.dim, "lora_alpha": config.lora.alpha}
+    check_same_run(Path(config.run_dir) / "checkpoints", trained_with(order, architecture, **adapters), sources)

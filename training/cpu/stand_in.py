@@ -1,0 +1,162 @@
+"""A stand-in for the CUDA calls that Megatron-Core and NeMo make unconditionally, for as long as a context lasts.
+
+Nothing is patched at import, and everything is restored at exit, also after an exception. The seams, with the
+places (megatron-core 0.15.3, nemo-toolkit 2.7.3) that need them:
+
+- `device="cuda"`, `.cuda()`, `.to("cuda")`, `pin_memory=True`: optimizer.py, schedules.py, megatron_strategy.py
+- `Tensor.type()` compared with `torch.cuda.FloatTensor`: optimizer.py, clip_grads.py
+- `torch.cuda.current_device`, `synchronize`, `Stream`: layers.py, param_and_grad_buffer.py, megatron_parallel.py
+- the tracker of CUDA random states, and the state that recomputed layers begin with: tensor_parallel/random.py
+- `_fix_tensors_device`, which moves a loaded checkpoint to CUDA: nemo/lightning/io/pl.py
+- the Adam that there is without Transformer Engine, which the distributed optimizer cannot save: distrib_optimizer.py
+- LoRA, which asks for Transformer Engine's linear layers, and knows whose norm to read after by them: peft/lora.py
+- the queue for write results, made by a spawned process that imports `__main__` anew: filesystem_async.py
+"""
+
+import contextlib
+import ctypes
+import multiprocessing
+import signal
+import types
+from collections.abc import Callable, Iterator
+from multiprocessing.managers import SyncManager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from foundation.errors import InputError
+
+
+@contextlib.contextmanager
+def cpu_stand_in() -> Iterator[None]:
+    """CUDA calls of Megatron-Core land on the CPU inside this context, in this thread.
+
+    Errors: `InputError` where CUDA is available, since a mixture of both devices would follow.
+    """
+    if torch.cuda.is_available():
+        raise InputError(
+            "hardware=cpu was asked for on a machine with CUDA",
+            fix="Choose another hardware group, or hide the GPUs with CUDA_VISIBLE_DEVICES=''.",
+        )
+    from megatron.core import optimizer
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
+    from megatron.core.optimizer import distrib_optimizer
+    from megatron.core.tensor_parallel import random
+    from nemo.collections.llm.peft import lora, utils
+    from nemo.lightning.io import pl
+
+    from training.cpu.adam import CpuAdamW
+
+    with contextlib.ExitStack() as stack:
+        for target, name, value in (
+            (torch.cuda, "current_device", lambda: "cpu"),
+            (torch.cuda, "synchronize", lambda device=None: None),
+            (torch.cuda, "Stream", lambda *args, **kwargs: None),
+            (random, "_CUDA_RNG_STATE_TRACKER", _rng_tracker(random.CudaRNGStatesTracker)),
+            (random, "_CUDA_RNG_STATE_TRACKER_INITIALIZED", True),
+            (random, "_get_cuda_rng_state", lambda *args, **kwargs: torch.get_rng_state()),
+            (random, "_set_cuda_rng_state", lambda state, *args, **kwargs: torch.set_rng_state(state)),
+            (optimizer, "Adam", CpuAdamW),
+            (optimizer, "USING_PYTORCH_OPTIMIZER", False),
+            (distrib_optimizer, "Adam", CpuAdamW),
+            (distrib_optimizer, "HAVE_APEX_OR_TE", True),
+            (distrib_optimizer, "USING_TE_OPTIMIZER", True),
+            (utils, "HAVE_TE", False),  # it takes Megatron-Core's empty names of its layers for the layers
+            (lora, "te", types.SimpleNamespace(Linear=None)),
+            (lora, "get_adapter_attributes_from_linear", _after_the_norm(lora.get_adapter_attributes_from_linear)),
+            (pl, "_fix_tensors_device", lambda checkpoint: checkpoint),
+            (filesystem_async, "_get_write_results_queue", _forked_queue(stack)),
+        ):
+            stack.enter_context(patch.object(target, name, value))
+        stack.enter_context(_CudaMeansCpu())
+        yield
+
+
+class _CudaMeansCpu(TorchFunctionMode):
+    """Rewrites the arguments that ask for CUDA. Thread-local, like every torch function mode."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if not kwargs and func not in _ASKING:
+            return func(*args)  # nearly all of the thousands of calls of a step
+        kwargs = dict(kwargs or {})
+        if _is_cuda(kwargs.get("device")):
+            kwargs["device"] = "cpu"
+        if kwargs.get("pin_memory"):
+            kwargs["pin_memory"] = False
+        if func is torch.Tensor.cuda or func is torch.Tensor.pin_memory:
+            return args[0]
+        if func is torch.Tensor.to and len(args) > 1 and _is_cuda(args[1]):
+            args = (args[0], "cpu", *args[2:])
+        if func is torch.Tensor.type and len(args) == 1 and not kwargs:
+            return func(*args).replace("torch.", "torch.cuda.")
+        return func(*args, **kwargs)
+
+
+_ASKING = frozenset({torch.Tensor.cuda, torch.Tensor.pin_memory, torch.Tensor.to, torch.Tensor.type})
+"""Functions that can ask for CUDA without a keyword."""
+
+
+def _is_cuda(device: object) -> bool:
+    if isinstance(device, torch.device):
+        return device.type == "cuda"
+    return isinstance(device, str) and device.split(":")[0] == "cuda"
+
+
+def _rng_tracker(tracker: type) -> Any:
+    """An instance of Megatron's tracker whose named states are states of the CPU generator."""
+
+    class CpuRngStatesTracker(tracker):  # type: ignore[misc]
+        def add(self, name: str, seed: int) -> None:
+            if name in self.states_ or seed in self.seeds_:
+                raise ValueError(f"random state {name!r} or seed {seed} was added before")
+            self._is_initialized = True
+            self.seeds_.add(seed)
+            self.states_[name] = torch.Generator().manual_seed(seed).get_state()
+
+        @contextlib.contextmanager
+        def fork(self, name: str = "model-parallel-rng") -> Iterator[None]:
+            before = torch.get_rng_state()
+            torch.set_rng_state(self.states_[name])
+            try:
+                yield
+            finally:
+                self.states_[name] = torch.get_rng_state()
+                torch.set_rng_state(before)
+
+    return CpuRngStatesTracker()
+
+
+def _after_the_norm(attributes: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`attributes`, which also asks a layer that owns its norm for what the norm gives."""
+
+    def with_norm(layer: Any) -> Any:
+        if hasattr(layer, "return_layernorm_output"):
+            layer.return_layernorm_output = True
+        return attributes(layer)
+
+    return with_norm
+
+
+def _forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
+    """A function that makes one queue in a forked manager, at its first call, and ends the manager with `stack`."""
+    queues: list[Any] = []
+
+    def queue() -> Any:
+        if not queues:
+            manager = SyncManager(ctx=multiprocessing.get_context("fork"))
+            manager.start(_die_with_the_parent)
+            stack.callback(manager.shutdown)
+            queues.append(manager.Queue())
+        return queues[0]
+
+    return queue
+
+
+def _die_with_the_parent() -> None:
+    """A manager whose process was killed would wait for ever, with all the memory that it was forked with."""
+    if prctl := getattr(ctypes.CDLL(None), "prctl", None):
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h

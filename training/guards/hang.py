@@ -1,0 +1,121 @@
+"""The guard of time: a rank that shows no sign of life for too long says where it is, and ends itself."""
+
+import faulthandler
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from nemo.lightning.io import IOMixin
+
+from training.guards.hang_report import Report, report_here, summary, wait_for_reports, write_report
+from training.guards.limit import STEPS, limit_of
+from training.status import HUNG, PREEMPTED
+
+
+class HangWatch(Callback, IOMixin):  # type: ignore[misc]
+    """Watches this rank from a thread of its own; on a hang all ranks run into their limits together.
+
+    Each writes `RUN/guards/hang-from-step=N/rank=R.json` and the stacks of its threads, `rank=R.stacks`; the first of
+    them compares the reports and names the ranks that others wait for. The exit status is `PREEMPTED`, so that a
+    launcher starts the run anew from its newest checkpoint; `HUNG` where it hung before from that same checkpoint.
+
+    Silence is counted in ticks of the thread and not by a clock, so that a run that was suspended as a whole goes on.
+    """
+
+    def __init__(self, run_dir: str, hang_seconds: float, hang_factor: float) -> None:
+        self.run_dir = run_dir
+        self.hang_seconds = hang_seconds
+        self.hang_factor = hang_factor
+        self._ended: threading.Event | None = None  # made when it starts: NeMo copies callbacks
+        self._steps: deque[float] = deque(maxlen=STEPS)
+        self._step = self._micro_batches = 0
+        self._doing = ""
+        self._silent = self._step_began = 0.0
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._rank, self._ranks = trainer.global_rank, trainer.world_size
+        self._main = threading.get_ident()
+        self._folder = Path(self.run_dir) / "guards" / f"hang-from-step={trainer.global_step}"
+        self._hung_before = self._folder.is_dir()
+        for old in self._folder.glob(f"rank={self._rank}.*"):
+            old.unlink()
+        torch.distributed.barrier()  # no rank makes the folder before all have looked for it
+        self._show("start", trainer.global_step)
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, args=(self._ended,), name="hang watch", daemon=True).start()
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._step_began, self._micro_batches = time.monotonic(), 0
+        self._show("step", trainer.global_step + 1)
+
+    def on_megatron_microbatch_end(self, step: Any, batch: Any, output: Any, forward_callback: Any) -> None:
+        self._micro_batches += 1
+        self._silent = 0.0
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._steps.append(time.monotonic() - self._step_began)
+        self._show("after step", trainer.global_step)
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        self._show("validation after step", trainer.global_step)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        self._show("after step", trainer.global_step)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._leave()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._ended is not None:
+            self._ended.set()
+
+    def _show(self, doing: str, step: int) -> None:
+        self._doing, self._step, self._silent = doing, step, 0.0
+
+    def _watch(self, ended: threading.Event) -> None:
+        tick = min(1.0, self.hang_seconds / 10)
+        while not ended.wait(tick):
+            self._silent += tick
+            limit = limit_of(
+                in_step=self._doing == "step", steps=self._steps, seconds=self.hang_seconds, factor=self.hang_factor
+            )
+            if self._silent >= limit:
+                self._end(limit)
+
+    def _end(self, limit: float) -> None:
+        """Report, and leave: the thread that trains is stuck, so nothing else can."""
+        try:
+            report = report_here(
+                rank=self._rank,
+                doing=f"{self._doing} {self._step}",
+                micro_batches=self._micro_batches,
+                thread=self._main,
+            )
+            self._write(report, limit)
+        finally:
+            for child in multiprocessing.active_children():
+                child.kill()
+            os._exit(HUNG if self._hung_before else PREEMPTED)
+
+    def _write(self, report: Report, limit: float) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with open(self._folder / f"rank={self._rank}.stacks", "w", encoding="utf-8") as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+        write_report(self._folder, report)
+        reports = wait_for_reports(self._folder, self._ranks, limit)
+        if report.rank != min(reports):
+            time.sleep(1)  # the first to exit may end the others, and shall be the one that tells
+            return
+        text = summary(reports, self._ranks, self._folder, limit=limit, again=self._hung_before)
+        (self._folder / "summary.txt").write_text(text, encoding="utf-8")
+        print(f"\n{text}", end="", file=sys.stderr, flush=True)

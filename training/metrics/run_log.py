@@ -1,0 +1,167 @@
+"""What a run leaves for reports: `metrics.jsonl`, a line a logged step, and `config.yaml`, the values that ran."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from lightning.pytorch.callbacks import Callback
+from megatron.core import parallel_state
+from nemo.lightning.io import IOMixin
+from omegaconf import OmegaConf
+
+from configs.compose import plain
+from foundation.atomic import atomic_file
+from foundation.json_lines import append_line
+from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
+from training.metrics.flops import flops_per_token
+from training.metrics.live_config import live_architecture, live_config, lora_values
+from training.metrics.loss_sums import LossSums, MeanLoss
+from training.metrics.memory import peak_memory_gib
+from training.metrics.rates import Work
+from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
+
+
+class RunLog(Callback, IOMixin):  # type: ignore[misc]
+    """Writes the run log on global rank 0, appending when a run is resumed, and tells the trainer's loggers.
+
+    docs/training.md defines what is in a line. Over the device it asks for nothing but at a logged step and after a
+    validation: one sum over the ranks. `peak_tflops`: of one device, None where MFU cannot be told.
+    """
+
+    def __init__(self, run_dir: str, peak_tflops: float | None = None) -> None:
+        self.run_dir = run_dir
+        self.peak_tflops = peak_tflops
+        self.latest: dict[str, Any] = {}  # the newest training line, and what the newest validation line has beside it
+        self._steps = 0
+        self._learning_rate = 0.0
+        self._training = LossSums()
+        self._validation: LossSums | None = None  # while there is one
+        self._start_seconds: float | None = None
+        self._goodput = Goodput(began=0.0, productive=0.0)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._work = Work(
+            devices=trainer.world_size,
+            flops_per_token=flops_per_token(
+                live_architecture(pl_module), trainer.datamodule.seq_length, lora_dim=int(lora_values(trainer)["dim"])
+            ),
+            peak_tflops=self.peak_tflops,
+        )
+        self._first_step, self._steps, self._training = trainer.global_step, 0, LossSums()
+        if trainer.is_global_zero:
+            log, began = Path(self.run_dir) / "metrics.jsonl", psutil.Process().create_time()
+            drop_torn_line(log)
+            self._goodput = goodput_so_far(log, done=trainer.global_step, began=began)
+            self._start_seconds = max(0.0, time.time() - began)
+            config = OmegaConf.create(live_config(trainer, pl_module))
+            with atomic_file(Path(self.run_dir) / "config.yaml") as path:
+                path.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+            for logger in trainer.loggers:
+                if isinstance(logger, (RunWandbLogger, RunMLFlowLogger)):
+                    logger.log_config(plain(config))
+        self._began, self._clock = time.perf_counter(), PhaseClock("training")
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._resume_training(trainer)
+        self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_megatron_microbatch_end(self, step: Any, batch: Any, output: torch.Tensor, forward_callback: Any) -> None:
+        if parallel_state.is_pipeline_last_stage():
+            if self._validation is not None:
+                self._validation.add(output, batch["labels"], batch["loss_mask"], batch["source"])
+            else:
+                self._training.add(output, batch["labels"], batch["loss_mask"], torch.zeros_like(batch["source"]))
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._steps += 1
+        if trainer.global_step % trainer.log_every_n_steps == 0 or trainer.global_step == trainer.max_steps:
+            self._end_interval(trainer)
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        self._resume_training(trainer)
+        self._clock.enter("validation")
+        self._validation = LossSums(len(trainer.datamodule.source_names))
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        assert self._validation is not None
+        of_each, mean = self._validation.means()
+        self._validation = None
+        seconds = self._clock.take("validation")
+        self._clock.enter("training")
+        if not trainer.is_global_zero:
+            return
+        line: dict[str, Any] = {
+            "validation_loss": _scalar(trainer.callback_metrics.get("val_loss")),
+            "validation_bits_per_base": mean.bits_per_base,
+        }
+        if len(of_each) > 1:
+            named = dict(zip(trainer.datamodule.source_names, of_each, strict=True))
+            line["validation_loss_by_source"] = {name: one.loss for name, one in named.items()}
+            line["validation_bits_per_base_by_source"] = {name: one.bits_per_base for name, one in named.items()}
+        self.latest |= line
+        self._append(step=trainer.global_step, time=time.time(), **line, validation_seconds=seconds)
+        self._tell_loggers(trainer, {key.replace("_", "/", 1): value for key, value in line.items()})
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
+        self._clock.enter("checkpoint")
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._resume_training(trainer)
+        if self._steps:
+            self._end_interval(trainer)
+
+    def _end_interval(self, trainer: Any) -> None:
+        """Log the steps since the last time. Collective."""
+        _, mean = self._training.means()
+        if trainer.is_global_zero:
+            self._log_steps(trainer, mean)
+        self._steps, self._training = 0, LossSums()
+
+    def _log_steps(self, trainer: Any, mean: MeanLoss) -> None:
+        seconds, data, step = self._clock.take("training"), trainer.datamodule, trainer.global_step
+        tokens = self._steps * data.global_batch_size * data.seq_length
+        self._goodput.productive += seconds
+        self.latest = {
+            "step": step,
+            "time": time.time(),
+            "loss": _scalar(trainer.callback_metrics.get("reduced_train_loss")),
+            "bits_per_base": mean.bits_per_base,
+            "learning_rate": self._learning_rate,
+            "grad_norm": _scalar(trainer.callback_metrics.get("grad_norm")),
+            "tokens": tokens,
+            "bases": mean.bases,
+            "seconds": seconds,
+            **self._work.rates(tokens=tokens, bases=mean.bases, seconds=seconds),
+            "peak_memory_gib": peak_memory_gib(),
+            "eta_seconds": (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step),
+            "goodput": self._goodput.share(),
+        }
+        started = {} if self._start_seconds is None else {"start_seconds": self._start_seconds}
+        self._start_seconds = None
+        self._append(**self.latest, **started)
+        self._tell_loggers(trainer, {f"train/{key}": value for key, value in self.latest.items()})
+
+    def _resume_training(self, trainer: Any) -> None:
+        """After a checkpoint, where there was one: its hook tells of the beginning alone."""
+        self._clock.enter("training")
+        if (seconds := self._clock.take("checkpoint")) and trainer.is_global_zero:
+            self._append(step=trainer.global_step, time=time.time(), checkpoint_seconds=seconds)
+
+    def _tell_loggers(self, trainer: Any, values: dict[str, Any]) -> None:
+        flat: dict[str, float] = {}
+        for name, value in values.items():
+            if isinstance(value, dict):
+                flat |= {f"{name}/{key}": one for key, one in value.items() if one is not None}
+            elif value is not None and name not in ("train/step", "train/time"):
+                flat[name] = value
+        for logger in trainer.loggers:
+            logger.log_metrics(flat, step=trainer.global_step)
+
+    def _append(self, **line: object) -> None:
+        append_line(Path(self.run_dir) / "metrics.jsonl", line)
+
+
+def _scalar(value: Any) -> float | None:
+    return None if value is None else float(value)

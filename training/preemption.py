@@ -1,0 +1,78 @@
+"""A run that is asked to leave saves a checkpoint first, and says by its exit status that it wants to go on."""
+
+import signal
+import sys
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
+from nemo.lightning.io import IOMixin
+
+from training.status import ASKED, PREEMPTED, exit_preempted
+
+
+class Preemption(Callback, IOMixin):  # type: ignore[misc]
+    """On SIGTERM or SIGUSR1 to any rank: finish the step, save a checkpoint, exit with status 75.
+
+    In a validation it does not wait for the end of that, which may take longer than what is left of the job.
+
+    NeMo's own callback exits with 0, as a finished run does, so that nobody knows to requeue it. What comes before the
+    first step is `training.status.install_signal_handlers`'s.
+    """
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Before the data-loading processes are forked: they inherit the handler of SIGUSR1, and live on."""
+        self._before = {one: signal.getsignal(one) for one in ASKED}
+        self._listen()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._listen()  # Lightning has put its own handlers in between, which end the run without a checkpoint
+        if asked := self._asked_of_any():
+            exit_preempted(asked) if trainer.is_global_zero else sys.exit(PREEMPTED)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._leave_if_asked(trainer)
+
+    def on_validation_batch_end(self, trainer: Any, *_: Any) -> None:
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._leave_if_asked(trainer)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._restore()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        self._restore()
+
+    def _leave_if_asked(self, trainer: Any) -> None:
+        if not (asked := self._asked_of_any()):
+            return
+        trainer.checkpoint_callback.save_now(trainer)
+        torch.distributed.barrier()  # the first rank to exit may end the others
+        if trainer.is_global_zero:
+            name = signal.Signals(asked).name
+            when = "in the validation after" if trainer.validating else "after"
+            print(f"\nstopped by {name} {when} step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
+        sys.exit(PREEMPTED)
+
+    def _asked_of_any(self) -> int:
+        """The signal that any rank was asked by, or 0."""
+        asked = torch.tensor(self._asked, device="cuda")  # on a CPU the stand-in makes it a CPU tensor
+        torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+        return int(asked.item())
+
+    def _ask(self, signum: int, frame: Any) -> None:
+        self._asked = signum
+
+    def _listen(self) -> None:
+        for one in ASKED:
+            signal.signal(one, self._ask)
+
+    def _restore(self) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+        self._before = {}

@@ -1,0 +1,113 @@
+"""NeMo's Megatron strategy, which loads no checkpoint before its files were compared with their manifest."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from nemo import lightning as nl
+from nemo.lightning.resume import AdapterPath
+
+from conversion.locate import DAMAGED, misnamed, newest_first
+from conversion.manifest import NAME as MANIFEST
+from conversion.manifest import read_manifest
+from foundation.errors import InputError
+from training.checkpointing.folder import say, set_aside
+from training.checkpointing.seal import damage
+
+
+class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
+    """`MegatronStrategy` that resumes from the newest checkpoint that is undamaged, and says so.
+
+    It has no `__init__` of its own, because NeMo records a strategy's arguments by the signature of that.
+    """
+
+    def load_checkpoint(self, checkpoint_path: Any, selective_restore: bool = False) -> dict[str, Any]:
+        """The checkpoint; where it is damaged and the run's own, the newest that is not, with the damaged set aside.
+
+        One that the user named (`init_from`, also the base of adapters) is compared too where it has a manifest, and
+        refused. Errors: `InputError` naming the files that are damaged.
+        """
+        directory = _directory(checkpoint_path)
+        own = self.trainer.checkpoint_callback and self.trainer.checkpoint_callback.dirpath
+        if not selective_restore and own and directory.parent.resolve() == Path(own).resolve():
+            path = self._newest_undamaged(directory) / "weights"
+            if isinstance(checkpoint_path, AdapterPath):
+                _refuse_damaged(_directory(checkpoint_path.base_model_path))
+                path = AdapterPath(path, base_model_path=checkpoint_path.base_model_path)
+            self.trainer.ckpt_path = checkpoint_path = path
+        else:
+            _refuse_damaged(directory)
+        loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
+        return loaded
+
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any], selective_restore: bool = False) -> None:
+        for optimizer in self.optimizers:
+            for one in getattr(optimizer.mcore_optimizer, "chained_optimizers", [optimizer.mcore_optimizer]):
+                leave_out_padding(one)
+        super().load_optimizer_state_dict(checkpoint, selective_restore)
+
+    def _newest_undamaged(self, newest: Path) -> Path:
+        """`newest`, or the first undamaged one before it. The same on every rank."""
+        others = [path for path in newest_first(newest.parent) if not path.is_symlink() and (path / MANIFEST).is_file()]
+        damaged: dict[Path, list[str]] = {}
+        for checkpoint in [newest, *(path for path in others if path != newest)]:
+            if not (problems := misnamed(checkpoint) or _problems(checkpoint)):
+                break
+            damaged[checkpoint] = problems
+        else:
+            each = "; ".join(f"in {path.name} {_shown(problems)}" for path, problems in damaged.items())
+            raise InputError(
+                f"every checkpoint is damaged: {each}",
+                where=newest.parent,
+                fix="Copy one anew, or start another run from weights that are whole (init_from).",
+            )
+        torch.distributed.barrier()  # all have looked
+        if torch.distributed.get_rank() == 0:
+            for path, problems in damaged.items():
+                say(f"{path} is damaged and set aside as {set_aside(path, DAMAGED).name}: {_shown(problems)}")
+            say(f"going on from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
+        torch.distributed.barrier()
+        return checkpoint
+
+
+def leave_out_padding(optimizer: Any) -> None:
+    """Let Megatron-Core's distributed optimizer load the state of the precision-aware Adam from its own checkpoints.
+
+    Beside the tensors of a parameter it stores whether they are padding, and hands that to Transformer Engine's Adam as
+    if it were one of them, which fails (megatron-core 0.15.3, distrib_optimizer.py:
+    `sharded_param_state_dp_reshardable`, `_set_main_param_and_optimizer_states`; Megatron-Bridge, issue 1730).
+    """
+    if not hasattr(optimizer, "_set_main_param_and_optimizer_states"):
+        return  # not distributed
+    load = type(optimizer)._set_main_param_and_optimizer_states
+
+    def load_tensors(parameter: torch.Tensor, tensors: Mapping[str, Any]) -> None:
+        load(optimizer, parameter, {name: tensor for name, tensor in tensors.items() if name != "padding"})
+
+    optimizer._set_main_param_and_optimizer_states = load_tensors
+
+
+def _directory(path: Any) -> Path:
+    """The checkpoint that NeMo means by `path`, which may be its `weights`."""
+    directory = Path(str(path))
+    return directory.parent if directory.name == "weights" else directory
+
+
+def _refuse_damaged(directory: Path) -> None:
+    if (directory / MANIFEST).exists() and (problems := _problems(directory)):
+        raise InputError(_shown(problems), where=directory, fix="Copy the checkpoint anew, or give another.")
+
+
+def _problems(directory: Path) -> list[str]:
+    try:
+        manifest = read_manifest(directory)
+    except InputError as error:
+        return [str(error)]
+    assert manifest is not None, directory
+    return damage(directory, manifest)
+
+
+def _shown(problems: list[str]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return problems[0] + more
