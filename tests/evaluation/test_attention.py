@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.likelihood.attention import Growing, Recorder, SharedPrefix
 from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities
-from evaluation.likelihood.likelihood import attention
+from evaluation.likelihood import attention
 
 
 @pytest.fixture(scope="module")
