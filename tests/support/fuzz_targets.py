@@ -27,8 +27,9 @@ from corpus.exclusion.preset import read_preset
 from corpus.exclusion.taxonomy import Taxonomy
 from corpus.manifest import read_manifest
 from corpus.read import read_documents
-from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from corpus.readers.formats import Slice, detect_format, read_slice, slices
 from corpus.settings import compose_settings
+from corpus.source_format import Format
 from corpus.streams.inputs import expand_inputs
 from corpus.verify import verify_corpus
 from evaluation.likelihood.regions import read_regions
