@@ -49,7 +49,7 @@ def test_what_is_not_training_knows_no_nemo() -> None:
 
 
 def test_every_folder_with_code_has_a_floor() -> None:
-    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(FLOORS)
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"scripts"} == set(FLOORS)
 
 
 def level(module: str) -> int:
