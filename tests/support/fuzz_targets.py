@@ -196,11 +196,14 @@ def _common_fields(whole: Target) -> Target:
     """The fields of `common.pt`, from JSON, so that what changes is values and not the archive."""
 
     def call(data: bytes) -> None:
-        with contextlib.suppress(ValueError, RecursionError):
-            content = io.BytesIO()
-            with zipfile.ZipFile(content, "w") as archive:
-                archive.writestr("archive/data.pkl", pickle.dumps(json.loads(data), protocol=2))
-            whole.call(content.getvalue())
+        try:
+            pickled = pickle.dumps(json.loads(data), protocol=2)
+        except (ValueError, RecursionError):
+            return
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("archive/data.pkl", pickled)
+        whole.call(content.getvalue())
 
     return Target("trained/fields of common.pt", [seeds.as_json(seeds.TRAINED)], call)
 
