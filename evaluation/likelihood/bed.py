@@ -127,7 +127,7 @@ def _refuse_others(fields: list[str], where: str) -> None:
         raise InputError(f"is {name}, not BED", where=where, fix=fix, kind="not-bed")
 
     if len(fields) >= 8 and all(map(_DIGITS.fullmatch, fields[3:5])) and fields[6] in ("+", "-", ".", "?"):
-        refuse("GFF or GTF", "Convert it: awk -v OFS='\\t' '!/^#/ {print $1, $4 - 1, $5, $3, 0, $7}' FILE.")
+        refuse("GFF or GTF", "Convert it: awk -F'\\t' -v OFS='\\t' '!/^#/ {print $1, $4 - 1, $5, $3, 0, $7}' FILE.")
     if fields[0].startswith("@"):
         refuse("an interval list, which counts from 1", "Convert it, e.g. with gatk IntervalListToBed.")
     digits = [_DIGITS.fullmatch(field) is not None for field in fields[:4]]

@@ -73,7 +73,7 @@ def test_a_value_of_each_allele_is_its_own_and_annotation_is_not_repeated(
 
     header = HEADER.replace("##contig", '##INFO=<ID=PATH,Number=A,Type=Integer,Description="x">\n##contig')
     rows = ["chr1\t3\t.\tG\tA,C,T\t.\t.\tPATH=1,0,.\tGT\t0|1", "chr1\t14\t.\tN\tA\t.\t.\tPATH=1\tGT\t."]
-    rows += ["chr1\t20\t.\tACA\tA\t.\t.\tPATH=0\tGT\t1|1", "chr1\t22\t.\tA\tC,G\t.\t.\tPATH=1\tGT\t."]
+    rows += ["chr1\t20\t.\tACA\tA\t.\t.\tPATH=0\tGT\t1|1", "chr1\t22\t.\tA\tC,G\t.\t.\tPATH=.\tGT\t."]
     files.vcf.write_text(header + "\n".join([*rows, "chr1\t30\t.\tT\t.\t.\t.\t.\tGT\t0|0"]) + "\n")
     labelling = Labelling(key="PATH", positive=("1",))
     result = score_variants(tiny_model, files, labelling=labelling)
