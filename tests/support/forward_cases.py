@@ -96,7 +96,7 @@ def placed(documents: Sequence[Any]) -> Iterator[tuple[int, Any]]:
 
 
 def loss_and_gradient_are_of_the_weighted_mean(corpus: str, run: str, overrides: list[str], out: Path) -> None:
-    """Train one step, validate, and validate once more; write what was reported, and the same worked out from the batches by hand."""
+    """Train a step, validate twice; write what was reported, and the same worked out from the batches by hand."""
     import fiddle
     import torch
     from lightning.pytorch.callbacks import Callback

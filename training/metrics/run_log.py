@@ -89,7 +89,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._validation = LossSums(len(trainer.datamodule.source_names))
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """The exact means, also under NeMo's `val_loss`, for whoever monitors that (`training.strategy`). Collective."""
+        """The exact means, also under NeMo's name, for whoever monitors that (`training.strategy`). Collective."""
         assert self._validation is not None
         self._validated, self._validation = self._validation.means(), None
         loss = self._validated[1].loss
