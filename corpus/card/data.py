@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus.manifest import Manifest, Source, Split
-from foundation.typed_json import to_json
+from foundation.typed import to_json
 
 Histogram = Mapping[int, int]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.probing.probe import Measured
 from foundation.atomic import atomic_file
-from foundation.typed_json import to_json
+from foundation.typed import to_json
 
 FORMAT = "genomic-llama probe 1"
 

@@ -23,7 +23,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
 
     from corpus.composition import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
-    from foundation.typed_json import to_json
+    from foundation.typed import to_json
 
     manifest = read_manifest(corpus)
     if as_json:

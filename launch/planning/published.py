@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from configs.quick import group_values
+from configs.compose import group_values
 
 
 @dataclass(frozen=True, kw_only=True)

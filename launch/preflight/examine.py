@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from configs.quick import quick_config
+from configs.compose import compose_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.names import configuration
@@ -30,7 +30,7 @@ def examine(recipe: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
 
 def _configured(recipe: str, overrides: Sequence[str]) -> TrainConfig:
     name, own = configuration(recipe)
-    return quick_config(name, (*own, *overrides))
+    return compose_config(name, (*own, *overrides))
 
 
 def _run_findings(config: TrainConfig) -> Iterator[Finding]:

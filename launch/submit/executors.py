@@ -11,7 +11,7 @@ from typing import Optional
 
 import nemo_run as run
 
-from configs.quick import quick_config
+from configs.compose import compose_config
 from configs.schema import TrainConfig
 from launch.submit.environment import environment
 
@@ -62,7 +62,7 @@ def genomic_slurm(
 
 def _machine(configuration: str, *, nodes: int, devices: int) -> TrainConfig:
     """A configuration on so many devices, by which some of the variables go."""
-    return quick_config(configuration, [f"hardware.num_nodes={nodes}", f"hardware.devices={devices}"])
+    return compose_config(configuration, [f"hardware.num_nodes={nodes}", f"hardware.devices={devices}"])
 
 
 def _local(processes: int, config: TrainConfig) -> run.Config[run.LocalExecutor]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from configs.quick import typed_values
+from configs.compose import typed_values
 from configs.schema import MISSING
 from foundation.errors import InputError
 from foundation.untrusted import read_yaml

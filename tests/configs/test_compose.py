@@ -7,7 +7,7 @@ import pytest
 from configs.compose import compose_config, config_names
 from configs.llama import read_architecture
 from configs.locate import find_directory
-from configs.quick import quick_config
+from configs.compose import compose_config
 from foundation.errors import InputError
 
 
@@ -89,7 +89,7 @@ def test_refused_overrides(override: str, message: str) -> None:
 
 @pytest.mark.parametrize(("group", "given", "meant"), MISSPELT)
 def test_the_nearest_option_of_a_group_is_named(group: str, given: str, meant: str) -> None:
-    for compose in (compose_config, quick_config):
+    for compose in (compose_config, compose_config):
         with pytest.raises(InputError, match=f"no option '{given}' in the group {group}. Did you mean '{meant}'"):
             compose("train_tiny", [f"{group}={given}"])
 

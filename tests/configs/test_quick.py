@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from configs.compose import compose_config, config_names, group_options
 from configs.locate import CONFIGS
-from configs.quick import quick_config
+from configs.compose import compose_config
 from foundation.errors import InputError
 
 DEFAULTS = yaml.safe_load((CONFIGS / "train.yaml").read_text())["defaults"]
@@ -20,7 +20,7 @@ OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(g
 
 def same(name: str, *overrides: str) -> None:
     expected = OmegaConf.to_container(compose_config(name, overrides))
-    assert dataclasses.asdict(quick_config(name, overrides)) == expected
+    assert dataclasses.asdict(compose_config(name, overrides)) == expected
 
 
 @pytest.mark.parametrize("name", config_names())
@@ -67,9 +67,9 @@ def test_values(override: str) -> None:
 )
 def test_refusals(override: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        quick_config("train_tiny", [override])
+        compose_config("train_tiny", [override])
 
 
 def test_it_imports_neither_hydra_nor_omegaconf() -> None:
-    code = "import sys, configs.quick; print({'hydra', 'omegaconf', 'torch', 'numpy'} & sys.modules.keys())"
+    code = "import sys, configs.compose; print({'hydra', 'omegaconf', 'torch', 'numpy'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -19,7 +19,7 @@ from corpus.manifest import FORMAT_VERSION, Manifest
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 
 HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"
 
