@@ -6,9 +6,10 @@ Hydra checks a configuration against these classes, so a key that no reader know
 from dataclasses import dataclass, field
 from typing import Any
 
-MISSING: Any = (
-    "???"  # OmegaConf's mark of a field that a configuration has to fill; written out to stay quick to import
-)
+from foundation import typed
+
+MISSING: Any = typed.MISSING
+
 
 
 @dataclass

@@ -6,8 +6,6 @@ from typing import Any
 import nemo_run as run
 from nemo import lightning as nl
 from nemo.collections import llm
-
-from configs.compose import plain
 from configs.schema import TrainConfig
 from launch.preflight.check import check_config
 from recipes.model import model_recipe
@@ -31,7 +29,7 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
         model=model_recipe(config, architecture, sequence_length),
         data=run.Config(
             GenomicDataModule,
-            corpus=plain(config.dataset.corpus),
+            corpus=config.dataset.corpus,
             tokenizer=run.Config(NucleotideTokenizer),
             seq_length=sequence_length,
             micro_batch_size=config.dataset.micro_batch_size,

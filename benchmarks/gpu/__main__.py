@@ -26,8 +26,7 @@ from benchmarks.gpu import report
 from benchmarks.gpu.driver import run_parts
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting, resolve
-from configs.compose import group_options
-from configs.compose import compose_config
+from configs.compose import compose_config, group_options
 from foundation.errors import InputError
 from foundation.untrusted import read_json
 from launch.submit.environment import environment

@@ -5,9 +5,8 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from configs.compose import group_options
+from configs.compose import compose_config, group_options, group_values
 from configs.llama import LlamaArchitecture
-from configs.compose import group_values, compose_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.memory import Memory, memory_per_gpu

@@ -48,12 +48,11 @@ def _run_findings(config: TrainConfig) -> Iterator[Finding]:
 
 
 def _corpus_findings(config: TrainConfig) -> Iterator[Finding]:
-    from configs.compose import plain
     from corpus import synthetic
     from corpus.manifest import has_own_checksum, verify
     from training.data.sources import parse_sources
 
-    for source in parse_sources(plain(config.dataset.corpus)):
+    for source in parse_sources(config.dataset.corpus):
         if source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists():
             yield ok("corpus", "the built-in one, prepared at the start")
             continue

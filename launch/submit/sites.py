@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from configs.compose import typed_values
-from configs.schema import MISSING
+from foundation.typed import MISSING, from_settings
 from foundation.errors import InputError
 from foundation.untrusted import read_yaml
 
@@ -99,7 +98,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
     lacking = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
     lacking = {name: example for name, example in lacking.items() if values.get(name, MISSING) == MISSING}
     # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
-    site: Site = typed_values(SITES[target], {**values, **lacking}, where="launch")
+    site: Site = from_settings(SITES[target], {**values, **lacking}, where="launch")
     if isinstance(site, Slurm):
         _check_time(site)
     for one in fields(site):

@@ -7,7 +7,6 @@ import pytest
 from configs.compose import compose_config, config_names
 from configs.llama import read_architecture
 from configs.locate import find_directory
-from configs.compose import compose_config
 from foundation.errors import InputError
 
 

@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 
 from configs.compose import compose_config, config_names, group_options
 from configs.locate import CONFIGS
-from configs.compose import compose_config
 from foundation.errors import InputError
 
 DEFAULTS = yaml.safe_load((CONFIGS / "train.yaml").read_text())["defaults"]

@@ -10,9 +10,8 @@ import pytest
 from nemo_process import run_in_process
 from scale_cases import build_every_recipe
 
-from configs.compose import group_options
+from configs.compose import compose_config, group_options
 from configs.llama import read_architecture
-from configs.compose import compose_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, configuration

@@ -7,7 +7,6 @@ import pytest
 from omegaconf import OmegaConf
 
 from configs.compose import compose_config
-from configs.compose import compose_config
 from launch.planning.memory import memory_per_gpu
 from launch.planning.names import FACTORIES, FINETUNE_FACTORIES
 from launch.planning.plan import Plan, make_plan, recommended
