@@ -9,16 +9,16 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from configs.locate import CONFIGS
 from configs.schema import TrainConfig
+from configs.settings import rows
 from configs.words import kind_of, read_text, split_words
 from foundation.errors import InputError, nearest
-from foundation.typed import from_settings, hints
+from foundation.typed import from_settings
 from foundation.untrusted import read_yaml
 
-T = TypeVar("T", bound=TrainConfig)
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
@@ -41,10 +41,15 @@ def compose_config(
     for group, option in choices.items():
         _check_option(group, option, *homes)
     tree = _shipped_tree(name, choices) if directory is None else _own_tree(name, choices, directory)
-    keys = set(setting_keys(schema))
+    table = list(rows(schema))
+    keys = {row.key for row in table}
     for key, text in values:
         _put(tree, key, read_text(kind_of(schema, key), text, key, keys))
-    return from_settings(schema, _resolved(tree, tree, ()))
+    whole: dict[str, Any] = {}
+    for row in table:
+        _put(whole, row.key, row.default)
+    _merge(whole, tree)
+    return from_settings(schema, _resolved(whole, whole, ()))
 
 
 def group_values(group: str, option: str) -> dict[str, Any]:
@@ -66,16 +71,6 @@ def config_names(directory: Path | None = None) -> list[str]:
 def group_options(group: str, *homes: Path) -> list[str]:
     """The options of a group: the shipped ones, and those of other homes of configurations."""
     return sorted({path.stem for home in (CONFIGS, *homes) for path in (home / group).glob("*.yaml")})
-
-
-def setting_keys(schema: type, prefix: str = "") -> Iterator[str]:
-    """Every setting of the schema, as `section.name`, in its order."""
-    for field in dataclasses.fields(schema):
-        kind = hints(schema)[field.name]
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            yield from setting_keys(kind, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}"
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -162,7 +157,10 @@ def _merge(tree: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 def _resolved(value: Any, root: dict[str, Any], within: tuple[str, ...]) -> Any:
-    """`value` with what `${key}` in it leads to, which keeps its type where there is nothing beside one."""
+    """`value` with what `${key}` in it leads to, which keeps its type where there is nothing beside one.
+
+    A path that starts with `~/` starts in the home directory, wherever it is written.
+    """
     if isinstance(value, dict):
         return {key: _resolved(one, root, within) for key, one in value.items()}
     if isinstance(value, list):
@@ -171,7 +169,8 @@ def _resolved(value: Any, root: dict[str, Any], within: tuple[str, ...]) -> Any:
         return value
     if whole := _REFERENCE.fullmatch(value):
         return _at(whole[1], root, within)
-    return _REFERENCE.sub(lambda match: str(_at(match[1], root, within)), value)
+    text = _REFERENCE.sub(lambda match: str(_at(match[1], root, within)), value)
+    return str(Path.home() / text[2:]) if text.startswith("~/") else text
 
 
 def _at(path: str, root: dict[str, Any], within: tuple[str, ...]) -> Any:

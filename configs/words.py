@@ -1,7 +1,7 @@
 """`key=value` and `group=option`, as every command takes them: one reader, led by the types of the schema.
 
-Text is taken as written, so a directory may be called `2024-01-01` or `a#b`; numbers, `true`, `false` and `null` have one
-spelling each; lists and mappings are `[a, b]` and `{key: value}`, with quotes around what holds their signs.
+Text is taken as written, so a directory may be called `2024-01-01` or `a#b`. Numbers, `true`, `false` and `null` have
+one spelling each. Lists and mappings are `[a, b]` and `{key: value}`, with quotes around what holds their signs.
 """
 
 import dataclasses
@@ -24,7 +24,10 @@ _QUOTES = "'\""
 
 
 def split_words(words: Sequence[str], groups: Collection[str]) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """Keys with the text of their values, and the options chosen for `groups`. Errors: `InputError` `not-an-override`."""
+    """Keys with the text of their values, and the options chosen for `groups`.
+
+    Errors: `InputError` of the kind `not-an-override`.
+    """
     values: list[tuple[str, str]] = []
     choices: dict[str, str] = {}
     for word in words:
@@ -44,7 +47,7 @@ def kind_of(schema: type, key: str) -> Any:
     kind: Any = schema
     walked: list[str] = []
     for part in key.split("."):
-        names = hints(kind) if dataclasses.is_dataclass(kind) else {}
+        names = hints(kind) if isinstance(kind, type) and dataclasses.is_dataclass(kind) else {}
         if part not in names:
             where = ".".join(walked) or "the configuration"
             fix = nearest(part, names) if names else f"{where} is a value, not a section."
@@ -213,10 +216,9 @@ def _tokens(text: str) -> Iterator[str]:
                 position = colon.end() if colon else position
                 yield from (token, ":") if colon else (token,)
             else:
-                key, colon_sign, rest = token.partition(":")
+                key, colon_sign, _ = token.partition(":")
                 yield from (key.strip(), ":") if colon_sign else (key.strip(),)
                 position = found.start(1) + len(key) + 1 if colon_sign else position
-                del rest
             key_comes = False
             continue
         yield token

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
-    from configs.compose import compose_config, config_names
+    from configs.compose import compose_config, config_names, to_yaml
     from foundation.errors import InputError
     from foundation.telemetry import turn_off_telemetry
 
@@ -35,9 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         architecture, sequence_length = check_config(config)
         warn(config)
         if given.cfg:
-            from omegaconf import OmegaConf
-
-            print(OmegaConf.to_yaml(config), end="")
+            print(to_yaml(config), end="")
             return 0
         if not given.dryrun:
             install_signal_handlers()

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from configs.llama import LlamaArchitecture, read_architecture
 from configs.compose import compose_config
+from configs.llama import LlamaArchitecture, read_architecture
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.memory import memory_per_gpu

@@ -5,8 +5,8 @@ import functools
 import math
 from dataclasses import dataclass
 
+from configs.compose import compose_config, group_values
 from configs.llama import LlamaArchitecture, read_architecture
-from configs.compose import group_values, compose_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.memory import Memory, memory_per_gpu

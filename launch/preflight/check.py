@@ -1,4 +1,5 @@
 """Whether a configuration can work: told by name, before anything heavy is imported."""
+
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.locate import find_directory
 from configs.schema import TrainConfig

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
 from configs.schema import TrainConfig
 from corpus import synthetic
 from corpus.manifest import read_manifest

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from configs.llama import read_architecture
 from configs.compose import compose_config
+from configs.llama import read_architecture
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError

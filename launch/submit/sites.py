@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from foundation.typed import MISSING, from_settings
 from foundation.errors import InputError
+from foundation.typed import MISSING, from_settings
 from foundation.untrusted import read_yaml
 
 

@@ -12,8 +12,8 @@ from lora_cases import compare_merged
 from nemo_process import run_in_process
 from parallel_cases import VALUES, curve, trained
 
-from configs.llama import read_architecture
 from configs.compose import compose_config
+from configs.llama import read_architecture
 from conversion.convert import convert, strip
 from conversion.locate import find_checkpoint
 from foundation.errors import InputError

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from conversion.locate import is_unfinished, newest_first

@@ -9,8 +9,8 @@ from adapter_cases import count_flops
 from nemo_process import run_in_process
 from scale_cases import count_on_meta, count_optimizer_bytes
 
-from configs.llama import LlamaArchitecture, read_architecture
 from configs.compose import compose_config
+from configs.llama import LlamaArchitecture, read_architecture
 from launch.planning.adapters import adapter_activation_bytes, stage_adapters
 from launch.planning.memory import GIB, memory_per_gpu, stage_parameters, state_bytes
 from launch.planning.names import FINETUNE_FACTORIES

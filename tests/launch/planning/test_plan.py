@@ -14,8 +14,8 @@ import pytest
 from nemo_process import run_in_process
 from scale_cases import count_on_meta, count_optimizer_bytes
 
-from configs.llama import read_architecture
 from configs.compose import compose_config
+from configs.llama import read_architecture
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_parameters, state_bytes

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.llama import read_architecture
 from configs.compose import compose_config
+from configs.llama import read_architecture
 from launch.preflight import system
 from launch.preflight.devices import match_hardware, parse_gpus, torch_findings
 from launch.preflight.examine import as_json, as_text, examine

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from fuzz_seeds import write_model
 
-from configs.llama import read_architecture
 from configs.compose import compose_config
+from configs.llama import read_architecture
 from configs.rope import RopeScaling
 from conversion.convert import convert
 from foundation.errors import InputError

@@ -2,8 +2,8 @@
 
 import pytest
 
-from configs.llama import read_architecture
 from configs.compose import compose_config
+from configs.llama import read_architecture
 from launch.planning.throughput import peak_tflops
 from training.metrics.flops import flops_per_token
 from training.metrics.rates import Work
