@@ -236,7 +236,7 @@ class TrainerConfig:
     validation_batches: int = setting(
         "Global batches of one validation",
         unit="batches",
-        nemo=("trainer.limit_val_batches", "trainer.limit_test_batches"),
+        nemo="trainer.limit_val_batches",
     )
     checkpoint_every: int = setting(
         "Steps between two checkpoints",
@@ -345,7 +345,7 @@ class TrainConfig:
     seed: int = setting(
         "Of initial weights, dropout and the order of samples",
         default=1234,
-        nemo=("data.seed", "trainer.callbacks[Seed].seed"),
+        nemo="data.seed",
     )
     init_from: str | None = setting(
         "Checkpoint of any format, or run, whose weights a new run starts from",

@@ -39,6 +39,7 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
     return run.Config(
         nl.Trainer,
         check_val_every_n_epoch=None,  # an interval may be longer than the run
+        limit_test_batches=config.trainer.validation_batches,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         logger=False,  # NeMo puts those of the recipe in

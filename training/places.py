@@ -11,8 +11,9 @@ import torch
 
 from configs.schema import TrainConfig
 from configs.settings import Row, get_setting, rows, set_setting
+from configs.words import read_text
 from foundation.errors import InputError
-from foundation.typed import from_settings
+from foundation.typed import MISSING, from_settings, optional
 
 ABSENT = object()
 """What `at` gives where a recipe has no such place."""
@@ -67,7 +68,9 @@ def _read(node: Any, config: TrainConfig, places: dict[str, tuple[str, ...]]) ->
         if row.gate and at(node, row.gate) in (ABSENT, None):
             set_setting(config, row.key, row.off)
             continue
-        found = {place: _decode(row, value) for place in places[row.key] if (value := at(node, place)) is not ABSENT}
+        found = {
+            place: _decode(row, value, place) for place in places[row.key] if (value := at(node, place)) is not ABSENT
+        }
         if found:
             set_setting(config, row.key, _same(row, found))
     return config
@@ -92,10 +95,17 @@ def _encode(row: Row, value: Any) -> Any:
     return getattr(torch, value) if row.codec == "dtype" else copy.deepcopy(value)
 
 
-def _decode(row: Row, value: Any) -> Any:
+def _decode(row: Row, value: Any, place: str) -> Any:
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
-    return value.removesuffix("-true") if row.codec == "precision" and isinstance(value, str) else copy.deepcopy(value)
+    kind, may_be_none = optional(row.type)
+    if value is None and not may_be_none and row.default != MISSING:
+        return row.default  # NeMo's own default
+    if row.codec == "precision" and isinstance(value, str):
+        return value.removesuffix("-true")
+    if isinstance(value, str) and kind is not str:  # as NeMo-Run leaves trainer.devices=2, and lists
+        return read_text(kind, value, place)
+    return copy.deepcopy(value)
 
 
 def _class_names(one: Any) -> set[str]:

@@ -19,7 +19,7 @@ from launch.preflight.system import run_directory, system_findings
 
 def examine(recipe: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     """The machine, and where a recipe is given whether it can run here."""
-    config = _configured(recipe, overrides) if recipe else None
+    config = run_configuration(recipe, overrides) if recipe else None
     gpus = find_gpus()
     yield from software_findings(gpu=config.hardware.accelerator == "gpu" if config else bool(gpus))
     yield from device_findings(config, gpus)
@@ -28,7 +28,8 @@ def examine(recipe: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
         yield from _run_findings(config)
 
 
-def _configured(recipe: str, overrides: Sequence[str]) -> TrainConfig:
+def run_configuration(recipe: str, overrides: Sequence[str]) -> TrainConfig:
+    """The configuration of a recipe, by either of its names. Errors: `InputError`."""
     name, own = configuration(recipe)
     return compose_config(name, (*own, *overrides))
 

@@ -76,8 +76,8 @@ def _as_settings(words: Sequence[str]) -> dict[str, Any]:
 
 def _check_same_reading(place: str, meant: Any, taken: Any) -> None:
     """Refuse a value of which NeMo-Run, whose parser reads Python, would make another. Errors: `InputError`."""
-    if isinstance(taken, str) and isinstance(meant, list):  # left as text, which `parse_sources` reads as here
-        taken = read_text(Any, taken, place)
+    if isinstance(taken, str) and not isinstance(meant, str):  # left as text: lists, trainer.devices
+        taken = read_text(type(meant) if isinstance(meant, int) else Any, taken, place)
     numbers = isinstance(taken, (int, float)) and isinstance(meant, (int, float))
     if taken != meant or not (numbers or type(taken) is type(meant)):
         problem = f"is {meant!r}, of which NeMo-Run makes {taken!r}"

@@ -1,10 +1,7 @@
 """From a configuration to a NeMo recipe: both front doors, what is refused, and what the 8B is."""
 
-import dataclasses
 import json
 import math
-import typing
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,6 @@ from cases import build_8b_on_meta
 from nemo_process import nemo, run_in_process
 
 from configs.compose import compose_config
-from configs.schema import TrainConfig
 from foundation.errors import InputError
 
 
@@ -53,7 +49,7 @@ OVERRIDDEN = {
     "trainer.plugins.fp8_recipe=mxfp8": "fp8_recipe: is given without FP8. Add trainer.plugins.fp8=hybrid",
     "model.config.recompute_num_layers=33": "recompute_layers=33 of 32 layers in a pipeline stage",
     "optim.config.adam_beta2=1.5": "beta2=1.5.*betas from 0 to below 1",
-    "trainer.limit_val_batches=None": "trainer.limit_val_batches: is None",
+    "trainer.limit_val_batches=None": "trainer.limit_val_batches: 'null' is not a whole number",
 }
 
 
