@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs.locate import CONFIGS
+from configs.locate import CONFIGS, in_home
 from configs.schema import TrainConfig
 from configs.settings import rows
 from configs.words import kind_of, read_text, split_words
@@ -169,8 +169,7 @@ def _resolved(value: Any, root: dict[str, Any], within: tuple[str, ...]) -> Any:
         return value
     if whole := _REFERENCE.fullmatch(value):
         return _at(whole[1], root, within)
-    text = _REFERENCE.sub(lambda match: str(_at(match[1], root, within)), value)
-    return str(Path.home() / text[2:]) if text.startswith("~/") else text
+    return in_home(_REFERENCE.sub(lambda match: str(_at(match[1], root, within)), value))
 
 
 def _at(path: str, root: dict[str, Any], within: tuple[str, ...]) -> Any:

@@ -62,6 +62,7 @@ def _loader() -> type:
         yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
     for tag, pattern, letters in (
+        ("merge", r"<<", ["<"]),
         ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
         ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
         ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),

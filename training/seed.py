@@ -15,7 +15,9 @@ State = dict[str, Any]
 
 
 class Seed(Callback, IOMixin):  # type: ignore[misc]
-    """Seeds with the data module's seed, after NeMo has set up its process groups (it always takes 1234 there) and before the model is built.
+    """Seeds with the data module's seed, after NeMo has set up its process groups (it always takes 1234 there).
+
+    That is before the model is built.
 
     The random states after a step are those that the next step begins with, whatever drew numbers in between, a
     validation or a resume. NeMo's checkpoints have none; here they have those of each rank. Under another layout they

@@ -26,17 +26,18 @@ HERE = ("genomic_cpu", "genomic_local", "local", "torchrun")
 """Executors that train on the machine where the command is given."""
 
 
-def check_command(config: TrainConfig, recipe: fiddle.Buildable[Any], arguments: Sequence[str]) -> None:
+def check_command(config: TrainConfig, recipe: fiddle.Buildable[Any], arguments: Sequence[str]) -> TrainConfig:
     """Check the recipe that `arguments` make of `recipe`, which is that of `config`, as `recipes.train` checks one.
 
-    Errors: `InputError`. A value that NeMo-Run cannot read is left to it.
+    Returns the configuration that the changed recipe has. Errors: `InputError`. A value that NeMo-Run cannot read is
+    left to it.
     """
     words = of_the_recipe(arguments)
     meant = _as_settings(words)
     try:
         changed = parse_cli_args(copy.deepcopy(recipe), words)
     except CLIException:
-        return
+        return config
     for place, value in meant.items():
         _check_same_reading(place, value, at(changed, place))
     config = read_back(config, changed)
@@ -46,6 +47,7 @@ def check_command(config: TrainConfig, recipe: fiddle.Buildable[Any], arguments:
         check_start(config, architecture)
         if _writes_where_it_says(config, changed):
             check_resume(config, architecture, sequence_length)
+    return config
 
 
 def read_back(config: TrainConfig, recipe: fiddle.Buildable[Any]) -> TrainConfig:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from configs.locate import in_home
 from configs.words import read_text
 from corpus import synthetic
 from foundation.errors import InputError, nearest
@@ -60,4 +61,4 @@ def _parse(entry: Any, where: str) -> Source:
 
 
 def _directory(name: str) -> Path:
-    return Path(synthetic.CORPUS if name == "synthetic" else name).expanduser()
+    return Path(synthetic.CORPUS if name == "synthetic" else in_home(name))
