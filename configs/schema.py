@@ -236,7 +236,8 @@ class TrainerConfig:
     validation_batches: int = setting(
         "Global batches of one validation",
         unit="batches",
-        nemo="trainer.limit_val_batches", live="-",
+        nemo="trainer.limit_val_batches",
+        live="-",
     )
     checkpoint_every: int = setting(
         "Steps between two checkpoints",
