@@ -127,8 +127,6 @@ def test_a_setting_is_added_by_one_row() -> None:
     from scripts.configuration_page import configuration_page
     from training.places import read_settings
 
-    place = "trainer.accumulate_grad_batches"
-
     @dataclasses.dataclass
     class Trainer(TrainerConfig):
         gradient_steps: int = setting(
