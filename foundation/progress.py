@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from foundation.terminal import printable
+
 
 class Advance(Protocol):
     """Call with the work just done, in the bar's unit; `counted`: in the unit of the rate, where that is another."""
@@ -27,14 +29,14 @@ def progress_bar(description: str, *, total: float | None, unit: str, rate: str 
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[done]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
-        task = progress.add_task(description, total=total, done="", rate="")
+        task = progress.add_task(printable(description), total=total, done="", rate="")
         began, counted_so_far = time.perf_counter(), 0.0
 
         def advance(amount: float, /, counted: float | None = None) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from foundation.terminal import say_text
+
 
 def plan(
     recipe: Annotated[
@@ -46,10 +48,10 @@ def plan(
 
         from launch.planning.record import as_json
 
-        print(dumps(as_json(result), indent=2))
+        say_text(dumps(as_json(result), indent=2))
     else:
         from launch.planning.text import plan_text
 
-        print(plan_text(result))
+        say_text(plan_text(result))
     if not result.fits:
         raise typer.Exit(1)

@@ -173,5 +173,5 @@ def submit(job: Job, script: str, *, target: str) -> int:
         )
     path = Path(job.config.run_dir) / f"launch.{SUFFIX[target]}"
     with atomic_file(path) as temporary:
-        temporary.write_text(script, encoding="utf-8")
+        temporary.write_text(script, encoding="utf-8", errors="surrogateescape")  # names are bytes
     return subprocess.run([program, *options, str(path)], check=False).returncode
