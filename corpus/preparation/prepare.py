@@ -3,6 +3,7 @@
 A document is a record, or a segment of one: its bytes as they are (a token is a byte, case kept), then EOS.
 """
 
+import dataclasses
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,18 +11,18 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from corpus.exclusion.excluder import Excluder
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
+from corpus.preparation.doubts import tell_doubts, tell_redrawn
 from corpus.preparation.engines import Engine, LocalEngine, WorkerDiedError
-from corpus.preparation.outcome import check_output, check_splits
+from corpus.preparation.outcome import check_outcome, check_output, check_source_split
 from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
+from corpus.preparation.redraw import can_redraw, redraw
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.work_folder import WorkFolder
-from corpus.readers.formats import Format
 from corpus.settings import Settings
-from corpus.splits.split import Splitter
+from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
 from foundation.atomic import Seen, check_replaceable, full_disk, put_in_place, real_directory, sync
 from foundation.errors import InputError
@@ -53,22 +54,29 @@ def prepare(
     engine : Engine, optional
         What runs the shards. Default: this process, one after the other.
 
-    Errors: `InputError` for bad input, a name that a file has twice, a split without documents, or a full disk.
+    A split that would be empty is drawn again: see `corpus.preparation.redraw`.
+    Errors: `InputError` for bad input, a name that a file has twice, a corpus of too few bases, or a full disk.
     """
     sources, out = [Path(source) for source in sources], real_directory(out).resolve()
     if engine is None or STANDARD_INPUT in sources:
         engine = LocalEngine(1)  # standard input is this process's alone
     with _planned(sources, out, settings, shard_bytes, overwrite) as (work, plan, seen):
         results = _run_shards(work, plan, engine)
-        manifest = assemble(plan, results, work)
+        manifest, folder = assemble(plan, results, work), work.shard
+        documents = {split.name: split.documents for split in manifest.splits}
+        if not all(documents.values()) and can_redraw(settings, documents):
+            redrawn = redraw(work, settings, results)
+            tell_redrawn(documents, settings, redrawn)
+            results, folder = redrawn.results, work.redrawn
+            manifest = dataclasses.replace(assemble(plan, results, work), settings=redrawn.settings)
         try:
-            check_splits({split.name: split.documents for split in manifest.splits}, settings.split, out)
+            check_outcome(manifest, out)
         except InputError:
             work.remove()  # other settings make other shards
             raise
-        _tell_unmatched(settings, results)
-        _tell_doubtful(manifest)
-        _put_together(work, plan, manifest, out, seen)
+        folders = [folder(shard) for shard in range(len(results))]
+        tell_doubts(plan, manifest, results, folders)
+        _put_together(work, folders, manifest, out, seen)
     return manifest
 
 
@@ -98,6 +106,7 @@ def _planned(
     """The working folder of `out`, held, with the plan in it; and what may be replaced."""
     check_output(sources, out)
     seen = check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
+    check_source_split(sources, settings.split)
     plan = make_plan(sources, settings, shard_bytes=shard_bytes)
     work = WorkFolder.beside(out)
     with work.locked():
@@ -134,47 +143,20 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     return [result for result in results if result is not None]
 
 
-def _tell_unmatched(settings: Settings, results: Sequence[ShardResult]) -> None:
-    """Warn of names to be held out or left out that no record has: mistyped, what they were to name is in train."""
-    lists = Splitter(settings.split).held_out() | Excluder(settings.exclusion).lists()
-    for path, names in lists.items():
-        matched = {name for result in results for name in result.matched[str(path)]}
-        if missing := sorted(names.listed - matched):
-            shown = ", ".join(missing[:5]) + ", ..." * (len(missing) > 5)
-            count = f"{len(missing):,} of {len(names.listed):,} names are of no record"
-            warn(f"warning: {path}: {count}: {shown}")
-
-
-def _tell_doubtful(manifest: Manifest) -> None:
-    """Warn of what is hardly meant: sources that are the same, and letters that training gives no weight."""
-    seen: dict[object, str] = {}
-    for source in manifest.sources:
-        plain = source.path.removesuffix(".gz").removesuffix(".zst")
-        for key in (source.sha256, (plain, source.records, source.bases)):
-            if (first := seen.setdefault(key, source.path)) != source.path:
-                warn(f"warning: {source.path} has the records of {first}: the corpus has them twice")
-                break
-    other = sum(split.composition["other"] for split in manifest.splits)
-    bases = sum(split.bases for split in manifest.splits)
-    if other > bases / 100:
-        what = "none of A, C, G, T and N, and have no weight in training. U of RNA is written as T"
-        warn(f"warning: {other / bases:.1%} of the bases are {what}")
-
-
 def _safe(engine: Engine, plan: Plan) -> Engine:
     """An engine that this process survives: Arrow and SQLite have been ended by damaged files."""
     fragile = {Format.PARQUET.value, Format.SHARDED_EDEN.value} & {source.format for source in plan.sources}
     return engine.kept_apart() if fragile and isinstance(engine, LocalEngine) else engine
 
 
-def _put_together(work: WorkFolder, plan: Plan, manifest: Manifest, out: Path, seen: Seen) -> None:
+def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest, out: Path, seen: Seen) -> None:
     """The corpus takes its place, and the working folder goes. A kill in between costs nothing: the shards stay."""
     shutil.rmtree(work.corpus, ignore_errors=True)
     work.corpus.mkdir()
     wanted = {file.name for file in manifest.files()}
     with full_disk(out):
-        for shard in range(len(plan.shards)):
-            for path in work.shard(shard).iterdir():
+        for folder in folders:
+            for path in folder.iterdir():
                 if path.name in wanted:
                     _link(path, work.corpus / path.name)
         write_manifest(manifest, work.corpus)

@@ -18,7 +18,7 @@ Corpus = Annotated[Path, typer.Argument(help="A prepared corpus.", show_default=
 @app.command()
 def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="The manifest itself.")] = False) -> None:
     """What a corpus is made of."""
-    from corpus.composition import COLUMNS, MARKUP, OTHER
+    from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
     from foundation.typed_json import to_json
 

@@ -212,20 +212,20 @@ def test_a_hidden_file_of_ones_own_is_nothing_that_a_command_left(tmp_path: Path
 
 def test_prepare_keeps_what_appears(tmp_path: Path) -> None:
     """With a directory that is made while it reads."""
-    genome = b">a\n" + b"ACGT" * 50_000 + b"\n"
+    genome = b">a\n" + b"ACGT" * 500_000 + b"\n"
     command = [Path(sys.executable).with_name("genomic-llama"), "prepare", "-", "--out", "corpus"]
     with subprocess.Popen(
         [*command, "--validation-fraction", "0"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None
-        process.stdin.write(genome[:100_000])
+        process.stdin.write(genome[:300_000])
         process.stdin.flush()
         while not (tmp_path / ".corpus.prepare").exists():
             assert process.poll() is None
             time.sleep(0.01)
         a_file_in_a_folder(tmp_path / "corpus")
-        process.stdin.write(genome[100_000:])
+        process.stdin.write(genome[300_000:])
         process.stdin.close()
         told = process.stderr.read().decode()
     assert process.returncode == 1

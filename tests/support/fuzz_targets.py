@@ -12,7 +12,7 @@ import pickle
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fuzz_seeds as seeds
@@ -33,16 +33,20 @@ from corpus.exclusion.preset import read_preset
 from corpus.exclusion.taxonomy import Taxonomy
 from corpus.manifest import read_manifest
 from corpus.read import read_documents
-from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from corpus.readers.formats import Slice, detect_format, read_slice, slices
 from corpus.settings import compose_settings
+from corpus.source_format import Format
 from corpus.streams.inputs import expand_inputs
 from corpus.verify import verify_corpus
+from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.score import read_score
 from evaluation.probing.datasets import read_task
 from evaluation.report.run_log import read_run_log
 from evaluation.suite.config import read_suite
 from evaluation.suite.result import read_evaluation
+from evaluation.variants.alleles import SCORED, list_alleles
+from evaluation.variants.labels import Labelling, check_labels
 from evaluation.variants.vcf import read_vcf
 from foundation.errors import InputError
 from foundation.progress import unseen
@@ -238,6 +242,7 @@ def _small_files(work: Path) -> list[Target]:
     task.mkdir()
     (task / "test.csv").write_bytes(b"sequence,label\nACGT,a\n")
     return [
+        small("r.bed", [b"c\t5\t9\tx\t0\t-\nc\t9\t12\n", b"track name=x\nc 5 9 x 0 +\n"], check_bed),
         small("x.vcf", [seeds.VCF, gzip.compress(seeds.VCF)], _read_vcf),
         small("x.bed", [seeds.BED], lambda path: list(read_regions(genome, bed=path, flank=2))),
         small("suite.yaml", [seeds.SUITE], read_suite),
@@ -259,8 +264,9 @@ def _small_files(work: Path) -> list[Target]:
 
 
 def _read_vcf(path: Path) -> None:
-    for record in read_vcf(path).records:
-        record.info("CLASS")
+    vcf = read_vcf(path)
+    alleles = [replace(one, status=SCORED) for one in list_alleles(vcf, {}, path)]
+    check_labels(alleles, Labelling(key="CLASS", positive=("1",), by="CLASS"), path)
 
 
 def _read_run(path: Path, log: bytes) -> None:
