@@ -13,15 +13,11 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
     if shadow := _shadow():
-        print(
-            f"error: {shadow}: hides a folder of this project. Use `genomic-llama train`, which",
-            file=sys.stderr,
-            end=" ",
-        )
-        print("does not import from the working directory, or start from another one.", file=sys.stderr)
+        fix = "Start from another directory, or use `genomic-llama train`, which does not import from this one."
+        print(f"error: {shadow}: hides a folder of this project. {fix}", file=sys.stderr)
         return 1
     from configs.compose import config_names
-    from foundation.errors import InputError
+    from foundation.errors import InputError, described
     from foundation.telemetry import turn_off_telemetry
 
     parser = argparse.ArgumentParser(
@@ -34,9 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cfg", action="store_true", help="print the resolved configuration and stop")
     parser.add_argument("--quiet", action="store_true", help="show progress and errors alone; logs stay in run_dir")
     parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="settings; docs/configuration.md has them all"
-    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings: docs/configuration.md")
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
     try:
@@ -48,11 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
             dryrun=given.dryrun,
             quiet=given.quiet,
         )
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename or given.config_name}: {error.strerror or error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {described(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
