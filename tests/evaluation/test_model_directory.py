@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.likelihood.likelihood import attention
+from evaluation.likelihood import attention
 from evaluation.likelihood.model import load_model
 from foundation.errors import InputError
 

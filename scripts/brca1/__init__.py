@@ -1,0 +1,1 @@
+"""BRCA1 (Findlay et al. 2018) from the published table to scores."""
