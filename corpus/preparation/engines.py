@@ -26,7 +26,7 @@ from foundation.telemetry import turn_off_telemetry
 if TYPE_CHECKING:
     import ray
 
-Work = Callable[[int], None]
+Work = Callable[[int], object]
 
 GRACE = 10.0
 """Seconds that a worker has to remove its temporary files once it is told to end."""

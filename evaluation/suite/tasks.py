@@ -31,7 +31,7 @@ from evaluation.variants.measures import ALL, Interval
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
 from foundation.errors import InputError
-from foundation.progress import say
+from foundation.terminal import warn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -149,7 +149,7 @@ def _variants(
     )  # fmt: skip
     result = score_variants(model, run, journal=journal, labelling=labelling)
     for line in table_lines(result.labels, task.label):
-        say(f"{task.name}: {line}")
+        warn(f"{task.name}: {line}")
     rows: list[tuple[str, str, Interval | None, float, int]] = []
     for one in result.measures:
         count = one.positives + one.negatives

@@ -7,6 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
+from foundation.terminal import say, say_text
 from genomic_llama.cli.options import Bed, ContextLength, Dtype, Head, Model, ModelDtype, Pooling, Split, Stride
 
 commands = typer.Typer()
@@ -52,7 +53,7 @@ def embed(
         embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
         settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
         count = write_embeddings(embeddings, out, settings, advance)
-    print(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
+    say(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
 
 
 @commands.command()
@@ -89,4 +90,4 @@ def probe(
     ]
     if out is not None:
         write_table(rows, out, model=str(model))
-    print(format_table(rows))
+    say_text(format_table(rows))

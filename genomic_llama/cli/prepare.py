@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foundation.errors import InputError
+from foundation.terminal import say
 
 if TYPE_CHECKING:
     from corpus.preparation.engines import Engine
@@ -185,7 +186,7 @@ def prepare(
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
     if plan_only:
         work, plan = plan_preparation(paths, out, composed, shard_bytes=shard_bytes, overwrite=overwrite)
-        print(_array_text(str(work.path), len(plan.shards)))
+        say(*_array_lines(str(work.path), len(plan.shards)))
         return
     with full_disk(out):
         manifest = prepare_corpus(
@@ -197,13 +198,13 @@ def prepare(
             overwrite=overwrite,
         )
     for split in manifest.splits:
-        print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
+        say(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
     if manifest.excluded:
-        print(f"left out: {sum(manifest.excluded.values()):,} records")
-    print(f"wrote {out}")
+        say(f"left out: {sum(manifest.excluded.values()):,} records")
+    say(f"wrote {out}")
 
 
-def _array_text(folder: str, shards: int) -> str:
+def _array_lines(folder: str, shards: int) -> list[str]:
     """How others work off a plan: as a job array, or by hand."""
     last, command = shards - 1, f"genomic-llama corpus shard {shlex.quote(folder)}"
     array = f"sbatch --array=0-{last} --wrap {shlex.quote(f'{command} $SLURM_ARRAY_TASK_ID')}"
@@ -216,7 +217,7 @@ def _array_text(folder: str, shards: int) -> str:
     if shards > SLURM_ARRAY:
         note = f"Slurm's MaxArraySize is {SLURM_ARRAY + 1:,} unless set higher: --shard-mebibytes makes fewer shards."
         lines.insert(2, note)
-    return "\n".join(lines)
+    return lines
 
 
 SLURM_ARRAY = 1000

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from foundation.atomic import check_writable, full_disk
+from foundation.terminal import say
 from genomic_llama.cli.options import Dtype, Model, ModelDtype, Strand
 
 commands = typer.Typer()
@@ -70,20 +71,20 @@ def variants(
     paths = write_result(result, run, out)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
     scored = plural(result.statuses[SCORED], "allele")
-    print(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
+    say(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for line in describe_unscored(result.statuses):
-        print(line)
+        say(line)
     for line in result.mismatches:
-        print(f"  {line}")
+        say(f"  {line}")
     if more := result.statuses[MISMATCH] - len(result.mismatches):
-        print(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
+        say(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
     if result.statuses[MISMATCH] > result.statuses[SCORED]:
-        print("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+        say("  most differ: is this FASTA of the assembly that the VCF file was called on?")
     if label is not None:
-        print("\n".join(table_lines(result.labels, label)))
+        say(*table_lines(result.labels, label))
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
             for name, one in (("AUROC", measure.auroc), ("AUPRC", measure.auprc))
         ]
-        print(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
+        say(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")

@@ -1,10 +1,10 @@
 """What both front doors look at before anything heavy is built: this machine, and the paths of the run."""
 
-import sys
 from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
+from foundation import terminal
 from foundation.atomic import check_writable
 from launch.planning.warnings import warnings
 from launch.preflight.machine import check_corpora, check_machine, check_ranks
@@ -30,4 +30,4 @@ def warn(config: TrainConfig) -> None:
     ranks = started_ranks()
     if ranks is None or ranks.rank == 0:
         for warning in warnings(config):
-            print(f"warning: {warning}", file=sys.stderr)
+            terminal.warn(f"warning: {warning}")

@@ -12,14 +12,16 @@ from configs.quick import quick_config
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
+from foundation.terminal import say
 from launch.planning.commands import plan_command
 from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
 from launch.planning.search import fits
 from launch.preflight.check import check_config
-from launch.submit.script import NO_PYXIS, Job, job_script
+from launch.submit.job import Job
+from launch.submit.script import job_script
 from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm, read_site
-from launch.submit.slurm_paths import FOLDER, on_host
+from launch.submit.slurm_paths import FOLDER, NO_PYXIS, on_host
 from launch.submit.slurm_paths import mounts as container_mounts
 from training.checkpointing.same_model import check_initial_weights
 
@@ -62,12 +64,11 @@ def make_script(
     machine = job.config.hardware
     if target == "local" and machine.num_nodes > 1:
         raise InputError(f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.")
-    if target in ("kubernetes", "skypilot") and machine.accelerator != "gpu":
-        raise InputError(f"--{target} with hardware={machine.accelerator}", fix="Choose a GPU, or --local or --slurm.")
     site, lacking = read_site(target, site_file, own)
-    mounts = [] if isinstance(site, Slurm | Local) else mounts_of(site)
+    mounts: list[str] = []
     if not isinstance(site, Slurm | Local):
-        lacking += off_mounts(job, mounts)
+        mounts = readable(site)
+        lacking += off_mounts(job, durable=durable(site), readable=mounts)
     if lacking:
         raise _wanted(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
     if isinstance(site, Slurm) and site.container_image:
@@ -113,24 +114,33 @@ def _wanted(
     problems = [f"{word} is on no mount of the job{there}" for word in off]
     if wanted:
         problems.append(f"--{target} wants {', '.join(wanted)}")
-    return InputError("; ".join(problems), fix=fix)
+    return InputError("; ".join(problems), fix=fix, kind="off-mounts" if off else "site-lacks")
 
 
-def mounts_of(site: Kubernetes | Skypilot) -> list[str]:
-    """The directories of the job that are more than its own."""
-    return [site.mount] if isinstance(site, Kubernetes) else list(site.mounts)
+def durable(site: Kubernetes | Skypilot) -> list[str]:
+    """Directories of the job that outlive its machines, and can be written."""
+    if isinstance(site, Kubernetes):
+        return [site.mount, *(path for path, claim in site.claims.items() if not claim.endswith(":ro"))]
+    return [*site.mounts, *site.volumes]
 
 
-def off_mounts(job: Job, mounts: Sequence[str]) -> list[str]:
-    """What to give so that corpus and weights are there, and checkpoints outlive the machine: all on its mounts."""
+def readable(site: Kubernetes | Skypilot) -> list[str]:
+    """Directories of the job that hold something when it starts."""
+    return [*durable(site), *(site.claims if isinstance(site, Kubernetes) else site.downloads)]
+
+
+def off_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> list[str]:
+    """What to give so that corpus and weights are there, and checkpoints outlive the machine."""
     lacking = []
-    if not mounts:
-        mounts = ["/data"]
+    if not durable:
+        durable = ["/data"]
+        readable = [*readable, *durable]
         lacking.append("launch.mounts={/data: s3://my-bucket}")
     for key, values in _paths(job).items():
-        if off := [one for one in values if not _is_below(one, mounts)]:
+        places = durable if key == "run_dir" else readable
+        if off := [one for one in values if not _is_below(one, places)]:
             name = Path(off[0]).name if len(off) == 1 else "corpus"
-            lacking.append(f"{key}={mounts[0].rstrip('/')}/{name}")
+            lacking.append(f"{key}={durable[0].rstrip('/')}/{name}")
     return lacking
 
 
@@ -178,10 +188,10 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
         check_pyxis(site)
     path = run_dir / f"launch.{SUFFIX[target]}"
     with atomic_file(path) as temporary:
-        temporary.write_text(script, encoding="utf-8")
+        temporary.write_text(script, encoding="utf-8", errors="surrogateescape")  # names are bytes
     if isinstance(site, Slurm):
         (run_dir / FOLDER).mkdir(exist_ok=True)
-        print(f"script: {path}\nlog:    {run_dir / FOLDER}/{job.name}-JOB.log", flush=True)
+        say(f"script: {path}", f"log:    {run_dir / FOLDER}/{job.name}-JOB.log")
     return subprocess.run([program, *options, str(path)], check=False).returncode
 
 

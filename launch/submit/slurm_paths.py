@@ -9,6 +9,11 @@ from launch.submit.sites import Slurm
 FOLDER = "slurm"
 """In the run's directory: the log of a job, and what each attempt said of how it ended."""
 
+NO_PYXIS = (
+    "Ask the cluster's administrators for it, or start another container runtime with launch.command_prefix, such as "
+    "'apptainer exec --nv IMAGE.sif'."
+)
+
 
 def mounts(site: Slurm) -> list[tuple[PurePosixPath, PurePosixPath]]:
     """Pairs of a directory of the host and its name in the container, of `launch.container_mounts`."""
