@@ -19,7 +19,7 @@ from pathlib import Path
 from evaluation.probing.labels import ClassCount, Row, check_spellings, count_classes, read_label
 from evaluation.rna import AsDna
 from foundation.errors import InputError
-from foundation.progress import say
+from foundation.terminal import warn
 from foundation.untrusted import read_text
 from tokenizer.sequence import Ids, encode, not_nucleotides
 
@@ -112,7 +112,7 @@ def _say_unread(directory: Path) -> None:
     read = {path for part in _PARTS for path, _ in _files(directory, part)}
     others = [path.name for path in sorted(directory.iterdir()) if path.suffix in _SUFFIXES and path not in read]
     if others:
-        say(f"{directory}: not read: {', '.join(others[:5])}; the parts are {', '.join(_PARTS)}")
+        warn(f"{directory}: not read: {', '.join(others[:5])}; the parts are {', '.join(_PARTS)}")
 
 
 def _names(directory: Path, *parts: str) -> str:

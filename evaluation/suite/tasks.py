@@ -32,7 +32,7 @@ from evaluation.variants.measures import ALL, Interval
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
 from foundation.errors import InputError
-from foundation.progress import say
+from foundation.terminal import warn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -172,7 +172,7 @@ def _variants(
     )  # fmt: skip
     result = score_variants(model, run, journal=journal, labelling=labelling)
     for line in table_lines(result.labels, task.label):
-        say(f"{task.name}: {line}")
+        warn(f"{task.name}: {line}")
     rows: list[tuple[str, str, Interval | None, float, int]] = []
     for one in result.measures:
         count = one.positives + one.negatives
@@ -195,7 +195,7 @@ def _variants(
 def _probe(model: "PreTrainedModel", task: ProbeTask, batch_size: int) -> list[Metric]:
     labelled, reading = read_task(Path(task.directory)), plan_reading(model, batch_size=batch_size)
     for line in class_lines(labelled):
-        say(line)
+        warn(line)
     rows = probe_task(
         model, labelled, reading, heads=task.heads, layer=task.layer, pooling=task.pooling, seeds=task.seeds
     )

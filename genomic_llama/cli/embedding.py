@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.progress import say
+from foundation.terminal import say, say_text, warn
 from genomic_llama.cli.options import (
     BatchSize,
     Bed,
@@ -46,7 +46,7 @@ def embed(
 
     An output that is finished is not computed again, unless an input or a setting differs.
     """
-    say(f"Embedding {source} with {model}")
+    warn(f"Embedding {source} with {model}")
     from configs.llama import read_architecture
     from evaluation.embedding.embedding import check_layer, embed_regions
     from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
@@ -81,7 +81,7 @@ def embed(
         overwrite=overwrite,
     )  # fmt: skip
     if files := work.finished():
-        print(describe(files))
+        say(describe(files))
         return
     loaded = load_model(model, dtype.value)
     reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
@@ -91,7 +91,7 @@ def embed(
         settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
         count = write_embeddings(embeddings, out, settings, advance)
     work.finish()
-    print(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
+    say(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
 
 
 @commands.command()
@@ -115,7 +115,7 @@ def probe(
 
     An output that is finished is not computed again, unless an input or a setting differs.
     """
-    say(f"Probing {model} on {', '.join(map(str, tasks))}")
+    warn(f"Probing {model} on {', '.join(map(str, tasks))}")
     from configs.llama import read_architecture
     from evaluation.embedding.embedding import check_layer
     from evaluation.finished import Work, describe
@@ -130,7 +130,7 @@ def probe(
     check_writable(out)
     read = [read_task(path) for path in tasks]
     for task in read:
-        print("\n".join(class_lines(task)), flush=True)
+        say(*class_lines(task))
     heads = [one.value for one in head or []] or list(HEADS)
     check_directory(model)
     check_layer(layer, read_architecture(model).num_hidden_layers)
@@ -145,7 +145,8 @@ def probe(
         overwrite=overwrite,
     )  # fmt: skip
     if out is not None and (files := work.finished()):
-        print(f"{describe(files)}\n{format_table(read_table(out))}")
+        say(describe(files))
+        say_text(format_table(read_table(out)))
         return
     loaded = load_model(model, dtype.value)
     reading = plan_reading(loaded, batch_size=batch_size)
@@ -157,4 +158,4 @@ def probe(
     if out is not None:
         write_table(rows, out, model=str(model), tasks=read)
         work.finish()
-    print(format_table(rows))
+    say_text(format_table(rows))

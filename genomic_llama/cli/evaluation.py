@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.progress import say
+from foundation.terminal import say, say_text, warn
 from genomic_llama.cli import embedding, generation, variants
 from genomic_llama.cli.options import (
     BatchSize,
@@ -56,7 +56,7 @@ def score(
 
     Outputs that are finished are not computed again, unless an input or a setting differs.
     """
-    say(f"Scoring {source} with {model}")
+    warn(f"Scoring {source} with {model}")
     from contextlib import nullcontext
 
     from configs.llama import read_architecture
@@ -96,7 +96,9 @@ def score(
         overwrite=overwrite,
     )  # fmt: skip
     if files := work.finished():
-        print(describe(files) + (f"\n{_summary(read_score(out))}" if out is not None else ""))
+        say(describe(files))
+        if out is not None:
+            say(_summary(read_score(out)))
         return
     loaded = load_model(model, dtype.value)
     with open_track(per_base) if per_base else nullcontext() as track:
@@ -120,7 +122,7 @@ def score(
     if out is not None:
         write_score(result, out)
     work.finish()
-    print(_summary(result))
+    say(_summary(result))
 
 
 def _summary(score: "Score") -> str:
@@ -150,7 +152,7 @@ def evaluate(
     finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
     a model, a task, a file, --dtype or the software, is run anew.
     """
-    say(f"Evaluating {', '.join(map(str, models))} on {suite}")
+    warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
     from evaluation.likelihood.model import check_directory
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
@@ -167,8 +169,8 @@ def evaluate(
     evaluate_models(models, wanted, suite, out, dtype.value)
     evaluations = read_directory(out)
     write_comparison(evaluations, out / "index.html")
-    print(format_comparison(evaluations))
-    print(f"wrote {out}")
+    say_text(format_comparison(evaluations))
+    say(f"wrote {out}")
 
 
 @commands.command()
@@ -194,4 +196,4 @@ def report(
         raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
     check_writable(out, model_card)
     build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card)
-    print(f"wrote {out}" + (f" and {model_card}" if model_card else ""))
+    say(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

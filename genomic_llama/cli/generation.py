@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.progress import say
+from foundation.terminal import say, warn
 from genomic_llama.cli.options import BatchSize, Dtype, Model, ModelDtype, Overwrite
 
 commands = typer.Typer()
@@ -45,7 +45,7 @@ def generate(
 
     Outputs that are finished are not computed again, unless an input or a setting differs.
     """
-    say(f"Generating {length:,} bases with {model}")
+    warn(f"Generating {length:,} bases with {model}")
     import time
 
     from configs.llama import read_architecture
@@ -85,7 +85,7 @@ def generate(
         overwrite=overwrite,
     )  # fmt: skip
     if files := work.finished():
-        print(describe(files))
+        say(describe(files))
         return
     loaded = load_model(model, dtype.value)
     started = time.perf_counter()
@@ -95,4 +95,4 @@ def generate(
     work.finish()
     bases = sum(len(one.ids) for one in generated)
     made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
-    print(f"{made}, {bases / seconds:,.0f} bases/s; wrote {out}")
+    say(f"{made}, {bases / seconds:,.0f} bases/s; wrote {out}")

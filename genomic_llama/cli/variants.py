@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from foundation.atomic import check_writable, full_disk
-from foundation.progress import say
+from foundation.terminal import say, warn
 from genomic_llama.cli.options import BatchSize, Dtype, Model, ModelDtype, Overwrite, Strand
 
 commands = typer.Typer()
@@ -49,7 +49,7 @@ def variants(
     An interrupted run is continued when the same command is given again; what is finished is not computed again,
     unless an input or a setting differs.
     """
-    say(f"Scoring the variants of {vcf} with {model}")
+    warn(f"Scoring the variants of {vcf} with {model}")
     from configs.llama import read_architecture
     from evaluation.finished import Work, describe
     from evaluation.likelihood.model import check_directory, load_model
@@ -84,7 +84,7 @@ def variants(
         overwrite=overwrite,
     )  # fmt: skip
     if files := work.finished():
-        print(describe(files))
+        say(describe(files))
         return
     if overwrite:
         journal_path(out).unlink(missing_ok=True)
@@ -95,20 +95,20 @@ def variants(
     work.finish(paths)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
     scored = plural(result.statuses[SCORED], "allele")
-    print(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
+    say(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for line in describe_unscored(result.statuses):
-        print(line)
+        say(line)
     for line in result.mismatches:
-        print(f"  {line}")
+        say(f"  {line}")
     if more := result.statuses[MISMATCH] - len(result.mismatches):
-        print(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
+        say(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
     if result.statuses[MISMATCH] > result.statuses[SCORED]:
-        print("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+        say("  most differ: is this FASTA of the assembly that the VCF file was called on?")
     if label is not None:
-        print("\n".join(table_lines(result.labels, label)))
+        say(*table_lines(result.labels, label))
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
             for name, one in (("AUROC", measure.auroc), ("AUPRC", measure.auprc))
         ]
-        print(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
+        say(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
