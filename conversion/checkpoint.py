@@ -36,9 +36,6 @@ class Checkpoint(Protocol):
     def files(self) -> Iterable[Path]:
         """The files that hold tensors."""
 
-    def forget(self) -> None:
-        """Drop the pages of the files that were looked at."""
-
 
 class Writer(Protocol):
     """A checkpoint in the making. Its weights come in the order of the table."""

@@ -8,6 +8,7 @@ from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.files.checksum import checksum
 from conversion.files.dtypes import DTYPES, WEIGHTS, cast
+from conversion.files.mapped_file import loaded
 from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
 from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
@@ -125,7 +126,6 @@ def _write(
             tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=checksum(rows))
         writer.write(fitted, parts)
         advance(sum(piece.nbytes for rows in parts for piece in rows))
-        checkpoint.forget()
     return tensors
 
 
@@ -133,7 +133,10 @@ def _parts(checkpoint: Checkpoint, weight: Weight, fitted: Weight, dtype: str) -
     """The Hugging Face tensors of `weight` as those of `fitted`: in `dtype`, and without padding where it has none."""
     stored = checkpoint.architecture.dtype
     return [
-        [cast(piece[: shape[0]], stored, dtype, name) for piece in rows]
+        [
+            piece[: shape[0]] if stored == dtype else cast(loaded(piece[: shape[0]]), stored, dtype, name)
+            for piece in rows
+        ]
         for (name, shape), rows in zip(fitted.hf.items(), checkpoint.parts(weight), strict=True)
     ]
 

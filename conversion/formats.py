@@ -1,6 +1,5 @@
 """The formats: how each is recognised, opened and written. Any pair goes through this table."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWe
 from conversion.megatron.nemo_writer import NemoWriter
 from conversion.megatron.training_state import Training
 from foundation.errors import InputError, nearest
+from foundation.memory import bounded_memory
+from foundation.terminal import warn
 
 
 class Create(Protocol):
@@ -32,17 +33,22 @@ class Format:
     name: str
     title: str
     matches: Callable[[Path], bool]
-    open: Callable[[Path], Checkpoint]
+    read: Callable[[Path], Checkpoint]
     create: Create
     padded: bool = False
     prefix: str | None = None
+
+    def open(self, source: Path) -> Checkpoint:
+        """The checkpoint or run `source`, checked; what a stranger wrote in it takes no more memory than is free."""
+        with bounded_memory(source):
+            return self.read(source)
 
 
 def _open_nemo(source: Path) -> Checkpoint:
     located = find_checkpoint(source)
     for path in located.skipped:
         problem = "was not written to its end" if is_unfinished(path) else "has no manifest"
-        logging.getLogger(__name__).warning("%s %s; taking %s", path, problem, located.path)
+        warn(f"warning: {path} {problem}; taking {located.path}")
     if is_adapter(located.path):
         return MergedAdapter(located.path, _open_whole_nemo(base_of(located.path)))
     return _open_whole_nemo(located.path)
@@ -67,7 +73,7 @@ FORMATS = (
         name="bridge",
         title="Megatron-Bridge",
         matches=is_iterations,
-        open=_open_bridge,
+        read=_open_bridge,
         create=BridgeWriter,
         padded=True,
         prefix="",
@@ -76,21 +82,21 @@ FORMATS = (
         name="te",
         title="NVLlama (Transformer Engine)",
         matches=is_nvllama,
-        open=lambda source: ModelDirectory(source, "te"),
+        read=lambda source: ModelDirectory(source, "te"),
         create=lambda directory, architecture, _: ModelDirectoryWriter(directory, architecture, "te"),
     ),
     Format(
         name="hf",
         title="Hugging Face",
         matches=lambda source: (source / "config.json").is_file(),
-        open=lambda source: ModelDirectory(source, "hf"),
+        read=lambda source: ModelDirectory(source, "hf"),
         create=lambda directory, architecture, _: ModelDirectoryWriter(directory, architecture, "hf"),
     ),
     Format(
         name="nemo",
         title="NeMo 2",
         matches=lambda source: True,
-        open=_open_nemo,
+        read=_open_nemo,
         create=NemoWriter,
         padded=True,
         prefix="module.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import DTYPES
+from conversion.files.mapped_file import blocks
 from conversion.formats import recognise
 from conversion.locate import is_of_a_run, misnamed
 from conversion.manifest import NAME as MANIFEST
@@ -111,10 +112,8 @@ def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
     if not isinstance(checkpoint, MegatronDirectory):
         for weight in checkpoint.weights:  # safetensors have no checksums; this reads every byte
             for rows in checkpoint.parts(weight):
-                for piece in rows:
-                    piece.max(initial=0)
-                    advance(piece.nbytes)
-            checkpoint.forget()
+                for block in blocks(rows):
+                    advance(len(block))
         return
     for name, stored in {**checkpoint.tensors.stored, **checkpoint.tensors.others}.items():
         for chunk in stored.chunks:
@@ -123,7 +122,6 @@ def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
             advance(math.prod(chunk.shape) * DTYPES[stored.dtype].itemsize)
     for weight in checkpoint.weights:
         checkpoint.parts(weight)
-        checkpoint.forget()
 
 
 def _record(checkpoint: Checkpoint) -> tuple[Path, Conversion] | None:

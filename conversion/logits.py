@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import to_float32
+from conversion.files.mapped_file import loaded
 from conversion.huggingface.model_directory import ModelDirectory
 from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory
@@ -128,9 +129,8 @@ def _fused(checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter) -> It
     import torch
 
     for weight in checkpoint.weights:
-        numbers = to_float32(checkpoint.fused(weight), checkpoint.architecture.dtype)
+        numbers = to_float32(loaded(checkpoint.fused(weight)), checkpoint.architecture.dtype)
         yield torch.from_numpy(numbers.copy() if numbers.base is not None else numbers)
-        checkpoint.forget()
 
 
 def _frequencies(architecture: LlamaArchitecture) -> "Tensor":

@@ -42,6 +42,15 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
         return loaded
 
+    def validation_step(self, dataloader_iter: Any, *args: Any, **kwargs: Any) -> Any:
+        """NeMo's, without its `val_loss`: `training.metrics.run_log` logs the exact one under that name.
+
+        NeMo has Lightning average the steps, weighted by a batch size that Lightning guesses from what a step returns:
+        1 for the first, the micro-batch size for the others.
+        """
+        with self.precision_plugin.val_step_context():
+            return self.model.validation_step(dataloader_iter, *args, **kwargs)
+
     def setup_optimizers(self, trainer: Any) -> None:
         super().setup_optimizers(trainer)
         for optimizer in self._megatron_optimizers():

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conversion.files.flushed_file import blocks
+from conversion.files.mapped_file import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

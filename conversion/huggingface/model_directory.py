@@ -77,10 +77,6 @@ class ModelDirectory:
         """The files that hold tensors."""
         return sorted({tensor.file.path for tensor in self._tensors.values()})
 
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        self._reader.forget()
-
 
 class ModelDirectoryWriter:
     """Writes the model directory `directory`, weights in the dtype of `architecture`. See `checkpoint.Writer`."""

@@ -68,11 +68,6 @@ class SafetensorsReader:
         if not self.tensors:
             raise InputError("holds no tensors", where=self.listing, fix="Give a complete model.")
 
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        for file in {id(tensor.file): tensor.file for tensor in self.tensors.values()}.values():
-            file.forget()
-
 
 def _read_header(path: Path) -> dict[str, Listed]:
     file = MappedFile(path)

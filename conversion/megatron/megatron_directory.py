@@ -122,10 +122,6 @@ class MegatronDirectory:
         every = {**self.tensors.stored, **self.tensors.others}.values()
         return sorted({chunk.file for tensor in every for chunk in tensor.chunks})
 
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        self.tensors.shards.forget()
-
 
 class MegatronWriter:
     """Writes the `torch_dist` directory `weights`, names after `prefix`. See `checkpoint.Writer`.

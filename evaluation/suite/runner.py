@@ -3,7 +3,6 @@
 The results of a model that is under way are in MODEL.json.partial, beside its MODEL.json.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -19,6 +18,7 @@ from evaluation.suite.tasks import run_task, where
 from evaluation.suite.time_left import TimeLeft
 from evaluation.variants.alleles import describe_unscored
 from foundation.pages.quantities import plural
+from foundation.terminal import warn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -92,7 +92,7 @@ def _tell(path: Path, evaluation: Evaluation) -> None:
     """Say what is in no metric, on standard error."""
     for task in evaluation.tasks:
         for line in describe_unscored(task.unscored):
-            print(f"{path.stem}: {task.kind} {task.name!r}: {line}", file=sys.stderr)
+            warn(f"{path.stem}: {task.kind} {task.name!r}: {line}")
     if evaluation.others:
         kept = plural(len(evaluation.others), "result")
-        print(f"{path.stem}: {kept} of other suites or settings kept in {path}, not compared", file=sys.stderr)
+        warn(f"{path.stem}: {kept} of other suites or settings kept in {path}, not compared")

@@ -7,6 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
+from foundation.terminal import say, say_text
 from genomic_llama.cli.options import Bed, ContextLength, Dtype, Head, Model, ModelDtype, Pooling, Split, Stride
 
 commands = typer.Typer()
@@ -31,15 +32,19 @@ def embed(
     """Embeddings of sequences: a layer's output, pooled or for every base."""
     from evaluation.embedding.embedding import embed_regions
     from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
+    from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_reading
     from evaluation.likelihood.model import load_model
     from evaluation.likelihood.regions import read_regions
     from foundation.pages.quantities import plural
     from foundation.progress import progress_bar
 
-    check_embedding_file(out)
+    fasta = None if source.is_dir() else source
+    check_embedding_file(out, fasta=fasta, bed=bed, per_base=pooling is Pooling.none)
     if source.is_dir() and bed is not None:
         raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+    if bed is not None:
+        check_bed(bed)
     check_writable(out)
     loaded = load_model(model, dtype.value)
     reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
@@ -48,7 +53,7 @@ def embed(
         embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
         settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
         count = write_embeddings(embeddings, out, settings, advance)
-    print(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
+    say(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
 
 
 @commands.command()
@@ -85,4 +90,4 @@ def probe(
     ]
     if out is not None:
         write_table(rows, out, model=str(model))
-    print(format_table(rows))
+    say_text(format_table(rows))

@@ -7,6 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
+from foundation.terminal import say, say_text
 from genomic_llama.cli import embedding, generation, variants
 from genomic_llama.cli.options import Bed, ContextLength, Dtype, Model, ModelDtype, Split, Strand, Stride
 
@@ -40,6 +41,7 @@ def score(
     from contextlib import nullcontext
 
     from corpus.manifest import read_manifest
+    from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_reading
     from evaluation.likelihood.model import load_model
     from evaluation.likelihood.regions import read_regions
@@ -54,7 +56,9 @@ def score(
     if flank and bed is None:
         raise InputError("--flank goes with --bed", fix="Leave it out.")
     if per_base is not None:
-        check_track(per_base, bed)
+        check_track(per_base, fasta=None if is_corpus else source, bed=bed)
+    if bed is not None:
+        check_bed(bed)
     check_writable(out, per_base)
     known = read_manifest(source).split(split) if is_corpus else None
     loaded = load_model(model, dtype.value)
@@ -79,7 +83,7 @@ def score(
     if out is not None:
         write_score(result, out)
     scored = f"{plural(result.bases_scored, 'base')} of {plural(len(result.records), 'record')}"
-    print(
+    say(
         f"{result.bits_per_base:.4f} bits per base, perplexity {result.perplexity:.3f}, "
         f"{scored}, {result.tokens_per_second:,.0f} tokens/s"
     )
@@ -118,8 +122,8 @@ def evaluate(
     evaluate_models(models, wanted, suite, out, dtype.value)
     evaluations = read_directory(out)
     write_comparison(evaluations, out / "index.html")
-    print(format_comparison(evaluations))
-    print(f"wrote {out}")
+    say_text(format_comparison(evaluations))
+    say(f"wrote {out}")
 
 
 @commands.command()
@@ -142,4 +146,4 @@ def report(
         raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
     check_writable(out, model_card)
     build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card)
-    print(f"wrote {out}" + (f" and {model_card}" if model_card else ""))
+    say(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

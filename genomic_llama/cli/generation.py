@@ -7,6 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
+from foundation.terminal import say
 from genomic_llama.cli.options import Dtype, Model, ModelDtype
 
 commands = typer.Typer()
@@ -67,4 +68,4 @@ def generate(
     write_generated(generated, out, with_prompt=with_prompt, per_base=per_base)
     bases = sum(len(one.ids) for one in generated)
     made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
-    print(f"{made}, {bases / seconds:,.0f} bases/s; wrote {out}")
+    say(f"{made}, {bases / seconds:,.0f} bases/s; wrote {out}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from foundation.atomic import check_writable, full_disk
+from foundation.terminal import say
 from genomic_llama.cli.options import Dtype, Model, ModelDtype, Strand
 
 commands = typer.Typer()
@@ -34,7 +35,9 @@ def variants(
     ] = None,
     strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
     label: Annotated[str | None, typer.Option(help="INFO key of a label: AUROC and AUPRC.", show_default=False)] = None,
-    positive: Annotated[str, typer.Option(help="Values of the label that are positive, with commas.")] = "1",
+    positive: Annotated[
+        str, typer.Option(help=r"Values of the label that are positive, with commas; \, within a value.")
+    ] = "1",
     negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
     by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
     dtype: ModelDtype = Dtype.float32,
@@ -46,7 +49,7 @@ def variants(
     """
     from evaluation.likelihood.model import load_model
     from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
-    from evaluation.variants.labels import Labelling
+    from evaluation.variants.labels import Labelling, split_values, table_lines
     from evaluation.variants.output import journal_path, write_result
     from evaluation.variants.run import VariantRun, score_variants
     from evaluation.variants.windows import plan_placement
@@ -62,25 +65,26 @@ def variants(
     )  # fmt: skip
     labelling = None
     if label is not None:
-        split = [tuple(filter(None, text.split(","))) for text in (positive, negative)]
-        labelling = Labelling(key=label, positive=split[0], negative=split[1], by=by)
+        labelling = Labelling(key=label, positive=split_values(positive), negative=split_values(negative), by=by)
     with full_disk(journal_path(out)):
         result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
     scored = plural(result.statuses[SCORED], "allele")
-    print(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
+    say(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for line in describe_unscored(result.statuses):
-        print(line)
+        say(line)
     for line in result.mismatches:
-        print(f"  {line}")
+        say(f"  {line}")
     if more := result.statuses[MISMATCH] - len(result.mismatches):
-        print(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
+        say(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
     if result.statuses[MISMATCH] > result.statuses[SCORED]:
-        print("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+        say("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+    if label is not None:
+        say(*table_lines(result.labels, label))
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
             for name, one in (("AUROC", measure.auroc), ("AUPRC", measure.auprc))
         ]
-        print(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
+        say(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
