@@ -11,11 +11,25 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Compose the configuration, build the recipe, run it. Returns the exit status."""
+    """Train, and tell the script of the job where that failed. Returns the exit status."""
     if shadow := _shadow():
         fix = "Start from another directory, or use `genomic-llama train`, which does not import from this one."
         print(f"error: {shadow}: hides a folder of this project. {fix}", file=sys.stderr)
         return 1
+    from training.stops import say_status
+
+    try:
+        status = _train(arguments)
+    except Exception:
+        say_status(1)
+        raise
+    if status:
+        say_status(status)
+    return status
+
+
+def _train(arguments: list[str] | None) -> int:
+    """Compose the configuration, build the recipe, run it."""
     from configs.compose import config_names
     from foundation.errors import InputError, described
     from foundation.telemetry import turn_off_telemetry
@@ -70,7 +84,7 @@ def train(
     from launch.preflight.machine import meeting_place, room_for_checkpoints
     from launch.preflight.start import check_start, warn
     from training.checkpointing.same_run import check_resume
-    from training.status import install_signal_handlers
+    from training.stops import install_signal_handlers
 
     config = compose_config(name, words, directory=directory)
     architecture, sequence_length = check_config(config)
@@ -79,7 +93,7 @@ def train(
         print(to_yaml(config), end="")
         return
     if not dryrun:
-        install_signal_handlers()
+        install_signal_handlers(Path(config.run_dir))
         check_start(config, architecture)
         check_resume(config, architecture, sequence_length)
     if quiet:

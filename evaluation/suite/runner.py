@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
+from evaluation.digest import versions
 from evaluation.likelihood.model import load_model
 from evaluation.suite.config import KINDS, Suite, Task, tasks
-from evaluation.suite.jobs import Job, partial_path, plan_jobs, versions
+from evaluation.suite.jobs import Job, partial_path, plan_jobs
 from evaluation.suite.result import Evaluation, TaskResult, training_step, write_evaluation
 from evaluation.suite.tasks import run_task, where
 from evaluation.suite.time_left import TimeLeft

@@ -37,7 +37,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"genomic-llama {version('genomic-llama')}")
+        say(f"genomic-llama {version('genomic-llama')}")
         raise typer.Exit
 
 
