@@ -7,7 +7,7 @@ from typing import Any
 
 from corpus.card.lengths import Lengths
 from corpus.manifest import Manifest, Source, Split
-from foundation.typed_json import to_json
+from foundation.typed import to_json
 
 Histogram = Mapping[int, int]
 

@@ -17,7 +17,7 @@ from corpus.manifest import Source, Split, read_manifest
 from foundation.errors import InputError
 from foundation.pages.page import render_page, render_text, write_texts
 from foundation.pages.quantities import exact, short
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 from foundation.untrusted import read_yaml_text
 
 HTML, MARKDOWN = "datacard.html", "DATACARD.md"

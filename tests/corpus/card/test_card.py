@@ -25,7 +25,7 @@ from corpus.preparation import prepare as preparation
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 
 HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"
 
