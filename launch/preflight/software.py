@@ -39,11 +39,14 @@ def software_findings(*, gpu: bool) -> Iterator[Finding]:
         yield ok("Python", version)
     else:
         yield warning("Python", version, "Everything was tested with 3.11; the lock is of it.")
+    if gpu:
+        yield _package(*TRANSFORMER_ENGINE)
+    if not LOCK.is_file():  # a wheel has what it requires in its metadata, and no lock
+        yield from _required()
+        return
     locked = locked_versions(LOCK.read_text(encoding="utf-8"))
     for name in PINNED:
         yield _package(name, locked[name])
-    if gpu:
-        yield _package(*TRANSFORMER_ENGINE)
     others = [name for name, pin in locked.items() if name not in PINNED and installed(name) not in (pin, None)]
     if others:
         shown = ", ".join(f"{name} {installed(name)} for {locked[name]}" for name in others[:5])
@@ -63,6 +66,21 @@ def installed(name: str) -> str | None:
         return importlib.metadata.version(name).partition("+")[0]
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _required() -> Iterator[Finding]:
+    """The pinned packages against the requirements of the installed project."""
+    from packaging.requirements import Requirement
+
+    given = [Requirement(line) for line in importlib.metadata.requires("genomic-llama") or ()]
+    for wanted in (one for one in given if one.name in PINNED and one.marker is None):
+        version, fix = installed(wanted.name), f"Install '{wanted}'; docs/decisions/0001-pins.md says why."
+        if version is None:
+            yield broken(wanted.name, "is not installed", fix)
+        elif wanted.specifier.contains(version):
+            yield ok(wanted.name, version)
+        else:
+            yield warning(wanted.name, f"{version}, {wanted.specifier} is required", fix)
 
 
 def _package(name: str, pin: str) -> Finding:
