@@ -1,5 +1,6 @@
 """A Hydra configuration by name, checked against the schema; a misspelt override is an error with the nearest name."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,9 +51,11 @@ def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path 
 
 
 def plain(value: Any) -> Any:
-    """A value of a configuration without OmegaConf's containers: lists and dicts."""
+    """A value of a configuration, or all of one, without OmegaConf's containers and ours: lists and dicts."""
     from omegaconf import OmegaConf
 
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 
 

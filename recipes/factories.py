@@ -17,6 +17,7 @@ from launch.submit.executors import genomic_cpu as genomic_cpu
 from launch.submit.executors import genomic_local as genomic_local
 from launch.submit.executors import genomic_slurm as genomic_slurm
 from recipes.recipe import pretrain_recipe
+from recipes.trainer import record_config
 
 turn_off_telemetry()  # what NeMo has not loaded by now stays quiet
 
@@ -61,7 +62,7 @@ def _recipe(config_name: str, overrides: list[str]) -> run.Partial:
     recipe = pretrain_recipe(config)
     if Path(sys.argv[0]).name in ("nemo", "nemorun"):
         check_overrides(recipe, sys.argv[1:])
-        check_command(config, recipe, sys.argv[1:])
+        record_config(recipe, check_command(config, recipe, sys.argv[1:]))
     return recipe
 
 

@@ -4,6 +4,7 @@ import nemo_run as run
 from nemo import lightning as nl
 from nemo.lightning.pytorch.callbacks.garbage_collection import GarbageCollectionCallback
 
+from configs.compose import plain
 from configs.schema import TrainConfig
 from launch.planning.throughput import peak_tflops
 from recipes.layout import strategy_recipe
@@ -23,7 +24,7 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
     values = config.trainer
     callbacks = [
         run.Config(Seed, seed=config.seed),
-        run.Config(RunLog, run_dir=config.run_dir, peak_tflops=peak_tflops(config)),
+        run.Config(RunLog, run_dir=config.run_dir, peak_tflops=peak_tflops(config), config=plain(config)),
         run.Config(TrainingProgress),
         *guard_recipes(config),
         run.Config(Preemption),
@@ -55,6 +56,13 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         plugins=precision_recipe(config),
         callbacks=callbacks,
     )
+
+
+def record_config(recipe: run.Partial, config: TrainConfig) -> None:
+    """Have `config.yaml` of the run of `recipe` say `config`: the values after NeMo's overrides."""
+    for callback in recipe.trainer.callbacks:
+        if callback.__fn_or_cls__ is RunLog:
+            callback.config = plain(config)
 
 
 def guard_recipes(config: TrainConfig) -> list[run.Config]:

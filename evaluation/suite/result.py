@@ -1,10 +1,10 @@
 """What a model achieved on a suite: rows of one form, and their file."""
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from conversion.origin import origin_of
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 from foundation.typed_json import from_json, to_json
@@ -110,16 +110,8 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def training_step(model: Path) -> int | None:
-    """The step of the checkpoint that an export was made from, by its name, `step=100` or `iter_0000100`, else None."""
-    try:
-        record = read_json(model / "conversion.json")
-        named = [str(record.get(key) or "") for key in ("checkpoint", "source")]
-    except (InputError, AttributeError):
-        named = []
-    for path in [*named, str(model)]:
-        if steps := re.findall(r"(?:step=|iter_)(\d+)", path):
-            return int(steps[-1])
-    return None
+    """The step of the checkpoint that an export was made from, where it tells."""
+    return origin_of(model).step
 
 
 _FIX = "Move it away, or choose another --out."

@@ -1,5 +1,6 @@
 """The commands that use a trained model: scores, suites and reports here, the others in modules of their own."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def score(
     from contextlib import nullcontext
 
     from corpus.manifest import read_manifest
+    from evaluation.digest import identify
     from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_reading
     from evaluation.likelihood.model import load_model
@@ -70,6 +72,7 @@ def score(
             ),
             Source(
                 model=str(model),
+                identity=identify(model),
                 source=str(source),
                 split=split if is_corpus else None,
                 regions=str(bed) if bed else None,
@@ -144,5 +147,6 @@ def report(
     if model_card is not None and model_card.resolve() == out.resolve():
         raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
     check_writable(out, model_card)
-    build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card)
+    if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
+        print(f"warning: {doubt}", file=sys.stderr)
     print(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

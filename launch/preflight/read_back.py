@@ -86,15 +86,15 @@ HERE = ("genomic_cpu", "genomic_local", "local", "torchrun")
 """Executors that train on the machine where the command is given."""
 
 
-def check_command(config: Any, recipe: fiddle.Buildable[Any], arguments: Sequence[str]) -> None:
+def check_command(config: Any, recipe: fiddle.Buildable[Any], arguments: Sequence[str]) -> Any:
     """Check the recipe that `arguments` make of `recipe`, which is that of `config`, as `recipes.train` checks one.
 
-    Errors: `InputError`. A value that NeMo-Run cannot read is left to it.
+    Returns the configuration that it comes to. Errors: `InputError`. A value that NeMo-Run cannot read is left to it.
     """
     try:
         changed = parse_cli_args(copy.deepcopy(recipe), of_the_recipe(arguments))
     except CLIException:
-        return
+        return config
     config = read_back(config, changed)
     architecture, sequence_length = check_config(config, _architecture(changed))
     warn(config)
@@ -102,6 +102,7 @@ def check_command(config: Any, recipe: fiddle.Buildable[Any], arguments: Sequenc
         check_start(config, architecture)
         if _writes_where_it_says(config, changed):
             check_resume(config, architecture, sequence_length)
+    return config
 
 
 def read_back(config: Any, recipe: fiddle.Buildable[Any]) -> Any:

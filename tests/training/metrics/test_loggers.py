@@ -73,7 +73,7 @@ def test_mlflow_and_wandb_have_the_configuration(run: Path) -> None:
     params = {path.name: path.read_text() for path in (folder / "params").iterdir()}
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert params == flat(config)
-    assert (params["dataset.seed"], params["trainer.max_steps"]) == ("1234", "2")
+    assert (params["seed"], params["trainer.max_steps"]) == ("1234", "2")
     names = {path.relative_to(folder / "metrics").parts[0] for path in (folder / "metrics").rglob("*")}
     assert names == {"train", "validation"}
     (file,) = run.glob("wandb/offline-run-*/*.wandb")
