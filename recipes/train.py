@@ -8,7 +8,7 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Compose the configuration, build the recipe, run it. Returns the exit status."""
     from configs.compose import compose_config, config_names
-    from foundation.errors import InputError
+    from foundation.errors import InputError, described
     from foundation.telemetry import turn_off_telemetry
 
     parser = argparse.ArgumentParser(
@@ -55,11 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         with room_for_checkpoints(Path(config.run_dir)), meeting_place():
             fiddle.build(recipe)()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename or given.config_name}: {error.strerror or error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {described(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

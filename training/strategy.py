@@ -14,7 +14,7 @@ from conversion.manifest import read_manifest
 from foundation.errors import InputError
 from training.checkpointing.folder import say, set_aside
 from training.checkpointing.seal import damage
-from training.fp8_weights import renew_transposes
+from training.fp8_weights import finish_updates
 
 
 class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
@@ -54,7 +54,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
     def setup_optimizers(self, trainer: Any) -> None:
         super().setup_optimizers(trainer)
         for optimizer in self._megatron_optimizers():
-            renew_transposes(optimizer)
+            finish_updates(optimizer)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any], selective_restore: bool = False) -> None:
         for optimizer in self._megatron_optimizers():

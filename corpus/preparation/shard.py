@@ -9,6 +9,7 @@ from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
 from corpus.preparation.sketches import write_sketches
+from corpus.preparation.split_writer import open_writers
 from corpus.preparation.taking import Taken, Taker
 from corpus.preparation.work_folder import Report, WorkFolder
 from corpus.readers.formats import TEXT, Slice, read_slice
@@ -48,22 +49,21 @@ def prepare_shard(folder: Path, shard: int) -> None:
 class _Shard:
     def __init__(self, plan: Plan, number: int, folder: Path, report: Report) -> None:
         self.plan, self.number, self.folder, self.report = plan, number, folder, report
-        self.taker = Taker(plan.settings, folder, number)
         self.names = RecordNames(self._records)
 
     def prepare(self) -> ShardResult:
-        taker = self.taker
-        with taker:
+        with open_writers(self.folder, self.plan.settings.split.names(), self.number) as writers:
+            self.taker = taker = Taker(self.plan.settings, writers)
             parts = [result for bundle in self._bundles() for result in self._read_bounded(bundle)]
         self.names.write(self.folder)
-        write_sketches(self.folder, [taken for _, taken in parts], taker.writers.values())
+        write_sketches(self.folder, [taken for _, taken in parts], writers.values())
         lists = taker.splitter.held_out() | taker.excluder.lists()
         return ShardResult(
             fingerprint=self.plan.fingerprint(self.number),
             parts=tuple(result for result, _ in parts),
             excluded=dict(sorted(taker.excluded.items())),
             matched={str(path): tuple(sorted(names.matched)) for path, names in lists.items()},
-            splits=tuple(writer.split() for writer in taker.writers.values() if writer.documents),
+            splits=tuple(writer.split() for writer in writers.values() if writer.documents),
         )
 
     def _bundles(self) -> Iterator[list[Part]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foundation.errors import InputError
+from foundation.terminal import say
 
 if TYPE_CHECKING:
     from corpus.preparation.engines import Engine
@@ -185,8 +186,8 @@ def prepare(
     if plan_only:
         work, plan = plan_preparation(paths, out, composed, shard_bytes=shard_bytes, overwrite=overwrite)
         last = len(plan.shards) - 1
-        print(f"{last + 1} shards. Run `genomic-llama corpus shard {work.path} N` for N from 0 to {last}, anywhere and")
-        print("in any order, then this command again without --plan-only.")
+        say(f"{last + 1} shards. Run `genomic-llama corpus shard {work.path} N` for N from 0 to {last}, anywhere and")
+        say("in any order, then this command again without --plan-only.")
         return
     with full_disk(out):
         manifest = prepare_corpus(
@@ -198,10 +199,10 @@ def prepare(
             overwrite=overwrite,
         )
     for split in manifest.splits:
-        print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
+        say(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
     if manifest.excluded:
-        print(f"left out: {sum(manifest.excluded.values()):,} records")
-    print(f"wrote {out}")
+        say(f"left out: {sum(manifest.excluded.values()):,} records")
+    say(f"wrote {out}")
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """What both front doors look at before anything heavy is built: this machine, and the paths of the run."""
 
 import os
-import sys
 from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
+from foundation import terminal
 from foundation.atomic import check_writable
 from launch.planning.warnings import warnings
 from launch.preflight.machine import check_corpora, check_machine
@@ -24,4 +24,4 @@ def warn(config: TrainConfig) -> None:
     """Print what works and may not be meant, once for all ranks."""
     if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
         for warning in warnings(config):
-            print(f"warning: {warning}", file=sys.stderr)
+            terminal.warn(f"warning: {warning}")

@@ -17,7 +17,8 @@ from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
 from launch.planning.search import fits
 from launch.preflight.check import check_config
-from launch.submit.script import Job, job_script
+from launch.submit.job import Job
+from launch.submit.script import job_script
 from launch.submit.sites import Kubernetes, Local, Skypilot, Slurm, read_site
 from training.checkpointing.same_model import check_initial_weights
 
@@ -60,12 +61,11 @@ def make_script(
     machine = job.config.hardware
     if target == "local" and machine.num_nodes > 1:
         raise InputError(f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.")
-    if target in ("kubernetes", "skypilot") and machine.accelerator != "gpu":
-        raise InputError(f"--{target} with hardware={machine.accelerator}", fix="Choose a GPU, or --local or --slurm.")
     site, lacking = read_site(target, site_file, own)
-    mounts = [] if isinstance(site, Slurm | Local) else mounts_of(site)
+    mounts: list[str] = []
     if not isinstance(site, Slurm | Local):
-        lacking += off_mounts(job, mounts)
+        mounts = readable(site)
+        lacking += off_mounts(job, durable=durable(site), readable=mounts)
     if lacking:
         raise _wanted(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
     if isinstance(site, Slurm) and site.container_image:
@@ -111,24 +111,33 @@ def _wanted(
     problems = [f"{word} is on no mount of the job{there}" for word in off]
     if wanted:
         problems.append(f"--{target} wants {', '.join(wanted)}")
-    return InputError("; ".join(problems), fix=fix)
+    return InputError("; ".join(problems), fix=fix, kind="off-mounts" if off else "site-lacks")
 
 
-def mounts_of(site: Kubernetes | Skypilot) -> list[str]:
-    """The directories of the job that are more than its own."""
-    return [site.mount] if isinstance(site, Kubernetes) else list(site.mounts)
+def durable(site: Kubernetes | Skypilot) -> list[str]:
+    """Directories of the job that outlive its machines, and can be written."""
+    if isinstance(site, Kubernetes):
+        return [site.mount, *(path for path, claim in site.claims.items() if not claim.endswith(":ro"))]
+    return [*site.mounts, *site.volumes]
 
 
-def off_mounts(job: Job, mounts: Sequence[str]) -> list[str]:
-    """What to give so that corpus and weights are there, and checkpoints outlive the machine: all on its mounts."""
+def readable(site: Kubernetes | Skypilot) -> list[str]:
+    """Directories of the job that hold something when it starts."""
+    return [*durable(site), *(site.claims if isinstance(site, Kubernetes) else site.downloads)]
+
+
+def off_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> list[str]:
+    """What to give so that corpus and weights are there, and checkpoints outlive the machine."""
     lacking = []
-    if not mounts:
-        mounts = ["/data"]
+    if not durable:
+        durable = ["/data"]
+        readable = [*readable, *durable]
         lacking.append("launch.mounts={/data: s3://my-bucket}")
     for key, values in _paths(job).items():
-        if off := [one for one in values if not _is_below(one, mounts)]:
+        places = durable if key == "run_dir" else readable
+        if off := [one for one in values if not _is_below(one, places)]:
             name = Path(off[0]).name if len(off) == 1 else "corpus"
-            lacking.append(f"{key}={mounts[0].rstrip('/')}/{name}")
+            lacking.append(f"{key}={durable[0].rstrip('/')}/{name}")
     return lacking
 
 
@@ -173,5 +182,5 @@ def submit(job: Job, script: str, *, target: str) -> int:
         )
     path = Path(job.config.run_dir) / f"launch.{SUFFIX[target]}"
     with atomic_file(path) as temporary:
-        temporary.write_text(script, encoding="utf-8")
+        temporary.write_text(script, encoding="utf-8", errors="surrogateescape")  # names are bytes
     return subprocess.run([program, *options, str(path)], check=False).returncode

@@ -36,20 +36,34 @@ class Slurm:
 
 @dataclass(frozen=True, kw_only=True)
 class Kubernetes:
-    """A Kubernetes cluster with Kubeflow Trainer 2.1 (TrainJob)."""
+    """A Kubernetes cluster with Kubeflow Trainer, 2.1 to 2.3."""
 
     image: str = field(default=MISSING, metadata={"example": "registry.example.org/genomic-llama:1"})
     claim: str = field(
         default=MISSING, metadata={"example": "genomes"}
     )  # PersistentVolumeClaim for corpus and checkpoints, ReadWriteMany
-    mount: str = "/workspace"  # where the claim appears; run_dir and dataset.corpus have to be below it
+    mount: str = "/workspace"  # where the claim appears; run_dir has to be below it, or below one of claims
+    claims: dict[str, str] = field(default_factory=dict)  # more of them: /reference: genomes, or genomes:ro
     workdir: str = "/opt/genomic-llama"  # where the image has this repository
     namespace: str = "default"
-    runtime: str = "torch-distributed"  # ClusterTrainingRuntime
+    name: str | None = None  # of the job; null: the recipe's, with random letters
     queue: str | None = None  # of Kueue
     pull_secret: str | None = None
+    service_account: str | None = None
+    priority_class: str | None = None
+    user: int = 1000  # uid of the job's processes; 0 is refused
+    group: int = 1000  # gid of the processes, and of the volumes' files (fsGroup)
     shared_memory: str = "64Gi"  # /dev/shm, for NCCL and the data-loading processes
-    resources: dict[str, str] = field(default_factory=dict)  # more of each node: rdma/ib: "8"
+    cpu: str | None = None  # requested for each node; null: 8 cores for each GPU, 1 for each CPU process
+    memory: str | None = None  # requested for each node; null: 64Gi for each GPU, 4Gi for each CPU process
+    resources: dict[str, str] = field(default_factory=dict)  # more devices of each node: rdma/ib: "8"
+    ipc_lock: bool | None = None  # capability IPC_LOCK, for RDMA; null: where resources names an RDMA device
+    restarts: int = 3  # after a failure; those after a saved checkpoint (status 75) or an eviction are not counted
+    grace_seconds: int = 300  # from SIGTERM until the pod is killed: time to finish a step and save
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[str] = field(default_factory=list)  # as kubectl has taints: nvidia.com/gpu=present:NoSchedule
+    annotations: dict[str, str] = field(default_factory=dict)  # of the pods, for a network plugin
+    labels: dict[str, str] = field(default_factory=dict)  # of the pods
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -60,9 +74,12 @@ class Skypilot:
     image: str | None = None  # docker:nvcr.io/...; null: SkyPilot's own
     infra: str | None = None  # aws/us-east-1, k8s/my-context, ...; null: the cheapest
     use_spot: bool = False
-    restarts: int = 10  # after a failure; those after a preemption are not counted
+    restarts: int = 3  # after a failure; those after a preemption or a saved checkpoint (75) are not counted
     setup: str = "make install-gpu PYTHON=python3"
-    mounts: dict[str, str] = field(default_factory=dict)  # /data: s3://bucket; run_dir and dataset.corpus below one
+    mounts: dict[str, str] = field(default_factory=dict)  # buckets that stay connected: /data: s3://bucket
+    mount_mode: str = "MOUNT_CACHED"  # of mounts: writes go through a cache on disk; MOUNT: straight to the bucket
+    volumes: dict[str, str] = field(default_factory=dict)  # SkyPilot's volumes: /data: my-volume
+    downloads: dict[str, str] = field(default_factory=dict)  # copied to the machine before the start: /ref: s3://b/ref
     environment: dict[str, str] = field(default_factory=dict)
 
 

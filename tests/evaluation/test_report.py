@@ -190,7 +190,7 @@ def test_a_score_is_drawn_at_its_own_step(
         pages.append((tmp_path / "report.html").read_text("utf-8"))
     assert "of step 20 (the run has 40)" in pages[0]
     assert "of step 40, " in pages[1]
-    first, second = (page.split('<svg')[1] for page in pages)
+    first, second = (page.split("<svg")[1] for page in pages)
     assert first != second
     doubt = build_report(run, corpus, score_file, tmp_path / "report.html")
     assert "Nothing shows that the scored model is of this run" in doubt
