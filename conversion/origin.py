@@ -1,5 +1,6 @@
 """Where weights come from: the run that trained them and its step, carried from checkpoint to export to score."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def _run(value: object) -> str | None:
 
 def _named(directory: Path, record: Mapping[str, Any]) -> int | None:
     """By the name of the checkpoint, `step=100` or `iter_0000100`."""
-    for path in (record.get("checkpoint"), record.get("source"), directory):
+    for path in (record.get("checkpoint"), record.get("source"), os.path.abspath(directory)):
         if steps := _STEP.findall(str(path or "")):
             return int(steps[-1])
     return None

@@ -89,8 +89,11 @@ def shard(
     """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
     from corpus.preparation.shard import prepare_shard
 
-    prepare_shard(folder, number)
-    say(f"shard {number} is finished")
+    shards = prepare_shard(folder, number)
+    if number < shards:
+        say(f"shard {number} is finished")
+    else:
+        say(f"nothing to do: the plan has shards 0 to {shards - 1}, and this is number {number}")
 
 
 @app.command()
