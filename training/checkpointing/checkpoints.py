@@ -21,7 +21,7 @@ from foundation.atomic import sync
 from training.checkpointing.folder import clean, out_of_sight, point
 from training.checkpointing.same_run import check_same_run, trained_with
 from training.checkpointing.seal import seal
-from training.metrics.live_model import live_architecture, lora_values
+from training.metrics.live_config import live_architecture, lora_values
 from training.metrics.run_log import run_id
 
 

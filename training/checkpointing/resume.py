@@ -13,7 +13,7 @@ from training.checkpointing.initial_weights import FOLDER, our_copy, where_our_c
 from training.checkpointing.lock import hold
 from training.checkpointing.same_model import check_same_model
 from training.checkpointing.same_run import lost_step, newest_whole
-from training.metrics.live_model import live_architecture
+from training.metrics.live_config import live_architecture
 
 
 class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""`config.yaml` of a run: its id, the whole resolved configuration, and the architecture of the model."""
+"""`config.yaml` of a run: its id, every setting, and the architecture of the model."""
 
 import re
 import secrets
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from configs.llama import LlamaArchitecture, hf_config
+import yaml  # type: ignore[import-untyped]
+
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 from foundation.untrusted import read_yaml
@@ -14,27 +15,21 @@ from foundation.untrusted import read_yaml
 NAME = "config.yaml"
 
 
-def recorded_config(
-    config: Mapping[str, Any], run: str, architecture: LlamaArchitecture, sequence_length: int
-) -> dict[str, Any]:
-    """`config` with what it leaves to the architecture: the tokens of a sample. `run`: the id of the run.
+def recorded_config(config: Mapping[str, Any], run: str) -> dict[str, Any]:
+    """`config` with the id of the run.
 
     A password in the address of a tracking server is left out: the record goes into reports and model cards.
     """
-    logging = dict(config.get("logging", {}))
-    if uri := logging.get("mlflow_uri"):
+    logging = dict(config["logging"])
+    if uri := logging["mlflow_uri"]:
         logging["mlflow_uri"] = re.sub(r"//[^/@]*@", "//", uri)
-    dataset = {**config.get("dataset", {}), "sequence_length": sequence_length}
-    model = {**hf_config(architecture), "parameters": architecture.parameters}
-    return {"run_id": run, **config, "logging": logging, "dataset": dataset, "model": model}
+    return {"run_id": run, **config, "logging": logging}
 
 
 def write_config(run_dir: Path, config: Mapping[str, Any]) -> None:
     """Write `config.yaml`, whole or not at all."""
-    from omegaconf import OmegaConf
-
     with atomic_file(run_dir / NAME) as path:
-        path.write_text(OmegaConf.to_yaml(OmegaConf.create(dict(config))), encoding="utf-8")
+        path.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def new_id() -> str:

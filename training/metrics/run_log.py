@@ -3,7 +3,7 @@
 import math
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import psutil
 import torch
@@ -15,7 +15,7 @@ from nemo.lightning.io import IOMixin
 from foundation.json_lines import append_line
 from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
 from training.metrics.flops import flops_per_token
-from training.metrics.live_model import live_architecture, lora_values
+from training.metrics.live_config import live_architecture, live_config, lora_values
 from training.metrics.loss_sums import LossSums, MeanLoss
 from training.metrics.memory import peak_memory_gib
 from training.metrics.rates import Work
@@ -27,19 +27,14 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
     """Writes the run log on global rank 0, appending when a run is resumed, and tells the trainer's loggers.
 
     docs/training.md defines what is in a line. Over the device it asks for nothing but at a logged step and after a
-    validation: one sum over the ranks. `peak_tflops`: of one device, None where MFU cannot be told. `config`: the
-    resolved configuration, which `config.yaml` records.
+    validation: one sum over the ranks. `config`: the settings that the recipe was made of. `peak_tflops`: of one
+    device, None where MFU cannot be told.
     """
 
-    def __init__(
-        self,
-        run_dir: str,
-        peak_tflops: float | None = None,
-        config: Optional[dict[str, Any]] = None,  # noqa: UP045
-    ) -> None:
+    def __init__(self, run_dir: str, config: dict[str, Any], peak_tflops: float | None = None) -> None:
         self.run_dir = run_dir
+        self.config = config
         self.peak_tflops = peak_tflops
-        self.config = config or {}
         self.run_id = ""  # on the first rank, from the start of training on
         self.latest: dict[str, Any] = {}  # the newest training line, and what the newest validation line has beside it
         self._steps = 0
@@ -125,7 +120,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
     def _record_config(self, trainer: Any, pl_module: Any) -> None:
         """Write `config.yaml`, and tell the loggers."""
         self.run_id = continued_id(Path(self.run_dir)) if trainer.global_step else new_id()
-        config = recorded_config(self.config, self.run_id, live_architecture(pl_module), trainer.datamodule.seq_length)
+        config = recorded_config(live_config(trainer, pl_module, self.config), self.run_id)
         write_config(Path(self.run_dir), config)
         for logger in trainer.loggers:
             if isinstance(logger, (RunWandbLogger, RunMLFlowLogger)):

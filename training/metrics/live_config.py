@@ -1,0 +1,36 @@
+"""The values of a running trainer, whichever front door it came through: what `config.yaml` of a run says."""
+
+from dataclasses import asdict
+from typing import Any
+
+from nemo.lightning.pytorch.callbacks.peft import PEFT
+
+from configs.llama import LlamaArchitecture, from_megatron_fields, hf_config
+from configs.schema import TrainConfig
+from foundation.typed import from_settings
+from training.places import live_settings
+
+
+def live_architecture(pl_module: Any) -> LlamaArchitecture:
+    """The architecture of the model that is trained."""
+    dtype = "bfloat16" if pl_module.config.bf16 else "float32"
+    return from_megatron_fields(vars(pl_module.config), dtype=dtype, where="the model of this run")
+
+
+def live_config(trainer: Any, pl_module: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """Every setting of the run under its name in `configs.schema`, and the architecture that is trained.
+
+    `config`: the settings that the recipe was made of. Those that NeMo's own overrides can change are read from the
+    objects that run.
+    """
+    architecture = live_architecture(pl_module)
+    settings = live_settings(trainer, pl_module, from_settings(TrainConfig, config))
+    return {"model": {**hf_config(architecture), "parameters": architecture.parameters}, **asdict(settings)}
+
+
+def lora_values(trainer: Any) -> dict[str, float]:
+    """Rank, alpha and dropout of the adapters that are trained; rank 0 where all weights are."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, PEFT):
+            return {name: getattr(callback, name) for name in ("dim", "alpha", "dropout")}
+    return {"dim": 0}
