@@ -44,6 +44,23 @@ class Verify(str, Enum):
     logits = "logits"
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("genomic-llama"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that need no command; the help is the application's."""
+
+
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
     turn_off_telemetry()
