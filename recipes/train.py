@@ -6,9 +6,23 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Compose the configuration, build the recipe, run it. Returns the exit status."""
+    """Train, and tell the script of the job where that failed. Returns the exit status."""
+    from training.stops import say_status
+
+    try:
+        status = _train(arguments)
+    except Exception:
+        say_status(1)
+        raise
+    if status:
+        say_status(status)
+    return status
+
+
+def _train(arguments: list[str] | None) -> int:
+    """Compose the configuration, build the recipe, run it."""
     from configs.compose import compose_config, config_names
-    from foundation.errors import InputError
+    from foundation.errors import InputError, described
     from foundation.telemetry import turn_off_telemetry
 
     parser = argparse.ArgumentParser(
@@ -28,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     from launch.preflight.machine import meeting_place, room_for_checkpoints
     from launch.preflight.start import check_start, warn
     from training.checkpointing.same_run import check_resume
-    from training.status import install_signal_handlers
+    from training.stops import install_signal_handlers
 
     try:
         config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
@@ -40,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(OmegaConf.to_yaml(config), end="")
             return 0
         if not given.dryrun:
-            install_signal_handlers()
+            install_signal_handlers(Path(config.run_dir))
             check_start(config, architecture)
             check_resume(config, architecture, sequence_length)
         if given.quiet:
@@ -55,11 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         with room_for_checkpoints(Path(config.run_dir)), meeting_place():
             fiddle.build(recipe)()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename or given.config_name}: {error.strerror or error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {described(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,6 +1,5 @@
 """What `prepare` tells on standard error when it is done: what is hardly meant, and how the splits came about."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,6 +14,7 @@ from corpus.preparation.sketches import near_identical, read_sketches, shares_in
 from corpus.settings import Settings
 from corpus.splits.sketch import K
 from corpus.splits.split import Splitter
+from foundation.terminal import warn
 
 RELATED = 0.1
 """The share of a held-out split's 32-mers in train above which it is doubtful what the split measures."""
@@ -28,13 +28,13 @@ def tell_redrawn(documents: Mapping[str, int], before: Settings, redrawn: Redraw
     empty = " and ".join(name for name, count in documents.items() if not count)
     total = sum(documents.values())
     which = "the only document was not" if total == 1 else f"none of the {total:,} documents was"
-    print(f"note: {which} drawn for {empty}", file=sys.stderr)
+    warn(f"note: {which} drawn for {empty}")
     if (length := redrawn.settings.segment_length) != before.segment_length:
         cut = sum(split.documents for result in redrawn.results for split in result.splits)
         how = f"cut into {cut:,} segments of up to {length:,} bases, and these were drawn"
-        print(f"note: the corpus was {how}, as with --segment-length {length}", file=sys.stderr)
+        warn(f"note: the corpus was {how}, as with --segment-length {length}")
     for name in redrawn.moved:
-        print(f"note: {name} got the one document whose hash is nearest to it", file=sys.stderr)
+        warn(f"note: {name} got the one document whose hash is nearest to it")
 
 
 def tell_doubts(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], folders: Sequence[Path]) -> None:
@@ -49,7 +49,7 @@ def tell_doubts(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], 
     )
     doubts += _shortened(near, "sources are nearly the same as others")
     for doubt in doubts:
-        print(f"warning: {doubt}", file=sys.stderr)
+        warn(f"warning: {doubt}")
     for split, (looked_at, share) in shares_in_train(sketches).items():
         if looked_at >= _KMERS and share:
             _tell_relatives(split, looked_at, share)
@@ -58,10 +58,10 @@ def tell_doubts(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], 
 def _tell_relatives(split: str, looked_at: int, share: float) -> None:
     found = f"{share:.1%} of the {K}-mers of {split} are in train too (a sample of {looked_at:,})"
     if share < RELATED:
-        print(f"note: {found}", file=sys.stderr)
+        warn(f"note: {found}")
         return
     meaning = "its loss will be lower than that of new sequences"
-    print(f"warning: {found}: {meaning}. --split-by cluster or source keeps relatives together", file=sys.stderr)
+    warn(f"warning: {found}: {meaning}. --split-by cluster or source keeps relatives together")
 
 
 def _unmatched(settings: Settings, results: Sequence[ShardResult]) -> Iterator[str]:

@@ -5,7 +5,6 @@ A document is a record, or a segment of one: its bytes as they are (a token is a
 
 import dataclasses
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,9 +24,10 @@ from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
-from foundation.atomic import check_replaceable, full_disk, put_in_place, sync
+from foundation.atomic import Seen, check_replaceable, full_disk, put_in_place, real_directory, sync
 from foundation.errors import InputError
 from foundation.progress import Advance, progress_bar
+from foundation.terminal import warn
 
 _LOOK = 0.2
 """Seconds between two looks at the progress of the workers."""
@@ -57,10 +57,10 @@ def prepare(
     A split that would be empty is drawn again: see `corpus.preparation.redraw`.
     Errors: `InputError` for bad input, a name that a file has twice, a corpus of too few bases, or a full disk.
     """
-    sources, out = [Path(source) for source in sources], Path(out).resolve()
+    sources, out = [Path(source) for source in sources], real_directory(out).resolve()
     if engine is None or STANDARD_INPUT in sources:
         engine = LocalEngine(1)  # standard input is this process's alone
-    with _planned(sources, out, settings, shard_bytes, overwrite) as (work, plan):
+    with _planned(sources, out, settings, shard_bytes, overwrite) as (work, plan, seen):
         results = _run_shards(work, plan, engine)
         manifest, folder = assemble(plan, results, work), work.shard
         documents = {split.name: split.documents for split in manifest.splits}
@@ -76,7 +76,7 @@ def prepare(
             raise
         folders = [folder(shard) for shard in range(len(results))]
         tell_doubts(plan, manifest, results, folders)
-        _put_together(work, folders, manifest, out)
+        _put_together(work, folders, manifest, out, seen)
     return manifest
 
 
@@ -95,23 +95,23 @@ def plan_preparation(
     sources = [Path(source) for source in sources]
     if STANDARD_INPUT in sources:
         raise InputError("cannot be planned for others", where="standard input", fix="Name files.")
-    with _planned(sources, Path(out).resolve(), settings, shard_bytes, overwrite) as planned:
-        return planned
+    with _planned(sources, real_directory(out).resolve(), settings, shard_bytes, overwrite) as (work, plan, _):
+        return work, plan
 
 
 @contextmanager
 def _planned(
     sources: Sequence[Path], out: Path, settings: Settings, shard_bytes: int, overwrite: bool
-) -> Iterator[tuple[WorkFolder, Plan]]:
-    """The working folder of `out`, held, with the plan in it."""
+) -> Iterator[tuple[WorkFolder, Plan, Seen]]:
+    """The working folder of `out`, held, with the plan in it; and what may be replaced."""
     check_output(sources, out)
-    check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
+    seen = check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     check_source_split(sources, settings.split)
     plan = make_plan(sources, settings, shard_bytes=shard_bytes)
     work = WorkFolder.beside(out)
     with work.locked():
         write_plan(plan, work.plan)
-        yield work, read_plan(work.plan)  # as every worker sees it
+        yield work, read_plan(work.plan), seen  # as every worker sees it
 
 
 def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResult]:
@@ -119,7 +119,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     shards = range(len(plan.shards))
     missing = [shard for shard in shards if read_result(work, plan, shard) is None]
     if len(missing) < len(shards):
-        print(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before", file=sys.stderr)
+        warn(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before")
     try:
         with _shown_progress(work, plan, missing) as done:
             _safe(engine, plan).run(missing, partial(prepare_shard, work.path), done)
@@ -127,7 +127,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
         if finished:
             kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
-            print(kept, file=sys.stderr)
+            warn(kept)
         if isinstance(error, WorkerDiedError):
             sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}
             problem = f"{error.problem}, or the file is damaged"
@@ -149,7 +149,7 @@ def _safe(engine: Engine, plan: Plan) -> Engine:
     return engine.kept_apart() if fragile and isinstance(engine, LocalEngine) else engine
 
 
-def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest, out: Path) -> None:
+def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest, out: Path, seen: Seen) -> None:
     """The corpus takes its place, and the working folder goes. A kill in between costs nothing: the shards stay."""
     shutil.rmtree(work.corpus, ignore_errors=True)
     work.corpus.mkdir()
@@ -162,8 +162,11 @@ def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest,
         write_manifest(manifest, work.corpus)
         sync(work.corpus / FILE_NAME)
         sync(work.corpus)
-    put_in_place(work.corpus, out)
-    work.remove()
+    try:
+        put_in_place(work.corpus, out, seen)
+    finally:
+        if not work.corpus.exists():  # it has a name, if not that of `out`: the work is done
+            work.remove()
 
 
 def _link(path: Path, new: Path) -> None:

@@ -99,7 +99,7 @@ def check_command(config: Any, recipe: fiddle.Buildable[Any], arguments: Sequenc
     architecture, sequence_length = check_config(config, _architecture(changed))
     warn(config)
     if _trains_here(arguments):
-        check_start(config, architecture)
+        check_start(config, architecture, started=not any("executor=" in one for one in arguments))
         if _writes_where_it_says(config, changed):
             check_resume(config, architecture, sequence_length)
 

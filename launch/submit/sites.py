@@ -19,7 +19,7 @@ from foundation.untrusted import read_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class Slurm:
-    """A Slurm cluster; containers through pyxis and enroot."""
+    """A Slurm cluster; containers through pyxis and enroot (`container_image`), or another way (`command_prefix`)."""
 
     account: str | None = None
     partition: str | None = None
@@ -29,6 +29,7 @@ class Slurm:
     gres: str | None = None  # in place of --gpus-per-node, where a cluster wants gpu:8 or the like
     container_image: str | None = None  # a .sqsh file, or nvcr.io#nvidia/pytorch:TAG; null: no container
     container_mounts: list[str] = field(default_factory=list)  # /path:/path; the working directory always is one
+    command_prefix: str | None = None  # before python on each rank: apptainer exec --nv /lustre/genomic-llama.sif
     setup: str | None = None  # a shell line before training, in the container: . .venv/bin/activate
     environment: dict[str, str] = field(default_factory=dict)  # more variables, for NCCL above all
     directives: list[str] = field(default_factory=list)  # more #SBATCH options: --mail-type=END
@@ -142,6 +143,10 @@ for _tag, _pattern, _letters in (("bool", r"true|false", "tf"), ("int", r"-?(?:0
     _Words.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_letters))
 
 
+LEAST_SECONDS = 180
+"""From the start of a job to the signal before its limit."""
+
+
 def _check_time(site: Slurm) -> None:
     """That the limit is one, and leaves time to train before the run is asked to save."""
     seconds = slurm_seconds(site.time)
@@ -149,10 +154,14 @@ def _check_time(site: Slurm) -> None:
         raise InputError(
             f"launch.time={site.time}", fix="Write HOURS:MINUTES:SECONDS or DAYS-HOURS:MINUTES:SECONDS, and quote it."
         )
-    if not 0 < site.grace_seconds < seconds:
+    if site.grace_seconds <= 0 or seconds - site.grace_seconds < LEAST_SECONDS:
         raise InputError(
-            f"launch.grace_seconds={site.grace_seconds} with launch.time={site.time}, which is {seconds} s",
-            fix="The run is asked to save so long before the limit: give a number above 0 and below it.",
+            f"launch.grace_seconds={site.grace_seconds} with launch.time={site.time} leaves "
+            f"{seconds - site.grace_seconds} s to start and train",
+            where="launch",
+            fix=f"The run is asked to save that long before the limit. Leave at least {LEAST_SECONDS} s: loading the "
+            "libraries takes up to a minute, and Slurm may ask a minute early.",
+            kind="no-time-to-train",
         )
 
 
