@@ -20,7 +20,7 @@ process GENOMIC_LLAMA_PREPARE {
     """
     genomic-llama prepare ${sources} --out ${prefix} --processes ${task.cpus} ${args}
 
-    printf '"%s":\\n    genomic-llama: %s\\n' '${task.process}' "\$(genomic-llama --version)" > versions.yml
+    printf '"%s":\\n    genomic-llama: %s\\n' '${task.process}' "\$(genomic-llama --version | cut -d ' ' -f 2)" > versions.yml
     """
 
     stub:

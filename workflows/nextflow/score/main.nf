@@ -22,7 +22,7 @@ process GENOMIC_LLAMA_SCORE {
     export OMP_NUM_THREADS=${task.cpus}
     genomic-llama score ${model} ${source} --out ${prefix}.json ${args}
 
-    printf '"%s":\\n    genomic-llama: %s\\n' '${task.process}' "\$(genomic-llama --version)" > versions.yml
+    printf '"%s":\\n    genomic-llama: %s\\n' '${task.process}' "\$(genomic-llama --version | cut -d ' ' -f 2)" > versions.yml
     """
 
     stub:

@@ -25,7 +25,7 @@ process GENOMIC_LLAMA_VARIANTS {
     export OMP_NUM_THREADS=${task.cpus}
     genomic-llama variants ${model} ${fasta} ${vcf} --out ${prefix} ${args}
 
-    printf '"%s":\\n    genomic-llama: %s\\n' '${task.process}' "\$(genomic-llama --version)" > versions.yml
+    printf '"%s":\\n    genomic-llama: %s\\n' '${task.process}' "\$(genomic-llama --version | cut -d ' ' -f 2)" > versions.yml
     """
 
     stub:
