@@ -47,6 +47,8 @@ WEIGHTS = ("float32", "bfloat16", "float16")
 """What weights may be stored as."""
 
 _NUMPY = {"float32": "<f4", "float16": "<f2"}
+_INFINITY = {"float32": 0x7F80_0000, "bfloat16": 0x7F80, "float16": 0x7C00}
+"""Bits of positive infinity; those of a NaN are above."""
 _BLOCK = 1 << 20
 
 
@@ -78,6 +80,22 @@ def cast(array: "Array", source: str, target: str, name: str) -> "Array":
         if not np.array_equal(np.isfinite(to_float32(written[place], target)), np.isfinite(wide)):
             raise InputError(f"{name!r} has values too large for {target}", fix="Choose bfloat16 or float32.")
     return result
+
+
+def count_not_finite(array: "Array", dtype: str) -> int:
+    """How many of the raw numbers of the format `dtype`, one of `WEIGHTS`, are NaN or infinite."""
+    import numpy as np
+
+    largest = _INFINITY[dtype]
+    magnitude = np.array(2 * (1 << (8 * DTYPES[dtype].itemsize - 2)) - 1, raw(dtype))  # all bits but the sign's
+    numbers, count = array.reshape(-1), 0
+    buffer = np.empty(min(_BLOCK, numbers.size), raw(dtype))
+    for start in range(0, numbers.size, _BLOCK):
+        block = numbers[start : start + _BLOCK]
+        found = np.bitwise_and(block, magnitude, out=buffer[: block.size])
+        if found.max(initial=0) >= largest:
+            count += int(np.count_nonzero(found >= largest))
+    return count
 
 
 def to_float32(array: "Array", source: str) -> "Array":

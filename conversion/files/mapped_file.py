@@ -43,6 +43,11 @@ class MappedFile:
             return np.zeros(shape, kind)
         return np.frombuffer(self._map, kind, count, start).reshape(shape)
 
+    def keep(self) -> None:
+        """Undo the advice to read it once from start to end, for numbers that are used again and again."""
+        if isinstance(self._map, mmap.mmap):
+            self._map.madvise(mmap.MADV_NORMAL)
+
     def forget(self) -> None:
         """Drop the pages that were looked at; they are read again when needed."""
         if isinstance(self._map, mmap.mmap):
