@@ -56,8 +56,12 @@ $(UV): Makefile
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	touch $(UV)
 
-$(VENV)/.ready: requirements/cpu.lock pyproject.toml $(UV)
+# Transformer Engine's Python, for tests with emulated kernels, beside the packages: among them Megatron-Core would find it
+# without its CUDA libraries, and fail to import.
+$(VENV)/.ready: requirements/cpu.lock requirements/transformer_engine.lock pyproject.toml $(UV)
 	$(UV) pip sync --python $(BIN)/python --require-hashes $(TORCH) requirements/cpu.lock
+	$(UV) pip install --python $(BIN)/python --quiet --no-deps --require-hashes --target $(VENV)/transformer_engine_python \
+		--requirements requirements/transformer_engine.lock
 	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -85,6 +89,8 @@ lock: $(UV)
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
 	$(UV) pip compile requirements/transformers5.in --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformers5.lock
+	$(UV) pip compile requirements/transformer_engine.in --no-deps --generate-hashes --python-version 3.11 \
+		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformer_engine.lock
 
 clean:
 	rm -rf $(VENV) $(VENV5) demo runs

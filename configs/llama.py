@@ -220,7 +220,8 @@ def _fold_dtype(values: dict[str, Any], where: object) -> None:
     if len(given) > 1 and given["dtype"] != given["torch_dtype"]:
         problem = f"dtype is {shown(given['dtype'])}, torch_dtype {shown(given['torch_dtype'])}"
         raise InputError(problem, where=where, fix="Keep the right one.", kind="config-contradiction")
-    values.update({"dtype": value for value in given.values()})
+    if given:
+        values["dtype"] = next(iter(given.values()))
 
 
 def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:
@@ -236,7 +237,9 @@ def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:
         fix = f"It must be from 1 to {_LARGEST_THETA:g}."
         raise InputError(f"rope_theta is {architecture.rope_theta:g}", where=where, fix=fix, kind=_VALUE)
     if architecture.head_dim % 2:
-        raise InputError(f"head_dim is {architecture.head_dim}", where=where, fix="RoPE needs an even one.", kind=_VALUE)
+        raise InputError(
+            f"head_dim is {architecture.head_dim}", where=where, fix="RoPE needs an even one.", kind=_VALUE
+        )
 
 
 def _only(key: str, value: object) -> str:

@@ -1,7 +1,7 @@
 """RoPE: its frequencies, and what a `config.json` of any spelling, or a NeMo model configuration, says of them.
 
-transformers 4 writes `rope_theta` and `rope_scaling`, transformers 5 `rope_parameters`; both read what the other wrote,
-each in its own way, and drop what they do not look for. Here every place that says something must agree with the others.
+transformers 4 writes `rope_theta` and `rope_scaling`, transformers 5 `rope_parameters`. Each reads the other's files in
+its own way, and drops what it does not look for. Here every place that says something must agree with the others.
 """
 
 import dataclasses
@@ -64,7 +64,7 @@ def fold_rope(values: dict[str, Any], where: object) -> RopeScaling | None:
 
     Errors: `InputError` where two places disagree, or say what is not supported.
     """
-    places = {key: values.pop(key) for key in ("rope_parameters", "rope_scaling") if key in values}
+    places: dict[str, Any] = {key: values.pop(key) for key in ("rope_parameters", "rope_scaling") if key in values}
     if places.get("rope_parameters") in (None, {}):
         places.pop("rope_parameters", None)  # says nothing; a null `rope_scaling` says that there is none
     thetas = {"rope_theta": values.pop("rope_theta", None)}
@@ -76,7 +76,8 @@ def fold_rope(values: dict[str, Any], where: object) -> RopeScaling | None:
     given = {name: theta for name, theta in thetas.items() if theta is not None}
     read = {name: typed_value(_THETA, {"rope_theta": theta}, where) for name, theta in given.items()}
     _agree(read, {name: shown(theta) for name, theta in given.items()}, where)
-    values.update({"rope_theta": theta for theta in read.values()})
+    if read:
+        values["rope_theta"] = next(iter(read.values()))
     return next(iter(scalings.values()), None)
 
 

@@ -22,25 +22,27 @@ class Checkpoint(Protocol):
     """A checkpoint that is open and was checked against its own configuration.
 
     `architecture.dtype` is that of the weights as they are read: the stored one, or float32 where several are stored
-    (norms in float32 beside bfloat16). `stored_dtypes` names a tensor of each. `stored_bytes` is the
-    size of the weights in the files, `vocabulary` the rows of the embeddings, padding included.
+    (norms in float32 beside bfloat16). `vocabulary` is the rows of the embeddings, padding included.
     """
 
     directory: Path
     architecture: LlamaArchitecture
-    stored_dtypes: Mapping[str, str]
-    stored_bytes: int
     vocabulary: int
     weights: tuple[Weight, ...]
+
+    @property
+    def stored_dtypes(self) -> Mapping[str, str]:
+        """The dtypes of the weights in the files, each with the name of a tensor that has it."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of the weights in the files."""
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order."""
 
     def files(self) -> Iterable[Path]:
         """The files that hold tensors."""
-
-    def forget(self) -> None:
-        """Drop the pages of the files that were looked at."""
 
 
 class Writer(Protocol):

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.files.checksum import checksum
 from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
+from conversion.files.mapped_file import loaded
 from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
 from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
@@ -143,20 +145,28 @@ def _write(
     for weight, fitted in zip(checkpoint.weights, wanted, strict=True):
         parts = _parts(checkpoint, weight, fitted, architecture.dtype)
         for name, shape, rows in named_rows(fitted, parts):
-            tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=checksum(rows))
-            if count := sum(count_not_finite(piece, architecture.dtype) for piece in rows):
-                damaged[name] = count
+            counts: list[int] = []
+            digest = checksum(rows, partial(_count, counts, architecture.dtype))
+            tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=digest)
+            if any(counts):
+                damaged[name] = sum(counts)
         writer.write(fitted, parts)
         advance(sum(piece.nbytes for rows in parts for piece in rows))
-        checkpoint.forget()
     return tensors
+
+
+def _count(counts: list[int], dtype: str, block: memoryview) -> None:
+    counts.append(count_not_finite(block, dtype))
 
 
 def _parts(checkpoint: Checkpoint, weight: Weight, fitted: Weight, dtype: str) -> list[Rows]:
     """The Hugging Face tensors of `weight` as those of `fitted`: in `dtype`, and without padding where it has none."""
     stored = checkpoint.architecture.dtype
     return [
-        [cast(piece[: shape[0]], stored, dtype, name) for piece in rows]
+        [
+            piece[: shape[0]] if stored == dtype else cast(loaded(piece[: shape[0]]), stored, dtype, name)
+            for piece in rows
+        ]
         for (name, shape), rows in zip(fitted.hf.items(), checkpoint.parts(weight), strict=True)
     ]
 

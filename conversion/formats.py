@@ -17,6 +17,7 @@ from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWe
 from conversion.megatron.nemo_writer import NemoWriter
 from conversion.megatron.training_state import Training
 from foundation.errors import InputError, nearest
+from foundation.memory import bounded_memory
 
 
 class Create(Protocol):
@@ -32,10 +33,15 @@ class Format:
     name: str
     title: str
     matches: Callable[[Path], bool]
-    open: Callable[[Path], Checkpoint]
+    read: Callable[[Path], Checkpoint]
     create: Create
     padded: bool = False
     prefix: str | None = None
+
+    def open(self, source: Path) -> Checkpoint:
+        """The checkpoint or run `source`, checked; what a stranger wrote in it takes no more memory than is free."""
+        with bounded_memory(source):
+            return self.read(source)
 
 
 def _open_nemo(source: Path) -> Checkpoint:
@@ -68,7 +74,7 @@ FORMATS = (
         name="bridge",
         title="Megatron-Bridge",
         matches=is_iterations,
-        open=_open_bridge,
+        read=_open_bridge,
         create=BridgeWriter,
         padded=True,
         prefix="",
@@ -77,21 +83,21 @@ FORMATS = (
         name="te",
         title="NVLlama (Transformer Engine)",
         matches=is_nvllama,
-        open=lambda source: ModelDirectory(source, "te"),
+        read=lambda source: ModelDirectory(source, "te"),
         create=lambda directory, architecture, _: ModelDirectoryWriter(directory, architecture, "te"),
     ),
     Format(
         name="hf",
         title="Hugging Face",
         matches=lambda source: (source / "config.json").is_file(),
-        open=lambda source: ModelDirectory(source, "hf"),
+        read=lambda source: ModelDirectory(source, "hf"),
         create=lambda directory, architecture, _: ModelDirectoryWriter(directory, architecture, "hf"),
     ),
     Format(
         name="nemo",
         title="NeMo 2",
         matches=lambda source: True,
-        open=_open_nemo,
+        read=_open_nemo,
         create=NemoWriter,
         padded=True,
         prefix="module.",

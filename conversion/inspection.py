@@ -9,6 +9,7 @@ from typing import Any
 
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import DTYPES, count_not_finite
+from conversion.files.mapped_file import blocks
 from conversion.formats import recognise
 from conversion.locate import is_of_a_run, misnamed
 from conversion.manifest import NAME as MANIFEST
@@ -112,11 +113,10 @@ def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
         damaged: dict[str, int] = {}
         for weight in checkpoint.weights:  # safetensors have no checksums; this reads every byte
             for name, rows in zip(weight.hf, checkpoint.parts(weight), strict=True):
-                for piece in rows:
-                    if count := count_not_finite(piece, checkpoint.architecture.dtype):
+                for block in blocks(rows):
+                    if count := count_not_finite(block, checkpoint.architecture.dtype):
                         damaged[name] = damaged.get(name, 0) + count
-                    advance(piece.nbytes)
-            checkpoint.forget()
+                    advance(len(block))
         warn_of_damage(damaged, checkpoint.directory)
         return
     for name, stored in {**checkpoint.tensors.stored, **checkpoint.tensors.others}.items():
@@ -126,7 +126,6 @@ def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
             advance(math.prod(chunk.shape) * DTYPES[stored.dtype].itemsize)
     for weight in checkpoint.weights:
         checkpoint.parts(weight)
-        checkpoint.forget()
 
 
 def _record(checkpoint: Checkpoint) -> tuple[Path, Conversion] | None:

@@ -1,8 +1,8 @@
 """Two checkpoints run on the same tokens, in fp32, one layer in memory at a time.
 
-Hugging Face directories are run by transformers' own modules, each tensor under the name that it is stored as. The fused
-formats are run by the forward pass of Megatron-Core written out below, which takes a fused tensor apart by its shape
-as `SelfAttention` and `MLP` of Megatron-Core do; so neither side goes through the table that converted.
+Hugging Face directories are run by transformers' own modules, each tensor under the name that it is stored as. The
+fused formats are run by the forward pass of Megatron-Core written out below, which takes a fused tensor apart by its
+shape as `SelfAttention` and `MLP` of Megatron-Core do; so neither side goes through the table that converted.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from configs.rope import frequencies
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import to_float32
+from conversion.files.mapped_file import loaded
 from conversion.huggingface.live_model import llama_config, rotary_embedding
 from conversion.huggingface.model_directory import ModelDirectory
 from conversion.megatron.adapter import MergedAdapter
@@ -65,7 +66,7 @@ def _transformers(checkpoint: ModelDirectory, tokens: "Tensor", advance: Advance
     config._attn_implementation = "sdpa"
 
     def stored(name: str) -> "Tensor":
-        numbers = to_float32(checkpoint.tensor(name), checkpoint.architecture.dtype)
+        numbers = to_float32(loaded(checkpoint.tensor(name)), checkpoint.architecture.dtype)
         return torch.from_numpy(numbers.copy() if numbers.base is not None else numbers)
 
     def load(make: Callable[[], Any], prefix: str) -> Any:
@@ -82,7 +83,6 @@ def _transformers(checkpoint: ModelDirectory, tokens: "Tensor", advance: Advance
         layer = load(partial(llama.LlamaDecoderLayer, config, index), f"model.layers.{index}.")
         output = layer(hidden, position_ids=positions, position_embeddings=rotary)
         hidden = output[0] if isinstance(output, tuple) else output
-        checkpoint.forget()
         advance(1)
     norm = load(partial(llama.LlamaRMSNorm, config.hidden_size, config.rms_norm_eps), "model.norm.")
     head = embedding.weight if config.tie_word_embeddings else stored("lm_head.weight")
@@ -129,6 +129,5 @@ def _fused(checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter) -> It
     import torch
 
     for weight in checkpoint.weights:
-        numbers = to_float32(checkpoint.fused(weight), checkpoint.architecture.dtype)
+        numbers = to_float32(loaded(checkpoint.fused(weight)), checkpoint.architecture.dtype)
         yield torch.from_numpy(numbers.copy() if numbers.base is not None else numbers)
-        checkpoint.forget()

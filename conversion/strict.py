@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.dtypes import WEIGHTS
+from conversion.files.mapped_file import loaded
 from foundation.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def is_copy_of_embeddings(head: "Array", embeddings: "Array", *, name: str, wher
 
     Errors: `InputError` where it has other numbers.
     """
-    if head.shape == embeddings.shape and bool((head == embeddings).all()):
+    if head.shape == embeddings.shape and bool((loaded(head) == loaded(embeddings)).all()):
         return True
     raise InputError(
         f"tensor {name!r} differs from the embeddings, and the configuration says that they are tied",

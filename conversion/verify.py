@@ -44,7 +44,6 @@ def read_back(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], adva
                 )
             found.add(name)
             advance(sum(piece.nbytes for piece in rows))
-        checkpoint.forget()
     if missing := expected.keys() - found:
         raise InputError(f"{min(missing)!r} is missing", where=checkpoint.directory, fix="Convert again.")
 

@@ -6,17 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint8
 
-from corpus.markup import BAR, JOINS
+from corpus.letters import BAR, BASES, COLUMNS, FOREIGN, JOINS, MARKUP, OTHER, SOFT_MASKED, A, C, G, N, T
 from tokenizer.sequence import NUCLEOTIDES, Ids
-
-COLUMNS = ("A", "C", "G", "T", "N", "other", "soft_masked", "markup", "foreign")
-"""Columns of `count_letters`: letters in either case; IUPAC codes and U; lower-case ones of them all; bytes of tags and
-joins; bytes that are neither."""
-
-A, C, G, T, N, OTHER, SOFT_MASKED, MARKUP, FOREIGN = range(len(COLUMNS))
-
-BASES = slice(A, OTHER + 1)
-"""The columns of letters: together, all bases."""
 
 Counts = npt.NDArray[np.int64]
 

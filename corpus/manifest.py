@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xxhash
 
-from corpus.composition import BASES, COLUMNS
+from corpus.letters import BASES, COLUMNS
 from corpus.settings import Settings
 from corpus.splits.rule import SPLITS
 from corpus.store.index_format import bin_path, idx_path

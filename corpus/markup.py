@@ -1,6 +1,146 @@
-"""The bytes of OpenGenome2's markup: tags `|d__Bacteria;p__…|`, and what joins pieces (`@`) and contigs (`#`)."""
+"""OpenGenome2's markup: its bytes, the check of a text that has it, tags in a run of tokens, and the other strand.
 
-BAR = ord("|")
-"""Opens a tag, and closes it."""
+A tag is `|d__Bacteria;p__...|`, letters that are no bases between two bars; `@` joins stitched pieces and `#` contigs.
+A run may begin inside a tag. What lies between two bars is told by its content: a byte that no sequence has, such as
+`_` or `;`, shows that its place is inside, and every bar changes sides. Kernels, compiled at first use and kept.
+"""
 
-JOINS = b"@#"
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from corpus.letters import BAR, JOINS
+from corpus.scan.batch import Batch
+from foundation.errors import InputError
+from tokenizer.sequence import NUCLEOTIDES, Ids, reverse_complement
+from tokenizer.vocabulary import EOS, SPECIAL_TOKENS, VOCAB_SIZE
+
+LONGEST_TAG = 2048
+"""Bytes between two bars; a bar without its other would make a tag of the sequence."""
+
+_FINE, _LETTER, _TAG, _UNCLOSED, _BARE = 0, 1, 2, 3, 4
+_ALLOWED = np.zeros(256, dtype=np.bool_)
+_ALLOWED[list(NUCLEOTIDES + JOINS)] = True
+
+LOOK_BACK = 512
+"""Tokens before a run that are read to tell whether it begins inside a tag. OpenGenome2's tags are below 300 letters.
+
+Of a tag that began earlier than that, what the run holds up to the closing bar is still known by its own content,
+unless that is made of the letters of nucleotides alone.
+"""
+
+_BAR, _EOS = np.uint8(BAR), np.uint8(EOS.id)
+_IN_BARS_ALONE = np.ones(VOCAB_SIZE, dtype=np.bool_)
+_IN_BARS_ALONE[[*NUCLEOTIDES, *JOINS, BAR, *b"-.*", *(token.id for token in SPECIAL_TOKENS)]] = False
+_ENDS_A_STRETCH = np.zeros(VOCAB_SIZE, dtype=np.bool_)
+_ENDS_A_STRETCH[[EOS.id, *JOINS]] = True
+_COMPLEMENT = reverse_complement(np.arange(VOCAB_SIZE, dtype=np.uint8))[::-1].copy()
+
+
+def check_markup(batch: Batch, where: object) -> None:
+    """That all outside of the tags is nucleotide letters and joins, and that tags are closed and printable.
+
+    Errors: `InputError` with `where`, the record and the place.
+    """
+    status, record, place = _check(batch.tokens, batch.bounds, _ALLOWED)
+    if status == _FINE:
+        return
+    byte = int(batch.tokens[batch.bounds[record] + place])
+    shown = repr(chr(byte)) if 32 < byte < 127 else f"byte 0x{byte:02x}"
+    problem = {
+        _LETTER: f"{shown} at place {place + 1} is no IUPAC nucleotide letter and in no tag",
+        _TAG: f"{shown} at place {place + 1} is in a tag and is not printable",
+        _UNCLOSED: f"the tag that opens at place {place + 1} does not close within {LONGEST_TAG:,} characters",
+        _BARE: "has tags and no bases",
+    }[status]
+    where = f"{where}, record {batch.first + record} {batch.names[record]!r}"
+    raise InputError(problem, where=where, fix="Remove the record, or repair the file.")
+
+
+@njit(cache=True, nogil=True)
+def _check(tokens: Ids, bounds: npt.NDArray[np.int64], allowed: npt.NDArray[np.bool_]) -> tuple[int, int, int]:
+    """Status, record and place of the first error."""
+    for record in range(len(bounds) - 1):
+        start, stop = bounds[record], bounds[record + 1] - 1
+        tag, bases = -1, 0
+        for index in range(start, stop):
+            byte = tokens[index]
+            if byte == BAR:
+                tag = -1 if tag >= 0 else index
+            elif tag < 0:
+                if not allowed[byte]:
+                    return _LETTER, record, index - start
+                bases += 1
+            elif index - tag > LONGEST_TAG:
+                return _UNCLOSED, record, tag - start
+            elif byte < 32 or byte > 126:
+                return _TAG, record, index - start
+        if tag >= 0:
+            return _UNCLOSED, record, tag - start
+        if bases == 0:
+            return _BARE, record, 0
+    return _FINE, 0, 0
+
+
+@njit(cache=True, nogil=True)
+def find_tags(stored):  # type: ignore[no-untyped-def]
+    """Where `stored` (uint8) is a tag, bars included: flags of its length, or an empty array where there is no bar."""
+    bars = 0
+    for byte in stored:
+        bars += byte == _BAR
+    tagged = np.zeros(len(stored) if bars else 0, dtype=np.bool_)
+    start = 0
+    while bars and start < len(stored):
+        end = start
+        while end < len(stored) and stored[end] != _EOS:
+            end += 1
+        _mark_tags(stored[start:end], tagged[start:end], start == 0)
+        start = end + 1
+    return tagged
+
+
+@njit(cache=True, nogil=True)
+def _mark_tags(document, tagged, may_begin_inside):  # type: ignore[no-untyped-def]
+    inside = False
+    if may_begin_inside:
+        crossed = False
+        for byte in document:
+            if byte == _BAR:
+                crossed = not crossed
+            elif _IN_BARS_ALONE[byte]:
+                inside = not crossed
+                break
+    for place in range(len(document)):
+        bar = document[place] == _BAR
+        tagged[place] = inside or bar
+        inside ^= bar
+
+
+@njit(cache=True, nogil=True)
+def turn(run, tagged):  # type: ignore[no-untyped-def]
+    """A copy of `run` with every stretch of bases reverse-complemented in its place; case kept.
+
+    `A A C EOS G G T  ->  G T T EOS A C C`. EOS, `@`, `#` and tags end a stretch and stay as and where they are.
+    """
+    turned = run.copy()
+    start = 0
+    while start < len(run):
+        end = start + _stretch(run[start:], tagged[start:])
+        forward, backward = run[start:end], turned[start:end]
+        last = len(forward) - 1
+        for place in range(len(forward)):
+            backward[last - place] = _COMPLEMENT[forward[place]]
+        start = end + 1
+    return turned
+
+
+@njit(cache=True, nogil=True)
+def _stretch(run, tagged):  # type: ignore[no-untyped-def]
+    """Length of the stretch of bases that `run` begins with."""
+    end = 0
+    while end < len(run) and not _ENDS_A_STRETCH[run[end]]:
+        end += 1
+    for place in range(min(end, len(tagged))):
+        if tagged[place]:
+            return place
+    return end

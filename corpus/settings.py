@@ -7,7 +7,7 @@ from typing import Any
 
 from configs.locate import CONFIGS
 from corpus.exclusion.rule import ExclusionRule
-from corpus.readers.formats import Format
+from corpus.source_format import Format
 from corpus.splits.rule import SplitRule
 from foundation.errors import InputError, nearest
 from foundation.typed_json import from_json, to_json

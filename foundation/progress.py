@@ -1,9 +1,19 @@
-"""A progress bar with rate and time left, on standard error; one line at the end where that is no terminal."""
+"""What a command says while it works, on standard error. One rule for all of them:
 
+1. A line at once: what is begun, before anything slow is imported or loaded.
+2. On a terminal a bar with rate and time left; elsewhere a line every 30 seconds, whether work was done in them or not.
+3. What is finished is not done again: see `foundation.receipt`.
+"""
+
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+EVERY = 30.0
+"""Seconds between two lines where standard error is no terminal."""
 
 
 class Advance(Protocol):
@@ -16,37 +26,101 @@ def unseen(amount: float, /, counted: float | None = None) -> None:
     """For work that nobody watches."""
 
 
+def say(line: str) -> None:
+    """Print a line on standard error, at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress_bar(description: str, *, total: float | None, unit: str, rate: str | None = None) -> Iterator[Advance]:
     """Show `description` with done/total, rate and ETA; yields the function that advances it.
 
     `unit`: of the work; `rate`: of what the rate counts, where that is another: a file is bytes, and done in bases/s.
     """
+    work = _Work(description, total, unit, rate or unit)
+    with _bar(work) if sys.stderr.isatty() else _lines(work):
+        yield work.advance
+
+
+class _Work:
+    """How much is done of how much, since when. Two threads may look; one adds."""
+
+    def __init__(self, description: str, total: float | None, unit: str, rate: str) -> None:
+        self.description, self.total, self._unit, self._rate = description, total, unit, rate
+        self.completed, self._counted, self._began = 0.0, 0.0, time.perf_counter()
+        self.changed: Callable[[], None] = lambda: None
+
+    def advance(self, amount: float, /, counted: float | None = None) -> None:
+        self.completed += amount
+        self._counted += amount if counted is None else counted
+        self.changed()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    @property
+    def done(self) -> str:
+        if self.total:
+            return f"{self.completed / self.total:4.0%}"
+        return f"{_short(self.completed)}{self._unit}"
+
+    @property
+    def speed(self) -> str:
+        return f"{_short(self._counted / self.seconds)}{self._rate}/s" if self.seconds > 0 else ""
+
+    @property
+    def line(self) -> str:
+        """For a log: what, how far, how fast, and how long it may still take."""
+        parts = [self.done.strip(), self.speed, f"{_clock(self.seconds)} so far"]
+        if self.total and 0 < self.completed < self.total:
+            parts.append(f"about {_clock(self.seconds * (self.total - self.completed) / self.completed)} left")
+        return f"{self.description}: {', '.join(part for part in parts if part)}"
+
+
+@contextmanager
+def _lines(work: _Work) -> Iterator[None]:
+    """A line at the start, one every 30 seconds, and one at the end; of what fails, none at the end."""
+    say(f"{work.description}: started")
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(EVERY):
+            say(work.line)
+
+    watcher = threading.Thread(target=watch, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+    say(work.line)
+
+
+@contextmanager
+def _bar(work: _Work) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[done]}"),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[work].done}", markup=False),
+        TextColumn("{task.fields[work].speed}", markup=False),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
-        task = progress.add_task(description, total=total, done="", rate="")
-        began, counted_so_far = time.perf_counter(), 0.0
+        task = progress.add_task(work.description, total=work.total, work=work)
+        work.changed = lambda: progress.update(task, completed=work.completed)
+        yield
 
-        def advance(amount: float, /, counted: float | None = None) -> None:
-            nonlocal counted_so_far
-            progress.advance(task, amount)
-            counted_so_far += amount if counted is None else counted
-            completed, seconds = progress.tasks[task].completed, time.perf_counter() - began
-            done = f"{completed / total:4.0%}" if total else f"{_short(completed)}{unit}"
-            speed = f"{_short(counted_so_far / seconds)}{rate or unit}/s" if seconds > 0 else ""
-            progress.update(task, done=done, rate=speed)
 
-        yield advance
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _short(value: float) -> str:

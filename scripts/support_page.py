@@ -19,7 +19,7 @@ TWO_PROCESSES = {
 }
 """Layouts in which the tests train the tiny model, and compare the losses with those of one process."""
 
-GPUS = ("a100", "h100", "h200", "b200", "gb200")
+GPUS = ("a100", "h100", "h200", "b200", "gb200", "b300", "gb300")
 PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "mxfp8")
 SIZES = tuple(name for name in FACTORIES.values() if name != "train_tiny")
 FINETUNED = ("100m", "300m", "1b", "3b", "8b", "11b", "18b", "28b", "35b")

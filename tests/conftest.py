@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from run_fixtures import corpus, one_process, one_process_run, start, uninterrupted, whole  # noqa: F401
 from torture import LONG, Tally
 
 _TALLIES = pytest.StashKey[list[Tally]]()

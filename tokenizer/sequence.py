@@ -8,6 +8,7 @@ from tokenizer.vocabulary import SPECIAL_TOKENS, UNK, VOCAB_SIZE
 Ids = npt.NDArray[np.uint8]
 
 _COMPLEMENT_PAIRS = ("AT", "CG", "RY", "KM", "BV", "DH")  # S, W and N are their own complement
+_FIRST_BASES = dict(zip("RYSWKMBDHV", "ACCAGACAAA", strict=True))
 
 NUCLEOTIDES = b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv"
 """The IUPAC nucleotide codes, both cases."""
@@ -55,6 +56,16 @@ def to_upper(ids: Ids) -> Ids:
     return _look_up(_UPPER, ids)
 
 
+def to_dna(ids: Ids) -> Ids:
+    """U of RNA as T, case kept; everything else as it is."""
+    return _look_up(_DNA, ids)
+
+
+def first_bases(ids: Ids) -> Ids:
+    """IUPAC codes as the first base, by the alphabet, that each stands for (R as A), N as it is: VCF 4.3 on REF."""
+    return _look_up(_FIRST, ids)
+
+
 def not_nucleotides(sequence: bytes) -> bytes:
     """The distinct bytes of `sequence` that are no IUPAC nucleotide code, sorted; empty when all is well."""
     return bytes(sorted(set(sequence.translate(None, NUCLEOTIDES))))
@@ -85,3 +96,5 @@ _COMPLEMENT = _table(_complements())
 _UNAMBIGUOUS = _flags(b"ACGTacgt")
 _LOWER = _flags(_LOWER_CASE)
 _UPPER = _table({byte: byte - 32 for byte in _LOWER_CASE})
+_FIRST = _table({ord(code) + case: ord(base) + case for code, base in _FIRST_BASES.items() for case in (0, 32)})
+_DNA = _table({ord("U"): ord("T"), ord("u"): ord("t")})

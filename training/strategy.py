@@ -1,6 +1,6 @@
 """NeMo's Megatron strategy, which loads no checkpoint before its files were compared with their manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from conversion.manifest import read_manifest
 from foundation.errors import InputError
 from training.checkpointing.folder import say, set_aside
 from training.checkpointing.seal import damage
+from training.fp8_weights import renew_transposes
 
 
 class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
@@ -41,11 +42,29 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
         return loaded
 
+    def validation_step(self, dataloader_iter: Any, *args: Any, **kwargs: Any) -> Any:
+        """NeMo's, without its `val_loss`: `training.metrics.run_log` logs the exact one under that name.
+
+        NeMo has Lightning average the steps, weighted by a batch size that Lightning guesses from what a step returns:
+        1 for the first, the micro-batch size for the others.
+        """
+        with self.precision_plugin.val_step_context():
+            return self.model.validation_step(dataloader_iter, *args, **kwargs)
+
+    def setup_optimizers(self, trainer: Any) -> None:
+        super().setup_optimizers(trainer)
+        for optimizer in self._megatron_optimizers():
+            renew_transposes(optimizer)
+
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any], selective_restore: bool = False) -> None:
-        for optimizer in self.optimizers:
-            for one in getattr(optimizer.mcore_optimizer, "chained_optimizers", [optimizer.mcore_optimizer]):
-                leave_out_padding(one)
+        for optimizer in self._megatron_optimizers():
+            leave_out_padding(optimizer)
         super().load_optimizer_state_dict(checkpoint, selective_restore)
+
+    def _megatron_optimizers(self) -> Iterator[Any]:
+        """Megatron-Core's own, one by one: NeMo wraps them, and Megatron-Core chains several."""
+        for optimizer in self.optimizers:
+            yield from getattr(optimizer.mcore_optimizer, "chained_optimizers", [optimizer.mcore_optimizer])
 
     def _newest_undamaged(self, newest: Path) -> Path:
         """`newest`, or the first undamaged one before it. The same on every rank."""

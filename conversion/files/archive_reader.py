@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from conversion.files.dtypes import DTYPES, OF_STORAGE
-from conversion.files.flushed_file import blocks
-from conversion.files.mapped_file import MappedFile
-from conversion.files.pickle_reader import LIMIT, DataUnpickler, StandIn
+from conversion.files.mapped_file import MappedFile, blocks
+from conversion.files.pickle_reader import LIMIT, DataUnpickler, StandIn, empty_dict
 from foundation.errors import shown
 
 Shape = tuple[int, ...]
+
+MOST_DIMENSIONS = 64
+"""Of a tensor; torch's own limit."""
+
+_LONGEST_KEY = 100
+"""Characters in the name of a storage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +76,6 @@ class Inert(StandIn):
 
     def __repr__(self) -> str:
         return self.name
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def append(self, value: Any) -> None:
-        """For a list of another kind."""
-
-    def extend(self, values: Any) -> None:
-        """Likewise."""
 
 
 def inert(name: str) -> type[Inert]:
@@ -155,7 +148,7 @@ class _Unpickler(DataUnpickler):
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild
         if (module, name) == ("collections", "OrderedDict"):
-            return dict
+            return empty_dict
         if module == "torch" and name in OF_STORAGE:
             return name
         if self._others is not None:
@@ -170,6 +163,7 @@ class _Unpickler(DataUnpickler):
             or storage not in OF_STORAGE
             or type(count) is not int
             or not isinstance(key, str)
+            or len(key) > _LONGEST_KEY
         ):
             raise ValueError(f"it refers to {shown(identity)}")
         dtype = OF_STORAGE[storage]
@@ -180,6 +174,8 @@ class _Unpickler(DataUnpickler):
 
 
 def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> StoredArray:
+    if not all(isinstance(sizes, tuple) and len(sizes) <= MOST_DIMENSIONS for sizes in (shape, strides)):
+        raise ValueError("a tensor of impossible dimensions")
     sizes = (offset, *shape, *strides)
     if not isinstance(storage, Storage) or any(type(size) is not int or not 0 <= size < 1 << 63 for size in sizes):
         raise ValueError("a tensor of impossible sizes")

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.dtypes import DTYPES
-from conversion.files.flushed_file import FlushedFile, blocks
+from conversion.files.flushed_file import FlushedFile
+from conversion.files.mapped_file import blocks
 from conversion.files.pickle_writer import Call, Global, Persistent, dumps
 
 if TYPE_CHECKING:

@@ -82,20 +82,16 @@ def cast(array: "Array", source: str, target: str, name: str) -> "Array":
     return result
 
 
-def count_not_finite(array: "Array", dtype: str) -> int:
-    """How many of the raw numbers of the format `dtype`, one of `WEIGHTS`, are NaN or infinite."""
+def count_not_finite(block: memoryview, dtype: str) -> int:
+    """How many of the numbers in `block`, bytes of the format `dtype`, one of `WEIGHTS`, are NaN or infinite."""
     import numpy as np
 
-    largest = _INFINITY[dtype]
-    magnitude = np.array(2 * (1 << (8 * DTYPES[dtype].itemsize - 2)) - 1, raw(dtype))  # all bits but the sign's
-    numbers, count = array.reshape(-1), 0
-    buffer = np.empty(min(_BLOCK, numbers.size), raw(dtype))
-    for start in range(0, numbers.size, _BLOCK):
-        block = numbers[start : start + _BLOCK]
-        found = np.bitwise_and(block, magnitude, out=buffer[: block.size])
-        if found.max(initial=0) >= largest:
-            count += int(np.count_nonzero(found >= largest))
-    return count
+    bits = np.frombuffer(block, raw(dtype))
+    magnitude = np.array((1 << (8 * DTYPES[dtype].itemsize - 1)) - 1, bits.dtype)  # all bits but the sign's
+    found = np.bitwise_and(bits, magnitude)
+    if found.max(initial=0) < _INFINITY[dtype]:
+        return 0
+    return int(np.count_nonzero(found >= _INFINITY[dtype]))
 
 
 def to_float32(array: "Array", source: str) -> "Array":

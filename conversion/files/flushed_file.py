@@ -8,17 +8,10 @@ asked by the sync at the end, which `foundation.atomic` makes before an output t
 import ctypes
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
-
-BLOCK = 1 << 20
 _STRETCH = 1 << 25
 _START_WRITING = 2  # SYNC_FILE_RANGE_WRITE of Linux
 
@@ -57,14 +50,6 @@ class FlushedFile:
         """Put `data` over what was written at `position`."""
         count = os.pwrite(self._file.fileno(), data, position)
         assert count == len(data), (position, count)
-
-
-def blocks(pieces: Iterable["Array"]) -> Iterable[memoryview]:
-    """The bytes of contiguous arrays, in blocks small enough to stay in a processor's cache."""
-    for piece in pieces:
-        data = piece.reshape(-1).view("u1").data
-        for start in range(0, len(data), BLOCK):
-            yield data[start : start + BLOCK]
 
 
 @functools.cache

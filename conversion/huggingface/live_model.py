@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from configs.llama import LlamaArchitecture, hf_config
 from configs.rope import frequencies
 from conversion.checkpoint import Rows
+from conversion.files.mapped_file import loaded
 from conversion.huggingface.model_directory import ModelDirectory
 from foundation.errors import InputError
 
@@ -62,14 +63,14 @@ def load_llama(checkpoint: ModelDirectory, dtype: str, device: str) -> "LlamaFor
     with torch.device("meta"):
         model = LlamaForCausalLM(llama_config(architecture))
     model.model.rotary_emb = rotary_embedding(architecture, device)
-    checkpoint.keep()
+    stored = checkpoint.architecture.dtype
+    kept = (device, dtype) == ("cpu", stored)  # as it is in the files
     tensors: dict[str, Tensor] = {}
     for weight in checkpoint.weights:
         for name, rows in zip(weight.hf, checkpoint.parts(weight), strict=True):
-            tensors[name] = _tensor(rows, checkpoint.architecture.dtype).to(device).to(getattr(torch, dtype))
+            found = _tensor(rows if kept else [loaded(piece) for piece in rows], stored)
+            tensors[name] = found.to(device).to(getattr(torch, dtype))
             _check_finite(tensors[name], name, checkpoint, dtype)
-        if (device, dtype) != ("cpu", checkpoint.architecture.dtype):
-            checkpoint.forget()  # what was copied
     if architecture.tie_word_embeddings:
         tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
     model.load_state_dict(tensors, assign=True)

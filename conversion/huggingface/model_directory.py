@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from configs.llama import LlamaArchitecture, hf_config, read_architecture
 from conversion.checkpoint import Rows, Writer, check_size
 from conversion.files.dtypes import cast
+from conversion.files.mapped_file import loaded
 from conversion.huggingface.safetensors_reader import SafetensorsReader, size_of
 from conversion.huggingface.safetensors_writer import SafetensorsWriter
 from conversion.huggingface.tokenizer_directory import write_tokenizer_of
@@ -80,7 +81,8 @@ class ModelDirectory:
     def tensor(self, name: str) -> "Array":
         """The tensor that is stored as `name`, raw numbers of `architecture.dtype`; a view where it is stored so."""
         stored = self._tensors[name]
-        return cast(stored.array(), stored.dtype, self.architecture.dtype, name)
+        array, wanted = stored.array(), self.architecture.dtype
+        return array if stored.dtype == wanted else cast(loaded(array), stored.dtype, wanted, name)
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order; views of the files."""
@@ -95,14 +97,6 @@ class ModelDirectory:
     def files(self) -> list[Path]:
         """The files that hold tensors."""
         return sorted({tensor.file.path for tensor in self._tensors.values()})
-
-    def keep(self) -> None:
-        """Tell the system that views of the files are used again and again."""
-        self._reader.keep()
-
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        self._reader.forget()
 
     def _check_layers(self) -> None:
         """Before the table is made of so many layers; a file may be large and hold nothing."""

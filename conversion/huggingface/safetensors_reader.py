@@ -4,7 +4,6 @@ Format: 8 bytes of header length (little-endian), the header as JSON, the tensor
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +56,12 @@ class SafetensorsReader:
                 problem = f"tensor {min(differing)!r} is " + (
                     "not listed there" if differing & held.keys() else "not in it"
                 )
-                raise InputError(f"{problem}; {INDEX} and the file disagree", where=path, fix="Copy the model again.", kind="index-disagrees")
+                raise InputError(
+                    f"{problem}; {INDEX} and the file disagree",
+                    where=path,
+                    fix="Copy the model again.",
+                    kind="index-disagrees",
+                )
             for name, tensor in held.items():
                 if name in self.tensors:
                     raise InputError(
@@ -69,19 +73,6 @@ class SafetensorsReader:
                 self.tensors[name] = tensor
         if not self.tensors:
             raise InputError("holds no tensors", where=self.listing, fix="Give a complete model.", kind="no-weights")
-
-    def keep(self) -> None:
-        """See `MappedFile.keep`."""
-        for file in self._files():
-            file.keep()
-
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        for file in self._files():
-            file.forget()
-
-    def _files(self) -> Iterable[MappedFile]:
-        return {id(tensor.file): tensor.file for tensor in self.tensors.values()}.values()
 
 
 def _read_header(path: Path) -> dict[str, Listed]:
@@ -100,7 +91,10 @@ def _read_header(path: Path) -> dict[str, Listed]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = error.problem if isinstance(error, InputError) else error
         raise InputError(
-            f"is truncated, or not a safetensors file of PyTorch ({reason})", where=path, fix="Copy the file again.", kind="safetensors-damaged"
+            f"is truncated, or not a safetensors file of PyTorch ({reason})",
+            where=path,
+            fix="Copy the file again.",
+            kind="safetensors-damaged",
         ) from error
     return tensors
 
@@ -176,6 +170,9 @@ def _plain_name(file: Any, index: Path) -> str:
     """A file beside the index. It may be a link (the Hugging Face cache is made of them); what it holds is inert."""
     if not isinstance(file, str) or file != Path(file).name or not file.endswith(".safetensors"):
         raise InputError(
-            f"names the file {shown(file)}", where=index, fix="Only .safetensors files beside it are read.", kind="index-outside"
+            f"names the file {shown(file)}",
+            where=index,
+            fix="Only .safetensors files beside it are read.",
+            kind="index-outside",
         )
     return file

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.dtypes import DTYPES
-from conversion.files.flushed_file import FlushedFile, blocks
+from conversion.files.flushed_file import FlushedFile
+from conversion.files.mapped_file import blocks
 from conversion.huggingface.safetensors_reader import INDEX, SINGLE
 from conversion.weight_table import Shape
 

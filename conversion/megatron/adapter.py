@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from conversion.checkpoint import Rows, check_inside, read_mapping
 from conversion.files.dtypes import cast, to_float32
+from conversion.files.mapped_file import loaded
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWeights
 from conversion.strict import check_tensors
 from conversion.weight_table import Weight, split
@@ -75,7 +76,7 @@ class MergedAdapter:
             return stored
         inward, outward = (self._factor(weight, side) for side in ("linear_in", "linear_out"))
         dtype = self.architecture.dtype
-        wide = to_float32(stored, dtype) + np.float32(self._scale) * (outward @ inward)
+        wide = to_float32(loaded(stored), dtype) + np.float32(self._scale) * (outward @ inward)
         return cast(wide.view("<u4"), "float32", dtype, weight.megatron)
 
     def files(self) -> list[Path]:
@@ -83,13 +84,8 @@ class MergedAdapter:
         own = {chunk.file for tensor in self._adapters.stored.values() for chunk in tensor.chunks}
         return sorted({*own, *self._base.files()})
 
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        self._base.forget()
-        self._adapters.shards.forget()
-
     def _factor(self, weight: Weight, side: str) -> "Array":
-        return to_float32(self._adapters.tensor(*self._stored_as(weight, side)), self._adapters.dtype)
+        return to_float32(loaded(self._adapters.tensor(*self._stored_as(weight, side))), self._adapters.dtype)
 
     def _stored_as(self, weight: Weight, side: str) -> tuple[str, int | None]:
         stacked, single = (self._adapters.prefix + _beside(name, side) for name in (weight.stacked, weight.megatron))

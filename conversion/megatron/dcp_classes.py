@@ -8,10 +8,10 @@ the values that the pickle gives it, so loading a `.metadata` cannot run anythin
 from pathlib import Path
 from typing import Any
 
-from conversion.files.pickle_reader import DataUnpickler, StandIn
+from conversion.files.archive_reader import MOST_DIMENSIONS
+from conversion.files.dtypes import DTYPES
+from conversion.files.pickle_reader import DataUnpickler, StandIn, empty_dict
 from foundation.errors import InputError, shown
-
-DTYPES = ("float32", "bfloat16", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
 class Record(StandIn):
@@ -38,6 +38,8 @@ def _record(name: str) -> type[Record]:
 
 
 def _sizes(values: Any = ()) -> tuple[int, ...]:
+    if not isinstance(values, list | tuple) or len(values) > MOST_DIMENSIONS:
+        raise ValueError(f"a size of more than {MOST_DIMENSIONS} dimensions")
     return tuple(values)
 
 
@@ -77,7 +79,7 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("torch", "Size"): _sizes,
     ("pathlib", "PosixPath"): _value,
     ("pathlib._local", "PosixPath"): _value,
-    ("collections", "OrderedDict"): dict,
+    ("collections", "OrderedDict"): empty_dict,
     **{("torch", dtype): dtype for dtype in DTYPES},
 }
 

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from conversion.files.archive_reader import MOST_DIMENSIONS
+from conversion.files.dtypes import DTYPES
 from conversion.files.pickle_reader import LIMIT
 from conversion.megatron.dcp_classes import MetadataUnpickler, Record
 from foundation.errors import InputError, shown
+from foundation.regular_file import open_regular
 
 Shape = tuple[int, ...]
 
@@ -49,24 +52,39 @@ def read_metadata(weights: Path) -> Listing:
         raise InputError("no .metadata here", where=weights, fix="The checkpoint is incomplete, or of another format.")
     _inside(path, weights)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = MetadataUnpickler(file.read(LIMIT + 1), path).load()
-        storage = {(index.fqn, getattr(index, "offset", None)): info for index, info in content.storage_data.items()}
-        kinds = {name: _class_name(stored) for name, stored in content.state_dict_metadata.items()}
-        return Listing(
-            tensors={
-                name: _tensor(name, stored, storage, weights)
-                for name, stored in content.state_dict_metadata.items()
-                if kinds[name] == "TensorStorageMetadata"
-            },
-            objects=tuple(name for name, kind in kinds.items() if kind != "TensorStorageMetadata"),
-        )
-    except InputError:
+        return _listing(content, weights)
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # a broken pickle can raise anything
         raise InputError(
             f"is truncated or damaged ({type(error).__name__}: {error})", where=path, fix="Copy the checkpoint anew."
         ) from error
+
+
+def _listing(content: Any, weights: Path) -> Listing:
+    storage = {_index(index): info for index, info in content.storage_data.items()}
+    listed = {_name(name): stored for name, stored in content.state_dict_metadata.items()}
+    kinds = {name: _class_name(stored) for name, stored in listed.items()}
+    tensors = {name: stored for name, stored in listed.items() if kinds[name] == "TensorStorageMetadata"}
+    if sum(len(stored.chunks) for stored in tensors.values()) > len(storage):
+        raise ValueError("it lists more chunks than there are places of any")
+    return Listing(
+        tensors={name: _tensor(name, stored, storage, weights) for name, stored in tensors.items()},
+        objects=tuple(name for name in listed if name not in tensors),
+    )
+
+
+def _index(index: Any) -> tuple[str, Shape | None]:
+    offset = getattr(index, "offset", None)
+    return _name(index.fqn), None if offset is None else _shape(offset)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} where the name of a tensor was expected")
+    return value
 
 
 def _class_name(value: object) -> str:
@@ -77,7 +95,7 @@ def _tensor(name: str, stored: Any, storage: dict[Any, Any], weights: Path) -> S
     dtype = stored.properties.state[0] if isinstance(stored.properties.state, tuple) else stored.properties.dtype
     shape = _shape(stored.size)
     chunks = tuple(_chunk(name, chunk, shape, storage, weights) for chunk in stored.chunks)
-    if not isinstance(dtype, str):
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"{name!r} is of the dtype {shown(dtype)}")
     return StoredTensor(dtype=dtype, shape=shape, chunks=chunks)
 
@@ -128,6 +146,8 @@ def _inside(file: Path, weights: Path) -> None:
 
 
 def _shape(value: Any) -> Shape:
+    if not isinstance(value, list | tuple) or len(value) > MOST_DIMENSIONS:
+        raise ValueError(f"{shown(value)} where the size of a tensor was expected")
     return tuple(_count(size) for size in value)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conversion.files.archive_reader import check_archive, read_tensor
 from conversion.files.dtypes import DTYPES, raw
-from conversion.files.mapped_file import MappedFile
+from conversion.files.mapped_file import MappedFile, loaded
 from conversion.megatron.dcp_metadata import Chunk, StoredTensor
 from foundation.errors import InputError
 
@@ -52,7 +52,7 @@ class Shards:
             return view
         whole = np.empty(stored.shape[rest:], raw(stored.dtype))
         for chunk in chunks:
-            whole[_place(chunk, rest)] = self.chunk(name, stored, chunk)[_within(chunk, leading)]
+            whole[_place(chunk, rest)] = loaded(self.chunk(name, stored, chunk)[_within(chunk, leading)])
         return whole
 
     def chunk(self, name: str, stored: StoredTensor, chunk: Chunk) -> "Array":
@@ -84,11 +84,6 @@ class Shards:
                 where=chunk.file,
                 fix="Copy the checkpoint anew.",
             ) from error
-
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        for file in self._files.values():
-            file.forget()
 
     def _file(self, path: Path) -> MappedFile:
         if path not in self._files:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Rows, Writer, check_inside, check_size
 from conversion.files.dtypes import DTYPES, cast
+from conversion.files.mapped_file import loaded
 from conversion.megatron.dcp_metadata import read_metadata
 from conversion.megatron.dcp_read import Shards
 from conversion.megatron.dcp_writer import CONTENT, DcpWriter
@@ -100,7 +101,7 @@ class MegatronWeights:
         """The tensor stored as `name`, or that of the layer `index` in it; raw numbers of `dtype`."""
         stored = self.stored[name]
         found = self.shards.region(name, stored, () if index is None else (index,))
-        return cast(found, stored.dtype, self.dtype, name)
+        return found if stored.dtype == self.dtype else cast(loaded(found), stored.dtype, self.dtype, name)
 
     def leave_out_tied_copy(self) -> None:
         """Forget an output layer that repeats the tied embeddings. Errors: `InputError` where it has other numbers."""
@@ -145,10 +146,6 @@ class MegatronDirectory:
         """The files that hold tensors."""
         every = {**self.tensors.stored, **self.tensors.others}.values()
         return sorted({chunk.file for tensor in every for chunk in tensor.chunks})
-
-    def forget(self) -> None:
-        """Drop the pages that were looked at."""
-        self.tensors.shards.forget()
 
 
 class MegatronWriter:

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from corpus.markup import BAR
+from corpus.letters import BAR
 from corpus.scan.batch import Batch
 
 _TAXID = re.compile(r"(?:tax_?id[=:|]|\bOX=)(\d{1,9})\b", re.IGNORECASE)

@@ -1,4 +1,6 @@
-"""Batches changed on their way to documents: records left out, contigs cut into segments."""
+"""Batches changed on their way to documents: records left out, sources joined, contigs cut into segments."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,21 @@ def keep(batch: Batch, kept: npt.NDArray[np.bool_]) -> Batch:
         descriptions=[text for text, keep in zip(batch.descriptions, kept, strict=True) if keep],
         tokens=batch.tokens[np.repeat(kept, lengths)],
         bounds=np.concatenate(([0], np.cumsum(lengths[kept]))),
+    )
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """The records of all, in order, numbered as those of the first."""
+    if len(batches) == 1:
+        return batches[0]
+    sizes = np.cumsum([0, *(len(batch.tokens) for batch in batches)])
+    ends = [batch.bounds[1:] + size for batch, size in zip(batches, sizes[:-1], strict=True)]
+    return Batch(
+        first=batches[0].first,
+        names=[name for batch in batches for name in batch.names],
+        descriptions=[text for batch in batches for text in batch.descriptions],
+        tokens=np.concatenate([batch.tokens for batch in batches]),
+        bounds=np.concatenate([np.zeros(1, dtype=np.int64), *ends]),
     )
 
 

@@ -4,7 +4,6 @@ A plan depends on the sources, their sizes and the settings alone, so the corpus
 """
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +13,10 @@ import xxhash
 
 from configs.locate import CONFIGS
 from corpus.manifest import FORMAT_VERSION
-from corpus.readers.formats import Format, Slice, detect_format, slices
+from corpus.readers.formats import Slice, detect_format, slices
 from corpus.settings import Settings
-from corpus.streams.compression import STANDARD_INPUT
+from corpus.source_format import Format
+from corpus.streams.compression import Look, look_at
 from foundation.checksum import sha256
 from foundation.errors import InputError
 from foundation.typed_json import from_json, to_json
@@ -93,11 +93,13 @@ def make_plan(paths: Sequence[Path], settings: Settings, *, shard_bytes: int = S
     """
     if shard_bytes < 1:
         raise InputError(f"is {shard_bytes}", where="shard size", fix="Give a number of bytes above 0.")
-    sources = tuple(_look_at(path, settings) for path in paths)
+    sources: list[PlannedSource] = []
     shards: list[list[Part]] = []
     room = 0
-    for number, source in enumerate(sources):
-        for part in _parts(number, source, shard_bytes):
+    for number, path in enumerate(paths):
+        look = look_at(path)
+        sources.append(_source(path, settings, look))
+        for part in _parts(number, sources[-1], look, shard_bytes):
             if not shards or part.bytes > room:
                 shards.append([])
                 room = shard_bytes
@@ -107,7 +109,7 @@ def make_plan(paths: Sequence[Path], settings: Settings, *, shard_bytes: int = S
         folder=Path.cwd(),
         settings=settings,
         rule_files=checksum_rules(settings),
-        sources=sources,
+        sources=tuple(sources),
         shards=tuple(ShardPlan(parts=tuple(parts)) for parts in shards),
     )
 
@@ -141,16 +143,13 @@ def _read_plan(path: Path, modified: int) -> Plan:
     return from_json(Plan, json.loads(path.read_text(encoding="utf-8")), str(path))
 
 
-def _look_at(path: Path, settings: Settings) -> PlannedSource:
-    format = Format(settings.format) if settings.format else detect_format(path)
-    if path == STANDARD_INPUT:
-        return PlannedSource(path=path, format=format.value, bytes=0, modified=time.time_ns())  # never the same again
-    status = path.stat()
-    return PlannedSource(path=path, format=format.value, bytes=status.st_size, modified=status.st_mtime_ns)
+def _source(path: Path, settings: Settings, look: Look) -> PlannedSource:
+    format = Format(settings.format) if settings.format else detect_format(path, look)
+    return PlannedSource(path=path, format=format.value, bytes=look.bytes, modified=look.modified)
 
 
-def _parts(number: int, source: PlannedSource, shard_bytes: int) -> list[Part]:
-    cuts = slices(source.path, Format(source.format), shard_bytes)
+def _parts(number: int, source: PlannedSource, look: Look, shard_bytes: int) -> list[Part]:
+    cuts = slices(source.path, Format(source.format), shard_bytes, look)
     share = -(-source.bytes // len(cuts))
     return [Part(source=number, start=cut.start, stop=cut.stop, bytes=share) for cut in cuts]
 

@@ -20,8 +20,8 @@ from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.work_folder import WorkFolder
-from corpus.readers.formats import Format
 from corpus.settings import Settings
+from corpus.source_format import Format
 from corpus.splits.split import Splitter
 from corpus.streams.compression import STANDARD_INPUT
 from foundation.atomic import check_replaceable, full_disk, put_in_place, sync

@@ -16,8 +16,8 @@ FILE_NAME = "result.json"
 class PartResult:
     """What was read of a part of a source.
 
-    `sha256`: of the whole source, known to the shard of its first part; `bytes`: of the whole source; `records` and
-    `bases`: of the part, excluded ones too.
+    `sha256`: of the whole source, known to the shard of its first part; `bytes`: of the whole source; `records`,
+    `bases` and `soft_masked` (lower-case bases): of the part, excluded ones too.
     """
 
     source: int
@@ -25,6 +25,7 @@ class PartResult:
     bytes: int
     records: int
     bases: int
+    soft_masked: int
 
 
 @dataclass(frozen=True, kw_only=True)

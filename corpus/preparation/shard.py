@@ -2,35 +2,30 @@
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from corpus.composition import BASES, FOREIGN, Counts, count_letters
-from corpus.exclusion.excluder import Excluder
-from corpus.preparation.documents import cut, keep
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
-from corpus.preparation.split_writer import SplitWriter
+from corpus.preparation.sketches import write_sketches
+from corpus.preparation.taking import Taken, Taker
 from corpus.preparation.work_folder import Report, WorkFolder
-from corpus.readers.formats import TEXT, Format, Slice, read_slice
+from corpus.readers.formats import TEXT, Slice, read_slice
 from corpus.scan.batch import Batch
-from corpus.scan.letters import explain_letters
-from corpus.splits.rule import SPLITS
-from corpus.splits.split import UNDECIDED, Splits, Splitter
+from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT, Observe
 from foundation.atomic import full_disk
 from foundation.checksum import sha256
 from foundation.errors import InputError
 from foundation.memory import bounded_memory
-from tokenizer.sequence import Ids
 
 _READ_FROM_START_TO_END = (Format.FASTA, Format.FASTQ, Format.JSONL)
+
+_SMALL = 1 << 16
+"""Stored bytes of a source that is taken together with others."""
+_TOGETHER = 1 << 12
+"""Sources, each small, that are taken together."""
 
 
 def prepare_shard(folder: Path, shard: int) -> None:
@@ -41,7 +36,8 @@ def prepare_shard(folder: Path, shard: int) -> None:
     work = WorkFolder(path=Path(folder).absolute())
     plan = read_plan(work.plan)
     if not 0 <= shard < len(plan.shards):
-        raise InputError(f"has no shard {shard}, only 0 to {len(plan.shards) - 1}", where=work.plan)
+        problem = f"has no shard {shard}, only 0 to {len(plan.shards) - 1}"
+        raise InputError(problem, where=work.plan, fix="Give one of these numbers.", kind="unknown-shard")
     if read_result(work, plan, shard) is not None:
         return
     os.chdir(plan.folder)  # from where its paths are given
@@ -52,92 +48,122 @@ def prepare_shard(folder: Path, shard: int) -> None:
 class _Shard:
     def __init__(self, plan: Plan, number: int, folder: Path, report: Report) -> None:
         self.plan, self.number, self.folder, self.report = plan, number, folder, report
-        self.splitter = Splitter(plan.settings.split)
-        self.excluder = Excluder(plan.settings.exclusion)
-        self.excluded: Counter[str] = Counter()
+        self.taker = Taker(plan.settings, folder, number)
         self.names = RecordNames(self._records)
-        self.writers: dict[int, SplitWriter] = {}
 
     def prepare(self) -> ShardResult:
-        with ExitStack() as stack:
-            for name in self.plan.settings.split.names():
-                writer = SplitWriter(self.folder, name, self.number)
-                self.writers[SPLITS.index(name)] = stack.enter_context(writer)
-            parts = tuple(self._read_bounded(part) for part in self.plan.shards[self.number].parts)
+        taker = self.taker
+        with taker:
+            parts = [result for bundle in self._bundles() for result in self._read_bounded(bundle)]
         self.names.write(self.folder)
-        lists = self.splitter.held_out() | self.excluder.lists()
+        write_sketches(self.folder, [taken for _, taken in parts], taker.writers.values())
+        lists = taker.splitter.held_out() | taker.excluder.lists()
         return ShardResult(
             fingerprint=self.plan.fingerprint(self.number),
-            parts=parts,
-            excluded=dict(sorted(self.excluded.items())),
+            parts=tuple(result for result, _ in parts),
+            excluded=dict(sorted(taker.excluded.items())),
             matched={str(path): tuple(sorted(names.matched)) for path, names in lists.items()},
-            splits=tuple(writer.split() for writer in self.writers.values() if writer.documents),
+            splits=tuple(writer.split() for writer in taker.writers.values() if writer.documents),
         )
 
-    def _read_bounded(self, part: Part) -> PartResult:
-        with bounded_memory(self.plan.sources[part.source].path):
-            return self._read(part)
+    def _bundles(self) -> Iterator[list[Part]]:
+        """The parts in order: small ones of one format together, as each batch has a cost of its own."""
+        bundle: list[Part] = []
+        for part in self.plan.shards[self.number].parts:
+            if bundle and (len(bundle) == _TOGETHER or not self._small(part) or not self._alike(bundle[-1], part)):
+                yield bundle
+                bundle = []
+            bundle.append(part)
+            if not self._small(part):
+                yield bundle
+                bundle = []
+        if bundle:
+            yield bundle
 
-    def _read(self, part: Part) -> PartResult:
+    def _small(self, part: Part) -> bool:
         source = self.plan.sources[part.source]
-        markup = self.plan.settings.markup and Format(source.format) in TEXT
-        digest, size, records, bases = hashlib.sha256(), 0, 0, 0
-        hash_while_reading = part.whole and Format(source.format) in _READ_FROM_START_TO_END
+        return part.whole and 0 < source.bytes <= _SMALL and Format(source.format) in _READ_FROM_START_TO_END
 
-        def observe(block: memoryview) -> None:
-            nonlocal size
-            size += len(block)
-            if hash_while_reading:
-                digest.update(block)
-            self.report(len(block), 0)
+    def _alike(self, one: Part, other: Part) -> bool:
+        return self.plan.sources[one.source].format == self.plan.sources[other.source].format
 
-        slice = self.plan.slice(part)
-        self.names.start(slice)
-        for batch in self._records(slice, observe):
-            counts = count_letters(batch.tokens, batch.bounds, markup=markup)
-            self.names.add(batch)
-            self._take(batch, counts, source.path)
-            records, bases = records + len(batch), bases + int(counts[:, BASES].sum())
-            self.report(0, int(counts[:, BASES].sum()))
-        self.names.finish(keep=not part.whole)
-        checksum = None
-        if hash_while_reading:
-            checksum = digest.hexdigest()
-        elif part.start == 0:
-            checksum = sha256(source.path)
-        _check_unchanged(source)
-        stored = size if source.path == STANDARD_INPUT else source.bytes
-        return PartResult(source=part.source, sha256=checksum, bytes=stored, records=records, bases=bases)
+    def _read_bounded(self, bundle: Sequence[Part]) -> list[tuple[PartResult, Taken]]:
+        first, last = (self.plan.sources[bundle[place].source].path for place in (0, -1))
+        with bounded_memory(first if first == last else f"{first} to {last}"):
+            return self._read(bundle)
+
+    def _read(self, bundle: Sequence[Part]) -> list[tuple[PartResult, Taken]]:
+        """Read the parts; those of a bundle of several are taken at its end."""
+        read: list[_Reading] = []
+        waiting: list[tuple[Batch, Taken]] = []
+        try:
+            for part in bundle:
+                reading = _Reading(self, part)
+                for batch in reading.batches():
+                    waiting.append((batch, reading.taken))
+                    if len(bundle) == 1:
+                        self._take(waiting)
+                read.append(reading)
+        except InputError:
+            self._take(waiting)  # an error of what comes before is raised first
+            raise
+        self._take(waiting)
+        return [(reading.result(), reading.taken) for reading in read]
+
+    def _take(self, waiting: list[tuple[Batch, Taken]]) -> None:
+        if waiting:
+            pieces = waiting.copy()
+            waiting.clear()
+            self.report(0, self.taker.take(pieces))
 
     def _records(self, slice: Slice, observe: Observe | None = None) -> Iterator[Batch]:
         settings = self.plan.settings
         return read_slice(slice, field=settings.text_field, markup=settings.markup, observe=observe)
 
-    def _take(self, batch: Batch, counts: Counts, source: Path) -> None:
-        """Write the documents of `batch` to their splits."""
-        reasons = self.excluder.excluded(batch, source)
-        kept = np.array([reason is None for reason in reasons], dtype=bool)
-        if (foreign := np.flatnonzero(kept & (counts[:, FOREIGN] > 0))).size:
-            raise explain_letters(batch, int(foreign[0]), str(source))
-        if not kept.all():
-            self.excluded.update(reason for reason in reasons if reason is not None)
-            batch, counts = keep(batch, kept), counts[kept]
-        splits = self.splitter.by_record(batch, source)
-        tokens, bounds = batch.tokens, batch.bounds
-        if (length := self.plan.settings.segment_length) is not None:
-            tokens, bounds, record = cut(batch, length)
-            splits, counts = splits[record], count_letters(tokens, bounds, markup=False)
-        self._write(tokens, bounds, self.splitter.by_sequence(splits, tokens, bounds), counts)
 
-    def _write(self, tokens: Ids, bounds: npt.NDArray[np.int64], splits: Splits, counts: Counts) -> None:
-        """Documents of the same split that follow each other are one write."""
-        edges = np.flatnonzero(np.diff(splits, prepend=UNDECIDED, append=UNDECIDED))
-        places, runs = bounds[edges].tolist(), splits[edges[:-1]]
-        lengths = np.diff(bounds)
-        for split, writer in self.writers.items():
-            own = [tokens[places[run] : places[run + 1]] for run in np.flatnonzero(runs == split).tolist()]
-            if own:
-                writer.add(own, lengths[splits == split], counts[splits == split])
+class _Reading:
+    """One part of a source, read once."""
+
+    def __init__(self, shard: _Shard, part: Part) -> None:
+        self._shard, self._part, self._source = shard, part, shard.plan.sources[part.source]
+        format = Format(self._source.format)
+        self.taken = Taken(
+            source=self._source.path, number=part.source, markup=shard.plan.settings.markup and format in TEXT
+        )
+        self._hash_while_reading = part.whole and format in _READ_FROM_START_TO_END
+        self._digest, self._size = hashlib.sha256(), 0
+        self._checksum: str | None = None
+
+    def batches(self) -> Iterator[Batch]:
+        """Its records; then the checks of the whole: names that come twice, a file that was changed meanwhile."""
+        slice, names = self._shard.plan.slice(self._part), self._shard.names
+        names.start(slice)
+        for batch in self._shard._records(slice, self._observe):
+            names.add(batch)
+            yield batch
+        names.finish(keep=not self._part.whole)
+        if self._hash_while_reading:
+            self._checksum = self._digest.hexdigest()
+        elif self._part.start == 0:
+            self._checksum = sha256(self._source.path)
+        _check_unchanged(self._source)
+
+    def result(self) -> PartResult:
+        """What is known of it once its batches are taken."""
+        return PartResult(
+            source=self._part.source,
+            sha256=self._checksum,
+            bytes=self._size if self._source.path == STANDARD_INPUT else self._source.bytes,
+            records=self.taken.records,
+            bases=self.taken.bases,
+            soft_masked=self.taken.soft_masked,
+        )
+
+    def _observe(self, block: memoryview) -> None:
+        self._size += len(block)
+        if self._hash_while_reading:
+            self._digest.update(block)
+        self._shard.report(len(block), 0)
 
 
 def _check_unchanged(source: PlannedSource) -> None:
@@ -145,4 +171,5 @@ def _check_unchanged(source: PlannedSource) -> None:
         return
     status = source.path.stat()
     if (status.st_size, status.st_mtime_ns) != (source.bytes, source.modified):
-        raise InputError("was changed while it was read", where=source.path, fix="Give the same command again.")
+        fix = "Give the same command again."
+        raise InputError("was changed while it was read", where=source.path, fix=fix, kind="source-changed")

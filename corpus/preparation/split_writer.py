@@ -6,21 +6,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from corpus.composition import BASES, COLUMNS, MARKUP, SOFT_MASKED, Composition, Counts
+from corpus.composition import Composition, Counts
+from corpus.letters import BASES, COLUMNS, MARKUP, SOFT_MASKED
 from corpus.manifest import Shard, Split, stored_files
 from corpus.splits.rule import SplitName
+from corpus.splits.sketch import KEPT, Sketch
 from corpus.store.index_format import bin_path, idx_path
 from corpus.store.index_writer import IndexWriter
 from tokenizer.sequence import Ids
 
 
 class SplitWriter:
-    """An indexed dataset `<split>-<shard>` and the composition of its documents; no file where there are none."""
+    """An indexed dataset `<split>-<shard>`, the composition of its documents and their sketch; no file without any."""
 
     def __init__(self, folder: Path, name: SplitName, shard: int) -> None:
         self.name, self.prefix = name, folder / f"{name}-{shard:05d}"
         self._index = IndexWriter(self.prefix)
         self._composition = Composition()
+        self.sketch = Sketch(KEPT)
 
     @property
     def documents(self) -> int:

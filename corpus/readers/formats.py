@@ -3,32 +3,20 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
+from corpus.markup import check_markup
 from corpus.readers.fasta import read_fasta_stream
 from corpus.readers.fastq import read_fastq_stream
 from corpus.readers.jsonl import read_jsonl_stream
-from corpus.readers.markup import check_markup
 from corpus.readers.megatron import cut_documents, is_megatron, read_megatron
 from corpus.readers.parquet import read_parquet, row_group_bytes
 from corpus.readers.sharded_eden import read_sharded_eden
 from corpus.readers.twobit import SIGNATURE, read_table, read_twobit
 from corpus.scan.batch import Batch
-from corpus.streams.compression import STANDARD_INPUT, Observe, first_bytes, is_compressed, open_source
+from corpus.source_format import Format
+from corpus.streams.compression import STANDARD_INPUT, Look, Observe, look_at, open_source
 from foundation.errors import InputError
-
-
-class Format(str, Enum):
-    """The formats that are read."""
-
-    FASTA = "fasta"
-    FASTQ = "fastq"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-    TWOBIT = "twobit"
-    SHARDED_EDEN = "sharded_eden"
-    MEGATRON = "megatron"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +34,16 @@ class Slice:
     stop: int | None = None
 
 
-def detect_format(path: Path) -> Format:
+def detect_format(path: Path, look: Look | None = None) -> Format:
     """The format that the first bytes of `path` show; where they show none, that of its extension, whose reader says
-    what is wrong. Of a Megatron dataset the `.idx` shows it. Errors: `InputError` where neither shows one, or
-    `open_source`'s.
+    what is wrong. Of a Megatron dataset the `.idx` shows it. `look`: one that was taken before.
+
+    Errors: `InputError` where neither shows one, or `open_source`'s.
     """
     if is_megatron(path):
         return Format.MEGATRON
-    head, compressed = first_bytes(path), is_compressed(path)
+    look = look or look_at(path)
+    head, compressed = look.head, look.compressed
     if not head and not compressed:
         raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
     format = next((format for magic, format in _MAGIC.items() if head.startswith(magic)), None)
@@ -72,9 +62,12 @@ def detect_format(path: Path) -> Format:
     return format
 
 
-def slices(path: Path, format: Format, target_bytes: int) -> list[Slice]:
-    """`path` in parts of about `target_bytes` stored bytes, in order; one part where the format cannot be cut."""
-    cuts = [0, *_cuts(path, format, target_bytes)]
+def slices(path: Path, format: Format, target_bytes: int, look: Look | None = None) -> list[Slice]:
+    """`path` in parts of about `target_bytes` stored bytes, in order; one part where the format cannot be cut.
+
+    `look`: one that was taken before.
+    """
+    cuts = [0, *_cuts(path, format, target_bytes, look)]
     stops = [*cuts[1:], None]
     return [Slice(path=path, format=format, start=a, stop=b) for a, b in zip(cuts, stops, strict=True)]
 
@@ -126,14 +119,14 @@ def _batches(slice: Slice, field: str | None, observe: Observe | None) -> Iterat
             yield from read_megatron(path, start=start, stop=stop, observe=observe)
 
 
-def _cuts(path: Path, format: Format, target: int) -> list[int]:
+def _cuts(path: Path, format: Format, target: int, look: Look | None) -> list[int]:
     """Where to cut, in units of the format."""
     if path == STANDARD_INPUT:
         return []
-    if format in (Format.FASTA, Format.JSONL) and not is_compressed(path):
-        size = path.stat().st_size
-        parts = max(-(-size // target), 1)
-        return [size * part // parts for part in range(1, parts)]
+    if format in (Format.FASTA, Format.JSONL):
+        look = look or look_at(path)
+        parts = 1 if look.compressed else max(-(-look.bytes // target), 1)
+        return [look.bytes * part // parts for part in range(1, parts)]
     if format is Format.PARQUET:
         return _grouped(row_group_bytes(path), target)
     if format is Format.TWOBIT:

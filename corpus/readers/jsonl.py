@@ -2,6 +2,8 @@
 
 import codecs
 import io
+import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import orjson
 
 from corpus.scan.batch import Batch, BatchBuilder
 from corpus.streams.compression import READ, open_source
-from foundation.errors import InputError
+from foundation.errors import InputError, shown
 
 SEQUENCE_FIELDS = ("text", "sequence")
 NAME_FIELDS = ("record", "id", "name", "accession")
@@ -44,7 +46,7 @@ def read_jsonl_stream(
                 yield from builder.finish()
                 number += _count_lines(path, begin) if begin else 0
                 where = f"{path}, line {number} (byte {offset:,})"
-                raise InputError(error.problem, where=where, fix=error.fix) from None
+                raise InputError(error.problem, where=where, fix=error.fix, kind=error.kind) from None
             yield from builder.add(name, "", sequence)
             empty = False
         offset += len(line)
@@ -66,10 +68,33 @@ def _record(line: bytes, fields: tuple[str, ...], longest: int) -> tuple[str, by
         raise InputError(f"is no JSON: {error}", fix="Repair the line, or remove it.") from None
     if not isinstance(row, dict):
         raise InputError(f"is {_kind(row)}, not an object", fix='Give lines such as {"text": "ACGT"}.')
+    if _may_repeat(line, row):
+        _check_repeated(line)
     sequence = _text(row, fields).encode()
     if b"\0" in sequence:
         raise InputError(f"its text has a NUL at base {sequence.index(0) + 1}", fix="Repair the line.")
     return _name(row), sequence
+
+
+def _may_repeat(line: bytes, row: dict[str, Any]) -> bool:
+    """Whether a key may be in `line` twice, of which the parser keeps the last: told without parsing it again.
+
+    A key that is written otherwise, with an escape, needs a backslash; sequences have none.
+    """
+    return b"\\" in line or any(line.count(b'"%b"' % key.encode()) > 1 for key in row)
+
+
+def _check_repeated(line: bytes) -> None:
+    """That the object in `line` has no key twice. Errors: `InputError` that does not say where."""
+    objects: list[list[tuple[str, Any]]] = []
+    try:
+        json.loads(line, object_pairs_hook=objects.append, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise InputError("is nested too deep", fix="Repair the line, or remove it.", kind="json-depth") from None
+    keys = [key for key, _ in objects[-1]]  # the outermost ends last
+    if repeated := [key for key, count in Counter(keys).items() if count > 1]:
+        problem = f"has the key {shown(repeated[0])} twice: one of its values would be lost"
+        raise InputError(problem, fix="Rename or remove one of them.", kind="key-twice")
 
 
 def _text(row: dict[str, Any], fields: tuple[str, ...]) -> str:

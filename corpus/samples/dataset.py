@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from corpus.markup import LOOK_BACK
 from corpus.samples.example import Example, Run, label_weights, make_example, segments, takes_other_strand
-from corpus.samples.markup import LOOK_BACK
 from corpus.samples.order import Order, Place
 from corpus.samples.windows import Windows, document_at
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from corpus.markup import BAR, JOINS
-from corpus.samples.markup import find_tags, turn
+from corpus.letters import BAR, JOINS
+from corpus.markup import find_tags, turn
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_soft_masked, is_unambiguous
 from tokenizer.vocabulary import EOS, PAD, VOCAB_SIZE

@@ -68,16 +68,20 @@ class Columns:
 
     def take(self, records: int, names: int, descriptions: int) -> Batch:
         """The first `records` as a batch; the columns are empty after it."""
+        tokens = self.tokens[: self.bounds[records]]
+        if len(tokens) < BLOCK:  # not a view that would hold a whole column
+            tokens = tokens.copy()
+        else:
+            self.tokens = _fresh()
+        tokens.flags.writeable = False
         batch = Batch(
             first=self._first,
             names=_lines(self.names[:names], records),
             descriptions=_lines(self.descriptions[:descriptions], records),
-            tokens=self.tokens[: self.bounds[records]],
+            tokens=tokens,
             bounds=self.bounds[: records + 1].copy(),
         )
-        batch.tokens.flags.writeable = False
         self._first += records
-        self.tokens = _fresh()
         return batch
 
     def last_name(self, names: int) -> str:

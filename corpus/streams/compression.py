@@ -1,8 +1,11 @@
 """A source opened for reading: decompressed as its first bytes say, known whole, observed as it passes."""
 
 import io
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -66,20 +69,32 @@ def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -
             yield _buffered(ahead)
 
 
-def is_compressed(path: Path) -> bool:
-    """Whether `path` is stored compressed. Errors: those of `open_source`."""
-    with named_errors(path), _raw(path) as raw:
-        return _codec(path, _look(raw)) is not None
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What opening a source once shows.
+
+    `head`: its first decompressed bytes, up to `HEAD`; `bytes`: as stored; `modified`: nanoseconds since 1970.
+    """
+
+    head: bytes
+    compressed: bool
+    bytes: int
+    modified: int
 
 
-def first_bytes(path: Path) -> bytes:
-    """The first decompressed bytes of `path`, up to `HEAD`. Errors: those of `open_source`."""
+def look_at(path: Path) -> Look:
+    """A look at `path`, which is opened once. Errors: those of `open_source`."""
     with named_errors(path), _raw(path) as raw:
-        head = _look(raw, _DECODABLE)
-        codec = _codec(path, head)
-        if codec is None:
-            return head[:HEAD]
-        return _buffered(MemberStream(path, io.BytesIO(head), codec, whole=False)).read(HEAD)
+        stored = _look(raw, _DECODABLE)
+        status = os.fstat(raw.fileno()) if isinstance(raw, io.FileIO) else None
+        codec = _codec(path, stored)
+        plain = _buffered(MemberStream(path, io.BytesIO(stored), codec, whole=False)).read(HEAD) if codec else stored
+        return Look(
+            head=plain[:HEAD],
+            compressed=codec is not None,
+            bytes=status.st_size if status else 0,
+            modified=status.st_mtime_ns if status else time.time_ns(),  # standard input is never the same again
+        )
 
 
 @contextmanager

@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 
 from evaluation.embedding.embedding import Embedding
+from evaluation.likelihood.regions import check_names
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 from foundation.progress import Advance, unseen
-from tokenizer.sequence import reverse_complement
 
 SUFFIXES = (".parquet", ".safetensors")
 
 
-def check_embedding_file(path: Path) -> None:
-    """Refuse a suffix before any work. Errors: `InputError`."""
+def check_embedding_file(
+    path: Path, *, fasta: Path | None = None, bed: Path | None = None, per_base: bool = False
+) -> None:
+    """Before any work: refuse a suffix, and names that come twice where each is a tensor. Errors: `InputError`."""
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError("is no name of an embedding file", where=path, fix=f"End it in {' or '.join(SUFFIXES)}.")
+        fix = f"End it in {' or '.join(SUFFIXES)}."
+        raise InputError("is not the name of an embedding file", where=path, fix=fix, kind="embedding-suffix")
+    if per_base and fasta is not None and path.suffix.lower() == ".safetensors":
+        check_names(fasta, path, bed=bed)
 
 
 def write_embeddings(
@@ -28,8 +33,9 @@ def write_embeddings(
 ) -> int:
     """Write `path`; how many sequences it holds. `settings` go into the file's metadata.
 
-    Parquet streams: name, contig, start, end, embedding; for a base: name, contig, position, base, embedding, where
-    `base` is the letter that was read, of the reverse complement in a "-" region, and `position` the genome's.
+    Parquet streams: name, contig, start, end, strand, embedding; for a base: name, contig, position, strand, base,
+    embedding. `position` and `base` are the genome's; where `strand` is "-", the complement of `base` was read, and
+    the rows go down, in the order of reading.
     safetensors holds one `embeddings` of [sequences, hidden] with the names, as JSON, in its metadata; or, for bases,
     a tensor of [bases, hidden] for each name; all are in memory until the end.
     """
@@ -53,7 +59,7 @@ def _named_apart(embeddings: Iterable[Embedding], path: Path) -> Iterator[Embedd
     for one in embeddings:
         if one.values.ndim == 2 and one.region.name in seen:
             problem = f"two sequences have the name {one.region.name!r}"
-            raise InputError(problem, where=path, fix="Name them apart, or write Parquet.")
+            raise InputError(problem, where=path, fix="Name them apart, or write Parquet.", kind="duplicate-name")
         seen.add(one.region.name)
         yield one
 
@@ -104,18 +110,19 @@ def _table(rows: list[Embedding]) -> Any:
             "contig": [one.region.contig for one in rows],
             "start": pa.array(starts, pa.int64()),
             "end": pa.array([start + len(one.region.ids) for start, one in zip(starts, rows, strict=True)], pa.int64()),
+            "strand": [one.region.strand for one in rows],
         }
     else:
         region = rows[0].region
         count = len(region.ids)
         places = np.arange(region.start, region.start + count)
-        minus = region.strand == "-"
-        read = reverse_complement(region.ids) if minus else region.ids
+        step = -1 if region.strand == "-" else 1
         columns = {
             "name": [region.name] * count,
             "contig": [region.contig] * count,
-            "position": pa.array(places[::-1] if minus else places),
-            "base": list(read.tobytes().decode("latin-1")),
+            "position": pa.array(places[::step]),
+            "strand": [region.strand] * count,
+            "base": list(region.ids[::step].tobytes().decode("latin-1")),
         }
     return pa.table({**columns, "embedding": vectors})
 

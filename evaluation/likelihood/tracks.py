@@ -1,6 +1,7 @@
 """Log-probability of every base as a file: bedGraph, bigWig or Parquet, by its suffix; whole or not at all.
 
 Values are natural logs. Where both strands were read, bedGraph and bigWig hold their mean, Parquet holds both.
+bedGraph and bigWig have one value per base, so regions that overlap and records of one name are refused.
 """
 
 import gzip
@@ -13,8 +14,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from evaluation.likelihood.bed import check_disjoint
 from evaluation.likelihood.likelihood import Logs
-from evaluation.likelihood.regions import Region, check_disjoint
+from evaluation.likelihood.regions import Region, check_names
 from evaluation.likelihood.scoring import Track
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
@@ -23,15 +25,32 @@ _BIGWIG = (".bw", ".bigwig")
 SUFFIXES = (".bedgraph", ".bedgraph.gz", *_BIGWIG, ".parquet")
 
 
-def check_track(path: Path, bed: Path | None = None) -> None:
-    """Refuse a suffix that is no track's, and regions of `bed` that it cannot hold, before any work.
+def check_track(path: Path, *, fasta: Path | None = None, bed: Path | None = None) -> None:
+    """Before any work: refuse a suffix that is no track's, and what a track of that kind cannot hold.
 
+    That is regions of `bed` that overlap, or, without one, records of `fasta` that share a name.
     Errors: `InputError`.
     """
-    if not path.name.lower().endswith(SUFFIXES):
-        raise InputError("is no name of a track", where=path, fix=f"End it in one of {', '.join(SUFFIXES)}.")
-    if bed is not None and path.name.lower().endswith(_BIGWIG):
+    name = path.name.lower()
+    if not name.endswith(SUFFIXES):
+        fix = f"End it in one of {', '.join(SUFFIXES)}."
+        raise InputError("is not the name of a track", where=path, fix=fix, kind="track-suffix")
+    if name.endswith(_BIGWIG):
+        _require_pybigwig(path)
+    if name.endswith(".parquet"):
+        return
+    if bed is not None:
         check_disjoint(bed, path)
+    elif fasta is not None and fasta != Path("-"):
+        check_names(fasta, path)
+
+
+def _require_pybigwig(path: Path) -> None:
+    try:
+        import pyBigWig  # noqa: F401
+    except ImportError:
+        fix = "Install it: pip install -e '.[tracks]'; or write .bedgraph or .parquet."
+        raise InputError("needs pyBigWig, which is not here", where=path, fix=fix, kind="missing-package") from None
 
 
 @contextmanager
@@ -49,14 +68,15 @@ def open_track(path: Path) -> Iterator[Track]:
             bigwig.write(temporary)
         else:
             with gzip.open(temporary, "wt") if name.endswith(".gz") else open(temporary, "w") as file:
-                yield _BedGraph(file)
+                yield _BedGraph(file, path)
 
 
 class _BedGraph:
-    def __init__(self, file: IO[Any]) -> None:
-        self._file = file
+    def __init__(self, file: IO[Any], path: Path) -> None:
+        self._file, self._taken = file, _Taken(path)
 
     def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
+        self._taken.add(region)
         values = _mean(forward, reverse)
         scored = np.flatnonzero(np.isfinite(values))
         rows = zip((scored + region.start).tolist(), values[scored].tolist(), strict=True)
@@ -67,50 +87,55 @@ class _BigWig:
     """Kept in memory until the end, eight bytes a base: the format wants contigs, in order, and their lengths first."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._contigs: dict[str, _Contig] = {}
+        self._taken = _Taken(path)
+        self._lengths: dict[str, int] = {}
+        self._parts: dict[str, list[tuple[int, Logs]]] = {}
 
     def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
-        end = region.start + len(region.ids)
-        contig = self._contigs.setdefault(region.contig, _Contig())
-        if (overlap := contig.add(region.start, _mean(forward, reverse), region.contig_length or end)) is not None:
-            problem = f"two regions of {region.contig} overlap at {overlap:,}, which bigWig cannot hold"
-            raise InputError(problem, where=self._path, fix="Merge the regions, or write Parquet.")
+        self._taken.add(region)
+        length = region.contig_length or region.start + len(region.ids)
+        self._lengths[region.contig] = max(self._lengths.get(region.contig, 0), length)
+        self._parts.setdefault(region.contig, []).append((region.start, _mean(forward, reverse)))
 
     def write(self, path: Path) -> None:
         import pyBigWig
 
-        contigs = sorted(self._contigs.items(), key=lambda item: item[0].encode())  # readers search by name
+        contigs = sorted(self._lengths, key=str.encode)  # readers search by name
         with pyBigWig.open(str(path), "w") as file:
-            file.addHeader([(name, contig.length) for name, contig in contigs])
-            for name, contig in contigs:
-                for start, values in contig.parts:
+            file.addHeader([(name, self._lengths[name]) for name in contigs])
+            for name in contigs:
+                for start, values in sorted(self._parts[name], key=itemgetter(0)):
                     scored = np.flatnonzero(np.isfinite(values))
                     if len(scored):
                         starts, chosen = scored + start, values[scored].astype(np.float64)
                         file.addEntries(name, starts, values=chosen, span=1)
 
 
-class _Contig:
-    """The parts of one contig, by their starts."""
+class _Taken:
+    """Which bases of each contig have a value, so that none gets two."""
 
-    def __init__(self) -> None:
-        self.parts: list[tuple[int, Logs]] = []
-        self.length = 0
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._contigs: dict[str, list[tuple[int, int]]] = {}
 
-    def add(self, start: int, values: Logs, length: int) -> int | None:
-        """Take a part of a contig of `length` bases; where it overlaps another, the first base that both have."""
-        place = bisect_right(self.parts, start, key=itemgetter(0))
-        for first, others in self.parts[max(0, place - 1) : place + 1]:
-            if max(first, start) < min(first + len(others), start + len(values)):
-                return max(first, start)
-        self.parts.insert(place, (start, values))
-        self.length = max(self.length, length)
-        return None
+    def add(self, region: Region) -> None:
+        """Take the bases of `region`. Errors: `InputError` for one that is taken."""
+        contig = self._contigs.setdefault(region.contig, [])
+        start, end = region.start, region.start + len(region.ids)
+        place = bisect_right(contig, start, key=itemgetter(0))
+        for first, last in contig[max(0, place - 1) : place + 1]:
+            if max(first, start) < min(last, end):
+                problem = f"two regions of {region.contig} overlap at {max(first, start):,}, which it cannot hold"
+                fix = "Merge the regions, or write Parquet."
+                raise InputError(problem, where=self._path, fix=fix, kind="regions-overlap")
+        contig.insert(place, (start, end))
 
 
 class _Parquet:
-    """Columns: name, contig, position (from 0), base, and forward and reverse ln P (null where there is none)."""
+    """Columns: name, contig, position (from 0), strand of the region, base, and forward and reverse ln P, or null.
+
+    `base` is the genome's letter at `position`, whatever the strand; embeddings have the same columns.
+    """
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
@@ -118,8 +143,8 @@ class _Parquet:
 
         names = pa.dictionary(pa.int32(), pa.string())
         self._schema = pa.schema(
-            [("name", names), ("contig", names), ("position", pa.int64()), ("base", names),
-             ("forward", pa.float32()), ("reverse", pa.float32())]
+            [("name", names), ("contig", names), ("position", pa.int64()), ("strand", names),
+             ("base", names), ("forward", pa.float32()), ("reverse", pa.float32())]
         )  # fmt: skip
         self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
 
@@ -138,7 +163,7 @@ class _Parquet:
         )
         columns = [
             _constant(region.name, count), _constant(region.contig, count),
-            pa.array(np.arange(region.start, region.start + count)), letters,
+            pa.array(np.arange(region.start, region.start + count)), _constant(region.strand, count), letters,
             _nullable(forward, count), _nullable(reverse, count),
         ]  # fmt: skip
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))

@@ -26,10 +26,12 @@ from evaluation.suite.config import (
 from evaluation.suite.recall import check_distances, measure_recall
 from evaluation.suite.result import Metric
 from evaluation.variants.alleles import SCORED
-from evaluation.variants.labels import ALL, Interval, Labelling
+from evaluation.variants.labels import Labelling, table_lines
+from evaluation.variants.measures import ALL, Interval
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
 from foundation.errors import InputError
+from foundation.progress import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -146,6 +148,8 @@ def _variants(
         key=task.label, positive=tuple(task.positive), negative=tuple(task.negative), by=task.by
     )  # fmt: skip
     result = score_variants(model, run, journal=journal, labelling=labelling)
+    for line in table_lines(result.labels, task.label):
+        say(f"{task.name}: {line}")
     rows: list[tuple[str, str, Interval | None, float, int]] = []
     for one in result.measures:
         count = one.positives + one.negatives

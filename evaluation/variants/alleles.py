@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evaluation.rna import AsDna
 from evaluation.variants.normal_form import normal_form
 from evaluation.variants.vcf import Vcf, VcfRecord, is_sequence
-from tokenizer.sequence import Ids, encode, to_upper
+from tokenizer.sequence import Ids, encode, first_bases, to_upper
 
 SCORED, MISMATCH, NO_CONTIG, UNSUPPORTED = "scored", "ref_mismatch", "no_contig", "unsupported"
+AMBIGUOUS = "ambiguous_ref"
 NO_CONTEXT = "no_context"  # known once the windows are laid
 
 MEANINGS = {
     SCORED: "scored",
     MISMATCH: "REF is not what the FASTA file has there",
+    AMBIGUOUS: "the FASTA file has an IUPAC code there, for which VCF has the first of its bases",
     NO_CONTIG: "the contig is not in the FASTA file",
     UNSUPPORTED: "an allele that is no sequence of A, C, G and T",
     NO_CONTEXT: "the window has no base to compare on any strand that was read",
@@ -38,15 +41,12 @@ class Allele:
     alt: Ids
     status: str
 
-    def info(self, key: str) -> str | None:
-        """The value of an INFO key of the record, or of this allele where the key has one for each."""
-        return self.record.info(key, self.number)
 
-
-def list_alleles(vcf: Vcf, contigs: Mapping[str, Ids]) -> list[Allele]:
-    """Every allele of `vcf`, in order, with the status that its record has against `contigs`."""
+def list_alleles(vcf: Vcf, contigs: Mapping[str, Ids], source: object) -> list[Allele]:
+    """Every allele of `vcf`, read from `source`, in order, with the status that its record has against `contigs`."""
+    as_dna = AsDna(source)
     return [
-        _allele(record, number, contigs.get(record.contig))
+        _allele(record, number, contigs.get(record.contig), as_dna)
         for record in vcf.records
         for number in range(len(record.alts))
     ]
@@ -96,18 +96,26 @@ def describe_unscored(statuses: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _allele(record: VcfRecord, number: int, contig: Ids | None) -> Allele:
-    position, alt_text = record.position, record.alts[number]
-    ref, alt = (to_upper(encode(text.encode("utf-8", "replace"))) for text in (record.ref, alt_text))
+def _allele(record: VcfRecord, number: int, contig: Ids | None, as_dna: AsDna) -> Allele:
+    position, texts = record.position, (record.ref, record.alts[number])
+    ref, alt = (to_upper(encode(text.encode("utf-8", "replace"))) for text in texts)
     if contig is None:
         status = NO_CONTIG
-    elif not is_sequence(record.ref) or not is_sequence(alt_text):
+    elif not all(map(is_sequence, texts)):
         status = UNSUPPORTED
-    elif position < 0 or to_upper(contig[position : position + len(ref)]).tobytes() != ref.tobytes():
-        status = MISMATCH
     else:
-        status = SCORED
-        position, ref, alt = normal_form(position, ref, alt, contig)
+        ref, alt = (as_dna(ids, f"line {record.line}") for ids in (ref, alt))
+        status = _compare(position, ref, contig)
+        if status == SCORED:
+            position, ref, alt = normal_form(position, ref, alt, contig)
     return Allele(
-        record=record, number=number, alt_text=alt_text, position=position, ref=ref, alt=alt, status=status
+        record=record, number=number, alt_text=texts[1], position=position, ref=ref, alt=alt, status=status
     )  # fmt: skip
+
+
+def _compare(position: int, ref: Ids, contig: Ids) -> str:
+    """The status that REF has beside the bases of the contig."""
+    here = to_upper(contig[position : position + len(ref)]) if position >= 0 else contig[:0]
+    if here.tobytes() == ref.tobytes():
+        return SCORED
+    return AMBIGUOUS if first_bases(here).tobytes() == ref.tobytes() else MISMATCH

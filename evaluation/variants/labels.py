@@ -1,20 +1,31 @@
-"""How well effects tell labelled variants apart: AUROC and average precision with bootstrap intervals, by class."""
+"""Which variants are positive and which are negative: the values of an INFO key, each with its class, nothing guessed.
 
-from collections.abc import Sequence
+A value belongs to one allele where the header says so (Number=A or R) or where there are as many values as alleles. One
+value is the whole record's. A compound value, such as ClinVar's `Pathogenic/Likely_pathogenic`, is positive where all
+its parts are, and doubtful where some are: what is doubtful is refused with its line.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from enum import Enum
+from pathlib import Path
+from urllib.parse import unquote
 
 from evaluation.variants.alleles import SCORED, Allele
-from evaluation.variants.effects import Effect
-from foundation.errors import InputError
+from foundation.errors import InputError, shown
 
-RESAMPLES = 1000
-_AT_ONCE = 100  # resamples: bounds the memory
-ALL = "all"
+_PARTS = re.compile("[|/,&]")  # between the parts of a compound value: ClinVar's and VEP's
+_SHOWN = 20  # rows of the table that are printed
 
-Values = npt.NDArray[np.float64]
+
+class Kind(str, Enum):
+    """What a value makes of an allele."""
+
+    positive = "positive"
+    negative = "negative"
+    left_out = "left out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +33,7 @@ class Labelling:
     """INFO keys and values: `key` in `positive` is what low scores should find; other values are negative.
 
     `negative` restricts those, where given; a record without the key is left out. `by` is the key of the classes.
+    Errors: `InputError` for no positive value, and for one that is negative too.
     """
 
     key: str
@@ -29,98 +41,174 @@ class Labelling:
     negative: tuple[str, ...] = ()
     by: str | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """An estimate and its 95% interval, percentiles of the bootstrap."""
-
-    value: float
-    low: float
-    high: float
+    def __post_init__(self) -> None:
+        if not self.positive:
+            raise InputError("no value is positive", where="--positive", fix="Give one.", kind="label-positive")
+        if both := {_plain(one) for one in self.positive} & {_plain(one) for one in self.negative}:
+            problem = f"{min(both)!r} is positive and negative"
+            raise InputError(problem, where="--positive, --negative", fix="Give it once.", kind="label-both")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Discrimination:
-    """One class of variants. Measures are None where only one kind of label is there."""
+class LabelValue:
+    """A row of the table: a value as it is written, what it is taken for, and how many alleles to be scored have it."""
 
-    name: str
-    positives: int
-    negatives: int
-    auroc: Interval | None
-    auprc: Interval | None
+    value: str
+    kind: str
+    alleles: int
 
 
-def check_labels(alleles: Sequence[Allele], labelling: Labelling) -> None:
-    """Before any work. Errors: `InputError` where no allele that will be scored, or only one kind, is labelled."""
-    labels = [_label(allele, labelling) for allele in alleles if allele.status == SCORED]
-    known = [label for label in labels if label is not None]
-    if all(known) or not any(known):
-        problem = f"{sum(known)} of {len(known)} labelled variants are positive, both kinds are needed"
-        fix = f"Positive is {', '.join(labelling.positive)}; see --label, --positive and --negative."
-        raise InputError(problem, where=f"INFO key {labelling.key}", fix=fix)
+def split_values(text: str) -> tuple[str, ...]:
+    r"""The values of a command-line option, between commas; `\,` is a comma within a value."""
+    parts = re.split(r"(?<!\\),", text)
+    return tuple(part.replace("\\,", ",") for part in parts if part)
 
 
-def discriminate(
-    alleles: Sequence[Allele], effects: Sequence[Effect | None], labelling: Labelling, *, seed: int = 0
-) -> tuple[Discrimination, ...]:
-    """All labelled and scored alleles, then each class. The score is minus delta, the model's surprise."""
-    rows = [
-        (label, -effect.delta, _class(allele, labelling))
-        for allele, effect in zip(alleles, effects, strict=True)
-        if effect is not None and (label := _label(allele, labelling)) is not None
-    ]
-    labels = np.array([label for label, _, _ in rows], dtype=bool)
-    scores, classes = np.array([score for _, score, _ in rows]), np.array([name for _, _, name in rows])
-    parts = [(ALL, np.ones(len(rows), dtype=bool))]
-    parts += [(str(name), classes == name) for name in np.unique(classes)] if labelling.by else []
-    return tuple(_discrimination(name, labels[part], scores[part], seed) for name, part in parts)
+def value_of(allele: Allele, key: str, vcf: Path) -> str | None:
+    """What the INFO key says of `allele`, as written; None where it says nothing, or `.`.
 
-
-def _label(allele: Allele, labelling: Labelling) -> bool | None:
-    value = allele.info(labelling.key)
-    if value is None or value == ".":
+    Errors: `InputError` with the line for a key that comes twice, has no value, or has as many values as do not fit.
+    """
+    record, where = allele.record, f"{vcf}, line {allele.record.line}"
+    texts = record.values(key)
+    if len(texts) > 1:
+        raise InputError(f"has the INFO key {key} twice", where=where, fix="Keep one of them.", kind="info-twice")
+    if not texts:
         return None
-    if value in labelling.positive:
-        return True
-    return None if labelling.negative and value not in labelling.negative else False
+    if not texts[0]:
+        problem = f"the INFO key {key} has no value"
+        raise InputError(problem, where=where, fix=f"Write {key}=1 or {key}=0.", kind="info-no-value")
+    value = _own(texts[0], allele, record.numbers.get(key), f"{where}: INFO key {key}")
+    if not value:
+        raise InputError(f"has an empty {key}", where=where, fix="Write . where it is unknown.", kind="info-no-value")
+    return None if value == "." else unquote(value)
 
 
-def _class(allele: Allele, labelling: Labelling) -> str:
-    return (labelling.by and allele.info(labelling.by)) or "none"
+def _own(text: str, allele: Allele, number: str | None, where: str) -> str:
+    """The part of `text` that is this allele's; `number` is what the header says of the key, None for nothing."""
+    values, alts = text.split(","), len(allele.record.alts)
+    if text == "." or (number not in ("A", "R") and (len(values) == 1 or alts == 1)):
+        return text
+    expected = alts + 1 if number == "R" else alts
+    if len(values) != expected or number == "1":
+        said = f", and Number={number} in the header" if number else ""
+        problem = f"{shown(text)} has {len(values)} values for {alts} alternative alleles{said}"
+        fix = "Give each allele its own, or split the record: bcftools norm -m-."
+        raise InputError(problem, where=where, fix=fix, kind="info-count")
+    return values[allele.number + (number == "R")]
 
 
-def _discrimination(name: str, labels: npt.NDArray[np.bool_], scores: Values, seed: int) -> Discrimination:
-    positives = int(labels.sum())
-    both = 0 < positives < len(labels)
-    auroc, auprc = _bootstrap(labels, scores, seed) if both else (None, None)
-    return Discrimination(
-        name=name, positives=positives, negatives=len(labels) - positives, auroc=auroc, auprc=auprc
+def check_labels(alleles: Sequence[Allele], labelling: Labelling, vcf: Path) -> tuple[LabelValue, ...]:
+    """The table of values of the alleles that will be scored, before any work.
+
+    Errors: `InputError` for a doubtful value, and where no allele, or only one kind, is labelled.
+    """
+    values = [(one, value_of(one, labelling.key, vcf)) for one in alleles if one.status == SCORED]
+    _refuse_doubtful([(one, value) for one, value in values if value is not None], labelling, vcf)
+    counts = Counter(value for _, value in values if value is not None)
+    table = [
+        LabelValue(value=value, kind=_kind(value, labelling).value, alleles=count) for value, count in counts.items()
+    ]
+    listed = {_plain(value) for value in counts}
+    for kind, wanted in ((Kind.positive, labelling.positive), (Kind.negative, labelling.negative)):
+        table += [LabelValue(value=one, kind=kind.value, alleles=0) for one in wanted if _plain(one) not in listed]
+    order = [kind.value for kind in Kind]
+    rows = tuple(sorted(table, key=lambda row: (order.index(row.kind), -row.alleles, row.value)))
+    _refuse_one_kind(rows, labelling, vcf)
+    if labelling.by and not any(class_of(one, labelling, vcf) for one, _ in values):
+        problem = f"no allele to be scored has the INFO key {labelling.by}"
+        raise InputError(problem, where=vcf, fix="Check --by.", kind="info-missing")
+    return rows
+
+
+def _refuse_one_kind(rows: Sequence[LabelValue], labelling: Labelling, vcf: Path) -> None:
+    count = Counter[str]()
+    for row in rows:
+        count[row.kind] += row.alleles
+    positives, known = count[Kind.positive.value], count[Kind.positive.value] + count[Kind.negative.value]
+    if 0 < positives < known:
+        return
+    found = "; ".join(f"{row.value} {row.alleles:,}" for row in rows[:_SHOWN] if row.alleles) or "none"
+    problem = f"{positives} of {known} labelled variants are positive, both kinds are needed; values found: {found}"
+    fix = f"Positive is {', '.join(labelling.positive)}; see --label, --positive and --negative."
+    raise InputError(problem, where=f"{vcf}, INFO key {labelling.key}", fix=fix, kind="label-one-kind")
+
+
+def label_of(allele: Allele, labelling: Labelling, vcf: Path) -> bool | None:
+    """True for positive, False for negative, None for what is left out or has no value."""
+    value = value_of(allele, labelling.key, vcf)
+    kind = Kind.left_out if value is None else _kind(value, labelling)
+    return None if kind is Kind.left_out else kind is Kind.positive
+
+
+def class_of(allele: Allele, labelling: Labelling, vcf: Path) -> str:
+    """The value of the key `by`; "" where there is none."""
+    return (labelling.by and value_of(allele, labelling.by, vcf)) or ""
+
+
+def table_lines(rows: Sequence[LabelValue], key: str) -> Iterator[str]:
+    """The table as text, the longest part of it."""
+    width = max(len(key), *(len(row.value) for row in rows[:_SHOWN]))
+    yield f"{key.ljust(width)}  class     alleles"
+    for row in rows[:_SHOWN]:
+        yield f"{row.value.ljust(width)}  {row.kind.ljust(8)}  {row.alleles:,}"
+    if rest := rows[_SHOWN:]:
+        yield f"... and {len(rest):,} values more, of {sum(row.alleles for row in rest):,} alleles"
+
+
+def _kind(value: str, labelling: Labelling) -> Kind:
+    positive, negative = ({_plain(one) for one in some} for some in (labelling.positive, labelling.negative))
+    parts = {_plain(part.strip("_ ")) for part in _PARTS.split(value)}
+    if _plain(value) in positive or (_plain(value) not in negative and parts <= positive):
+        return Kind.positive
+    if _plain(value) in negative or parts <= negative:
+        return Kind.negative
+    return Kind.left_out if negative else Kind.negative
+
+
+def _refuse_doubtful(values: Sequence[tuple[Allele, str]], labelling: Labelling, vcf: Path) -> None:
+    doubts: dict[str, tuple[int, str, str]] = {}
+    for allele, value in values:
+        if value not in doubts and (found := _doubt(value, labelling)):
+            doubts[value] = (allele.record.line, *found)
+    if not doubts:
+        return
+    (value, (line, kind, why)), *others = doubts.items()
+    also = f" (also: {', '.join(shown(one) for one in list(doubts)[1:6])})" if others else ""
+    fix = "List it whole under --positive or --negative (a comma in it as \\,), or name with --negative what is."
+    raise InputError(
+        f"{labelling.key} is {shown(value)}, {why}{also}", where=f"{vcf}, line {line}", fix=fix, kind=kind
     )  # fmt: skip
 
 
-def _bootstrap(labels: npt.NDArray[np.bool_], scores: Values, seed: int) -> tuple[Interval, Interval]:
-    """Resampled within positives and within negatives, so that every resample has both: as weights of the scores."""
-    thresholds, place = np.unique(-scores, return_inverse=True)  # the highest score first
-    counts = [np.bincount(place[kind], minlength=len(thresholds)) for kind in (labels, ~labels)]
-    random = np.random.default_rng(seed)
-    points = measure(counts[0][None], counts[1][None])
-    resampled = [
-        measure(*(random.multinomial(count.sum(), count / count.sum(), size=_AT_ONCE) for count in counts))
-        for _ in range(RESAMPLES // _AT_ONCE)
-    ]
-    aurocs, auprcs = (
-        Interval(value=float(point[0]), low=float(np.percentile(values, 2.5)), high=float(np.percentile(values, 97.5)))
-        for point, values in zip(points, (np.concatenate(parts) for parts in zip(*resampled, strict=True)), strict=True)
-    )
-    return aurocs, auprcs
+def _doubt(value: str, labelling: Labelling) -> tuple[str, str] | None:
+    """The code and the reason where it is not plain which class `value` is; None where it is."""
+    listed = {_plain(one) for one in (*labelling.positive, *labelling.negative)}
+    if _plain(value) in listed:
+        return None
+    alike = {_loose(one): one for one in listed}
+    parts = [part.strip("_ ") for part in _PARTS.split(value)]
+    for part in (value, *parts):
+        if _plain(part) not in listed and _loose(part) in alike:
+            return "label-spelling", f"which is another spelling of {alike[_loose(part)]!r}"
+    positive = {_plain(one) for one in labelling.positive}
+    of_both = [_plain(part) in positive for part in parts]
+    if any(of_both) and not all(of_both) and not labelling.negative:
+        return "label-compound", "of which only a part is positive"
+    return None
 
 
-def measure(positives: npt.NDArray[np.int64], negatives: npt.NDArray[np.int64]) -> tuple[Values, Values]:
-    """AUROC and average precision, [R]; how many of each kind have each score, highest first, [R, scores]."""
-    found, false = positives.cumsum(axis=1), negatives.cumsum(axis=1)
-    total, others = found[:, -1], false[:, -1]
-    beaten = others[:, None] - false + negatives / 2  # ties count half
-    auroc = (positives * beaten).sum(axis=1) / (total * others)
-    precision = found / np.maximum(found + false, 1)
-    auprc = (positives * precision).sum(axis=1) / total
-    return auroc, auprc
+def _plain(value: str) -> str:
+    """A value with numbers in one spelling: 1, 1.0 and 1e0 are one."""
+    try:
+        number = float(value) if re.fullmatch(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?", value) else None
+    except ValueError:
+        return value
+    if number is None:
+        return value
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _loose(value: str) -> str:
+    """A value without case, white space and the signs for it: what may be the same, and may not."""
+    return _plain(re.sub(r"[\s_-]", "", value).casefold())

@@ -32,7 +32,9 @@ def write_result(result: VariantResult, run: VariantRun, out: Path) -> list[Path
 
 def _write_measures(result: VariantResult, run: VariantRun, path: Path) -> None:
     with atomic_file(path) as temporary:
-        content = {"settings": run.settings, "measures": to_json(result.measures)}
+        content = {
+            "settings": run.settings, "labels": to_json(result.labels), "measures": to_json(result.measures)
+        }  # fmt: skip
         temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 

@@ -23,7 +23,8 @@ from evaluation.variants.alleles import (
     list_alleles,
 )
 from evaluation.variants.effects import Effect, variant_effects
-from evaluation.variants.labels import Discrimination, Labelling, check_labels, discriminate
+from evaluation.variants.labels import Labelling, LabelValue, check_labels
+from evaluation.variants.measures import Discrimination, discriminate
 from evaluation.variants.table import Journal
 from evaluation.variants.vcf import Vcf, read_vcf
 from evaluation.variants.windows import Placement
@@ -34,7 +35,7 @@ from tokenizer.sequence import Ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FORMAT = "genomic-llama variants 3"
+FORMAT = "genomic-llama variants 4"
 SHOWN_MISMATCHES = 3
 
 
@@ -67,6 +68,7 @@ class VariantRun:
 class VariantResult:
     """Alleles with their effects, in the file's order; `scored_now` haplotypes in `seconds`, others by an earlier run.
 
+    `labels`: the values of the label, with what they are taken for.
     `mismatches`: a line for each of the first alleles whose REF is not the genome's.
     """
 
@@ -74,6 +76,7 @@ class VariantResult:
     alleles: tuple[Allele, ...]
     effects: tuple[Effect | None, ...]
     mismatches: tuple[str, ...]
+    labels: tuple[LabelValue, ...]
     measures: tuple[Discrimination, ...]
     scored_now: int
     seconds: float
@@ -98,19 +101,18 @@ def score_variants(
         raise InputError(problem, where=run.model, fix=f"Give --window {longest} or less.")
     vcf = read_vcf(run.vcf)
     contigs = load_contigs(run.fasta, [record.contig for record in vcf.records])
-    alleles = list_alleles(vcf, contigs)
+    alleles = list_alleles(vcf, contigs, run.vcf)
     _refuse_foreign(alleles, run)
-    if labelling:
-        check_labels(alleles, labelling)
+    labels = check_labels(alleles, labelling, run.vcf) if labelling else ()
     effects, scored, seconds = _effects(model, run, alleles, contigs, journal)
     alleles = [
         replace(allele, status=NO_CONTEXT) if allele.status == SCORED and effect is None else allele
         for allele, effect in zip(alleles, effects, strict=True)
     ]
-    measures = discriminate(alleles, effects, labelling) if labelling else ()
+    measures = discriminate(alleles, effects, labelling, run.vcf) if labelling else ()
     return VariantResult(
         vcf=vcf, alleles=tuple(alleles), effects=tuple(effects), mismatches=_mismatches(alleles, contigs),
-        measures=measures, scored_now=scored, seconds=seconds,
+        labels=labels, measures=measures, scored_now=scored, seconds=seconds,
     )  # fmt: skip
 
 
@@ -157,7 +159,9 @@ def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
         return
     found = ", ".join(f"{count:,} {MEANINGS[status]}" for status, count in statuses.items())
     fix = "Give the genome that the VCF file was called on, with the same names of contigs."
-    raise InputError(f"none of its {len(alleles):,} alleles can be scored: {found}", where=run.vcf, fix=fix)
+    raise InputError(
+        f"none of its {len(alleles):,} alleles can be scored: {found}", where=run.vcf, fix=fix, kind="vcf-foreign"
+    )
 
 
 def _fingerprint(run: VariantRun) -> dict[str, object]:

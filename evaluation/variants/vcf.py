@@ -1,22 +1,24 @@
 """VCF text, plain or gzip: read by line, and written again with what was found in INFO, and all else as it was."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from foundation.errors import InputError, shown
 
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
-_ALLELE = re.compile("[ACGT]+", re.IGNORECASE)
-_PER_ALLELE = re.compile("##INFO=<ID=([^,>]+),Number=A[,>]")
+_ALLELE = re.compile("[ACGTU]+", re.IGNORECASE)
+_INFO = re.compile("##INFO=<(.*)>\\s*")
+_PAIR = re.compile(r'(\w+)\s*=\s*("(?:[^"\\]|\\.)*"|[^,]*)')  # of a header line, in any order
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, kw_only=True)
 class VcfRecord:
     """One data line. `position` counts from 0; `fields` is the whole line, by column.
 
-    `per_allele`: the INFO keys that have a value for each alternative allele, as the header says.
+    `numbers`: how many values each INFO key has, as the header says: "1", "A" for one per alternative allele, ".", ...
     """
 
     line: int
@@ -26,16 +28,12 @@ class VcfRecord:
     ref: str
     alts: tuple[str, ...]
     fields: tuple[str, ...]
-    per_allele: frozenset[str] = frozenset()
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
-    def info(self, key: str, allele: int = 0) -> str | None:
-        """The value of an INFO key, "" for a flag, None where the record, or its alternative `allele`, has none."""
-        for item in self.fields[7].split(";"):
-            name, _, value = item.partition("=")
-            if name == key:
-                values = value.split(",") if key in self.per_allele else [value] * len(self.alts)
-                return values[allele] if len(values) == len(self.alts) else None
-        return None
+    def values(self, key: str) -> list[str]:
+        """What follows `key=` in INFO, for each time that it comes; "" where nothing does, as of a flag."""
+        pairs = (item.partition("=") for item in self.fields[7].split(";"))
+        return [value for name, _, value in pairs if name == key]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,33 +45,52 @@ class Vcf:
 
 
 def read_vcf(path: Path) -> Vcf:
-    """Read `path`. Errors: `InputError` naming the file and the line for what is no VCF."""
+    """Read `path`. Errors: `InputError` naming the file and the line for what is not one VCF file."""
     from corpus.streams.compression import open_source
 
     header: list[str] = []
     records: list[VcfRecord] = []
-    per_allele: frozenset[str] = frozenset()
+    numbers: dict[str, str] = {}
     with open_source(path) as stream:
         for number, raw in enumerate(stream, start=1):
-            text = raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            text = raw.removeprefix(_BOM if number == 1 else b"").decode("utf-8", "surrogateescape").rstrip("\r\n")
             if number == 1 and not text.startswith("##fileformat=VCF"):
                 fix = "Give a VCF file, plain or gzip; convert BCF with bcftools view."
-                raise InputError("is no VCF: its first line is not ##fileformat=VCF...", where=path, fix=fix)
+                problem = "is not VCF: its first line is not ##fileformat=VCF..."
+                raise InputError(problem, where=path, fix=fix, kind="not-vcf")
             if text.startswith("#"):
-                header.append(text)
-                if found := _PER_ALLELE.match(text):
-                    per_allele |= {found[1]}
+                _add_header(text, header, numbers, f"{path}, line {number}")
             elif text:
-                records.append(_record(text, path, number, per_allele))
-    if not header[-1].startswith("#CHROM") or tuple(header[-1].split("\t")[:8]) != COLUMNS:
-        raise InputError("has no line of columns", where=path, fix=f"It begins {' '.join(COLUMNS[:3])}, with tabs.")
+                _check_columns(header, path)
+                records.append(_record(text, path, number, numbers))
+    _check_columns(header, path)
     if not records:
-        raise InputError("holds no variant", where=path, fix="Give a VCF file with records.")
+        raise InputError("holds no variant", where=path, fix="Give a VCF file with records.", kind="vcf-empty")
     return Vcf(header=tuple(header), records=tuple(records))
 
 
+def _add_header(text: str, header: list[str], numbers: dict[str, str], where: str) -> None:
+    """Take a line of the header. Errors: `InputError` for one after the line of columns, as of a second file."""
+    if header and header[-1].startswith("#CHROM"):
+        second = text.startswith(("##", "#CHROM"))
+        problem = "a second header begins here" if second else "a line that begins with # comes after the header"
+        fix = "Join VCF files with bcftools concat, not with cat." if second else "Remove the line."
+        raise InputError(problem, where=where, fix=fix, kind="vcf-second-header")
+    header.append(text)
+    if found := _INFO.fullmatch(text):
+        pairs = dict(_PAIR.findall(found[1]))
+        if "ID" in pairs and "Number" in pairs:
+            numbers.setdefault(pairs["ID"].strip(), pairs["Number"].strip())
+
+
+def _check_columns(header: list[str], path: Path) -> None:
+    if not header[-1].startswith("#CHROM") or tuple(header[-1].split("\t")[:8]) != COLUMNS:
+        fix = f"It begins {' '.join(COLUMNS[:3])}, with tabs."
+        raise InputError("has no line of columns", where=path, fix=fix, kind="vcf-columns")
+
+
 def is_sequence(allele: str) -> bool:
-    """True for letters A, C, G and T; False for N, `<DEL>`, `*`, `.`, and breakends."""
+    """True for letters A, C, G and T, and U, which is read as T; False for N, `<DEL>`, `*`, `.`, and breakends."""
     return _ALLELE.fullmatch(allele) is not None
 
 
@@ -110,15 +127,17 @@ def write_lines(path: Path, lines: Iterable[str], *, compressed: bool) -> None:
             stream.write(line.encode("utf-8", "surrogateescape"))
 
 
-def _record(text: str, path: Path, number: int, per_allele: frozenset[str]) -> VcfRecord:
+def _record(text: str, path: Path, number: int, numbers: Mapping[str, str]) -> VcfRecord:
     fields = tuple(text.split("\t"))
     where = f"{path}, line {number}"
     if len(fields) < len(COLUMNS):
         problem = f"has {len(fields)} columns, {len(COLUMNS)} or more were expected"
-        raise InputError(problem, where=where, fix="Columns are separated by tabs.")
+        raise InputError(problem, where=where, fix="Columns are separated by tabs.", kind="vcf-columns")
     contig, position, name, ref, alts = fields[:5]
     if not re.fullmatch("[0-9]{1,15}", position):
-        raise InputError(f"POS is {shown(position)}", where=where, fix="It must be a number from 1.")
+        raise InputError(
+            f"POS is {shown(position)}", where=where, fix="It must be a number from 1.", kind="vcf-position"
+        )
     return VcfRecord(
         line=number,
         contig=contig,
@@ -127,5 +146,5 @@ def _record(text: str, path: Path, number: int, per_allele: frozenset[str]) -> V
         ref=ref,
         alts=tuple(alts.split(",")),
         fields=fields,
-        per_allele=per_allele,
+        numbers=numbers,
     )

@@ -21,7 +21,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
     from rich.console import Console
     from rich.table import Table
 
-    from corpus.composition import COLUMNS, MARKUP, OTHER
+    from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
     from foundation.typed_json import to_json
 

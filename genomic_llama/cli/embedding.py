@@ -31,15 +31,19 @@ def embed(
     """Embeddings of sequences: a layer's output, pooled or for every base."""
     from evaluation.embedding.embedding import embed_regions
     from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
+    from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_reading
     from evaluation.likelihood.model import load_model
     from evaluation.likelihood.regions import read_regions
     from foundation.pages.quantities import plural
     from foundation.progress import progress_bar
 
-    check_embedding_file(out)
+    fasta = None if source.is_dir() else source
+    check_embedding_file(out, fasta=fasta, bed=bed, per_base=pooling is Pooling.none)
     if source.is_dir() and bed is not None:
         raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+    if bed is not None:
+        check_bed(bed)
     check_writable(out)
     loaded = load_model(model, dtype.value)
     reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)

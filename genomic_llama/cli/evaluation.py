@@ -40,6 +40,7 @@ def score(
     from contextlib import nullcontext
 
     from corpus.manifest import read_manifest
+    from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_reading
     from evaluation.likelihood.model import load_model
     from evaluation.likelihood.regions import read_regions
@@ -54,7 +55,9 @@ def score(
     if flank and bed is None:
         raise InputError("--flank goes with --bed", fix="Leave it out.")
     if per_base is not None:
-        check_track(per_base, bed)
+        check_track(per_base, fasta=None if is_corpus else source, bed=bed)
+    if bed is not None:
+        check_bed(bed)
     check_writable(out, per_base)
     known = read_manifest(source).split(split) if is_corpus else None
     loaded = load_model(model, dtype.value)

@@ -15,12 +15,20 @@ def plan(
     ] = None,
     gpus: Annotated[int | None, typer.Option(help="Number of GPUs.", min=1, show_default="the recipe's")] = None,
     gpu: Annotated[
-        str, typer.Option(help="Kind of GPU: a100, h100, h200, b200, gb200.", show_default="the recipe's")
+        str, typer.Option(help="Kind of GPU: a100, h100, h200, b200, gb200, b300, gb300.", show_default="the recipe's")
     ] = "",
     tokens: Annotated[
         float | None,
         typer.Option(help="Tokens of the run, 1e12 for example.", min=1, show_default="the recipe's steps"),
     ] = None,
+    proposal: Annotated[
+        bool,
+        typer.Option("--proposal", help="Print a compute proposal in Markdown: several numbers of GPUs, as ranges."),
+    ] = False,
+    counts: Annotated[
+        str, typer.Option(help="Numbers of GPUs of a proposal: 8,64,512.", show_default="a quarter to four times")
+    ] = "",
+    time_limit: Annotated[str, typer.Option(help="Of one job of a proposal, HOURS:MINUTES:SECONDS.")] = "24:00:00",
     json: Annotated[bool, typer.Option("--json", help="Print JSON: bytes, seconds, FLOPs.")] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Picture to write, .svg, .png or .pdf: memory by part.", show_default=False)
@@ -36,6 +44,9 @@ def plan(
         from launch.planning.picture import check_picture
 
         check_picture(picture)
+    if proposal:
+        _propose(recipe, overrides or [], gpu=gpu, gpus=gpus, tokens=tokens, counts=counts, limit=time_limit, json=json)
+        return
     result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus or 0, tokens=tokens or 0)
     if picture is not None:
         from launch.planning.picture import write_picture
@@ -52,4 +63,35 @@ def plan(
 
         print(plan_text(result))
     if not result.fits:
+        raise typer.Exit(1)
+
+
+def _propose(
+    recipe: str,
+    overrides: list[str],
+    *,
+    gpu: str,
+    gpus: int | None,
+    tokens: float | None,
+    counts: str,
+    limit: str,
+    json: bool,
+) -> None:
+    from json import dumps
+
+    from launch.planning.proposal import gpu_counts, make_proposal
+    from launch.planning.proposal_text import proposal_json, proposal_text
+    from launch.submit.sites import slurm_seconds
+
+    made = make_proposal(
+        recipe,
+        tuple(overrides),
+        gpu=gpu,
+        gpus=gpus or 0,
+        tokens=tokens or 0,
+        counts=gpu_counts(counts),
+        job_seconds=slurm_seconds(limit) or 0,
+    )
+    print(dumps(proposal_json(made), indent=2) if json else proposal_text(made))
+    if not made.choices:
         raise typer.Exit(1)

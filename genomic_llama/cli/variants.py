@@ -34,7 +34,9 @@ def variants(
     ] = None,
     strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
     label: Annotated[str | None, typer.Option(help="INFO key of a label: AUROC and AUPRC.", show_default=False)] = None,
-    positive: Annotated[str, typer.Option(help="Values of the label that are positive, with commas.")] = "1",
+    positive: Annotated[
+        str, typer.Option(help=r"Values of the label that are positive, with commas; \, within a value.")
+    ] = "1",
     negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
     by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
     dtype: ModelDtype = Dtype.float32,
@@ -46,7 +48,7 @@ def variants(
     """
     from evaluation.likelihood.model import load_model
     from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
-    from evaluation.variants.labels import Labelling
+    from evaluation.variants.labels import Labelling, split_values, table_lines
     from evaluation.variants.output import journal_path, write_result
     from evaluation.variants.run import VariantRun, score_variants
     from evaluation.variants.windows import plan_placement
@@ -62,8 +64,7 @@ def variants(
     )  # fmt: skip
     labelling = None
     if label is not None:
-        split = [tuple(filter(None, text.split(","))) for text in (positive, negative)]
-        labelling = Labelling(key=label, positive=split[0], negative=split[1], by=by)
+        labelling = Labelling(key=label, positive=split_values(positive), negative=split_values(negative), by=by)
     with full_disk(journal_path(out)):
         result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)
@@ -78,6 +79,8 @@ def variants(
         print(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
     if result.statuses[MISMATCH] > result.statuses[SCORED]:
         print("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+    if label is not None:
+        print("\n".join(table_lines(result.labels, label)))
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"

@@ -9,6 +9,7 @@ from configs.llama import LlamaArchitecture, read_architecture
 from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
+from launch.planning.corpora import corpus_at_hand, epochs_warning
 from launch.planning.memory import Memory, memory_per_gpu
 from launch.planning.names import configuration
 from launch.planning.remedies import other_batches, remedies
@@ -82,7 +83,8 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What works, and may not be meant."""
-        return tuple(warnings(self.config))
+        epochs = epochs_warning(self.tokens, corpus_at_hand(self.config))
+        return (*warnings(self.config), *([epochs] if epochs else []))
 
     def flops(self, *, causal: bool) -> int:
         """FLOPs of one token."""

@@ -1,23 +1,150 @@
-"""Published training speeds, and the efficiency that a prediction takes from them."""
+"""Published training speeds, each with its source, date, machine, batch and stack. Data alone."""
 
-import functools
 from dataclasses import dataclass
-
-from configs.quick import group_values
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One published measurement. `tflops` is of one GPU, by the causal convention (`planning.flops`)."""
+class Stack:
+    """Software that was measured by one party at one time: speeds are compared within one, and not across two."""
 
-    source: str
+    name: str
+    date: str  # year and month
+    source: str  # page or file, as its publisher names it
+    settings: str = ""  # what all of its rows have in common
+    tuned: bool = False  # by the GPU's maker, to show the most that the GPU does
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published measurement of Llama-3 8B.
+
+    `tokens_per_second` and `tflops` are of one GPU; `tflops` counts attention by the causal convention
+    (`training.metrics.flops`), which is computed here where the publisher uses another.
+    """
+
+    stack: Stack
     gpu: str
     gpus: int
-    fp8: str  # as `precision.fp8`; none is bf16
-    tokens_per_second: int  # of one GPU
+    fp8: str  # as `precision.fp8`; "none" is bf16, "nvfp4" is a format that no recipe here has
+    tokens_per_second: int
     tflops: int
+    global_batch: int | None  # samples; None where the publisher does not say
+    micro_batch: int
+    sequence_length: int = 8192
     vocab_size: int = 128_256
     tensor: int = 1
+    context: int = 1
+    recomputed: bool = False  # all activations
+    asynchronous: bool = False  # tensor parallelism behind the computation
+
+    @property
+    def tokens_per_gpu(self) -> int | None:
+        """Tokens of one optimizer step on one GPU."""
+        return self.global_batch and self.global_batch * self.sequence_length // self.gpus
+
+
+TORCHTITAN_2024 = Stack(
+    name="torchtitan",
+    date="2024-12",
+    source="benchmarks/llama3_h100_202412_torchtitan.md",
+    settings="FSDP, torch.compile; H100 with 96 GB of HBM2e, limited to 500 W",
+)
+TORCHTITAN_TP = Stack(
+    name="torchtitan",
+    date="2025-06",
+    source="benchmarks/asyncTP_llama3_h100_2025-06_torchtitan.md",
+    settings="FSDP 8 x TP 8, torch.compile; H100 with 96 GB of HBM2e, limited to 500 W",
+)
+TORCHTITAN_H200 = Stack(
+    name="torchtitan", date="2025-06", source="benchmarks/llama3-8b_h200_202506_trainy-whitefiber.md", settings="FSDP"
+)
+BIONEMO = Stack(
+    name="BioNeMo (TE, FSDP)", date="2026-06", source="recipes/opengenome2_llama_native_te", settings="OpenGenome2 7B"
+)
+BIONEMO_MEGATRON = Stack(
+    name="BioNeMo (Megatron baseline)", date="2026-06", source="recipes/opengenome2_llama_native_te"
+)
+BIONEMO_LLAMA3 = Stack(name="BioNeMo (TE, FSDP)", date="2026-06", source="recipes/llama3_native_te")
+DGX_CLOUD = Stack(name="NeMo (DGX Cloud)", date="2025", source="DGX Cloud Benchmarking, Llama 3.1 8B", tuned=True)
+BRIDGE = Stack(
+    name="Megatron-Bridge 25.11",
+    date="2025-11",
+    source="docs/performance-summary.md",
+    settings="FSDP on H100, DDP elsewhere",
+    tuned=True,
+)
+BRIDGE_TUTORIAL = Stack(
+    name="Megatron-Bridge (tutorial)",
+    date="2026",
+    source="reduced-precision tutorial",
+    settings="no CUDA graphs; the only set of four precisions on one stack",
+    tuned=True,
+)
+
+PUBLISHED = (
+    # GPU, GPUs, format, tokens/s, TFLOP/s, global batch, micro-batch, and what is not as in the others
+    Row(DGX_CLOUD, "h100", 8, "none", 10_682, 550, None, 1, context=2),
+    Row(DGX_CLOUD, "h100", 8, "delayed", 14_048, 723, None, 1),
+    Row(BRIDGE, "h100", 8, "tensorwise", 14_451, 744, 128, 1),
+    Row(BRIDGE, "b200", 8, "tensorwise", 30_624, 1_576, 128, 2),
+    Row(BRIDGE, "b200", 8, "mxfp8", 29_521, 1_519, 128, 2),
+    Row(BRIDGE, "gb200", 8, "tensorwise", 31_508, 1_622, 128, 2),
+    Row(BRIDGE, "gb200", 8, "mxfp8", 29_789, 1_533, 128, 2),
+    Row(BRIDGE, "gb300", 8, "tensorwise", 37_556, 1_933, 128, 2),
+    Row(BRIDGE, "gb300", 8, "mxfp8", 36_108, 1_858, 128, 2),
+    Row(BRIDGE_TUTORIAL, "gb200", 4, "none", 22_502, 1_158, 128, 2),
+    Row(BRIDGE_TUTORIAL, "gb200", 4, "tensorwise", 30_589, 1_574, 128, 2),
+    Row(BRIDGE_TUTORIAL, "gb200", 4, "mxfp8", 30_376, 1_563, 128, 2),
+    Row(BRIDGE_TUTORIAL, "gb200", 4, "nvfp4", 35_093, 1_806, 128, 2),
+    Row(BIONEMO, "h100", 48, "none", 9_927, 480, 384, 1, vocab_size=256),
+    Row(BIONEMO_MEGATRON, "h100", 48, "delayed", 13_081, 632, 384, 1, vocab_size=256, tensor=4),
+    Row(BIONEMO_LLAMA3, "b200", 64, "none", 17_644, 908, None, 1),
+    Row(BIONEMO_LLAMA3, "b200", 64, "mxfp8", 22_517, 1_159, None, 1),
+    Row(TORCHTITAN_2024, "h100", 8, "none", 6_667, 343, 16, 2),
+    Row(TORCHTITAN_2024, "h100", 8, "tensorwise", 8_532, 439, 16, 2),
+    Row(TORCHTITAN_2024, "h100", 128, "none", 6_514, 335, 256, 2),
+    Row(TORCHTITAN_2024, "h100", 128, "tensorwise", 8_380, 431, 256, 2),
+    Row(TORCHTITAN_H200, "h200", 32, "tensorwise", 10_938, 563, 64, 2),
+    Row(TORCHTITAN_H200, "h200", 64, "tensorwise", 10_753, 553, 128, 2),
+    Row(TORCHTITAN_TP, "h100", 64, "none", 4_378, 225, 96, 12, tensor=8),
+    Row(TORCHTITAN_TP, "h100", 64, "none", 4_809, 248, 96, 12, tensor=8, asynchronous=True),
+    Row(TORCHTITAN_2024, "h100", 8, "tensorwise", 3_890, 275, 8, 1, sequence_length=32_768, recomputed=True),
+    Row(TORCHTITAN_2024, "h100", 8, "tensorwise", 2_540, 245, 4, 1, sequence_length=65_536, context=2, recomputed=True),
+    Row(
+        TORCHTITAN_2024, "h100", 8, "tensorwise", 1_071, 159, 2, 1, sequence_length=131_072, context=4, recomputed=True
+    ),
+    Row(TORCHTITAN_2024, "h100", 8, "tensorwise", 548, 138, 1, 1, sequence_length=262_144, context=8, recomputed=True),
+)
+"""Llama-3 8B. torchtitan's global batches of the last two groups follow from the local batch and the layout."""
+
+
+@dataclass(frozen=True)
+class LongRow:
+    """A measurement at a long sequence. `full_tflops` counts attention in full, as its publisher does."""
+
+    sequence_length: int
+    gpus: int
+    tensor: int
+    context: int
+    full_tflops: int
+
+
+LONG_STACK = Stack(
+    name="NeMo 25.04",
+    date="2025-04",
+    source="docs/source/performance/performance_long_sequence.md",
+    settings="FP8, B200",
+    tuned=True,
+)
+LONG = (
+    LongRow(16_384, 4, 1, 1, 1_717),
+    LongRow(32_768, 8, 1, 2, 1_624),
+    LongRow(65_536, 16, 1, 4, 1_600),
+    LongRow(131_072, 32, 2, 4, 1_588),
+    LongRow(262_144, 64, 4, 4, 1_590),
+)
+"""Llama-3 8B in FP8 on B200, 4 samples at a time. That attention is counted in full is taken from the same page of
+24.07, whose 8B row is 57.9 GF per token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,84 +157,9 @@ class AdaptedRow:
     tflops_of_all_weights: int
 
 
-# Llama-3 8B at 8192 tokens.
-PUBLISHED = (
-    Row(source="torchtitan", gpu="h100", gpus=8, fp8="none", tokens_per_second=6_667, tflops=343),
-    Row(source="torchtitan, Float8", gpu="h100", gpus=8, fp8="tensorwise", tokens_per_second=8_532, tflops=439),
-    Row(
-        source="BioNeMo, OpenGenome2 7B",
-        gpu="h100",
-        gpus=48,
-        fp8="none",
-        tokens_per_second=9_927,
-        tflops=480,
-        vocab_size=256,
-    ),
-    Row(
-        source="BioNeMo, Megatron baseline of OpenGenome2 7B",
-        gpu="h100",
-        gpus=48,
-        fp8="delayed",
-        tokens_per_second=13_081,
-        tflops=632,
-        vocab_size=256,
-        tensor=4,
-    ),
-    Row(source="NVIDIA DGX Cloud", gpu="h100", gpus=8, fp8="none", tokens_per_second=10_682, tflops=550),
-    Row(source="NVIDIA DGX Cloud, FP8", gpu="h100", gpus=8, fp8="delayed", tokens_per_second=14_048, tflops=723),
-    Row(source="Megatron-Bridge 25.11", gpu="h100", gpus=8, fp8="tensorwise", tokens_per_second=14_451, tflops=744),
-    Row(source="Megatron-Bridge 25.11", gpu="b200", gpus=8, fp8="tensorwise", tokens_per_second=30_624, tflops=1_576),
-    Row(source="Megatron-Bridge 25.11", gpu="gb300", gpus=8, fp8="tensorwise", tokens_per_second=37_556, tflops=1_933),
-    Row(source="BioNeMo, Llama-3 8B", gpu="b200", gpus=64, fp8="none", tokens_per_second=17_644, tflops=908),
-    Row(source="BioNeMo, Llama-3 8B", gpu="b200", gpus=64, fp8="mxfp8", tokens_per_second=22_517, tflops=1_159),
-)
-
-# The row whose share of the peak a prediction takes: the same model where there is one, else the most GPUs.
-_ASSUMED = {
-    ("h100", "none"): PUBLISHED[2],
-    ("h100", "delayed"): PUBLISHED[3],
-    ("h100", "tensorwise"): PUBLISHED[6],
-    ("b200", "none"): PUBLISHED[9],
-    ("b200", "delayed"): PUBLISHED[7],
-    ("b200", "tensorwise"): PUBLISHED[7],
-    ("b200", "mxfp8"): PUBLISHED[10],
-}
-# Llama 2 on 8 H100 in FP8, SQuAD packed to 4096 tokens: NVIDIA's performance summary of NeMo 24.07, fine-tuning.
 ADAPTED = (
     AdaptedRow(model="7B", tokens_per_second=25_206, tflops=673, tflops_of_all_weights=682),
     AdaptedRow(model="13B", tokens_per_second=14_161, tflops=733, tflops_of_all_weights=754),
     AdaptedRow(model="70B", tokens_per_second=2_557, tflops=705, tflops_of_all_weights=756),
 )
-
-_LIKE = {"a100": "h100", "h200": "h100", "gb200": "b200"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Efficiency:
-    """Share of the peak that is assumed, and where it is from."""
-
-    share: float
-    tensor: int  # tensor parallelism that the row already pays for
-    source: str
-
-
-def adapted_share() -> float:
-    """Share of the TFLOP/s that is left with adapters: the pair with one layout, of the model nearest to the 8B."""
-    return ADAPTED[0].tflops / ADAPTED[0].tflops_of_all_weights
-
-
-@functools.cache
-def assumed_efficiency(gpu: str, fp8: str) -> Efficiency | None:
-    """The efficiency for a GPU and a precision; None where nothing was published that comes near."""
-    like = _LIKE.get(gpu, gpu)
-    row = _ASSUMED.get((like, fp8))
-    if row is None:
-        return None
-    share = row.tflops / group_values("hardware", like)["bf16_tflops" if row.fp8 == "none" else "fp8_tflops"]
-    format_ = "bf16" if row.fp8 == "none" else f"FP8 {row.fp8}"
-    source = f"{row.source}: {row.gpus} x {row.gpu}, {format_}, {row.tflops:,} TFLOP/s, {100 * share:.1f}% of the peak"
-    if like != gpu:
-        source += f"; nothing was published for {gpu}, the same share is taken"
-    elif row.fp8 != fp8:
-        source += f"; nothing was published for {fp8}"
-    return Efficiency(share=share, tensor=row.tensor, source=source)
+"""Llama 2 on 8 H100 in FP8, SQuAD packed to 4096 tokens: NVIDIA's performance summary of NeMo 24.07, fine-tuning."""

@@ -58,7 +58,12 @@ def _candidate(plan: Plan, config: TrainConfig, memory: Memory, speed: Throughpu
             "step_seconds": speed.step_seconds,
             "days": seconds / 86_400,
             "gpu_hours": seconds / 3_600 * plan.gpus,
+            "tokens_per_second_range": [
+                share * speed.tokens_per_second for share in (speed.spread.low, speed.spread.high)
+            ],
             "assumption": speed.efficiency.source,
+            "slowest": speed.efficiency.low_source,
+            "fastest": speed.efficiency.high_source,
         }
     return values
 

@@ -172,7 +172,7 @@ def precision_rules(config: TrainConfig) -> Iterator[Rule]:
 
 FP8_CAPABILITY = {"none": 0.0, "delayed": 8.9, "tensorwise": 8.9, "mxfp8": 10.0}
 """CUDA compute capability that each FP8 recipe needs (Transformer Engine 2.9, pytorch/fp8.py)."""
-FP8_MACHINES = {0.0: "any", 8.9: "h100, h200, b200, gb200", 10.0: "b200, gb200"}
+FP8_MACHINES = {0.0: "any", 8.9: "h100, h200, and b200 or newer", 10.0: "b200, gb200, b300, gb300"}
 
 
 def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Iterator[Rule]:

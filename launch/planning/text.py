@@ -105,13 +105,18 @@ def _memory(config: TrainConfig, memory: Memory) -> Iterator[str]:
 
 
 def _speed(plan: Plan, speed: Throughput) -> Iterator[str]:
-    seconds = run_seconds(plan, speed)
+    seconds, spread = run_seconds(plan, speed), speed.spread
     yield "Predicted, not measured"
     yield _row("speed", f"{speed.tokens_per_second:,.0f} tokens/s, {speed.tokens_per_second_per_gpu:,.0f} on each GPU")
+    low, high = (share * speed.tokens_per_second for share in (spread.low, spread.high))
+    yield _row("range", f"{low:,.0f} to {high:,.0f} tokens/s")
     yield _row("step", f"{speed.step_seconds:.2f} s")
-    yield _row("time", f"{duration(seconds)}, {seconds / 3_600 * plan.gpus:,.0f} GPU-hours")
+    times = f"{duration(seconds / spread.high)} to {duration(seconds / spread.low)}"
+    yield _row("time", f"{duration(seconds)} ({times}), {seconds / 3_600 * plan.gpus:,.0f} GPU-hours")
     yield _row("assumed", f"{speed.tflops:,.0f} TFLOP/s on each GPU (causal), from")
     yield _row("", speed.efficiency.source)
+    yield _row("slow end", speed.efficiency.low_source)
+    yield _row("fast end", speed.efficiency.high_source)
     if plan.config.lora.dim:
         yield _row("", "of all weights; the adapters' small products use a GPU less well")
     if plan.architecture.parameters < 2_500_000_000:

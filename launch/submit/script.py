@@ -148,7 +148,15 @@ _KUBEFLOW = (
     "# ClusterTrainingRuntime has terminationGracePeriodSeconds in its pod template: a TrainJob cannot say it.\n"
 )
 
-SKY_NAMES = {"a100": "A100-80GB", "h100": "H100", "h200": "H200", "b200": "B200", "gb200": "GB200"}
+SKY_NAMES = {
+    "a100": "A100-80GB",
+    "h100": "H100",
+    "h200": "H200",
+    "b200": "B200",
+    "gb200": "GB200",
+    "b300": "B300",
+    "gb300": "GB300",
+}
 
 
 def _sky_task(job: Job, site: Skypilot) -> dict[str, Any]:

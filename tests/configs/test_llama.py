@@ -151,7 +151,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "rope_parameters is .*, rope_scaling is None",
     ),
     "a scaling of no size": ({"rope_scaling": {"rope_type": "llama3", **SCALING, "factor": 0}}, "factor is 0"),
-    "two values of theta": ({"rope_parameters": {"rope_theta": 1e4}}, "rope_theta is 500000.*rope_parameters.rope_theta is 10000"),
+    "two values of theta": (
+        {"rope_parameters": {"rope_theta": 1e4}},
+        "rope_theta is 500000.*rope_parameters.rope_theta is 10000",
+    ),
     "text vocabulary": ({"vocab_size": 128256}, "vocab_size is 128256.*256 tokens"),
     "biases": ({"attention_bias": True}, "Only attention_bias = false"),
     "another EOS": ({"eos_token_id": 2}, "Only eos_token_id = 0"),

@@ -186,9 +186,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_readers_would_take_for_different_things_is_refused_by_all(
-    case: str, model: Path, tmp_path: Path
-) -> None:
+def test_what_readers_would_take_for_different_things_is_refused_by_all(case: str, model: Path, tmp_path: Path) -> None:
     values, kind = REFUSED[case]
     source = written(model, tmp_path / "model", **values)
     for read in (load_model, open_checkpoint, read_architecture):

@@ -1,6 +1,8 @@
 """The manifest: strict in both directions, and honest about the files beside it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,3 +136,15 @@ def test_read_documents(corpus: Path, contigs: dict[str, bytes]) -> None:
     assert {"train[0]", "validation[0]"} <= set(documents)
     with pytest.raises(InputError, match=r"has no test split, only train, validation. .*--test-fraction"):
         open_split(corpus, "test")
+
+
+def test_reading_a_manifest_imports_no_reader_of_sources(corpus: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from corpus.manifest import read_manifest\n"
+        f"read_manifest(Path({str(corpus)!r}))\n"
+        "heavy = {'numba', 'llvmlite', 'pyarrow', 'sqlite3', '_sqlite3', 'orjson', 'torch', 'omegaconf'}\n"
+        "readers = {name for name in sys.modules if name.startswith('corpus.readers')}\n"
+        "print(sorted((heavy & set(sys.modules)) | readers))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluation.likelihood import attention
 from evaluation.likelihood.attention import Growing, Recorder, SharedPrefix
 from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities
-from evaluation.likelihood import attention
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
     [
         (("score", "{m}", "{f}/none.fa"), "does not exist"),
         (("score", "{m}", "{f}/g.fa", "--flank", "3"), "--flank goes with --bed"),
-        (("score", "{m}", "{f}/g.fa", "--per-base", "{f}/x.txt"), "no name of a track"),
+        (("score", "{m}", "{f}/g.fa", "--per-base", "{f}/x.txt"), "not the name of a track"),
         (
             ("score", "{f}", "{f}/g.fa", "--bed", "{f}/twice.bed", "--per-base", "{f}/x.bw"),
             "lines 1 and 3: two regions of c overlap at 20",
@@ -99,7 +99,7 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
         ),
         (("generate", "{m}", "--prompt", "ACGT", "--alphabet", "xyz", "--out", "{f}/o"), "no nucleotides"),
         (("generate", "{m}", "--out", "{f}/o"), "no prompt"),
-        (("embed", "{m}", "{f}/g.fa", "--out", "{f}/o.npy"), "embedding file"),
+        (("embed", "{m}", "{f}/g.fa", "--out", "{f}/o.npy"), "name of an embedding file"),
         (("probe", "{m}", "{f}"), "has no train sequences"),
         (("evaluate", "{f}/none.yaml", "{m}", "--out", "{f}/o"), "cannot be read"),
     ],

@@ -62,13 +62,14 @@ def test_batches_do_not_matter_and_long_sequences_are_read_in_windows(tiny_model
     np.testing.assert_allclose(one[-1].values[-1], last, atol=1e-5)
 
 
-def test_a_base_of_the_reverse_strand_has_the_letter_that_was_read(tiny_model: Any, tmp_path: Path) -> None:
+def test_a_base_of_the_reverse_strand_is_named_by_the_genome(tiny_model: Any, tmp_path: Path) -> None:
     from pyarrow import parquet
 
     minus = Region(name="m", contig="c", start=5, strand="-", ids=encode("AACGNt"))
     write_embeddings(_embed(tiny_model, [minus], pooling="none"), tmp_path / "m.parquet", {})
     table = parquet.read_table(tmp_path / "m.parquet")
-    assert "".join(table["base"].to_pylist()) == "aNCGTT"
+    assert "".join(table["base"].to_pylist()) == "tNGCAA"
+    assert table["strand"].to_pylist() == ["-"] * 6
     assert table["position"].to_pylist() == [10, 9, 8, 7, 6, 5]
     (plus,) = _embed(tiny_model, [Region(name="p", ids=encode("ANCGTT"))], pooling="none")
     np.testing.assert_allclose(np.array(table["embedding"].to_pylist(), np.float32), plus.values, atol=1e-6)

@@ -8,11 +8,11 @@ import pytest
 from scored import score_records
 
 from evaluation.embedding.embedding import embed_regions
-from evaluation.embedding.embedding_files import write_embeddings
+from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
 from evaluation.likelihood.likelihood import plan_reading
 from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.score import RecordScore
-from evaluation.likelihood.tracks import open_track
+from evaluation.likelihood.tracks import check_track, open_track
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import Placement
 from foundation.errors import InputError
@@ -79,12 +79,55 @@ def test_records_of_one_name(tiny_model: Any, tiny_directory: Path, genome: Path
         return write_embeddings(found, tmp_path / name, {})
 
     assert [embed("e.parquet", "none"), embed("e.parquet", "mean"), embed("e.safetensors", "mean")] == [3, 3, 3]
-    with pytest.raises(InputError, match="two sequences have the name 'a'"):
+    with pytest.raises(InputError) as refusal:
         embed("n.safetensors", "none")
-    with pytest.raises(InputError, match="two regions of a overlap at 0"), open_track(tmp_path / "t.bw") as track:
-        score_records(tiny_model, read_regions(genome), track=track)
-    with pytest.raises(InputError, match="has two records 'a'"):
+    assert refusal.value.kind == "duplicate-name"
+    for track_name in ("t.bw", "t.bedgraph", "t.bedgraph.gz"):
+        with pytest.raises(InputError) as refusal, open_track(tmp_path / track_name) as track:
+            score_records(tiny_model, read_regions(genome), track=track)
+        assert refusal.value.kind == "regions-overlap"
+        assert not (tmp_path / track_name).exists()
+    with pytest.raises(InputError) as refusal:
         _all(tiny_model, tiny_directory, genome)
+    assert refusal.value.kind == "duplicate-name"
+
+
+@pytest.mark.parametrize("name", ["t.bw", "t.bigWig", "t.bedgraph", "t.bedGraph.gz"])
+def test_names_and_regions_that_a_track_cannot_hold_are_refused_before_the_work(genome: Path, name: str) -> None:
+    genome.write_text(f">a\n{TEXT}\n>b\nACGT\n>a\nACGTACGT\n")
+    bed = genome.with_name("r.bed")
+    bed.write_text("a\t0\t9\nb\t0\t4\na\t8\t12\n")
+    with pytest.raises(InputError) as refusal:
+        check_track(genome.with_name(name), fasta=genome)
+    assert (refusal.value.kind, refusal.value.where) == ("duplicate-name", f"{genome}, records 1 and 3")
+    with pytest.raises(InputError) as refusal:
+        check_track(genome.with_name(name), fasta=genome, bed=bed)
+    assert (refusal.value.kind, refusal.value.where) == ("regions-overlap", f"{bed}, lines 1 and 3")
+    check_track(genome.with_name("t.parquet"), fasta=genome, bed=bed)
+    bed.write_text("a\t0\t8\tx\na\t8\t12\tx\n")
+    check_track(genome.with_name(name), fasta=genome, bed=bed)
+    with pytest.raises(InputError) as refusal:
+        check_embedding_file(genome.with_name("e.safetensors"), fasta=genome, bed=bed, per_base=True)
+    assert (refusal.value.kind, refusal.value.where) == ("duplicate-name", f"{bed}, lines 1 and 2")
+
+
+def test_u_of_rna_is_read_as_t_and_said_once(
+    tiny_model: Any, tiny_directory: Path, genome: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = _all(tiny_model, tiny_directory, genome)
+    assert "RNA" not in capsys.readouterr().err
+    genome.write_text(CLEAN.replace("T", "U").replace("UUGACC", "TuGACC"))
+    genome.with_name("v.vcf").write_text(genome.with_name("v.vcf").read_text().replace("GT\tG", "GU\tG"))
+    found = _all(tiny_model, tiny_directory, genome)
+    assert found[0] == expected[0]
+    assert np.array_equal(found[1], expected[1])
+    assert found[2] == expected[2]
+    said = [line for line in capsys.readouterr().err.splitlines() if "RNA" in line]
+    assert len(said) == 4  # by score, by embed, and by variants of its genome and of its VCF
+    assert all("g.fa" in line or "v.vcf" in line for line in said)
+    bed = genome.with_name("r.bed")
+    bed.write_text("a\t3\t30\nshort\t0\t5\n")
+    assert not any((region.ids == ord("U")).any() for region in read_regions(genome, bed=bed))
 
 
 @pytest.mark.parametrize(

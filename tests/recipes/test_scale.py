@@ -31,7 +31,7 @@ from scripts.support_page import (
 )
 
 LAYOUTS = {"gpus_1": 1, "gpus_8": 8, "gpus_64": 64, "gpus_512": 512}
-CAPABLE = {"bf16": set(GPUS), "mxfp8": {"b200", "gb200"}}
+CAPABLE = {"bf16": set(GPUS), "mxfp8": {"b200", "gb200", "b300", "gb300"}}
 
 
 def machine(gpu: str, gpus: int) -> list[str]:

@@ -96,7 +96,7 @@ def placed(documents: Sequence[Any]) -> Iterator[tuple[int, Any]]:
 
 
 def loss_and_gradient_are_of_the_weighted_mean(corpus: str, run: str, overrides: list[str], out: Path) -> None:
-    """Train one step and validate; write what NeMo reported, and the same worked out from the batches by hand."""
+    """Train a step, validate twice; write what was reported, and the same worked out from the batches by hand."""
     import fiddle
     import torch
     from lightning.pytorch.callbacks import Callback
@@ -106,7 +106,7 @@ def loss_and_gradient_are_of_the_weighted_mean(corpus: str, run: str, overrides:
 
     class Recorder(Callback):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.batches: dict[str, list[Any]] = {"train": [], "validation": []}
+            self.batches: dict[str, list[Any]] = {"train": [], "validation": [], "alone": []}
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             module = pl_module.module
@@ -116,13 +116,16 @@ def loss_and_gradient_are_of_the_weighted_mean(corpus: str, run: str, overrides:
             self.module = module
 
         def on_megatron_microbatch_end(self, step: Any, batch: Any, output: Any, forward_callback: Any) -> None:
-            kind = "validation" if step.trainer.validating or step.forward_only else "train"
+            kind = "alone" if step.trainer.state.fn == "validate" else "validation" if step.forward_only else "train"
             self.batches[kind].append((batch, output.detach().clone()))
 
     recorder = Recorder()
     pretrain = fiddle.build(pretrain_recipe(compose_config("train_tiny", [f"dataset.corpus={corpus}", *overrides])))
-    pretrain.keywords["trainer"].callbacks.insert(0, recorder)
+    trainer = pretrain.keywords["trainer"]
+    trainer.callbacks.insert(0, recorder)
     pretrain()
+    monitored = {"val_loss": float(trainer.callback_metrics["val_loss"])}
+    (alone,) = trainer.validate(pretrain.keywords["model"], datamodule=pretrain.keywords["data"])
     rows = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
     report: dict[str, Any] = {
         "loss": next(row["loss"] for row in rows if "loss" in row),
@@ -130,17 +133,30 @@ def loss_and_gradient_are_of_the_weighted_mean(corpus: str, run: str, overrides:
         "validation_loss": next(row["validation_loss"] for row in rows if "validation_loss" in row),
         "weights": [float(batch["loss_mask"].sum()) / 100 for batch, _ in recorder.batches["train"]],
         "micro_batches": {kind: len(batches) for kind, batches in recorder.batches.items()},
+        **monitored,
+        "alone": alone["val_loss"],
+        "lines": sum("loss" in row or "validation_loss" in row for row in rows),
     }
     for kind, batches in recorder.batches.items():
         total = sum(float((out.double().view_as(b["loss_mask"]) * b["loss_mask"]).sum()) for b, out in batches)
         report[f"{kind}_by_hand"] = total / sum(float(b["loss_mask"].double().sum()) for b, _ in batches)
-    means = [
-        float((out.view_as(b["loss_mask"]) * b["loss_mask"]).sum() / b["loss_mask"].sum())
-        for b, out in recorder.batches["train"]
-    ]
-    report["mean_of_means"] = sum(means) / len(means)
+    report["mean_of_means"] = mean_of_means([[one] for one in recorder.batches["train"]])
+    validation, step = recorder.batches["validation"], report["micro_batches"]["train"]
+    report["validation_mean_of_steps"] = mean_of_means(
+        [validation[start : start + step] for start in range(0, len(validation), step)]
+    )
     report["grad_norm_by_hand"] = gradient_norm(recorder.module, recorder.before, recorder.batches["train"], torch)
     out.write_text(json.dumps(report))
+
+
+def mean_of_means(groups: Sequence[Sequence[Any]]) -> float:
+    """The mean over `groups` of micro-batches of each group's weighted mean loss: what is not asked for."""
+    means = [
+        sum(float((out.view_as(b["loss_mask"]) * b["loss_mask"]).sum()) for b, out in group)
+        / sum(float(b["loss_mask"].sum()) for b, _ in group)
+        for group in groups
+    ]
+    return sum(means) / len(means)
 
 
 def gradient_norm(module: Any, weights: Any, batches: Sequence[Any], torch: Any) -> float:

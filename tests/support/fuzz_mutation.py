@@ -12,7 +12,9 @@ TEXTS = (
     b"\xd9\xa3", b"PAR1",
     b"${oc.env:HOME}", b"&a [*a]", b"*a", b"!!python/object/apply:os.system ['x']", b"<<: *a", b"\x1f\x8b\x08",
     b"cos\nsystem\n", b"\x80\x04", b"\x8c\x02os\x8c\x06system\x93", b"R", b"b", b"r\xff\xff\xff\x7f",
-    b"\x94", b"h\x00", b"\xef\xbb\xbf",
+    b"\x94", b"h\x00", b"\xef\xbb\xbf", b"2\x86" * 60, b"q\x00", b"(", b"t", b"u", b"s", b"\x85R", b"\x8f",
+    b"\x90", b"\x91",
+    b"X\x03\x00\x00\x00abc", b"]", b"}", b"a", b"e", b"K\x01", b"N", b"J\xff\xff\xff\x7f", b"0", b"2", b"Q", b"\x81",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 2**31, 2**63, 2**64, 10**400, 1e308, "", "x", "../../x", "/etc/passwd", "9" * 5000, "\ud800",

@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 from configs.llama import LlamaArchitecture, read_architecture
 from conversion.convert import convert
 from conversion.files.archive_writer import Tensor, save
+from conversion.formats import open_checkpoint
 from conversion.huggingface.model_directory import ModelDirectoryWriter
+from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
+from conversion.megatron.nemo_context_writer import write_context
 from conversion.weight_table import expand
 from corpus.preparation.prepare import prepare
 from corpus.settings import Settings
@@ -46,15 +49,25 @@ NAMES = b"2\t|\tBacteria\t|\t\t|\tscientific name\t|\n9\t|\tBuchnera\t|\t\t|\tsc
 COMMON = {
     "optimizer": [{"param_groups": [{"lr": 0.1, "weight_decay": 0.1, "step": 3}]}],
     "global_step": 3,
-    "opt_param_scheduler": {"max_lr": 0.1, "num_steps": 12},
 }
+TRAINED = {
+    **COMMON,
+    "lr_schedulers": [{"base_lrs": [0.1], "min_lr": 0.01, "warmup_steps": 2, "max_steps": 9, "schedule": "wsd"}],
+    "datamodule": {"consumed_samples": 12},
+}
+HOSTILE_PICKLES = [
+    b"\x80\x04}X\x01\x00\x00\x00a" + b"2\x86" * 60 + b"Ns.",  # a key whose hash takes 2**60 steps
+    b"\x80\x04](K\x01K\x01eq\x00ctorch\nSize\nh\x00\x85R.",
+    b"\x80\x04}q\x00ccollections\nOrderedDict\nh\x00\x85R.",
+]
 
 
 def write_seeds(folder: Path) -> Path:
-    """Fill `folder`: hf/, te/, nemo/, bridge/, corpus/ and common.pt."""
+    """Fill `folder`: hf/, te/, nemo/, trained/ (with its optimizer), bridge/, corpus/ and common.pt."""
     write_model(folder / "model")
     for name in ("te", "nemo", "bridge"):
         convert(folder / "model", folder / name, to=name)
+    write_trained(folder / "nemo", folder / "trained")
     convert(folder / "nemo", folder / "hf", to="hf")
     weights = np.arange(12, dtype="<u4").reshape(3, 4)
     save(folder / "common.pt", {**COMMON, "tensor": Tensor(dtype="float32", shape=(3, 4), rows=[weights])})
@@ -73,6 +86,21 @@ def write_model(directory: Path) -> None:
             parts = [[random.standard_normal(shape, dtype=np.float32).view("<u4")] for shape in weight.hf.values()]
             writer.write(weight, parts)
     assert read_architecture(directory) == ARCHITECTURE
+
+
+def write_trained(source: Path, directory: Path) -> None:
+    """The NeMo checkpoint `source` with an optimizer's state, as after three steps."""
+    checkpoint = open_checkpoint(source)
+    assert isinstance(checkpoint, MegatronDirectory)
+    directory.mkdir()
+    write_context(directory, ARCHITECTURE)
+    with MegatronWriter(directory / "weights", ARCHITECTURE, prefix="module.", common=TRAINED) as writer:
+        assert isinstance(writer, MegatronWriter)
+        for weight in checkpoint.weights:
+            writer.write(weight, checkpoint.parts(weight))
+            name, place = f"optimizer.state.exp_avg.module.{weight.megatron}", (0,) * len(weight.fused_shape)
+            shape, rows = weight.fused_shape, [checkpoint.fused(weight)]
+            writer.dcp.write(name, "float32", shape, rows, offsets=place, shape=shape)
 
 
 def parquet(rows: int = 4, **options: object) -> bytes:

@@ -5,9 +5,14 @@ A target is called with the bytes of one file. It may return, or raise `InputErr
 
 import contextlib
 import gzip
+import io
+import json
 import os
+import pickle
+import tempfile
+import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fuzz_seeds as seeds
@@ -16,9 +21,10 @@ from malformed import CASES
 from reading import megatron_index, rows
 
 from configs.locate import CONFIGS
+from conversion.convert import convert
 from conversion.files.checksum import checksum
 from conversion.formats import open_checkpoint
-from conversion.megatron.training_state import _read_common
+from conversion.megatron.common_state import read_common
 from conversion.record import check_files, read_record
 from conversion.verify import read_back
 from corpus.card.page import read_card_text
@@ -27,16 +33,20 @@ from corpus.exclusion.preset import read_preset
 from corpus.exclusion.taxonomy import Taxonomy
 from corpus.manifest import read_manifest
 from corpus.read import read_documents
-from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from corpus.readers.formats import Slice, detect_format, read_slice, slices
 from corpus.settings import compose_settings
+from corpus.source_format import Format
 from corpus.streams.inputs import expand_inputs
 from corpus.verify import verify_corpus
+from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.score import read_score
 from evaluation.probing.datasets import read_task
 from evaluation.report.run_log import read_run_log
 from evaluation.suite.config import read_suite
 from evaluation.suite.result import read_evaluation
+from evaluation.variants.alleles import SCORED, list_alleles
+from evaluation.variants.labels import Labelling, check_labels
 from evaluation.variants.vcf import read_vcf
 from foundation.errors import InputError
 from foundation.progress import unseen
@@ -65,6 +75,7 @@ def targets(folder: Path) -> dict[str, Target]:
         _megatron_index(work),
         Target("compressed", _compressed(), lambda data: _read(work / "x", data, Format.FASTA)),
         *(_in_directory(folder, *place) for place in _CHECKPOINT_FILES),
+        _common_fields(_in_directory(folder, "trained", "weights/common.pt", _with_optimizer)),
         Target("common.pt", [(folder / "common.pt").read_bytes()], lambda data: _common(work, data)),
         *(_in_directory(folder, "corpus", name, _read_corpus) for name in ("manifest.json", "*.idx", "*.bin")),
         *_small_files(work),
@@ -131,6 +142,12 @@ def _checkpoint(directory: Path) -> None:
             checksum(tensor)
 
 
+def _with_optimizer(directory: Path) -> None:
+    """All that `convert --optimizer` does."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        convert(directory, Path(folder) / "out", to="bridge", optimizer=True)
+
+
 def _record(directory: Path) -> None:
     if record := read_record(directory):
         assert all(isinstance(problem, str) for problem in check_files(directory, record))
@@ -145,11 +162,12 @@ def _read_corpus(directory: Path) -> None:
 
 
 _CHECKPOINT_FILES: tuple[tuple[str, str, Callable[[Path], None]], ...] = tuple(
-    (kind, name, _record if name == "conversion.json" else _checkpoint)
+    (kind, name, _record if name == "conversion.json" else _with_optimizer if kind == "trained" else _checkpoint)
     for kind, names in {
         "hf": ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "conversion.json"),
         "te": ("config.json",),
         "nemo": ("weights/.metadata", "weights/__0_0.distcp", "context/model.yaml", "conversion.json"),
+        "trained": ("weights/.metadata", "weights/common.pt", "weights/__0_0.distcp"),
         "bridge": ("iter_*/run_config.yaml", "iter_*/.metadata", "latest_checkpointed_iteration.txt"),
     }.items()
     for name in names
@@ -174,12 +192,29 @@ def _in_directory(folder: Path, kind: str, name: str, use: Callable[[Path], None
         changed.write_bytes(data)
         use(copy)
 
-    return Target(f"{kind}/{name}", [original.read_bytes()], call)
+    more = seeds.HOSTILE_PICKLES if original.name == ".metadata" else []
+    return Target(f"{kind}/{name}", [original.read_bytes(), *more], call)
+
+
+def _common_fields(whole: Target) -> Target:
+    """The fields of `common.pt`, from JSON, so that what changes is values and not the archive."""
+
+    def call(data: bytes) -> None:
+        try:
+            pickled = pickle.dumps(json.loads(data), protocol=2)
+        except (ValueError, RecursionError):
+            return
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("archive/data.pkl", pickled)
+        whole.call(content.getvalue())
+
+    return Target("trained/fields of common.pt", [seeds.as_json(seeds.TRAINED)], call)
 
 
 def _common(work: Path, data: bytes) -> None:
     (work / "common.pt").write_bytes(data)
-    _read_common(work / "common.pt", work)
+    read_common(work / "common.pt", within=work)
 
 
 def _small_files(work: Path) -> list[Target]:
@@ -207,6 +242,7 @@ def _small_files(work: Path) -> list[Target]:
     task.mkdir()
     (task / "test.csv").write_bytes(b"sequence,label\nACGT,a\n")
     return [
+        small("r.bed", [b"c\t5\t9\tx\t0\t-\nc\t9\t12\n", b"track name=x\nc 5 9 x 0 +\n"], check_bed),
         small("x.vcf", [seeds.VCF, gzip.compress(seeds.VCF)], _read_vcf),
         small("x.bed", [seeds.BED], lambda path: list(read_regions(genome, bed=path, flank=2))),
         small("suite.yaml", [seeds.SUITE], read_suite),
@@ -228,8 +264,9 @@ def _small_files(work: Path) -> list[Target]:
 
 
 def _read_vcf(path: Path) -> None:
-    for record in read_vcf(path).records:
-        record.info("CLASS")
+    vcf = read_vcf(path)
+    alleles = [replace(one, status=SCORED) for one in list_alleles(vcf, {}, path)]
+    check_labels(alleles, Labelling(key="CLASS", positive=("1",), by="CLASS"), path)
 
 
 def _read_run(path: Path, log: bytes) -> None:

@@ -38,7 +38,7 @@ def soft_masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("mode", ["window", "packed"])
 def test_fractional_weights_are_exact(soft_masked: Path, tmp_path: Path, mode: str) -> None:
-    """Loss and gradient of a step, and validation, are of sum(w * l) / sum(w) over the whole global batch."""
+    """Loss and gradient of a step are of sum(w * l) / sum(w) over the global batch; validation, over all of it."""
     out, log, run = tmp_path / "report.json", tmp_path / "log", tmp_path / "run"
     overrides = [
         f"run_dir={run}",
@@ -49,17 +49,32 @@ def test_fractional_weights_are_exact(soft_masked: Path, tmp_path: Path, mode: s
         "dataset.global_batch_size=8",
         "trainer.max_steps=1",
         "trainer.validate_every=1",
-        "trainer.validation_batches=1",
+        "trainer.validation_batches=3",
         "trainer.checkpoint_every=100",
     ]
     arguments: tuple[Any, ...] = (str(soft_masked), str(run), overrides, out)
     status = run_in_process(loss_and_gradient_are_of_the_weighted_mean, *arguments, log=log)
     assert status == 0, log.read_text()[-3000:]
     report = json.loads(out.read_text())
-    assert report["micro_batches"] == {"train": 4, "validation": 4}
+    assert report["micro_batches"] == {"train": 4, "validation": 12, "alone": 12}
     assert max(report["weights"]) > 1.5 * min(report["weights"])
     assert any(weight % 1 for weight in report["weights"])
     assert report["mean_of_means"] != pytest.approx(report["train_by_hand"], rel=1e-5)  # so the test can fail
     assert report["loss"] == pytest.approx(report["train_by_hand"], rel=1e-6)
+    assert report["validation_mean_of_steps"] != pytest.approx(report["validation_by_hand"], rel=1e-4)
     assert report["validation_loss"] == pytest.approx(report["validation_by_hand"], rel=1e-6)
+    assert report["val_loss"] == pytest.approx(report["validation_by_hand"], rel=1e-6)
+    assert report["alone"] == pytest.approx(report["alone_by_hand"], rel=1e-6)
+    assert report["lines"] == 2  # training and validation: one by itself is none of the run's
+    assert scalars(run, "validation/loss") == [pytest.approx(report["validation_by_hand"], rel=1e-6)]
+    assert f"validation loss {report['validation_by_hand']:.4f} nats/token" in log.read_text()
     assert report["grad_norm"] == pytest.approx(report["grad_norm_by_hand"], rel=1e-5)
+
+
+def scalars(run: Path, name: str) -> list[float]:
+    """What TensorBoard has under `name`."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return [event.value for event in events.Scalars(name)]

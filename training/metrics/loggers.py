@@ -8,7 +8,7 @@ from typing import Any
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 
-INSTALL = {"wandb": "pip install wandb", "mlflow": "pip install 'genomic-llama[mlflow]'"}
+INSTALL = {"wandb": "pip install wandb", "mlflow": "pip install -e '.[mlflow]'"}
 
 
 def check_loggers(config: TrainConfig) -> None:
@@ -19,7 +19,11 @@ def check_loggers(config: TrainConfig) -> None:
     values = config.logging
     for name, wanted in (("wandb", values.wandb), ("mlflow", values.mlflow)):
         if wanted is not None and find_spec(name) is None:
-            raise InputError(f"logging.{name}={wanted}, and {name} is not installed", fix=f"{INSTALL[name]}.")
+            raise InputError(
+                f"logging.{name}={wanted}, but {name} is not installed",
+                fix=f"Install it from the repository: {INSTALL[name]}",
+                kind="missing-package",
+            )
     if values.mlflow_uri is not None and values.mlflow is None:
         raise InputError(
             f"logging.mlflow_uri={values.mlflow_uri} without logging.mlflow", fix="Add logging.mlflow=EXPERIMENT."

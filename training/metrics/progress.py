@@ -55,10 +55,10 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
             )
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        if trainer.is_global_zero and (loss := trainer.callback_metrics.get("val_loss")) is not None:
+        if trainer.is_global_zero and (loss := _run_log(trainer).get("validation_loss")) is not None:
             clear = "\r\033[K" if sys.stderr.isatty() else ""
             print(
-                f"{clear}step {trainer.global_step}: validation loss {float(loss):.4f} nats/token{_validated(trainer)}",
+                f"{clear}step {trainer.global_step}: validation loss {loss:.4f} nats/token{_validated(trainer)}",
                 file=sys.stderr,
             )
 

@@ -1,5 +1,6 @@
 """What a run leaves for reports: `metrics.jsonl`, a line a logged step, and `config.yaml`, the values that ran."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import psutil
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
 from megatron.core import parallel_state
 from nemo.lightning.io import IOMixin
 from omegaconf import OmegaConf
@@ -38,6 +40,8 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._learning_rate = 0.0
         self._training = LossSums()
         self._validation: LossSums | None = None  # while there is one
+        self._validated: tuple[list[MeanLoss], MeanLoss] | None = None  # of each source and of all, when it has ended
+        self._clock = PhaseClock("start")
         self._start_seconds: float | None = None
         self._goodput = Goodput(began=0.0, productive=0.0)
 
@@ -84,23 +88,28 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._clock.enter("validation")
         self._validation = LossSums(len(trainer.datamodule.source_names))
 
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """The exact means, also under NeMo's name, for whoever monitors that (`training.strategy`). Collective."""
         assert self._validation is not None
-        of_each, mean = self._validation.means()
-        self._validation = None
+        self._validated, self._validation = self._validation.means(), None
+        loss = self._validated[1].loss
+        pl_module.log("val_loss", math.nan if loss is None else loss, batch_size=1)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        assert self._validated is not None
+        of_each, mean = self._validated
         seconds = self._clock.take("validation")
         self._clock.enter("training")
         if not trainer.is_global_zero:
             return
-        line: dict[str, Any] = {
-            "validation_loss": _scalar(trainer.callback_metrics.get("val_loss")),
-            "validation_bits_per_base": mean.bits_per_base,
-        }
+        line: dict[str, Any] = {"validation_loss": mean.loss, "validation_bits_per_base": mean.bits_per_base}
         if len(of_each) > 1:
             named = dict(zip(trainer.datamodule.source_names, of_each, strict=True))
             line["validation_loss_by_source"] = {name: one.loss for name, one in named.items()}
             line["validation_bits_per_base_by_source"] = {name: one.bits_per_base for name, one in named.items()}
         self.latest |= line
+        if trainer.state.fn != TrainerFn.FITTING:
+            return  # `trainer.validate`, which is none of the run's
         self._append(step=trainer.global_step, time=time.time(), **line, validation_seconds=seconds)
         self._tell_loggers(trainer, {key.replace("_", "/", 1): value for key, value in line.items()})
 

@@ -17,7 +17,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.streams.compression import first_bytes, is_compressed, open_source
+from corpus.streams.compression import look_at, open_source
 from foundation.errors import InputError
 
 TEXT = bytes(random.Random(0).choices(b"ACGT", k=3000))
@@ -73,9 +73,11 @@ def named_gzip(text: bytes) -> bytes:
 def test_whole(tmp_path: Path, make: Callable[[Path], bytes]) -> None:
     (tmp_path / "x.txt").write_bytes(make(tmp_path))
     assert content(tmp_path / "x.txt") == TEXT
-    head = first_bytes(tmp_path / "x.txt")
-    assert (len(head) > 90, TEXT.startswith(head)) == (True, True)
-    assert is_compressed(tmp_path / "x.txt") == (make(tmp_path) != TEXT)
+    look = look_at(tmp_path / "x.txt")
+    assert (len(look.head) > 90, TEXT.startswith(look.head)) == (True, True)
+    assert look.compressed == (make(tmp_path) != TEXT)
+    status = (tmp_path / "x.txt").stat()
+    assert (look.bytes, look.modified) == (status.st_size, status.st_mtime_ns)
 
 
 @given(seed=st.integers(0, 2**32), sizes=st.lists(st.integers(0, 200_000), max_size=4), kind=st.booleans())
@@ -205,7 +207,7 @@ def test_standard_input(tmp_path: Path, kind: str, damage: bool) -> None:
     """Looked at first, then read in full; a bgzf cut between blocks is seen here too."""
     code = (
         "import sys; from pathlib import Path; from corpus.streams.compression import *\n"
-        "first_bytes(Path('-')); is_compressed(Path('-'))\n"
+        "look_at(Path('-')); look_at(Path('-'))\n"
         "with open_source(Path('-')) as stream: sys.stdout.buffer.write(stream.read())\n"
     )
     data = WHOLE[kind](tmp_path)

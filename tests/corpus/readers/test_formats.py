@@ -13,8 +13,9 @@ import pytest
 import zstandard
 from reading import Row, read, rows, twobit, write_eden
 
-from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from corpus.readers.formats import Slice, detect_format, read_slice, slices
 from corpus.scan import window
+from corpus.source_format import Format
 from foundation.errors import InputError
 
 ROWS: list[Row] = [("a", "", b"ACGTN"), ("b", "", b"acgtnACG"), ("c", "", b"G"), ("d", "", b"TTTTTTTTTTTTTTTTTTTT")]

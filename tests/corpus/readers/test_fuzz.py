@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from malformed import CASES
 from reading import rows
 
-from corpus.readers.formats import Format, Slice, detect_format, read_slice, slices
+from corpus.readers.formats import Slice, detect_format, read_slice, slices
+from corpus.source_format import Format
 from foundation.errors import InputError
 
 WHOLE = [case.content for case in CASES if isinstance(case.result, list) and len(case.content) < 10_000]

@@ -69,3 +69,43 @@ def test_a_line_of_just_the_length(tmp_path: Path, length: int) -> None:
     stream = io.BufferedReader(io.BytesIO(line[: 1001 - (1000 - length)] if length == 1 else line))  # type: ignore[arg-type]
     with pytest.raises(InputError):
         rows(read_jsonl_stream(stream, Path("x.jsonl"), longest_line=length))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"text": "ACGT", "text": "TTTT"}',
+        b'{"text": "ACGT", "te\\u0078t": "TTTT"}',
+        b'{"record": "a", "text": "ACGT", "record": "b"}',
+        b'{"text":"ACGT","more":{"x":1},"more":2}',
+        '{"text": "ACGT", "größe": 1, "größe": 2}'.encode(),
+    ],
+    ids=["text", "written otherwise", "name", "unused", "not ASCII"],
+)
+def test_a_key_twice(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b'{"text": "AC"}\n' + line + b"\n")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "x.jsonl")
+    assert caught.value.kind == "key-twice"
+    assert str(caught.value.where) == f"{tmp_path / 'x.jsonl'}, line 2 (byte 15)"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "ACGT", "record": "text"},
+        {"text": "ACGT", "a": {"text": 1}, "b": [{"text": 2}]},
+        {"text": "ACGT", "note": '"text": \\ "text"'},
+    ],
+)
+def test_a_key_in_a_value_is_not_twice(tmp_path: Path, row: dict[str, object]) -> None:
+    assert [sequence for _, _, sequence in read(write(tmp_path, row))] == [b"ACGT"]
+
+
+def test_long_numbers_and_deep_nesting_where_a_key_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b'{"text": "AC", "n": "\\n", "m": ' + b"9" * 300 + b".5}\n")
+    assert [sequence for _, _, sequence in read(tmp_path / "x.jsonl")] == [b"AC"]
+    (tmp_path / "y.jsonl").write_bytes(b'{"text": "AC", "n": "\\n", "m": ' + b"[" * 1000 + b"]" * 1000 + b"}\n")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "y.jsonl")
+    assert caught.value.kind == "json-depth"

@@ -9,7 +9,8 @@ from reading import Row, megatron_index, read, rows
 
 from corpus.read import read_documents
 from corpus.readers import megatron
-from corpus.readers.formats import Format, detect_format, read_slice, slices
+from corpus.readers.formats import detect_format, read_slice, slices
+from corpus.source_format import Format
 from foundation.errors import InputError
 
 TEXTS = [b"ACGTN", b"acgtnACG", b"G", b"T" * 20]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from reading import read, rows
 
 from corpus.readers import parquet
-from corpus.readers.formats import Format, Slice, read_slice
+from corpus.readers.formats import Slice, read_slice
+from corpus.source_format import Format
 from foundation.errors import InputError
 
 KINDS = {

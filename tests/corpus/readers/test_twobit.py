@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import read, rows, twobit
 
-from corpus.readers.formats import Format, read_slice, slices
+from corpus.readers.formats import read_slice, slices
+from corpus.source_format import Format
 from foundation.errors import InputError
 
 SEQUENCES = st.text("ACGTacgtNn", min_size=1, max_size=90).map(str.encode)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.samples.markup import LOOK_BACK, find_tags, turn
+from corpus.markup import LOOK_BACK, find_tags, turn
 from tokenizer.sequence import Ids, encode, reverse_complement
 from tokenizer.vocabulary import EOS
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from corpora import prepare
 
+from corpus.markup import find_tags, turn
 from corpus.read import open_split
 from corpus.samples.dataset import SampleDataset
 from corpus.samples.datasets import MODES, Cutting, evaluation_dataset, pack_corpus, train_dataset
-from corpus.samples.markup import find_tags, turn
 from corpus.samples.order import OneAfterTheOther, Place, Spaced
 from corpus.samples.windows import ConcatWindows, DocumentWindows
 from foundation.errors import InputError

@@ -53,7 +53,7 @@ def alleles(genome: dict[str, Ids], tmp_path_factory: pytest.TempPathFactory) ->
     add("one", 0, 1, "C")
     path = tmp_path_factory.mktemp("vcf") / "variants.vcf"
     path.write_text("\n".join(lines) + "\n")
-    return list_alleles(read_vcf(path), genome)
+    return list_alleles(read_vcf(path), genome, path)
 
 
 def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement) -> tuple[float, int] | None:

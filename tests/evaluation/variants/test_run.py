@@ -1,6 +1,7 @@
 """From files to files: every allele has its line, REF is checked, an interrupted run goes on, hostile text is kept."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ import numpy as np
 import pytest
 
 from evaluation.variants import run as run_module
-from evaluation.variants.labels import RESAMPLES, Labelling, discriminate, measure
+from evaluation.variants.labels import Labelling
+from evaluation.variants.measures import RESAMPLES, discriminate, measure
 from evaluation.variants.output import journal_path, write_result
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import Placement
 from foundation.errors import InputError
 
 HEADER = "##fileformat=VCFv4.2\n##contig=<ID=chr1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n"
+ROW = "chr1\t3\t.\tG\tA\t.\t.\t.\tGT\t0/1\n"
 GENOME = "ACGTTGCAAGGCTNACGGTACATTGACCATGACCGATTTACGACGGGGA"
 
 
@@ -70,7 +73,7 @@ def test_a_value_of_each_allele_is_its_own_and_annotation_is_not_repeated(
 
     header = HEADER.replace("##contig", '##INFO=<ID=PATH,Number=A,Type=Integer,Description="x">\n##contig')
     rows = ["chr1\t3\t.\tG\tA,C,T\t.\t.\tPATH=1,0,.\tGT\t0|1", "chr1\t14\t.\tN\tA\t.\t.\tPATH=1\tGT\t."]
-    rows += ["chr1\t20\t.\tACA\tA\t.\t.\tPATH=0\tGT\t1|1", "chr1\t22\t.\tA\tC,G\t.\t.\tPATH=1\tGT\t."]
+    rows += ["chr1\t20\t.\tACA\tA\t.\t.\tPATH=0\tGT\t1|1", "chr1\t22\t.\tA\tC,G\t.\t.\tPATH=.\tGT\t."]
     files.vcf.write_text(header + "\n".join([*rows, "chr1\t30\t.\tT\t.\t.\t.\t.\tGT\t0|0"]) + "\n")
     labelling = Labelling(key="PATH", positive=("1",))
     result = score_variants(tiny_model, files, labelling=labelling)
@@ -183,28 +186,72 @@ def test_the_bootstrap_interval_covers_the_truth(tiny_model: Any, files: Variant
             )
             alleles.append(dataclasses.replace(result.alleles[0], record=record))
             effects.append(Effect(forward=StrandEffect(delta=-random.normal(label), targets=9), reverse=None))
-        (found,) = discriminate(alleles, effects, Labelling(key="PATH", positive=("1",)), seed=trial)
+        (found,) = discriminate(alleles, effects, Labelling(key="PATH", positive=("1",)), files.vcf, seed=trial)
         assert found.auroc is not None
         covered += found.auroc.low <= 0.760 <= found.auroc.high
     assert covered >= 8
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "kind", "line"),
     [
-        ("", "is empty"),
-        ("chr1\t1\n", "its first line is not ##fileformat"),
-        ("##fileformat=VCFv4.2\n#CHROM\tPOS\n", "has no line of columns"),
-        (HEADER, "holds no variant"),
-        (HEADER + "chr1\t1\t.\tA\n", "line 4: has 4 columns"),
-        (HEADER + "chr1\tx\t.\tA\tC\t.\t.\t.\n", "line 4: POS is 'x'"),
-        (HEADER + "chr9\t1\t.\tA\tC\t.\t.\t.\n", "none of its 1 alleles can be scored: 1 the contig is not"),
+        ("", "", 0),
+        ("chr1\t1\n", "not-vcf", 0),
+        ("##fileformat=VCFv4.2\n#CHROM\tPOS\n", "vcf-columns", 0),
+        ("##fileformat=VCFv4.2\nchr1\t1\t.\tA\tC\t.\t.\t.\n" + HEADER, "vcf-columns", 0),
+        (HEADER, "vcf-empty", 0),
+        (HEADER + "chr1\t1\t.\tA\n", "vcf-columns", 4),
+        (HEADER + "chr1 1 . A C . . .\n", "vcf-columns", 4),
+        (HEADER + "chr1\tx\t.\tA\tC\t.\t.\t.\n", "vcf-position", 4),
+        (HEADER + "chr1\t\t.\tA\tC\t.\t.\t.\n", "vcf-position", 4),
+        (HEADER + "chr1\t-1\t.\tA\tC\t.\t.\t.\n", "vcf-position", 4),
+        (HEADER + "chr1\t1.0\t.\tA\tC\t.\t.\t.\n", "vcf-position", 4),
+        (HEADER + "chr9\t1\t.\tA\tC\t.\t.\t.\n", "vcf-foreign", 0),
+        (HEADER + ROW + HEADER + ROW, "vcf-second-header", 5),
+        (HEADER + HEADER + ROW, "vcf-second-header", 4),
+        (HEADER + ROW + HEADER.splitlines()[2] + "\n" + ROW, "vcf-second-header", 5),
+        (HEADER + ROW + "##INFO=<ID=X,Number=1,Type=String>\n", "vcf-second-header", 5),
+        (HEADER + ROW + "# a note\n", "vcf-second-header", 5),
     ],
 )  # fmt: skip
-def test_what_is_no_vcf_of_this_genome_is_refused(tiny_model: Any, files: VariantRun, text: str, message: str) -> None:
-    files.vcf.write_text(text)
-    with pytest.raises(InputError, match=message):
+@pytest.mark.parametrize("compress", [False, True])
+def test_what_is_not_one_vcf_of_this_genome_is_refused(
+    tiny_model: Any, files: VariantRun, text: str, kind: str, line: int, compress: bool
+) -> None:
+    parts = [part.encode() for part in text.partition("##fileformat")]
+    members = [gzip.compress(parts[0] + parts[1]), gzip.compress(parts[2])]  # as `cat a.vcf.gz b.vcf.gz` makes them
+    files.vcf.write_bytes(b"".join(members) if compress and text else text.encode())
+    with pytest.raises(InputError) as refusal:
         score_variants(tiny_model, files)
+    assert refusal.value.kind == kind
+    assert str(refusal.value.where) == f"{files.vcf}" + f", line {line}" * bool(line)
+
+
+def test_a_reference_base_of_several_is_not_a_mismatch(tiny_model: Any, files: VariantRun, tmp_path: Path) -> None:
+    """VCF 4.3, 1.6.1: a code that VCF does not allow is written as the first of its bases; N is allowed."""
+    import pysam
+
+    codes = dict(zip("RYSWKMBDHV", "ACCAGACAAA", strict=True))
+    files.fasta.write_text(f">1\n{''.join(codes)}{''.join(codes).lower()}NGT\n")
+    rows = [(number, base, {"A": "T"}.get(base, "A")) for number, base in enumerate([*codes.values()] * 2, start=1)]
+    rows += [
+        (1, "G", "T"),
+        (1, "T", "A"),
+        (1, "R", "A"),
+        (21, "A", "C"),
+        (21, "N", "C"),
+        (19, "AANG", "A"),
+        (20, "A", "AT"),
+    ]
+    rows += [(1, "ACC", "A"), (1, "ACG", "A"), (1, "A", "<DEL>"), (22, "G", "A"), (22, "g", "A")]
+    lines = [f"chr1\t{at}\t.\t{ref}\t{alt}\t.\t.\t.\tGT\t." for at, ref, alt in rows]
+    files.vcf.write_text(HEADER + "\n".join(lines) + "\n")
+    result = score_variants(tiny_model, files)
+    expected = ["ambiguous_ref"] * 20 + ["ref_mismatch", "ref_mismatch", "unsupported", "ref_mismatch", "unsupported"]
+    expected += ["unsupported", "ambiguous_ref", "ambiguous_ref", "ref_mismatch", "unsupported", "scored", "scored"]
+    assert [one.status for one in result.alleles] == expected
+    paths = write_result(result, files, tmp_path / "out")
+    assert b"ambiguous_ref: " in pysam.BGZFile(str(paths[0])).read()
 
 
 def test_impossible_settings_are_refused(tiny_model: Any, files: VariantRun) -> None:
@@ -216,5 +263,6 @@ def test_impossible_settings_are_refused(tiny_model: Any, files: VariantRun) -> 
     long = dataclasses.replace(files, placement=Placement(length=25, downstream=5, grid=1))
     with pytest.raises(InputError, match="longer than the model's 24 positions"):
         score_variants(tiny_model, long)
-    with pytest.raises(InputError, match="0 of 0 labelled"):
+    with pytest.raises(InputError) as refusal:
         score_variants(tiny_model, files, labelling=Labelling(key="NONE", positive=("1",)))
+    assert refusal.value.kind == "label-one-kind"

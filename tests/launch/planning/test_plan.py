@@ -22,11 +22,9 @@ from launch.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_
 from launch.planning.names import FACTORIES
 from launch.planning.picture import write_picture
 from launch.planning.plan import make_plan
-from launch.planning.published import PUBLISHED, Row
 from launch.planning.record import as_json
 from launch.planning.search import change_layout, comfortable, fits
 from launch.planning.text import plan_text
-from launch.planning.throughput import predict_throughput
 from training.metrics.flops import flops_per_token, matmul_weights
 
 EIGHT_B = read_architecture("llama3_8b_genomic_config")
@@ -38,12 +36,6 @@ def test_flops_of_the_8b() -> None:
     assert round(flops_per_token(EIGHT_B, 8192, causal=False) / 1e9, 3) == 54.767
     assert round(flops_per_token(EIGHT_B, 8192, vocab_size=128_256) / 1e9, 3) == 51.470
     assert round(flops_per_token(EIGHT_B, 8192, causal=False, vocab_size=128_256) / 1e9, 3) == 57.913
-
-
-@pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row.source} {row.gpu}")
-def test_published_speeds_and_flops_agree(row: Row) -> None:
-    flops = flops_per_token(EIGHT_B, 8192, vocab_size=row.vocab_size)
-    assert round(row.tokens_per_second * flops / 1e12) == row.tflops
 
 
 # What H100 recipes of the 8B with 128,256 tokens had to do to fit into 80 GB, and what does not fit without it.
@@ -188,22 +180,6 @@ def test_recomputation_is_the_least_that_is_enough() -> None:
     fewer = make_plan("llama3_8b_genomic", (wide[0], f"{wide[1]}{layers - 1}"), gpus=8)
     assert fewer.memory is not None
     assert not comfortable(fewer.config, fewer.memory)
-
-
-def test_a_prediction_names_its_source_and_pays_for_its_layout() -> None:
-    def speed(*values: str) -> float:
-        config = quick_config("train_8b_opengenome2", values)
-        throughput = predict_throughput(config, EIGHT_B, 8192)
-        assert throughput is not None
-        return throughput.tokens_per_second_per_gpu
-
-    plan = make_plan("llama3_8b_genomic", gpu="h100", gpus=48)
-    assert plan.throughput is not None
-    assert plan.throughput.tokens_per_second_per_gpu == pytest.approx(9_927, rel=0.001)  # the row it is taken from
-    assert "BioNeMo, OpenGenome2 7B: 48 x h100, bf16" in plan.throughput.efficiency.source
-    assert speed("parallelism.recompute_layers=32") == pytest.approx(0.75 * speed(), rel=0.001)
-    assert speed("parallelism.tensor=8") == pytest.approx(4_378 / 6_514 * speed(), rel=0.001)
-    assert speed("parallelism.pipeline=8", "dataset.global_batch_size=8") == pytest.approx(8 / 15 * speed(), rel=0.001)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,177 @@
+"""The `common.pt` of a `torch_dist` directory: step, parameter groups and schedule, field by field."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conversion.checkpoint import check_inside
+from conversion.files.archive_reader import StoredArray, inert, read_archive
+from conversion.files.archive_writer import Tensor
+from conversion.files.mapped_file import MappedFile
+from foundation.errors import InputError, shown
+from foundation.untrusted import VALUE_LIMIT
+
+_FIX = "Convert the weights alone."
+_MOST_STEPS = 1 << 31
+_MOST_SAMPLES = 1 << 62
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonState:
+    """`schedule` is Megatron-Core's `OptimizerParamScheduler`; empty where the training had one of another kind."""
+
+    step: int
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+
+
+def read_common(path: Path, *, within: Path) -> CommonState:
+    """What moves of `common.pt` beside the tensors of the shards; what else it names stays inert.
+
+    Errors: `InputError` naming the field that is missing or not what it must be.
+    """
+    if not path.is_file():
+        fix = "Copy the whole checkpoint, or convert the weights alone."
+        raise InputError("is missing", where=path, fix=fix, kind="no-common-state")
+    check_inside(path, within)
+    try:
+        file = MappedFile(path)
+        content = _mapping(read_archive(file, 0, file.size, others=inert), "it")
+        plain = _Plain(file)
+        optimizer = _mapping(_only(plain(content.get("optimizer"), "optimizer")), "optimizer")
+        key = "global_step" if "global_step" in content else "iteration"
+        step = _whole(content.get(key), key, _MOST_STEPS)
+        return CommonState(step=step, optimizer=optimizer, schedule=_schedule(content, optimizer, step, plain))
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken archive can raise anything
+        problem = error.problem if isinstance(error, InputError) else f"cannot be read ({error})"
+        raise InputError(problem, where=path, fix=_FIX, kind="common-state") from error
+
+
+class _Plain:
+    """Copies values; one that is in several places, each time once more, so that what is written is bounded."""
+
+    def __init__(self, file: MappedFile) -> None:
+        self._file, self._values, self._bytes = file, VALUE_LIMIT, (1 << 20) + 4 * file.size
+
+    def __call__(self, value: Any, name: str) -> Any:
+        self._spend(value)
+        if isinstance(value, StoredArray):
+            numbers = self._file.array(value.start, value.shape, value.dtype)
+            self._bytes -= numbers.nbytes
+            return Tensor(dtype=value.dtype, shape=value.shape, rows=[numbers])
+        if isinstance(value, dict):
+            return {self(key, name): self(item, f"{name}.{shown(key)}") for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self(item, name) for item in value)
+        if value is None or isinstance(value, bool | float | str):
+            return value
+        if isinstance(value, int) and abs(value) < 1 << 63:
+            return value
+        raise InputError(f"{name} holds {shown(value)}")
+
+    def _spend(self, value: Any) -> None:
+        self._values -= 1
+        self._bytes -= len(value) if isinstance(value, str) else 0
+        if self._values < 0 or self._bytes < 0:
+            raise InputError(f"stands for more than {VALUE_LIMIT:,} values, or for many times its bytes")
+
+
+def _schedule(content: Mapping[str, Any], optimizer: Mapping[str, Any], step: int, plain: _Plain) -> dict[str, Any]:
+    if "opt_param_scheduler" in content:
+        name = "opt_param_scheduler"
+        return {
+            key: _scalar(value, f"{name}.{shown(key)}")
+            for key, value in _mapping(plain(content[name], name), name).items()
+        }
+    schedulers = plain(content.get("lr_schedulers"), "lr_schedulers")
+    samples = [value["consumed_samples"] for value in content.values() if _has(value, "consumed_samples")]
+    if not step or not samples or schedulers is None or schedulers == []:
+        return {}
+    scheduler = _mapping(_list(schedulers, "lr_schedulers")[0], "lr_schedulers")
+    consumed = _whole(samples[0], "consumed_samples", _MOST_SAMPLES)
+    return _converted(scheduler, optimizer, step, consumed) if "warmup_steps" in scheduler else {}
+
+
+def _converted(scheduler: Mapping[str, Any], optimizer: Mapping[str, Any], step: int, samples: int) -> dict[str, Any]:
+    """Megatron-Core's schedule, which counts samples, out of NeMo's, which counts steps.
+
+    Nothing where the optimizer has no groups; Megatron-Bridge then asks for `override_opt_param_scheduler`.
+    """
+    decays = _weight_decays(optimizer)
+    if not decays:
+        return {}
+    rates = _list(scheduler.get("base_lrs"), "lr_schedulers.base_lrs")
+    batch, field = samples // step, "lr_schedulers.{}".format
+    warmup, last = (_whole(scheduler.get(key), field(key), _MOST_STEPS) for key in ("warmup_steps", "max_steps"))
+    return {
+        "max_lr": max(_number(rate, field("base_lrs")) for rate in rates),
+        "min_lr": _number(scheduler.get("min_lr"), field("min_lr")),
+        "lr_warmup_steps": warmup * batch,
+        "lr_decay_steps": last * batch,
+        "lr_decay_style": "WSD" if scheduler.get("schedule") == "wsd" else "cosine",
+        "num_steps": samples,
+        "start_wd": max(decays),
+        "end_wd": max(decays),
+        "wd_incr_style": "constant",
+        "wd_incr_steps": last * batch,
+    }
+
+
+def _weight_decays(optimizer: Mapping[str, Any]) -> list[float]:
+    """Of each group; Megatron-Core's distributed optimizer has its groups one level further down."""
+    inner = optimizer.get("optimizer")
+    owner = inner if "param_groups" not in optimizer and isinstance(inner, dict) else optimizer
+    if "param_groups" not in owner:
+        return []
+    groups = _list(owner["param_groups"], "param_groups")
+    return [
+        _number(_mapping(group, "param_groups").get("weight_decay", 0.0), "param_groups.weight_decay")
+        for group in groups
+    ]
+
+
+def _only(value: Any) -> Any:
+    """The one element of a list of one; what is no list is itself."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _has(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and key in value
+
+
+def _mapping(value: Any, name: str) -> dict[str, Any]:
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return value
+    raise _wrong(value, name, "fields with names")
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if isinstance(value, list) and value:
+        return value
+    raise _wrong(value, name, "a list of one or more")
+
+
+def _whole(value: Any, name: str, limit: int) -> int:
+    if type(value) is int and 0 <= value < limit:
+        return value
+    raise _wrong(value, name, f"a whole number from 0 to {limit - 1:,}")
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise _wrong(value, name, "a number")
+
+
+def _scalar(value: Any, name: str) -> bool | int | float | str | None:
+    if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) < 100):
+        return value
+    raise _wrong(value, name, "a number or a word")
+
+
+def _wrong(value: Any, name: str, expected: str) -> InputError:
+    return InputError(f"{name} is {shown(value)}, not {expected}")

@@ -1,0 +1,123 @@
+"""Records on their way into the splits of a shard: what is left out, cut, drawn, counted, sketched and written."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from corpus.composition import Counts, count_letters
+from corpus.exclusion.excluder import Excluder
+from corpus.letters import BASES, FOREIGN, SOFT_MASKED
+from corpus.preparation.documents import cut, join, keep
+from corpus.preparation.split_writer import SplitWriter
+from corpus.scan.batch import Batch
+from corpus.scan.letters import explain_letters
+from corpus.settings import Settings
+from corpus.splits.rule import SPLITS
+from corpus.splits.sketch import KEPT_OF_A_SOURCE, Sketch, sketch_hashes
+from corpus.splits.split import UNDECIDED, Splits, Splitter
+from tokenizer.sequence import Ids
+
+
+@dataclass(kw_only=True)
+class Taken:
+    """What was taken of one part of a source, records that are left out too. `sketch`: of those that are not."""
+
+    source: Path
+    number: int
+    markup: bool
+    records: int = 0
+    bases: int = 0
+    soft_masked: int = 0
+    sketch: Sketch = field(default_factory=lambda: Sketch(KEPT_OF_A_SOURCE))
+
+
+class Taker:
+    """The splits of shard `number` in `folder`, open to take records between `__enter__` and `__exit__`."""
+
+    def __init__(self, settings: Settings, folder: Path, number: int) -> None:
+        self._settings = settings
+        self.splitter, self.excluder = Splitter(settings.split), Excluder(settings.exclusion)
+        self.excluded: Counter[str] = Counter()
+        self.writers = {SPLITS.index(name): SplitWriter(folder, name, number) for name in settings.split.names()}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Taker":
+        for writer in self.writers.values():
+            self._stack.enter_context(writer)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+    def take(self, pieces: Sequence[tuple[Batch, Taken]]) -> int:
+        """Take batches of records, in order: small ones of many sources at once. Returns their bases.
+
+        Errors: `InputError` that names the source and the record.
+        """
+        whole = join([batch for batch, _ in pieces])
+        counts = count_letters(whole.tokens, whole.bounds, markup=pieces[0][1].markup)
+        edges = np.cumsum([0, *(len(batch) for batch, _ in pieces)])
+        rows = [counts[start:stop] for start, stop in pairwise(edges)]
+        drawn = [self._judge(batch, taken, own) for (batch, taken), own in zip(pieces, rows, strict=True)]
+        kept = np.concatenate([kept for kept, _ in drawn])
+        splits = np.concatenate([splits for _, splits in drawn])
+        owners = np.repeat(np.arange(len(pieces)), np.diff(edges))
+        if not kept.all():
+            whole, counts, splits, owners = keep(whole, kept), counts[kept], splits[kept], owners[kept]
+        self._write(whole, counts, splits, owners, [taken for _, taken in pieces])
+        return sum(int(own[:, BASES].sum()) for own in rows)
+
+    def _judge(self, batch: Batch, taken: Taken, counts: Counts) -> tuple[npt.NDArray[np.bool_], Splits]:
+        """Which records of one source are kept, and their splits. Errors: for foreign letters."""
+        taken.records += len(batch)
+        taken.bases += int(counts[:, BASES].sum())
+        taken.soft_masked += int(counts[:, SOFT_MASKED].sum())
+        kept = np.ones(len(batch), dtype=bool)
+        if not self._settings.exclusion.empty:
+            reasons = self.excluder.excluded(batch, taken.source)
+            kept = np.array([reason is None for reason in reasons], dtype=bool)
+            self.excluded.update(reason for reason in reasons if reason is not None)
+        if (foreign := np.flatnonzero(kept & (counts[:, FOREIGN] > 0))).size:
+            raise explain_letters(batch, int(foreign[0]), str(taken.source))
+        remaining = batch if kept.all() else keep(batch, kept)
+        splits = np.full(len(batch), UNDECIDED, dtype=np.uint8)
+        splits[kept] = self.splitter.by_record(remaining, taken.source)
+        return kept, splits
+
+    def _write(
+        self, batch: Batch, counts: Counts, splits: Splits, owners: npt.NDArray[np.int64], sources: Sequence[Taken]
+    ) -> None:
+        tokens, bounds = batch.tokens, batch.bounds
+        if (length := self._settings.segment_length) is not None:
+            tokens, bounds, record = cut(batch, length)
+            splits, owners = splits[record], owners[record]
+            counts = count_letters(tokens, bounds, markup=False)
+        splits = self.splitter.by_sequence(splits, tokens, bounds)
+        places, hashes = sketch_hashes(tokens)
+        if len(places):
+            documents = np.searchsorted(bounds, places, side="right") - 1
+            numbers, firsts = np.unique(owners[documents], return_index=True)
+            for number, own in zip(numbers, np.split(hashes, firsts[1:]), strict=True):
+                sources[number].sketch.add(own)
+            for split, writer in self.writers.items():
+                writer.sketch.add(hashes[splits[documents] == split])
+        write_documents(self.writers, tokens, bounds, splits, counts)
+
+
+def write_documents(
+    writers: Mapping[int, SplitWriter], tokens: Ids, bounds: npt.NDArray[np.int64], splits: Splits, counts: Counts
+) -> None:
+    """Write documents to the splits that they are of; those of one split that follow each other are one write."""
+    edges = np.flatnonzero(np.diff(splits, prepend=UNDECIDED, append=UNDECIDED))
+    places, runs = bounds[edges].tolist(), splits[edges[:-1]]
+    lengths = np.diff(bounds)
+    for split, writer in writers.items():
+        own = [tokens[places[run] : places[run + 1]] for run in np.flatnonzero(runs == split).tolist()]
+        if own:
+            writer.add(own, lengths[splits == split], counts[splits == split])

@@ -1,0 +1,90 @@
+"""What a layout costs, as the share of the speed that is left: from published rows that differ in little else."""
+
+import functools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from configs.llama import LlamaArchitecture, read_architecture
+from launch.planning.published import LONG, PUBLISHED, TORCHTITAN_2024, TORCHTITAN_H200, TORCHTITAN_TP, LongRow, Row
+from training.metrics.flops import flops_per_token
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A share, with the lowest and the highest that published rows support."""
+
+    low: float
+    likely: float
+    high: float
+
+    def __mul__(self, other: "Range | float") -> "Range":
+        one = other if isinstance(other, Range) else Range(low=other, likely=other, high=other)
+        return Range(low=self.low * one.low, likely=self.likely * one.likely, high=self.high * one.high)
+
+    def __pow__(self, power: float) -> "Range":
+        return Range(low=self.low**power, likely=self.likely**power, high=self.high**power)
+
+
+@functools.cache
+def context_cost() -> Range:
+    """Speed left at each doubling of context parallelism.
+
+    Five published doublings of the 8B: three of torchtitan on 8 H100, two of NeMo on B200. The sequence doubles with
+    the ranks in all of them, so attention's lower speed at long sequences is in the figure.
+    """
+    torchtitan = sorted((row for row in _rows(TORCHTITAN_2024) if row.recomputed), key=lambda row: row.context)
+    ratios = [after.tflops / before.tflops for before, after in pairwise(torchtitan)]
+    ratios += [_causal(after) / _causal(before) for before, after in pairwise(LONG) if after.context > before.context]
+    return Range(low=min(ratios), likely=statistics.median(ratios), high=max(ratios))
+
+
+@functools.cache
+def tensor_cost() -> Range:
+    """Speed left at each doubling of tensor parallelism; the middle of two bounds, since no published pair isolates it.
+
+    At best: what torchtitan's asynchronous tensor parallelism wins back on the same 64 H100 at 8 ways, over three
+    doublings. At worst: NeMo's doublings on B200, where the sequence doubles too and all of the loss is counted here.
+    """
+    waiting, hidden = sorted(row.tokens_per_second for row in _rows(TORCHTITAN_TP))
+    high = (waiting / hidden) ** (1 / 3)
+    low = min(_causal(after) / _causal(before) for before, after in pairwise(LONG) if after.tensor > before.tensor)
+    return Range(low=low, likely=(low * high) ** 0.5, high=high)
+
+
+@functools.cache
+def scale_cost() -> Range:
+    """Speed left at each doubling of the GPUs: torchtitan's 8 to 128 H100, and 32 to 64 H200, with growing batches."""
+    h100 = [row for row in _rows(TORCHTITAN_2024) if not row.recomputed]
+    ratios = [_doubled(before, after, 4) for before in h100 for after in h100 if _grows(before, after)]
+    small, large = _rows(TORCHTITAN_H200)
+    ratios.append(_doubled(small, large, 1))
+    return Range(low=min(ratios), likely=statistics.median(ratios), high=max(ratios))
+
+
+def _rows(stack: object) -> Sequence[Row]:
+    return [row for row in PUBLISHED if row.stack == stack]
+
+
+def _grows(before: Row, after: Row) -> bool:
+    return before.fp8 == after.fp8 and before.gpus < after.gpus
+
+
+def _doubled(before: Row, after: Row, doublings: int) -> float:
+    return float((after.tokens_per_second / before.tokens_per_second) ** (1 / doublings))
+
+
+def _causal(row: LongRow) -> float:
+    """TFLOP/s of a row with attention counted by the causal convention."""
+    vocabulary = 128_256
+    counts = [
+        flops_per_token(_eight_b(), row.sequence_length, causal=causal, vocab_size=vocabulary)
+        for causal in (True, False)
+    ]
+    return row.full_tflops * counts[0] / counts[1]
+
+
+@functools.cache
+def _eight_b() -> LlamaArchitecture:
+    return read_architecture("llama3_8b_genomic_config")
