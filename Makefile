@@ -1,4 +1,4 @@
-# make demo | test | torture | check | audit | release | venv | transformers5 | install-gpu | lock | clean
+# make demo | test | test-integrations | torture | check | audit | release | venv | transformers5 | install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -15,7 +15,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: demo test torture check audit release venv transformers5 install-gpu lock clean
+.PHONY: schemas integrations test-integrations demo test torture check audit release venv transformers5 install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -24,7 +24,7 @@ demo: venv
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
-test: venv transformers5
+test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)
 
 # Kills, damage and hostile input, hundreds of thousands of times; TORTURE=0.1 for a tenth of that.
@@ -32,7 +32,7 @@ torture: venv transformers5
 	TORTURE=$${TORTURE:-1} TORTURE_TABLE=$(CURDIR)/docs/benchmarks/torture.md \
 		$(BIN)/python -m pytest -m torture --timeout=14400 $(TESTS)
 
-check: venv transformers5
+check: venv transformers5 schemas
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -73,6 +73,27 @@ $(VENV5)/.ready: requirements/transformers5.lock $(UV)
 	$(UV) pip sync --quiet --python $(VENV5)/bin/python --require-hashes $(TORCH) requirements/transformers5.lock
 	touch $@
 
+# Kubeflow Trainer's models, one folder per version, for the tests of --kubernetes: 3 MB.
+SCHEMAS := .schemas
+TRAINERS := 2.1.0 2.2.0 2.3.0
+schemas: $(SCHEMAS)/.ready
+
+$(SCHEMAS)/.ready: $(TRAINERS:%=requirements/trainer-%.txt) $(UV)
+	for version in $(TRAINERS); do $(UV) pip install --quiet --no-deps --require-hashes --python $(BIN)/python \
+		--target $(SCHEMAS)/trainer-$$version --requirement requirements/trainer-$$version.txt || exit 1; done
+	touch $@
+
+# SkyPilot and Snakemake, each in an environment of its own (320 and 90 MB), for tests that skip without them.
+integrations: .venv-skypilot/.ready .venv-snakemake/.ready
+
+.venv-skypilot/.ready .venv-snakemake/.ready: .venv-%/.ready: requirements/%.lock $(UV)
+	$(UV) venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(UV) pip sync --quiet --python .venv-$*/bin/python --require-hashes requirements/$*.lock
+	touch $@
+
+test-integrations: venv schemas integrations
+	$(PYTEST) tests/launch/submit tests/workflows
+
 # Into the Python at hand (a virtual environment with pip): docs/install.md. Needs CUDA, its compiler and a C++ compiler.
 # Transformer Engine's extension wants the headers of NCCL and cuDNN, which CUDA has not, and torch's wheels have.
 install-gpu:
@@ -87,10 +108,11 @@ install-gpu:
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
-	$(UV) pip compile requirements/transformers5.in --generate-hashes --python-version 3.11 $(TORCH) \
-		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformers5.lock
+	for name in transformers5 skypilot snakemake; do $(UV) pip compile requirements/$$name.in --generate-hashes \
+		--python-version 3.11 $(TORCH) --quiet --no-annotate --custom-compile-command "make lock" \
+		--output-file requirements/$$name.lock || exit 1; done
 	$(UV) pip compile requirements/transformer_engine.in --no-deps --generate-hashes --python-version 3.11 \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformer_engine.lock
 
 clean:
-	rm -rf $(VENV) $(VENV5) demo runs
+	rm -rf $(VENV) .venv-* $(SCHEMAS) demo runs

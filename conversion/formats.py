@@ -1,6 +1,5 @@
 """The formats: how each is recognised, opened and written. Any pair goes through this table."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from conversion.megatron.nemo_writer import NemoWriter
 from conversion.megatron.training_state import Training
 from foundation.errors import InputError, nearest
 from foundation.memory import bounded_memory
+from foundation.terminal import warn
 
 
 class Create(Protocol):
@@ -49,7 +49,7 @@ def _open_nemo(source: Path) -> Checkpoint:
     located = find_checkpoint(source)
     for path in located.skipped:
         problem = "was not written to its end" if is_unfinished(path) else "has no manifest"
-        logging.getLogger(__name__).warning("%s %s; taking %s", path, problem, located.path)
+        warn(f"warning: {path} {problem}; taking {located.path}")
     if is_adapter(located.path):
         return MergedAdapter(located.path, _open_whole_nemo(base_of(located.path)))
     return _open_whole_nemo(located.path)

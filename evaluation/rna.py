@@ -1,6 +1,6 @@
 """RNA read as DNA, and said: the corpora that models learn from have T where a source has U."""
 
-from foundation.progress import say
+from foundation.terminal import warn
 from tokenizer.sequence import Ids, to_dna
 
 _URACIL = b"Uu"
@@ -18,5 +18,5 @@ class AsDna:
             return ids
         if not self._said:
             self._said = True
-            say(f"warning: {self._source}: U of RNA is read as T, in {record} and wherever else it is")
+            warn(f"warning: {self._source}: U of RNA is read as T; the first is in {record}")
         return to_dna(ids)

@@ -9,22 +9,28 @@ import ctypes
 import errno
 import fcntl
 import glob
+import itertools
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from foundation.errors import InputError
+from foundation.terminal import warn
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes that name, on failure it is removed."""
-    path = Path(path)
+    """Yield a temporary path beside `path`; on success it takes that name, on failure it is removed.
+
+    A link stays, and what it leads to is written. Errors: `InputError`; where a directory has appeared at `path`, what
+    was written is kept under another name.
+    """
+    path = _real_file(path)
     with _refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left(path)
@@ -34,7 +40,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
                 yield temporary
                 sync(temporary)
             temporary.chmod(0o666 & ~_umask())
-            with _refusals(path):
+            with _refusals(path), _kept_aside(temporary, path):
                 temporary.replace(path)
             sync(path.parent)
         finally:
@@ -46,10 +52,12 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
     """Yield a temporary directory beside `path`; on success it takes that name, on failure it is removed.
 
     An existing, non-empty `path` is an error unless `overwrite`; then the old one stays until the new one is whole.
-    `mark` is the name of a file that outputs of this kind have: a directory without it is never replaced.
+    `mark` is the name of a file that outputs of this kind have: a directory without it is never replaced. A link stays,
+    and what it leads to is written.
+    Errors: `InputError`; for what appears at `path` meanwhile, as `put_in_place`.
     """
-    path = Path(path)
-    check_replaceable(path, mark=mark, overwrite=overwrite)
+    path = real_directory(path)
+    seen = check_replaceable(path, mark=mark, overwrite=overwrite)
     with _refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left(path)
@@ -59,7 +67,7 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
                 yield temporary
                 for file in [*temporary.rglob("*"), temporary]:
                     sync(file)
-            put_in_place(temporary, path)
+            put_in_place(temporary, path, seen)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -72,8 +80,7 @@ def check_writable(*paths: Path | None) -> None:
     for path in paths:
         if path is None:
             continue
-        if path.is_dir():
-            raise InputError("is a directory, a file was expected", where=path, fix="Choose another output.")
+        path = _real_file(path)
         with _refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as file:
@@ -81,21 +88,43 @@ def check_writable(*paths: Path | None) -> None:
                 file.flush()
 
 
-def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> None:
-    """That a directory may take the name `path`, as `atomic_directory` says. Errors: `InputError`."""
+@dataclass(frozen=True)
+class Seen:
+    """What was at an output's name when it was allowed to be replaced: its files, none where there was nothing."""
+
+    files: frozenset[tuple[str, int, int, int]]
+
+
+def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> Seen:
+    """What is at `path` now, which a directory may replace, as `atomic_directory` says. Errors: `InputError`."""
     if path.exists() and not path.is_dir():
-        raise InputError("is a file, a directory was expected", where=path, fix="Choose another output.")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise InputError("already exists", where=path, fix="Choose another output, or pass --overwrite to replace it.")
-    if path.is_dir() and any(path.iterdir()) and not (path / mark).exists():
-        raise InputError(f"has no {mark}, so it is not replaced", where=path, fix="Choose another output.")
+        problem, kind = "is a file, a directory was expected", "output-not-a-directory"
+        raise InputError(problem, where=path, fix="Choose another output.", kind=kind)
+    if not path.is_dir() or not any(path.iterdir()):
+        return Seen(frozenset())
+    if not overwrite:
+        fix = "Choose another output, or pass --overwrite to replace it."
+        raise InputError("already exists", where=path, fix=fix, kind="output-exists")
+    if not (path / mark).exists():
+        problem = f"has no {mark}, so it is not replaced"
+        raise InputError(problem, where=path, fix="Choose another output.", kind="output-of-another-kind")
+    return _look(path)
 
 
-def put_in_place(directory: Path, path: Path) -> None:
-    """Give a directory that is whole and durable the name `path`, in the place of what was there."""
+def put_in_place(directory: Path, path: Path, seen: Seen) -> None:
+    """Give a directory that is whole and durable the name `path`, in the place of what was `seen` there.
+
+    Errors: `InputError` where something else is there by now: that stays as it is, and `directory` gets another name.
+    """
     directory.chmod(0o777 & ~_umask())
-    with _refusals(path):
-        _swap(directory, path)
+    with _refusals(path), _kept_aside(directory, path):
+        now = _look(path)
+        if not now.files:
+            directory.rename(path)  # the system refuses it where anything but an empty directory is by then
+        elif now != seen:
+            raise FileExistsError
+        else:
+            _replace(directory, path, seen)
     sync(path.parent)
 
 
@@ -132,16 +161,103 @@ def _refusals(path: Path) -> Iterator[None]:
         raise InputError(problem, where=path, fix="Choose an output elsewhere.") from error
 
 
-def _swap(new: Path, path: Path) -> None:
-    if not (path.is_dir() and any(path.iterdir())):
-        new.replace(path)
-    elif _exchange(new, path):
-        shutil.rmtree(new)
+def _replace(new: Path, path: Path, seen: Seen) -> None:
+    """Let `new` take the name of the directory `path`; what is not as it was `seen` is kept beside it."""
+    if _exchange(new, path):
+        old = new
     else:  # a kill between the next two lines leaves both, under temporary names
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
         path.replace(old)
         new.replace(path)
+    if _look(old) == seen:
         shutil.rmtree(old)
+    else:  # changed in the moment since it was looked at
+        warn(f"{path} was changed while it was replaced; what was there is in {_aside(old, path, '.old')}")
+
+
+def _look(path: Path) -> Seen:
+    """All files below `path`, as far as they can be told from others."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):  # it changes while it is looked at, and is not what it was
+        for file in (path, *path.rglob("*")):
+            status = file.lstat()
+            if not file.is_dir() or file.is_symlink():
+                found.append((str(file.relative_to(path)), status.st_ino, status.st_size, status.st_mtime_ns))
+    return Seen(frozenset(found))
+
+
+@contextmanager
+def _kept_aside(temporary: Path, path: Path) -> Iterator[None]:
+    """Where `path` is taken by something else, give `temporary` a name beside it. Errors: `InputError` with it."""
+    try:
+        yield
+    except OSError as error:
+        if not (isinstance(error, FileExistsError) or error.errno in _OCCUPIED):
+            raise
+        raise InputError(
+            f"has appeared or changed while the output was written, and stays as it is; the output is in "
+            f"{_aside(temporary, path, '.new')}",
+            where=path,
+            fix="Look at both, and keep the one that you want.",
+            kind="output-appeared",
+        ) from error
+
+
+_OCCUPIED = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.EBUSY)
+
+
+def _aside(temporary: Path, path: Path, suffix: str) -> Path:
+    """Give `temporary` a free name after that of `path`."""
+    for number in itertools.count(1):
+        free = path.with_name(f"{path.name}{suffix}{number if number > 1 else ''}")
+        try:
+            if temporary.is_dir():
+                free.mkdir()  # which no other process can then take, and a rename replaces
+                temporary.replace(free)
+            else:
+                _link(temporary, free)
+            break
+        except FileExistsError:
+            continue
+    sync(path.parent)
+    return free
+
+
+def _link(file: Path, free: Path) -> None:
+    """Give `file` a second name, never another's. Errors: `FileExistsError`."""
+    try:
+        free.hardlink_to(file)
+    except FileExistsError:
+        raise
+    except OSError:  # no links on this file system
+        with open(free, "xb"):
+            file.replace(free)
+
+
+def real_directory(path: Path) -> Path:
+    """The place of an output that is a directory: where a link leads. Errors: `InputError` for a link to itself."""
+    path = Path(path)
+    if not path.is_symlink() and path.name not in ("", ".."):
+        return path  # as it was given, for messages
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise InputError("is a link that leads to itself", where=path, fix="Remove it.", kind="link-loop")
+    return real
+
+
+def _real_file(path: Path) -> Path:
+    """Likewise of one that is a file. Errors: `InputError`, also for a directory, a pipe or a device in its place."""
+    path = Path(path)
+    if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        fix = "Name a file; a result takes its name when it is whole."
+        raise InputError("is no place for a file", where=path, fix=fix, kind="output-not-a-file")
+    real = real_directory(path)
+    if real.exists() and not real.is_file():
+        kind = "a directory" if real.is_dir() else "a pipe, a socket or a device"
+        raise InputError(
+            f"is {kind}, a file was expected", where=path, fix="Choose another output.", kind="output-not-a-file"
+        )
+    return real
 
 
 def _exchange(a: Path, b: Path) -> bool:
@@ -189,10 +305,10 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 def _remove_left(path: Path) -> None:
     """Remove what processes that were killed had written for the output `path`."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[a-z0-9_]' * 8}.tmp"):  # as `tempfile` names them
         with contextlib.suppress(FileNotFoundError), held(left) as stale:
             if stale and left.exists():
-                print(f"removed {left}, which an interrupted command had left", file=sys.stderr)
+                warn(f"removed {left}, which an interrupted command had left")
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 

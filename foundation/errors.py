@@ -1,8 +1,11 @@
 """The error that a user's input gets: which file, which record or key, and what to do about it."""
 
 import difflib
+import os
 import reprlib
 from collections.abc import Iterable
+
+from foundation.terminal import one_line, printable
 
 
 class InputError(ValueError):
@@ -22,8 +25,8 @@ class InputError(ValueError):
 
     def __init__(self, problem: str, *, where: object = None, fix: str = "", kind: str = "") -> None:
         self.problem, self.where, self.fix, self.kind = problem, where, fix, kind
-        message = problem if where is None else f"{where}: {problem}"
-        super().__init__(f"{message}. {fix}" if fix else message)
+        message = one_line(problem) if where is None else f"{printable(where)}: {one_line(problem)}"
+        super().__init__(f"{message}. {one_line(fix)}" if fix else message)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (self.problem, self.where, self.fix, self.kind))
@@ -31,6 +34,30 @@ class InputError(ValueError):
 
 def _rebuild(problem: str, where: object, fix: str, kind: str) -> InputError:
     return InputError(problem, where=where, fix=fix, kind=kind)
+
+
+def described(error: InputError | MemoryError | OSError) -> str:
+    """What ends a command, as one line: the error, or what is behind it."""
+    if _is_homeless() and not isinstance(error, MemoryError):
+        return f"the working directory no longer exists ({_reason(error)}). Change to one that does: cd DIRECTORY"
+    if isinstance(error, MemoryError):
+        return "memory ran out. Use a machine with more, or smaller pieces"
+    return _reason(error)
+
+
+def _reason(error: InputError | OSError) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return printable(f"{error.filename or 'input or output'}: {error.strerror or error}")
+
+
+def _is_homeless() -> bool:
+    """Whether somebody removed the directory that relative paths start from."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 class _Shown(reprlib.Repr):

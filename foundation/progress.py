@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from foundation.terminal import printable, warn
+
 EVERY = 30.0
 """Seconds between two lines where standard error is no terminal."""
 
@@ -24,11 +26,6 @@ class Advance(Protocol):
 
 def unseen(amount: float, /, counted: float | None = None) -> None:
     """For work that nobody watches."""
-
-
-def say(line: str) -> None:
-    """Print a line on standard error, at once."""
-    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -63,11 +60,11 @@ class _Work:
     def done(self) -> str:
         if self.total:
             return f"{self.completed / self.total:4.0%}"
-        return f"{_short(self.completed)}{self._unit}"
+        return f"{_short(self.completed)}{self._unit}".replace("  ", " ")
 
     @property
     def speed(self) -> str:
-        return f"{_short(self._counted / self.seconds)}{self._rate}/s" if self.seconds > 0 else ""
+        return f"{_short(self._counted / self.seconds)}{self._rate}/s".replace("  ", " ") if self.seconds > 0 else ""
 
     @property
     def line(self) -> str:
@@ -81,12 +78,12 @@ class _Work:
 @contextmanager
 def _lines(work: _Work) -> Iterator[None]:
     """A line at the start, one every 30 seconds, and one at the end; of what fails, none at the end."""
-    say(f"{work.description}: started")
+    warn(f"{work.description}: started")
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(EVERY):
-            say(work.line)
+            warn(work.line)
 
     watcher = threading.Thread(target=watch, name="progress", daemon=True)
     watcher.start()
@@ -95,7 +92,7 @@ def _lines(work: _Work) -> Iterator[None]:
     finally:
         ended.set()
         watcher.join()
-    say(work.line)
+    warn(work.line)
 
 
 @contextmanager
@@ -112,7 +109,7 @@ def _bar(work: _Work) -> Iterator[None]:
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
-        task = progress.add_task(work.description, total=work.total, work=work)
+        task = progress.add_task(printable(work.description), total=work.total, work=work)
         work.changed = lambda: progress.update(task, completed=work.completed)
         yield
 

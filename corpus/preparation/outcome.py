@@ -1,11 +1,16 @@
 """What `prepare` checks around its work: where it may write, that no split is empty."""
 
+import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from corpus.manifest import FILE_NAME
+import numpy as np
+import numpy.typing as npt
+
+from corpus.manifest import FILE_NAME, Manifest
 from corpus.splits.rule import SPLITS, SplitRule
+from corpus.splits.split import draw, seeded, unit_hashes
 from foundation.errors import InputError
 
 
@@ -29,26 +34,63 @@ def check_output(sources: Sequence[Path], out: Path) -> None:
             raise InputError(problem, where=out, fix="Choose another output; this one is not replaced.")
 
 
-def check_splits(documents: Mapping[str, int], rule: SplitRule, out: Path) -> None:
-    """That every split has documents. Errors: `InputError` that says what to change."""
-    total = sum(documents.values())
+def check_source_split(sources: Sequence[Path], rule: SplitRule) -> None:
+    """That a draw of whole sources, or of clusters, gives every split one: known before anything is read.
+
+    Errors: `InputError` that names a seed which does, where there is one.
+    """
+    if rule.by not in ("source", "cluster"):
+        return
+    hashes = unit_hashes(rule, sources)
+    empty = _empty(rule, hashes)
+    if not empty:
+        return
+    seeds = (seed for seed in range(_TRIES // len(hashes)) if not _empty(dataclasses.replace(rule, seed=seed), hashes))
+    seed = next(seeds, None)
+    fix = "Split by sequence instead." if seed is None else f"Use --seed {seed}, or another fraction."
+    units = f"the only {rule.by} is not" if len(hashes) == 1 else f"none of the {len(hashes):,} {rule.by}s is"
+    problem = f"{units} drawn for {' and '.join(empty)} with seed {rule.seed}"
+    raise InputError(problem, where=f"split by {rule.by}", fix=fix, kind="empty-split")
+
+
+def check_outcome(manifest: Manifest, out: Path) -> None:
+    """That every split has documents, and train a base to learn from. Errors: `InputError` that says what to change."""
+    documents = {split.name: split.documents for split in manifest.splits}
+    if not any(documents.values()):
+        fix = 'Check what is left out: genomic-llama prepare --help, "What is left out".'
+        raise InputError("every record was left out", where=out, fix=fix, kind="no-document")
     for name, count in documents.items():
-        if count:
-            continue
-        names, fraction = getattr(rule, f"{name}_list", None), getattr(rule, f"{name}_fraction", None)
-        how = f" ({names})" if names else "" if fraction is None else f" (fraction {fraction:g})"
-        raise InputError(
-            f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{how}",
-            where=out,
-            fix=_remedy(name, names),
-        )
+        if not count:
+            raise _empty_split(name, sum(documents.values()), manifest.settings.split, out)
+    train = manifest.split("train")
+    if train and not any(train.composition[letter] for letter in "ACGT"):
+        problem = "train has no A, C, G or T: there is nothing to learn"
+        raise InputError(problem, where=out, fix="Check the sources.", kind="no-trainable-base")
 
 
-def _remedy(name: str, names: Path | None) -> str:
+def _empty_split(name: str, total: int, rule: SplitRule, out: Path) -> InputError:
+    names, fraction = getattr(rule, f"{name}_list", None), getattr(rule, f"{name}_fraction", None)
+    how = f" ({names})" if names else "" if fraction is None else f" (fraction {fraction:g})"
+    problem = f"none of the {total} document{'s' * (total != 1)} fell into the {name} split{how}"
+    return InputError(problem, where=out, fix=_remedy(name, names, total), kind="empty-split")
+
+
+def _remedy(name: str, names: Path | None, total: int) -> str:
     if names is not None:
         return f"Compare the names in {names} with those of the records."
+    if total == 1:
+        return "Hold nothing out, with --validation-fraction 0, or give --split-by sequence."
     change = "Lower --validation-fraction" if name == "train" else f"Raise --{name}-fraction, try another --seed"
     return f"{change}, or cut contigs into more documents with a smaller --segment-length."
+
+
+def _empty(rule: SplitRule, hashes: npt.NDArray[np.uint64]) -> list[str]:
+    """The splits that a draw of units with these unseeded hashes leaves empty."""
+    found = set(draw(rule, seeded(hashes, rule.seed)).tolist())
+    return [name for name in rule.drawn() if SPLITS.index(name) not in found]
+
+
+_TRIES = 100_000  # draws of a unit, to find a seed that leaves no split empty
 
 
 def _is_ours(item: Path) -> bool:

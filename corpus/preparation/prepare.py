@@ -3,30 +3,31 @@
 A document is a record, or a segment of one: its bytes as they are (a token is a byte, case kept), then EOS.
 """
 
+import dataclasses
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from corpus.exclusion.excluder import Excluder
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
+from corpus.preparation.doubts import tell_doubts, tell_redrawn
 from corpus.preparation.engines import Engine, LocalEngine, WorkerDiedError
-from corpus.preparation.outcome import check_output, check_splits
+from corpus.preparation.outcome import check_outcome, check_output, check_source_split
 from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
+from corpus.preparation.redraw import can_redraw, redraw
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
-from corpus.splits.split import Splitter
 from corpus.streams.compression import STANDARD_INPUT
-from foundation.atomic import check_replaceable, full_disk, put_in_place, sync
+from foundation.atomic import Seen, check_replaceable, full_disk, put_in_place, real_directory, sync
 from foundation.errors import InputError
 from foundation.progress import Advance, progress_bar
+from foundation.terminal import warn
 
 _LOOK = 0.2
 """Seconds between two looks at the progress of the workers."""
@@ -53,22 +54,29 @@ def prepare(
     engine : Engine, optional
         What runs the shards. Default: this process, one after the other.
 
-    Errors: `InputError` for bad input, a name that a file has twice, a split without documents, or a full disk.
+    A split that would be empty is drawn again: see `corpus.preparation.redraw`.
+    Errors: `InputError` for bad input, a name that a file has twice, a corpus of too few bases, or a full disk.
     """
-    sources, out = [Path(source) for source in sources], Path(out).resolve()
+    sources, out = [Path(source) for source in sources], real_directory(out).resolve()
     if engine is None or STANDARD_INPUT in sources:
         engine = LocalEngine(1)  # standard input is this process's alone
-    with _planned(sources, out, settings, shard_bytes, overwrite) as (work, plan):
+    with _planned(sources, out, settings, shard_bytes, overwrite) as (work, plan, seen):
         results = _run_shards(work, plan, engine)
-        manifest = assemble(plan, results, work)
+        manifest, folder = assemble(plan, results, work), work.shard
+        documents = {split.name: split.documents for split in manifest.splits}
+        if not all(documents.values()) and can_redraw(settings, documents):
+            redrawn = redraw(work, settings, results)
+            tell_redrawn(documents, settings, redrawn)
+            results, folder = redrawn.results, work.redrawn
+            manifest = dataclasses.replace(assemble(plan, results, work), settings=redrawn.settings)
         try:
-            check_splits({split.name: split.documents for split in manifest.splits}, settings.split, out)
+            check_outcome(manifest, out)
         except InputError:
             work.remove()  # other settings make other shards
             raise
-        _tell_unmatched(settings, results)
-        _tell_doubtful(manifest)
-        _put_together(work, plan, manifest, out)
+        folders = [folder(shard) for shard in range(len(results))]
+        tell_doubts(plan, manifest, results, folders)
+        _put_together(work, folders, manifest, out, seen)
     return manifest
 
 
@@ -87,22 +95,23 @@ def plan_preparation(
     sources = [Path(source) for source in sources]
     if STANDARD_INPUT in sources:
         raise InputError("cannot be planned for others", where="standard input", fix="Name files.")
-    with _planned(sources, Path(out).resolve(), settings, shard_bytes, overwrite) as planned:
-        return planned
+    with _planned(sources, real_directory(out).resolve(), settings, shard_bytes, overwrite) as (work, plan, _):
+        return work, plan
 
 
 @contextmanager
 def _planned(
     sources: Sequence[Path], out: Path, settings: Settings, shard_bytes: int, overwrite: bool
-) -> Iterator[tuple[WorkFolder, Plan]]:
-    """The working folder of `out`, held, with the plan in it."""
+) -> Iterator[tuple[WorkFolder, Plan, Seen]]:
+    """The working folder of `out`, held, with the plan in it; and what may be replaced."""
     check_output(sources, out)
-    check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
+    seen = check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
+    check_source_split(sources, settings.split)
     plan = make_plan(sources, settings, shard_bytes=shard_bytes)
     work = WorkFolder.beside(out)
     with work.locked():
         write_plan(plan, work.plan)
-        yield work, read_plan(work.plan)  # as every worker sees it
+        yield work, read_plan(work.plan), seen  # as every worker sees it
 
 
 def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResult]:
@@ -110,7 +119,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     shards = range(len(plan.shards))
     missing = [shard for shard in shards if read_result(work, plan, shard) is None]
     if len(missing) < len(shards):
-        print(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before", file=sys.stderr)
+        warn(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before")
     try:
         with _shown_progress(work, plan, missing) as done:
             _safe(engine, plan).run(missing, partial(prepare_shard, work.path), done)
@@ -118,7 +127,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
         if finished:
             kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
-            print(kept, file=sys.stderr)
+            warn(kept)
         if isinstance(error, WorkerDiedError):
             sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}
             problem = f"{error.problem}, or the file is damaged"
@@ -134,54 +143,30 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     return [result for result in results if result is not None]
 
 
-def _tell_unmatched(settings: Settings, results: Sequence[ShardResult]) -> None:
-    """Warn of names to be held out or left out that no record has: mistyped, what they were to name is in train."""
-    lists = Splitter(settings.split).held_out() | Excluder(settings.exclusion).lists()
-    for path, names in lists.items():
-        matched = {name for result in results for name in result.matched[str(path)]}
-        if missing := sorted(names.listed - matched):
-            shown = ", ".join(missing[:5]) + ", ..." * (len(missing) > 5)
-            count = f"{len(missing):,} of {len(names.listed):,} names are of no record"
-            print(f"warning: {path}: {count}: {shown}", file=sys.stderr)
-
-
-def _tell_doubtful(manifest: Manifest) -> None:
-    """Warn of what is hardly meant: sources that are the same, and letters that training gives no weight."""
-    seen: dict[object, str] = {}
-    for source in manifest.sources:
-        plain = source.path.removesuffix(".gz").removesuffix(".zst")
-        for key in (source.sha256, (plain, source.records, source.bases)):
-            if (first := seen.setdefault(key, source.path)) != source.path:
-                print(f"warning: {source.path} has the records of {first}: the corpus has them twice", file=sys.stderr)
-                break
-    other = sum(split.composition["other"] for split in manifest.splits)
-    bases = sum(split.bases for split in manifest.splits)
-    if other > bases / 100:
-        what = "none of A, C, G, T and N, and have no weight in training. U of RNA is written as T"
-        print(f"warning: {other / bases:.1%} of the bases are {what}", file=sys.stderr)
-
-
 def _safe(engine: Engine, plan: Plan) -> Engine:
     """An engine that this process survives: Arrow and SQLite have been ended by damaged files."""
     fragile = {Format.PARQUET.value, Format.SHARDED_EDEN.value} & {source.format for source in plan.sources}
     return engine.kept_apart() if fragile and isinstance(engine, LocalEngine) else engine
 
 
-def _put_together(work: WorkFolder, plan: Plan, manifest: Manifest, out: Path) -> None:
+def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest, out: Path, seen: Seen) -> None:
     """The corpus takes its place, and the working folder goes. A kill in between costs nothing: the shards stay."""
     shutil.rmtree(work.corpus, ignore_errors=True)
     work.corpus.mkdir()
     wanted = {file.name for file in manifest.files()}
     with full_disk(out):
-        for shard in range(len(plan.shards)):
-            for path in work.shard(shard).iterdir():
+        for folder in folders:
+            for path in folder.iterdir():
                 if path.name in wanted:
                     _link(path, work.corpus / path.name)
         write_manifest(manifest, work.corpus)
         sync(work.corpus / FILE_NAME)
         sync(work.corpus)
-    put_in_place(work.corpus, out)
-    work.remove()
+    try:
+        put_in_place(work.corpus, out, seen)
+    finally:
+        if not work.corpus.exists():  # it has a name, if not that of `out`: the work is done
+            work.remove()
 
 
 def _link(path: Path, new: Path) -> None:

@@ -9,6 +9,7 @@ from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
 from corpus.preparation.sketches import write_sketches
+from corpus.preparation.split_writer import open_writers
 from corpus.preparation.taking import Taken, Taker
 from corpus.preparation.work_folder import Report, WorkFolder
 from corpus.readers.formats import TEXT, Slice, read_slice
@@ -28,42 +29,43 @@ _TOGETHER = 1 << 12
 """Sources, each small, that are taken together."""
 
 
-def prepare_shard(folder: Path, shard: int) -> None:
+def prepare_shard(folder: Path, shard: int) -> int:
     """Read the sources of `shard` and write its files, whole or not at all, in the working folder at `folder`.
 
-    A shard that is finished is left as it is. Errors: `InputError` for bad input or a full disk.
+    A shard that is finished is left as it is, and after the last one there is nothing to do: a job array may be longer
+    than the plan. Returns how many shards the plan has. Errors: `InputError` for bad input or a full disk.
     """
     work = WorkFolder(path=Path(folder).absolute())
     plan = read_plan(work.plan)
-    if not 0 <= shard < len(plan.shards):
+    if shard < 0:
         problem = f"has no shard {shard}, only 0 to {len(plan.shards) - 1}"
         raise InputError(problem, where=work.plan, fix="Give one of these numbers.", kind="unknown-shard")
-    if read_result(work, plan, shard) is not None:
-        return
+    if shard >= len(plan.shards) or read_result(work, plan, shard) is not None:
+        return len(plan.shards)
     os.chdir(plan.folder)  # from where its paths are given
     with full_disk(work.out), work.reporting(shard) as report, work.new_shard(shard) as new:
         write_result(new, _Shard(plan, shard, new, report).prepare())
+    return len(plan.shards)
 
 
 class _Shard:
     def __init__(self, plan: Plan, number: int, folder: Path, report: Report) -> None:
         self.plan, self.number, self.folder, self.report = plan, number, folder, report
-        self.taker = Taker(plan.settings, folder, number)
         self.names = RecordNames(self._records)
 
     def prepare(self) -> ShardResult:
-        taker = self.taker
-        with taker:
+        with open_writers(self.folder, self.plan.settings.split.names(), self.number) as writers:
+            self.taker = taker = Taker(self.plan.settings, writers)
             parts = [result for bundle in self._bundles() for result in self._read_bounded(bundle)]
         self.names.write(self.folder)
-        write_sketches(self.folder, [taken for _, taken in parts], taker.writers.values())
+        write_sketches(self.folder, [taken for _, taken in parts], writers.values())
         lists = taker.splitter.held_out() | taker.excluder.lists()
         return ShardResult(
             fingerprint=self.plan.fingerprint(self.number),
             parts=tuple(result for result, _ in parts),
             excluded=dict(sorted(taker.excluded.items())),
             matched={str(path): tuple(sorted(names.matched)) for path, names in lists.items()},
-            splits=tuple(writer.split() for writer in taker.writers.values() if writer.documents),
+            splits=tuple(writer.split() for writer in writers.values() if writer.documents),
         )
 
     def _bundles(self) -> Iterator[list[Part]]:

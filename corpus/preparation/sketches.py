@@ -27,12 +27,14 @@ Rows = npt.NDArray[np.void]
 
 def write_sketches(folder: Path, parts: Iterable[Taken], writers: Iterable[SplitWriter]) -> None:
     """Write the sketches of the sources and the splits of a shard: 12 bytes a hash."""
-    owned = [(taken.number, taken.sketch.hashes()) for taken in parts]
-    owned += [(-1 - SPLITS.index(writer.name), writer.sketch.hashes()) for writer in writers]
-    rows = np.empty(sum(len(hashes) for _, hashes in owned), dtype=_ROW)
-    rows["owner"] = np.repeat([owner for owner, _ in owned], [len(hashes) for _, hashes in owned])
-    rows["hash"] = np.concatenate([np.empty(0, dtype=np.uint64), *(hashes for _, hashes in owned)])
-    rows.tofile(folder / FILE_NAME)
+    sources = _rows([(taken.number, taken.sketch.hashes()) for taken in parts])
+    np.concatenate([sources, _of_splits(writers)]).tofile(folder / FILE_NAME)
+
+
+def copy_sketches(old: Path, new: Path, writers: Iterable[SplitWriter]) -> None:
+    """Write to `new` the sketches of the sources in `old`, and those of other splits."""
+    (rows,) = read_sketches([old])
+    np.concatenate([rows[rows["owner"] >= 0], _of_splits(writers)]).tofile(new / FILE_NAME)
 
 
 def read_sketches(folders: Iterable[Path]) -> list[Rows]:
@@ -93,6 +95,17 @@ def _lowest(by_owner: Rows, owner: int) -> Hashes:
     start, stop = np.searchsorted(by_owner["owner"], [owner, owner + 1])
     hashes: Hashes = by_owner["hash"][start : min(stop, start + KEPT_OF_A_SOURCE)]
     return hashes
+
+
+def _of_splits(writers: Iterable[SplitWriter]) -> Rows:
+    return _rows([(-1 - SPLITS.index(writer.name), writer.sketch.hashes()) for writer in writers])
+
+
+def _rows(owned: Sequence[tuple[int, Hashes]]) -> Rows:
+    rows = np.empty(sum(len(hashes) for _, hashes in owned), dtype=_ROW)
+    rows["owner"] = np.repeat(np.array([owner for owner, _ in owned], np.int32), [len(hashes) for _, hashes in owned])
+    rows["hash"] = np.concatenate([np.empty(0, dtype=np.uint64), *(hashes for _, hashes in owned)])
+    return rows
 
 
 def _of(rows: Rows, split: str) -> Hashes:

@@ -1,6 +1,7 @@
 """The part of one split that one shard writes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from corpus.composition import Composition, Counts
 from corpus.letters import BASES, COLUMNS, MARKUP, SOFT_MASKED
 from corpus.manifest import Shard, Split, stored_files
-from corpus.splits.rule import SplitName
+from corpus.splits.rule import SPLITS, SplitName
 from corpus.splits.sketch import KEPT, Sketch
 from corpus.store.index_format import bin_path, idx_path
 from corpus.store.index_writer import IndexWriter
@@ -67,6 +68,13 @@ class SplitWriter:
                 ),
             ),
         )
+
+
+@contextmanager
+def open_writers(folder: Path, names: Sequence[SplitName], shard: int) -> Iterator[dict[int, SplitWriter]]:
+    """The writers of the splits `names` in `folder`, by their index in `SPLITS`."""
+    with ExitStack() as stack:
+        yield {SPLITS.index(name): stack.enter_context(SplitWriter(folder, name, shard)) for name in names}
 
 
 def _filled(histogram: Counts) -> dict[str, int]:

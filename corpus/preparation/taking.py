@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +17,7 @@ from corpus.preparation.split_writer import SplitWriter
 from corpus.scan.batch import Batch
 from corpus.scan.letters import explain_letters
 from corpus.settings import Settings
-from corpus.splits.rule import SPLITS
-from corpus.splits.sketch import KEPT_OF_A_SOURCE, Sketch, sketch_hashes
+from corpus.splits.sketch import KEPT_OF_A_SOURCE, Hashes, Sketch, sketch_hashes
 from corpus.splits.split import UNDECIDED, Splits, Splitter
 from tokenizer.sequence import Ids
 
@@ -38,22 +36,12 @@ class Taken:
 
 
 class Taker:
-    """The splits of shard `number` in `folder`, open to take records between `__enter__` and `__exit__`."""
+    """Takes records into the splits that `writers` are open for, by their index in `SPLITS`."""
 
-    def __init__(self, settings: Settings, folder: Path, number: int) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, writers: Mapping[int, SplitWriter]) -> None:
+        self._settings, self._writers = settings, writers
         self.splitter, self.excluder = Splitter(settings.split), Excluder(settings.exclusion)
         self.excluded: Counter[str] = Counter()
-        self.writers = {SPLITS.index(name): SplitWriter(folder, name, number) for name in settings.split.names()}
-        self._stack = ExitStack()
-
-    def __enter__(self) -> "Taker":
-        for writer in self.writers.values():
-            self._stack.enter_context(writer)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
 
     def take(self, pieces: Sequence[tuple[Batch, Taken]]) -> int:
         """Take batches of records, in order: small ones of many sources at once. Returns their bases.
@@ -99,21 +87,20 @@ class Taker:
             splits, owners = splits[record], owners[record]
             counts = count_letters(tokens, bounds, markup=False)
         splits = self.splitter.by_sequence(splits, tokens, bounds)
-        places, hashes = sketch_hashes(tokens)
-        if len(places):
-            documents = np.searchsorted(bounds, places, side="right") - 1
+        documents, hashes = write_documents(self._writers, tokens, bounds, splits, counts)
+        if len(documents):
             numbers, firsts = np.unique(owners[documents], return_index=True)
             for number, own in zip(numbers, np.split(hashes, firsts[1:]), strict=True):
                 sources[number].sketch.add(own)
-            for split, writer in self.writers.items():
-                writer.sketch.add(hashes[splits[documents] == split])
-        write_documents(self.writers, tokens, bounds, splits, counts)
 
 
 def write_documents(
     writers: Mapping[int, SplitWriter], tokens: Ids, bounds: npt.NDArray[np.int64], splits: Splits, counts: Counts
-) -> None:
-    """Write documents to the splits that they are of; those of one split that follow each other are one write."""
+) -> tuple[npt.NDArray[np.int64], Hashes]:
+    """Write documents to the splits that they are of; those of one split that follow each other are one write.
+
+    Returns the hashes of their sketch, and the document that each is of, ascending.
+    """
     edges = np.flatnonzero(np.diff(splits, prepend=UNDECIDED, append=UNDECIDED))
     places, runs = bounds[edges].tolist(), splits[edges[:-1]]
     lengths = np.diff(bounds)
@@ -121,3 +108,8 @@ def write_documents(
         own = [tokens[places[run] : places[run + 1]] for run in np.flatnonzero(runs == split).tolist()]
         if own:
             writer.add(own, lengths[splits == split], counts[splits == split])
+    begins, hashes = sketch_hashes(tokens)
+    documents = np.searchsorted(bounds, begins, side="right") - 1
+    for split, writer in writers.items():
+        writer.sketch.add(hashes[splits[documents] == split])
+    return documents, hashes

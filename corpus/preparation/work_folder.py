@@ -53,6 +53,10 @@ class WorkFolder:
         """Where a finished shard is."""
         return self.path / "shards" / f"{shard:05d}"
 
+    def redrawn(self, shard: int) -> Path:
+        """Where a shard is whose documents were drawn again."""
+        return self.path / "redrawn" / f"{shard:05d}"
+
     @property
     def has_shards(self) -> bool:
         """Whether there is a finished shard, of this plan or of an earlier one."""

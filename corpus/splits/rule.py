@@ -64,6 +64,11 @@ class SplitRule:
         }
         return tuple(name for name, want in wanted.items() if want)
 
+    def drawn(self) -> tuple[SplitName, ...]:
+        """Those of them whose documents no list names: train, and what has a fraction alone."""
+        listed = {"validation": self.validation_list, "test": self.test_list}
+        return tuple(name for name in self.names() if listed.get(name) is None)
+
     def files(self) -> tuple[Path, ...]:
         """The files that it reads."""
         return tuple(path for path in (self.clusters, self.validation_list, self.test_list) if path is not None)

@@ -4,6 +4,7 @@ Always a pure function of the names or the bases and a seed: the order of record
 the machine play no part.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,11 @@ class Splitter:
         """The split of each record of `batch`, `UNDECIDED` where its bases decide."""
         splits = np.full(len(batch), UNDECIDED, dtype=np.uint8)
         if self.rule.by == "record":
-            splits = self._draw(strand_hashes(batch.tokens, batch.bounds, seed=self.rule.seed))
+            splits = draw(self.rule, strand_hashes(batch.tokens, batch.bounds, seed=self.rule.seed))
         elif self.rule.by == "source":
-            splits[:] = self._draw(self._seeded(name_hashes([source.name])))
+            splits[:] = draw(self.rule, seeded(name_hashes([source.name]), self.rule.seed))
         elif self._clusters is not None:
-            splits = self._draw(self._seeded(self._representatives(self._clusters, batch, source)))
+            splits = draw(self.rule, seeded(self._representatives(self._clusters, batch, source), self.rule.seed))
         for split, names in self._lists.values():
             splits[names.find(batch.names)] = split
         return splits
@@ -54,19 +55,11 @@ class Splitter:
             return splits
         if self.rule.validation_fraction == self.rule.test_fraction == 0:
             return np.where(undecided, np.uint8(TRAIN), splits)
-        return np.where(undecided, self._draw(strand_hashes(tokens, bounds, seed=self.rule.seed)), splits)
+        return np.where(undecided, draw(self.rule, strand_hashes(tokens, bounds, seed=self.rule.seed)), splits)
 
     def held_out(self) -> dict[Path, AccessionList]:
         """The lists of the rule, which know what they have found."""
         return {path: names for path, (_, names) in self._lists.items()}
-
-    def _draw(self, hashes: npt.NDArray[np.uint64]) -> Splits:
-        position = hashes / 2.0**64
-        splits = np.full(len(hashes), TRAIN, dtype=np.uint8)
-        if self.rule.test_fraction:
-            splits[position >= 1 - self.rule.test_fraction] = TEST
-        splits[position < self.rule.validation_fraction] = VALIDATION
-        return splits
 
     def _representatives(self, clusters: NameTable, batch: Batch, source: Path) -> npt.NDArray[np.uint64]:
         found = clusters.find(batch.names)
@@ -78,6 +71,25 @@ class Splitter:
             )
         return clusters.values[found]
 
-    def _seeded(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-        digests = (xxhash.xxh3_64_intdigest(value.tobytes(), self.rule.seed) for value in hashes.astype("<u8"))
-        return np.fromiter(digests, dtype=np.uint64, count=len(hashes))
+
+def draw(rule: SplitRule, hashes: npt.NDArray[np.uint64]) -> Splits:
+    """The splits of what has these hashes."""
+    position = hashes / 2.0**64
+    splits = np.full(len(hashes), TRAIN, dtype=np.uint8)
+    if rule.test_fraction:
+        splits[position >= 1 - rule.test_fraction] = TEST
+    splits[position < rule.validation_fraction] = VALIDATION
+    return splits
+
+
+def seeded(hashes: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
+    """Hashes of the hashes of names."""
+    digests = (xxhash.xxh3_64_intdigest(value.tobytes(), seed) for value in hashes.astype("<u8"))
+    return np.fromiter(digests, dtype=np.uint64, count=len(hashes))
+
+
+def unit_hashes(rule: SplitRule, sources: Sequence[Path]) -> npt.NDArray[np.uint64]:
+    """The hashes, not seeded, of what a rule by source or cluster draws: known before anything is read."""
+    if rule.clusters is not None:
+        return np.unique(read_clusters(rule.clusters).values)
+    return np.unique(name_hashes([source.name for source in sources]))

@@ -14,6 +14,7 @@ class StandardInput(io.RawIOBase):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
+        os.set_blocking(descriptor, True)  # else what has not come yet would look like the end
         self._raw = io.FileIO(descriptor, closefd=False)
         self._head = b""
 

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from foundation.errors import InputError, shown
-from foundation.progress import say
+from foundation.terminal import warn
 
 STRANDS = ("+", "-", ".")
 
@@ -71,7 +71,7 @@ def check_bed(bed: Path) -> None:
 def say_blocks(bed: Path, lines: Iterable[BedLine]) -> None:
     """Say that blocks are not read apart, where BED12 has some."""
     if first := next((line for line in lines if line.blocks), None):
-        say(f"{bed}, line {first.number}: blocks (exons) are not read apart; each region is read from start to end")
+        warn(f"{bed}, line {first.number}: blocks (exons) are not read apart; each region is read from start to end")
 
 
 def check_disjoint(bed: Path, out: Path) -> None:

@@ -3,7 +3,6 @@
 The results of a model that is under way are in MODEL.json.partial, beside its MODEL.json.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -11,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
+from evaluation.digest import versions
 from evaluation.likelihood.model import load_model
 from evaluation.suite.config import KINDS, Suite, Task, tasks
-from evaluation.suite.jobs import Job, partial_path, plan_jobs, versions
-from evaluation.suite.result import Evaluation, TaskResult, training_step, write_evaluation
+from evaluation.suite.jobs import Job, partial_path, plan_jobs
+from evaluation.suite.result import Evaluation, TaskResult, training_run, training_step, write_evaluation
 from evaluation.suite.tasks import run_task, where
 from evaluation.suite.time_left import TimeLeft
 from evaluation.variants.alleles import describe_unscored
 from foundation.pages.quantities import plural
+from foundation.terminal import warn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,6 +79,7 @@ def _evaluation(job: Job, results: Mapping[str, TaskResult], path: Path) -> Eval
     return Evaluation(
         model=str(job.model),
         step=training_step(job.model),
+        run=training_run(job.model),
         parameters=read_architecture(job.model).parameters,
         weights=job.weights,
         dtype=job.dtype,
@@ -92,7 +94,7 @@ def _tell(path: Path, evaluation: Evaluation) -> None:
     """Say what is in no metric, on standard error."""
     for task in evaluation.tasks:
         for line in describe_unscored(task.unscored):
-            print(f"{path.stem}: {task.kind} {task.name!r}: {line}", file=sys.stderr)
+            warn(f"{path.stem}: {task.kind} {task.name!r}: {line}")
     if evaluation.others:
         kept = plural(len(evaluation.others), "result")
-        print(f"{path.stem}: {kept} of other suites or settings kept in {path}, not compared", file=sys.stderr)
+        warn(f"{path.stem}: {kept} of other suites or settings kept in {path}, not compared")

@@ -1,12 +1,12 @@
 """Which task of which model is run, how many there are, and how long the rest may take: a line on standard error."""
 
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 
 from evaluation.suite.config import KINDS, Task
 from evaluation.suite.result import TaskResult
 from foundation.pages.quantities import duration
+from foundation.terminal import warn
 
 
 class TimeLeft:
@@ -22,7 +22,7 @@ class TimeLeft:
             [one.seconds for one in column if one is not None] for column in zip(*found.values(), strict=True)
         ]
         if done := self._total - len(self._left):
-            print(f"{done} of {self._total} results are there already", file=sys.stderr)
+            warn(f"{done} of {self._total} results are there already")
 
     def begin(self, model: str, number: int) -> None:
         """Say that task `number` of `model` begins."""
@@ -30,7 +30,7 @@ class TimeLeft:
         task = f"task {number + 1} of {len(self._names)}"
         left = f", about {duration(seconds)} left" if (seconds := self.expected()) is not None else ""
         done = f"{self._total - len(self._left)} of {self._total} done"
-        print(f"{model} ({place}): {self._names[number]} ({task}); {done}{left}", file=sys.stderr, flush=True)
+        warn(f"{model} ({place}): {self._names[number]} ({task}); {done}{left}")
 
     def end(self, number: int, seconds: float) -> None:
         """Task `number` of the model that is run has taken `seconds`."""

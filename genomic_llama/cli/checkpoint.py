@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from foundation.terminal import say, say_table, say_text
+
 if TYPE_CHECKING:
     from conversion.inspection import Summary
     from conversion.listing import Listed
@@ -34,10 +36,10 @@ def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="P
         content = {**asdict(summary), **content}
     finally:  # the list is there also where none of them can be opened
         if as_json and content:
-            print(json.dumps(content, indent=2))
+            say_text(json.dumps(content, indent=2))
     if not as_json:
         for name, value in _lines(summary):
-            print(f"{name + ':':14}{value}")
+            say(f"{name + ':':14}{value}")
 
 
 @app.command()
@@ -48,12 +50,12 @@ def verify(source: Source) -> None:
 
     record = verify_checkpoint(source)
     if record is None:
-        print("whole: every tensor is there and readable; without recorded checksums, values cannot be compared")
+        say("whole: every tensor is there and readable; without recorded checksums, values cannot be compared")
     elif isinstance(record, CheckpointManifest):
-        print(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
+        say(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
     else:
         count = len(record.tensors) + len(record.optimizer)
-        print(f"verified: {count} checksums of tensors, and {len(record.files)} files")
+        say(f"verified: {count} checksums of tensors, and {len(record.files)} files")
 
 
 @app.command()
@@ -66,20 +68,12 @@ def strip(
     from conversion.convert import strip as strip_checkpoint
 
     strip_checkpoint(source, destination, overwrite=overwrite)
-    print(f"wrote {destination}")
+    say(f"wrote {destination}")
 
 
 def _print_table(listed: "list[Listed]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("checkpoint", "step", "bytes", "state", "")
-    for column in table.columns[1:3]:
-        column.justify = "right"
-    for one in listed:
-        table.add_row(one.name, f"{one.step:,}", f"{one.bytes:,}", one.state, one.note)
-    console = Console()
-    console.print(table, width=max(console.width, console.measure(table).maximum), crop=False, no_wrap=True)
+    columns = {"checkpoint": "left", "step": "right", "bytes": "right", "state": "left", "": "left"}
+    say_table(columns, [(one.name, f"{one.step:,}", f"{one.bytes:,}", one.state, one.note) for one in listed])
 
 
 def _lines(summary: "Summary") -> list[tuple[str, str]]:

@@ -1,13 +1,13 @@
 """The command `corpus`: what can be done to a prepared one, and around it."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from foundation.errors import InputError
+from foundation.terminal import say, say_table, say_text, warn
 
 app = typer.Typer(help="Look at, check, merge and describe prepared corpora.", no_args_is_help=True)
 
@@ -18,42 +18,30 @@ Corpus = Annotated[Path, typer.Argument(help="A prepared corpus.", show_default=
 @app.command()
 def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="The manifest itself.")] = False) -> None:
     """What a corpus is made of."""
-    from rich.console import Console
-    from rich.table import Table
-
     from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
-    from foundation.typed_json import to_json
+    from foundation.typed import to_json
 
     manifest = read_manifest(corpus)
     if as_json:
-        print(json.dumps(to_json(manifest), indent=2))
+        say_text(json.dumps(to_json(manifest), indent=2))
         return
-    table = Table(
-        "split", "documents", "bases", "GC", "N", COLUMNS[OTHER], "lower", COLUMNS[MARKUP], "shards", padding=0
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
+    numbers = ("documents", "bases", "GC", "N", COLUMNS[OTHER], "lower", COLUMNS[MARKUP], "shards")
+    rows = []
     for split in manifest.splits:
         letters = split.composition
         known = sum(letters[letter] for letter in "ACGT")
         parts = (letters["N"], letters[COLUMNS[OTHER]], split.soft_masked)
         shares = ((letters["G"] + letters["C"], known), *((part, split.bases) for part in parts))
-        table.add_row(
-            split.name,
-            f"{split.documents:,}",
-            f"{split.bases:,}",
-            *(f"{part / whole:.2%}" if whole else "" for part, whole in shares),
-            f"{split.markup:,}",
-            f"{len(split.shards):,}",
-        )
-    console = Console()
-    console.print(table, width=max(console.width, console.measure(table).maximum), crop=False, no_wrap=True)
+        percent = (f"{part / whole:.2%}" if whole else "" for part, whole in shares)
+        counts = (f"{split.documents:,}", f"{split.bases:,}", *percent, f"{split.markup:,}", f"{len(split.shards):,}")
+        rows.append((split.name, *counts))
+    say_table({"split": "left", **dict.fromkeys(numbers, "right")}, rows, padding=0)
     stored = sum(source.bytes for source in manifest.sources)
     records = sum(source.records for source in manifest.sources)
-    print(f"from {len(manifest.sources):,} sources: {records:,} records, {stored:,} stored bytes")
+    say(f"from {len(manifest.sources):,} sources: {records:,} records, {stored:,} stored bytes")
     for reason, count in manifest.excluded.items():
-        print(f"left out by {reason}: {count:,} records")
+        say(f"left out by {reason}: {count:,} records")
 
 
 @app.command()
@@ -67,9 +55,9 @@ def verify(corpus: Corpus) -> None:
     with progress_bar("verify", total=size, unit="B") as advance:
         manifest = verify_corpus(corpus, lambda block: advance(len(block)))
     tokens = sum(split.tokens for split in manifest.splits)
-    print(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
+    say(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
     if not has_own_checksum(corpus):
-        print("its manifest is from before manifests had a checksum of their own: a change in a name would not be seen")
+        say("its manifest is from before manifests had a checksum of their own: a change in a name would not be seen")
 
 
 @app.command()
@@ -86,11 +74,11 @@ def merge(
     for corpus in corpora:
         if (corpus / FILE_NAME).is_file() and not has_own_checksum(corpus):
             old = "its manifest is from before manifests had a checksum of their own, and is taken as it is"
-            print(f"warning: {corpus}: {old}", file=sys.stderr)
+            warn(f"warning: {corpus}: {old}")
     manifest = merge_corpora(corpora, out, copy=copy, overwrite=overwrite)
     for split in manifest.splits:
-        print(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases, {len(split.shards):,} shards")
-    print(f"wrote {out}")
+        say(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases, {len(split.shards):,} shards")
+    say(f"wrote {out}")
 
 
 @app.command()
@@ -101,8 +89,11 @@ def shard(
     """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
     from corpus.preparation.shard import prepare_shard
 
-    prepare_shard(folder, number)
-    print(f"shard {number} is finished")
+    shards = prepare_shard(folder, number)
+    if number < shards:
+        say(f"shard {number} is finished")
+    else:
+        say(f"nothing to do: the plan has shards 0 to {shards - 1}, and this is number {number}")
 
 
 @app.command()
@@ -117,7 +108,7 @@ def card(
     from corpus.card.page import read_card_text, write_card
 
     for path in write_card(corpus, out, read_card_text(text) if text else None):
-        print(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 @app.command()
@@ -129,7 +120,7 @@ def pack(
     from corpus.samples.datasets import pack_corpus
 
     for path in pack_corpus(corpus, sequence_length):
-        print(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 @app.command()
@@ -153,7 +144,7 @@ def download(
         raise InputError(f"no data set {name!r}", fix="Known: opengenome2.")
 
     def confirm(summary: str) -> bool:
-        print(summary)
+        say_text(summary)
         return yes or typer.confirm("Fetch them?")
 
     paths = download_opengenome2(
@@ -164,4 +155,4 @@ def download(
         connections=connections,
         confirm=confirm,
     )
-    print(f"{len(paths):,} files in {out}")
+    say(f"{len(paths):,} files in {out}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from foundation.terminal import say_text
+
 
 def doctor(
     recipe: Annotated[
@@ -24,6 +26,6 @@ def doctor(
     from launch.preflight.finding import BROKEN
 
     findings = list(examine(recipe, overrides or ()))
-    print(as_json(findings) if json else as_text(findings))
+    say_text(as_json(findings) if json else as_text(findings))
     if any(finding.status == BROKEN for finding in findings):
         sys.exit(1)

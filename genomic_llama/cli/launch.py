@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from foundation.errors import InputError
+from foundation.terminal import say_exactly, warn
 
 
 def launch(
@@ -36,10 +37,10 @@ def launch(
     if len(targets) != 1:
         raise InputError("one of --slurm, --kubernetes, --skypilot and --local is needed", fix="Give one.")
 
-    from launch.preflight.start import warn
+    from launch.preflight.start import warn as warn_about
     from launch.submit.launch import make_script, memory_warning, submit
 
-    job, script = make_script(
+    job, where, script = make_script(
         recipe,
         overrides or [],
         target=targets[0],
@@ -47,10 +48,10 @@ def launch(
         directory=Path.cwd().resolve(),
         submitted=not dry_run,
     )
-    warn(job.config)
+    warn_about(job.config)
     if warning := memory_warning(job):
-        print(warning, file=sys.stderr)
+        warn(warning)
     if dry_run:
-        print(script, end="")
+        say_exactly(script)
         return
-    sys.exit(submit(job, script, target=targets[0]))
+    sys.exit(submit(job, where, script, target=targets[0]))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foundation.errors import InputError
+from foundation.errors import InputError, described
 from foundation.telemetry import turn_off_telemetry
+from foundation.terminal import open_output, say, warn
 from genomic_llama.cli import checkpoint, corpus
 from genomic_llama.cli.doctor import doctor
 from genomic_llama.cli.evaluation import commands as evaluation
@@ -18,18 +19,26 @@ from genomic_llama.cli.launch import launch
 from genomic_llama.cli.options import Dtype, Overwrite
 from genomic_llama.cli.plan import plan
 from genomic_llama.cli.prepare import prepare
+from genomic_llama.cli.train import train
 
 if TYPE_CHECKING:
     from conversion.checkpoint import Checkpoint
 
 app = typer.Typer(
     name="genomic-llama",
-    help="Prepare genomes, convert checkpoints, score sequence and report on training runs. "
-    "To train: `nemo llm pretrain --factory llama3_tiny_genomic` or `python -m recipes.train --help`.",
+    help="Prepare genomes, train Llama-3 models of DNA, convert checkpoints, score sequence, and report on runs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"genomic-llama {version('genomic-llama')}")
+        raise typer.Exit
 
 
 class Format(str, Enum):
@@ -44,21 +53,25 @@ class Verify(str, Enum):
     logits = "logits"
 
 
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # the callback has printed it
+
+
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
     turn_off_telemetry()
+    open_output()
     warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
     try:
         app()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except MemoryError:
-        print("error: memory ran out. Use a machine with more, or smaller pieces", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+    except (InputError, MemoryError, OSError) as error:
+        warn(f"error: {described(error)}")
         sys.exit(1)
 
 
@@ -86,7 +99,7 @@ def convert(
         from conversion.logits import compare_logits
 
         difference = compare_logits(source, written, cast=dtype is not None)
-        print(f"largest difference of the logits in fp32: {difference:.3g}")
+        say(f"largest difference of the logits in fp32: {difference:.3g}")
 
     convert_checkpoint(
         source,
@@ -97,7 +110,7 @@ def convert(
         compare=compare if verify is Verify.logits else None,
         overwrite=overwrite,
     )
-    print(f"wrote {destination}")
+    say(f"wrote {destination}")
 
 
 def simulate(
@@ -110,7 +123,7 @@ def simulate(
     from corpus.synthetic import ENTROPY_RATE, write_synthetic_genome
 
     write_synthetic_genome(out, contigs=contigs, contig_length=contig_length, seed=seed)
-    print(f"{ENTROPY_RATE:.6f}")
+    say(f"{ENTROPY_RATE:.6f}")
 
 
 def tokenizer(
@@ -125,14 +138,15 @@ def tokenizer(
 
     if check:
         validate_tokenizer(directory)
-        print(f"{directory} holds the nucleotide vocabulary")
+        say(f"{directory} holds the nucleotide vocabulary")
         return
     with atomic_directory(directory, mark="tokenizer.json", overwrite=overwrite) as temporary:
         write_tokenizer(temporary, model_max_length=model_max_length)
-    print(f"wrote {directory}")
+    say(f"wrote {directory}")
 
 
 app.command()(prepare)
+app.command()(train)
 app.command()(plan)
 app.command()(launch)
 app.command()(doctor)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from foundation.terminal import say_text
+
 
 def plan(
     recipe: Annotated[
@@ -57,11 +59,11 @@ def plan(
 
         from launch.planning.record import as_json
 
-        print(dumps(as_json(result), indent=2))
+        say_text(dumps(as_json(result), indent=2))
     else:
         from launch.planning.text import plan_text
 
-        print(plan_text(result))
+        say_text(plan_text(result))
     if not result.fits:
         raise typer.Exit(1)
 
@@ -92,6 +94,6 @@ def _propose(
         counts=gpu_counts(counts),
         job_seconds=slurm_seconds(limit) or 0,
     )
-    print(dumps(proposal_json(made), indent=2) if json else proposal_text(made))
+    say_text(dumps(proposal_json(made), indent=2) if json else proposal_text(made))
     if not made.choices:
         raise typer.Exit(1)

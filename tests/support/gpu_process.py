@@ -21,12 +21,20 @@ HOPPER, BLACKWELL = (9, 0), (10, 0)
 
 
 def train_on_gpus(
-    ranks: int, *arguments: str, log: Path, capability: tuple[int, int] = HOPPER, seconds: float = 300
+    ranks: int,
+    *arguments: str,
+    log: Path,
+    capability: tuple[int, int] = HOPPER,
+    seconds: float = 300,
+    target: Callable[[list[str]], None] | None = None,
 ) -> int:
-    """`python -m recipes.train ARGUMENTS` on `ranks` GPUs of one machine, a process each; the exit status."""
+    """`python -m recipes.train ARGUMENTS` on `ranks` GPUs of one machine, a process each; the exit status.
+
+    `target`: what is called with the arguments instead.
+    """
     before = functools.partial(begin, ranks, capability)
     with _served():
-        return train_over(ranks, *arguments, log=log, seconds=seconds, before=before)
+        return train_over(ranks, *arguments, log=log, seconds=seconds, before=before, target=target)
 
 
 def run_on_gpus(

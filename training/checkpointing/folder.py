@@ -10,12 +10,12 @@ step=N.unknown       one without a manifest, newer than the newest whole one: pe
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 from conversion.locate import LAST, UNFINISHED, UNKNOWN, is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from foundation.atomic import sync
+from foundation.terminal import warn
 
 _REMOVING = ".removing"
 
@@ -93,4 +93,4 @@ def set_aside(checkpoint: Path, suffix: str) -> Path:
 
 def say(what: str) -> None:
     """Tell the user, also where the libraries' logs are turned down."""
-    print(what, file=sys.stderr, flush=True)
+    warn(what)

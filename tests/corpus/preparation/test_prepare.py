@@ -141,32 +141,6 @@ def test_nothing_is_left_of_a_failure(tmp_path: Path, write_fasta: WriteFasta, c
     assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("records", "options", "problem"),
-    [
-        (
-            1,
-            {"validation_fraction": 0.01},
-            r"none of the 1 document fell into the validation split .*0\.01.* Raise --val",
-        ),
-        (2, {"validation_fraction": 0.999}, r"none of the 2 documents fell into the train split.* Lower --validation"),
-        (
-            9,
-            {"validation_fraction": 0.5, "test_fraction": 1e-6},
-            r"none of the 9 .* test split .*Raise --test-fraction",
-        ),
-    ],
-)
-def test_an_empty_split(
-    tmp_path: Path, write_fasta: WriteFasta, records: int, options: dict[str, float], problem: str
-) -> None:
-    genome = write_fasta({f"r{n}": b"ACGTTGCA" * (n + 1) for n in range(records)})
-    with pytest.raises(InputError, match=problem) as caught:
-        prepare([genome], tmp_path / "out", **options)  # type: ignore[arg-type]
-    assert "--segment-length" in str(caught.value)
-    assert leftovers(tmp_path) == []
-
-
 def test_names_to_hold_out_that_no_record_has(
     tmp_path: Path, write_fasta: WriteFasta, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,166 @@
+"""Splits that came out empty, drawn again: few documents are cut into segments, or the nearest document is moved.
+
+A share of 5% of 20 genomes is one genome, or none: which, the hash decides. Where it is none, few documents are cut
+into segments and these are drawn, as `--segment-length` has it. Where a split is empty all the same, it gets the one
+document whose hash is nearest to it. Both depend on the sequences alone. The finished shards are what is read: a source
+may be standard input.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from corpus.composition import count_letters
+from corpus.preparation.documents import cut
+from corpus.preparation.results import ShardResult
+from corpus.preparation.sketches import copy_sketches
+from corpus.preparation.split_writer import open_writers
+from corpus.preparation.taking import write_documents
+from corpus.preparation.work_folder import WorkFolder
+from corpus.scan.batch import BATCH_BYTES, Batch
+from corpus.settings import Settings
+from corpus.splits.rule import SPLITS
+from corpus.splits.split import Splits, draw
+from corpus.splits.strand_hash import strand_hashes
+from corpus.store.index import TokenIndex
+from foundation.atomic import full_disk, sync
+from foundation.progress import Advance, progress_bar
+
+FEW = 100
+"""Documents below which they are cut."""
+LONGEST_SEGMENT, SHORTEST_SEGMENT = 100_000, 1_000
+SEGMENTS = 200
+"""Of a corpus that is cut, where its size allows."""
+
+_DOCUMENTS = 1 << 16  # whose places are read at once
+
+Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redrawn:
+    """What became of the shards. `moved`: the splits that got one document because they would have been empty."""
+
+    settings: Settings
+    results: list[ShardResult]
+    moved: tuple[str, ...]
+
+
+def can_redraw(settings: Settings, documents: dict[str, int]) -> bool:
+    """Whether drawing again can fill the splits that are empty, by these numbers of `documents`: those of no list."""
+    drawn = settings.split.drawn()
+    by_bases = settings.split.by == "sequence" or (settings.split.by == "record" and settings.segment_length is None)
+    return by_bases and all(count or name in drawn for name, count in documents.items()) and sum(documents.values()) > 0
+
+
+def redraw(work: WorkFolder, settings: Settings, results: Sequence[ShardResult]) -> Redrawn:
+    """The shards of `work` with their documents drawn again, in `work.redrawn(shard)`; the old ones stay."""
+    settings = _with_segments(settings, results)
+    rule = settings.split
+    drawn = {SPLITS.index(name) for name in rule.drawn()}
+    bases = sum(split.bases for result in results for split in result.splits)
+    shutil.rmtree(work.redrawn(0).parent, ignore_errors=True)
+    with full_disk(work.out), progress_bar("draw again", total=2 * bases, unit="b") as advance:
+        pool = [
+            strand_hashes(tokens, bounds, seed=rule.seed)
+            for shard, result in enumerate(results)
+            for split, tokens, bounds in _documents(work.shard(shard), result, settings, advance)
+            if split in drawn
+        ]
+        hashes = np.unique(np.concatenate(pool))
+        splits, moved = fill_empty(draw(rule, hashes), sorted(drawn))
+        made = [
+            _write(work, shard, result, settings, (hashes, splits, drawn), advance)
+            for shard, result in enumerate(results)
+        ]
+    return Redrawn(settings=settings, results=made, moved=tuple(SPLITS[split] for split in moved))
+
+
+def fill_empty(splits: Splits, drawn: Sequence[int]) -> tuple[Splits, list[int]]:
+    """`splits` of documents in the order of their hashes, with one document for each of `drawn` that has none.
+
+    Validation has the low end of the hashes, test the high one, so that is where a document is taken from, of a split
+    that keeps another. Returns also the splits that were filled.
+    """
+    splits, filled = splits.copy(), []
+    for split in drawn:
+        counts = np.bincount(splits, minlength=len(SPLITS))
+        donors = np.flatnonzero(counts[splits] > 1)
+        if counts[split] == 0 and len(donors):
+            splits[donors[0] if split == SPLITS.index("validation") else donors[-1]] = split
+            filled.append(split)
+    return splits, filled
+
+
+def segment_length(documents: int, bases: int) -> int | None:
+    """The length at which so few documents are cut; None where they are enough."""
+    if documents >= FEW:
+        return None
+    return min(LONGEST_SEGMENT, max(SHORTEST_SEGMENT, bases // SEGMENTS), -(-bases // 4))
+
+
+def _with_segments(settings: Settings, results: Sequence[ShardResult]) -> Settings:
+    if settings.split.by != "sequence" or settings.segment_length is not None or settings.markup:
+        return settings
+    splits = [split for result in results for split in result.splits]
+    length = segment_length(sum(split.documents for split in splits), sum(split.bases for split in splits))
+    return dataclasses.replace(settings, segment_length=length)
+
+
+def _documents(
+    folder: Path, result: ShardResult, settings: Settings, advance: Advance
+) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+    """The documents of a finished shard, cut: their split, tokens and bounds, in batches."""
+    for split in result.splits:
+        for stored in split.shards:
+            index = TokenIndex(folder / stored.name)
+            for tokens, bounds in _batches(index):
+                advance(len(tokens))
+                if settings.segment_length is not None:
+                    names = [""] * (len(bounds) - 1)
+                    batch = Batch(first=1, names=names, descriptions=names, tokens=tokens, bounds=bounds)
+                    tokens, bounds, _ = cut(batch, settings.segment_length)
+                yield SPLITS.index(split.name), tokens, bounds
+            index.close()
+
+
+def _batches(index: TokenIndex) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+    for first in range(0, index.documents, _DOCUMENTS):
+        starts = index.starts(first, min(first + _DOCUMENTS, index.documents))
+        begin = 0
+        while begin < len(starts) - 1:
+            end = int(np.searchsorted(starts, starts[begin] + BATCH_BYTES, side="right")) - 1
+            end = max(end, begin + 1)
+            tokens = np.empty(int(starts[end] - starts[begin]), dtype=np.uint8)
+            index.read_into(int(starts[begin]), tokens)
+            yield tokens, starts[begin : end + 1] - starts[begin]
+            begin = end
+
+
+def _write(
+    work: WorkFolder,
+    shard: int,
+    result: ShardResult,
+    settings: Settings,
+    drawing: tuple[Hashes, Splits, set[int]],
+    advance: Advance,
+) -> ShardResult:
+    hashes, drawn_splits, drawn = drawing
+    folder = work.redrawn(shard)
+    folder.mkdir(parents=True)
+    with open_writers(folder, settings.split.names(), shard) as writers:
+        for split, tokens, bounds in _documents(work.shard(shard), result, settings, advance):
+            splits = np.full(len(bounds) - 1, split, dtype=np.uint8)
+            if split in drawn:
+                own = strand_hashes(tokens, bounds, seed=settings.split.seed)
+                splits = drawn_splits[np.searchsorted(hashes, own)]
+            write_documents(writers, tokens, bounds, splits, count_letters(tokens, bounds, markup=settings.markup))
+    copy_sketches(work.shard(shard), folder, writers.values())
+    for path in (*folder.iterdir(), folder):
+        sync(path)
+    return dataclasses.replace(result, splits=tuple(writer.split() for writer in writers.values() if writer.documents))

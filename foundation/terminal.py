@@ -1,0 +1,90 @@
+"""The one place from which text reaches a terminal: whatever it holds, writing it cannot fail, and it stays one line.
+
+Names of files and of records are a stranger's: they may hold line ends, escape sequences, bytes that are no UTF-8.
+"""
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+
+def printable(text: object) -> str:
+    r"""`text` without what a terminal would obey: line ends, escapes, marks of direction, as `\n`, `\x1b`, `\u202e`.
+
+    A byte of a name that is no UTF-8, which Python holds as a surrogate, is shown as `\xff`.
+    """
+    text = str(text)
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def one_line(text: object) -> str:
+    """The lines of `text` as one, printable: for messages of libraries."""
+    return printable(" ".join(str(text).split("\n"))) if "\n" in str(text) else printable(text)
+
+
+def open_output() -> None:
+    """Let what others print to standard output, such as help texts, not fail where the terminal lacks a character."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def say(*lines: object) -> None:
+    """Print each of `lines`, which stays one, to standard output."""
+    _write(sys.stdout, lines)
+
+
+def warn(*lines: object) -> None:
+    """Print each of `lines`, which stays one, to standard error. That nobody can read it stops no work."""
+    with contextlib.suppress(OSError, ValueError):  # closed, or on a disk that is full
+        _write(sys.stderr, lines)
+
+
+def say_text(text: str) -> None:
+    """Print a text whose line ends are our own."""
+    say(*text.split("\n"))
+
+
+def say_exactly(text: str) -> None:
+    """Write `text` to standard output as it is, for a file or another program: names keep their bytes."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+
+
+def say_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]], *, padding: int = 1) -> None:
+    """Print a table to standard output, as wide as it is. `columns`: their titles, each with "left" or "right"."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(padding=(0, padding))
+    for title, side in columns.items():
+        table.add_column(title, justify="right" if side == "right" else "left")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console = Console()
+    with console.capture() as captured:
+        console.print(table, width=max(console.width, console.measure(table).maximum), crop=False, no_wrap=True)
+    sys.stdout.write(_encodable(captured.get(), sys.stdout))
+
+
+def _write(stream: TextIO | None, lines: tuple[object, ...]) -> None:
+    if stream is None:  # a process without one
+        return
+    stream.write(_encodable("".join(f"{printable(line)}\n" for line in lines), stream))
+    stream.flush()
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode() if not 0xD800 <= code <= 0xDFFF else f"\\u{code:04x}"
