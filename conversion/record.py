@@ -39,8 +39,9 @@ class Conversion:
     """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
 
     `source` is what was asked for, `checkpoint` the one that was taken for it; None in records that do not say.
-    `optimizer` has the chunks of its tensors, where its state came along. `run` and `step`: of the training run that
-    the weights are of (`conversion.origin`), where that is known.
+    `optimizer` has the chunks of its tensors, where its state came along. `not_finite` counts the values that are NaN
+    or infinite, by tensor. `run` and `step`: of the training run that the weights are of, where known
+    (`conversion.origin`).
     """
 
     format: str
@@ -55,6 +56,7 @@ class Conversion:
     algorithm: str
     versions: dict[str, str]
     checkpoint: str | None = None
+    not_finite: dict[str, int] = dataclasses.field(default_factory=dict)
     run: str | None = None
     step: int | None = None
 
@@ -73,6 +75,7 @@ def write_record(
     large: frozenset[Path],
     run: str | None,
     step: int | None,
+    not_finite: Mapping[str, int],
 ) -> Conversion:
     """Write `conversion.json` into `directory`; the files `large` hold tensors.
 
@@ -86,6 +89,7 @@ def write_record(
         parameters=architecture.parameters,
         bytes=size,
         optimizer=dict(optimizer),
+        not_finite=dict(not_finite),
         architecture=dataclasses.asdict(architecture),
         tensors=dict(tensors),
         files={
