@@ -20,7 +20,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
     """What a corpus is made of."""
     from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
-    from foundation.typed_json import to_json
+    from foundation.typed import to_json
 
     manifest = read_manifest(corpus)
     if as_json:

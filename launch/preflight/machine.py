@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from configs.compose import plain
 from configs.schema import HardwareConfig, TrainConfig
 from corpus import synthetic
 from corpus.manifest import read_manifest
@@ -73,7 +72,7 @@ def check_machine(config: TrainConfig) -> None:
 
 def check_corpora(config: TrainConfig) -> None:
     """Refuse a corpus that is not there. Its files are compared with its manifest later. Errors: `InputError`."""
-    for source in parse_sources(plain(config.dataset.corpus)):
+    for source in parse_sources(config.dataset.corpus):
         if source.corpus != Path(synthetic.CORPUS) or source.corpus.exists():
             read_manifest(source.corpus)
 

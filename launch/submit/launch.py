@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from configs.compose import compose_config
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
@@ -41,7 +41,7 @@ def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
     """
     name, own = configuration(recipe)
     overrides = (*own, *overrides)
-    config = quick_config(name, overrides)
+    config = compose_config(name, overrides)
     check_config(config)
     return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
 

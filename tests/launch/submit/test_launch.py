@@ -128,15 +128,14 @@ STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
 @pytest.mark.parametrize(
     ("target", "overrides", "message"),
     [
-        ("slurm", ["launch.acount=a"], "no key 'acount' in launch. Did you mean 'account'"),
+        ("slurm", ["launch.acount=a"], "acount: no key 'acount' .*Did you mean 'account'"),
         ("slurm", ["launch.account"], "'launch.account' has no value"),
-        ("slurm", ["launch.setup=false"], "launch.setup: value False"),
-        ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: value 'soon'"),
-        ("slurm", ['launch.account="a\\nb"'], "launch.account holds a line break"),
+        ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: 'soon' is not a whole number"),
+        ("slurm", ["launch.account=a\nb"], "launch.account: .*holds a line break"),
         ("slurm", ["launch.account=a b;c"], "launch.account='a b;c'. Give one word"),
         ("slurm", ["launch.environment={A-B: x}"], "launch.environment names 'A-B'"),
         ("slurm", ["launch.container_mounts=/a"], "launch.container_mounts"),
-        ("skypilot", ["launch.mounts=/data"], "launch.mounts: value '/data'.*Write {key: value}"),
+        ("skypilot", ["launch.mounts=/data"], "launch.mounts: '/data' is not a list or mapping.*{key: value}"),
         ("slurm", ["precision=mxfp8"], "mxfp8 on h100"),
         ("slurm", ["trainer.max_step=2"], "Did you mean 'max_steps'"),
         ("local", ["hardware.num_nodes=2"], "--local with hardware.num_nodes=2"),
@@ -162,7 +161,7 @@ STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
             r"^run_dir=/lustre/run: on no mount of the container .*/data\)\. Mount .*\[/lustre:/lustre\]",
         ),
         ("kubernetes", ["launch.claim=c", "launch.image=i"], "wants run_dir, dataset.corpus.*run_dir=/workspace/"),
-        ("kubernetes", ["launch.clam=c"], "no key 'clam' in launch. Did you mean 'claim'"),
+        ("kubernetes", ["launch.clam=c"], "clam: no key 'clam' .*Did you mean 'claim'"),
         ("skypilot", ["run_dir=/data/run"], "wants launch.mounts, dataset.corpus.*'launch.mounts="),
     ],
 )
@@ -261,8 +260,8 @@ def test_times_that_cannot_be(given: list[str], message: str, tmp_path: Path) ->
     with pytest.raises(InputError, match=message):
         read_site("slurm", None, given)
     (tmp_path / "site.yaml").write_text("time: 12:00:00\n")
-    with pytest.raises(InputError, match=r"time=43200.*quote it"):
-        read_site("slurm", tmp_path / "site.yaml", [])
+    site, _ = read_site("slurm", tmp_path / "site.yaml", [])
+    assert site == SITES["slurm"](time="12:00:00")  # YAML 1.1 makes 43200 of it
 
 
 def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
