@@ -39,7 +39,8 @@ class Conversion:
     """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
 
     `source` is what was asked for, `checkpoint` the one that was taken for it; None in records that do not say.
-    `optimizer` has the chunks of its tensors, where its state came along.
+    `optimizer` has the chunks of its tensors, where its state came along. `not_finite` counts the values that are NaN
+    or infinite, by tensor.
     """
 
     format: str
@@ -54,6 +55,7 @@ class Conversion:
     algorithm: str
     versions: dict[str, str]
     checkpoint: str | None = None
+    not_finite: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def write_record(
@@ -68,6 +70,7 @@ def write_record(
     optimizer: Mapping[str, TensorRecord],
     size: int,
     large: frozenset[Path],
+    not_finite: Mapping[str, int],
 ) -> Conversion:
     """Write `conversion.json` into `directory`; the files `large` hold tensors.
 
@@ -81,6 +84,7 @@ def write_record(
         parameters=architecture.parameters,
         bytes=size,
         optimizer=dict(optimizer),
+        not_finite=dict(not_finite),
         architecture=dataclasses.asdict(architecture),
         tensors=dict(tensors),
         files={

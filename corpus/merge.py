@@ -10,7 +10,7 @@ from typing import Any
 from corpus.manifest import FILE_NAME, Manifest, Shard, Split, add_splits, verify, write_manifest
 from foundation.atomic import atomic_directory
 from foundation.errors import InputError
-from foundation.typed_json import to_json
+from foundation.typed import to_json
 
 
 def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: bool = False) -> Manifest:

@@ -6,12 +6,14 @@ A file is read once in a process, as long as its size and time of change stay.
 import hashlib
 import os
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
 from corpus.manifest import FILE_NAME
 from foundation.checksum import sha256
 from foundation.progress import progress_bar
 
+_PACKAGES = ("genomic-llama", "torch", "transformers")
 _known: dict[tuple[str, int, int], str] = {}
 
 
@@ -39,6 +41,11 @@ def source_digest(source: Path) -> str:
     """
     files, known = _source_files(source), (source / FILE_NAME).is_file()
     return _joined(files, source) if source.is_dir() and not known else _digest(files[0])
+
+
+def versions() -> dict[str, str]:
+    """Of the software that decides the numbers."""
+    return {package: version(package) for package in _PACKAGES}
 
 
 def _model_files(model: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from corpus.source_format import Format
 from corpus.streams.compression import Look, look_at
 from foundation.checksum import sha256
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 
 SHARD_BYTES = 512 << 20
 """Stored bytes of the sources of one shard, about."""

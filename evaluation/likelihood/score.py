@@ -7,7 +7,7 @@ from pathlib import Path
 
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 from foundation.untrusted import read_json
 
 FORMAT = "genomic-llama score 2"

@@ -40,7 +40,7 @@ def launch(
     from launch.preflight.start import warn as warn_about
     from launch.submit.launch import make_script, memory_warning, submit
 
-    job, script = make_script(
+    job, where, script = make_script(
         recipe,
         overrides or [],
         target=targets[0],
@@ -54,4 +54,4 @@ def launch(
     if dry_run:
         say_exactly(script)
         return
-    sys.exit(submit(job, script, target=targets[0]))
+    sys.exit(submit(job, where, script, target=targets[0]))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from configs.quick import quick_config
+from configs.compose import compose_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.names import configuration
@@ -19,7 +19,7 @@ from launch.preflight.system import run_directory, system_findings
 
 def examine(recipe: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     """The machine, and where a recipe is given whether it can run here."""
-    config = _configured(recipe, overrides) if recipe else None
+    config = run_configuration(recipe, overrides) if recipe else None
     gpus = find_gpus()
     yield from software_findings(gpu=config.hardware.accelerator == "gpu" if config else bool(gpus))
     yield from device_findings(config, gpus)
@@ -28,9 +28,10 @@ def examine(recipe: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
         yield from _run_findings(config)
 
 
-def _configured(recipe: str, overrides: Sequence[str]) -> TrainConfig:
+def run_configuration(recipe: str, overrides: Sequence[str]) -> TrainConfig:
+    """The configuration of a recipe, by either of its names. Errors: `InputError`."""
     name, own = configuration(recipe)
-    return quick_config(name, (*own, *overrides))
+    return compose_config(name, (*own, *overrides))
 
 
 def _run_findings(config: TrainConfig) -> Iterator[Finding]:
@@ -48,12 +49,11 @@ def _run_findings(config: TrainConfig) -> Iterator[Finding]:
 
 
 def _corpus_findings(config: TrainConfig) -> Iterator[Finding]:
-    from configs.compose import plain
     from corpus import synthetic
     from corpus.manifest import has_own_checksum, verify
     from training.data.sources import parse_sources
 
-    for source in parse_sources(plain(config.dataset.corpus)):
+    for source in parse_sources(config.dataset.corpus):
         if source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists():
             yield ok("corpus", "the built-in one, prepared at the start")
             continue

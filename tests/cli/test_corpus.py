@@ -111,8 +111,9 @@ def test_a_plan_worked_off_by_others(genome: Path, tmp_path: Path) -> None:
     arguments = ("prepare", genome, "--out", tmp_path / "corpus", "--validation-fraction", 0.3)
     said = call(*arguments, "--plan-only")
     work = tmp_path / ".corpus.prepare"
-    assert f"genomic-llama corpus shard {work} N" in said
+    assert f"sbatch --array=0-0 --wrap 'genomic-llama corpus shard {work} $SLURM_ARRAY_TASK_ID'" in said
     assert "shard 0 is finished" in call("corpus", "shard", work, 0)
+    assert "nothing to do: the plan has shards 0 to 0, and this is number 7" in call("corpus", "shard", work, 7)
     call(*arguments)
     assert not work.exists()
     expected = prepared(tmp_path / "again", genome, "--validation-fraction", 0.3)

@@ -7,13 +7,12 @@ from typing import Any
 
 import psutil
 import torch
+import yaml  # type: ignore[import-untyped]
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from megatron.core import parallel_state
 from nemo.lightning.io import IOMixin
-from omegaconf import OmegaConf
 
-from configs.compose import plain
 from foundation.atomic import atomic_file
 from foundation.json_lines import append_line
 from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
@@ -29,11 +28,13 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
     """Writes the run log on global rank 0, appending when a run is resumed, and tells the trainer's loggers.
 
     docs/training.md defines what is in a line. Over the device it asks for nothing but at a logged step and after a
-    validation: one sum over the ranks. `peak_tflops`: of one device, None where MFU cannot be told.
+    validation: one sum over the ranks. `config`: the settings that the recipe was made of. `peak_tflops`: of one
+    device, None where MFU cannot be told.
     """
 
-    def __init__(self, run_dir: str, peak_tflops: float | None = None) -> None:
+    def __init__(self, run_dir: str, config: dict[str, Any], peak_tflops: float | None = None) -> None:
         self.run_dir = run_dir
+        self.config = config
         self.peak_tflops = peak_tflops
         self.latest: dict[str, Any] = {}  # the newest training line, and what the newest validation line has beside it
         self._steps = 0
@@ -59,12 +60,12 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             drop_torn_line(log)
             self._goodput = goodput_so_far(log, done=trainer.global_step, began=began)
             self._start_seconds = max(0.0, time.time() - began)
-            config = OmegaConf.create(live_config(trainer, pl_module))
+            config = live_config(trainer, pl_module, self.config)
             with atomic_file(Path(self.run_dir) / "config.yaml") as path:
-                path.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+                path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
             for logger in trainer.loggers:
                 if isinstance(logger, (RunWandbLogger, RunMLFlowLogger)):
-                    logger.log_config(plain(config))
+                    logger.log_config(config)
         self._began, self._clock = time.perf_counter(), PhaseClock("training")
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:

@@ -25,7 +25,7 @@ TARGETS = {f"--{target}" for target in SITES}
 
 
 def script(*overrides: str, target: str = "slurm", recipe: str = "llama3_8b_genomic", directory: Path) -> str:
-    return make_script(recipe, overrides, target=target, directory=directory)[1]
+    return make_script(recipe, overrides, target=target, directory=directory)[2]
 
 
 def program(path: Path, text: str) -> None:
@@ -72,18 +72,23 @@ def test_the_sbatch_script_says_what_was_asked(tmp_path: Path) -> None:
         "--signal=USR1@600",
         "--requeue",
         "--open-mode=append",
-        "--output=%x-%j.log",
+        f"--output={tmp_path}/runs/llama3_8b_genomic/slurm/%x-%j.log",
     ]
 
 
-@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (75, True)])
-def test_the_sbatch_script_runs_and_requeues_on_75_alone(status: int, requeued: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (75, False), (75, True)])
+def test_the_sbatch_script_requeues_where_the_run_asked(status: int, requeued: bool, tmp_path: Path) -> None:
     """`srun`, `scontrol` and `python` are stand-ins that note their arguments; the script is what is submitted."""
     work = tmp_path / "a work directory"
     work.mkdir()
     programs = tmp_path / "bin"
     programs.mkdir()
-    program(programs / "srun", f'printf "%s\\n" "$@" > "{tmp_path}/srun"; exec bash -c "${{@: -1}}"')
+    word = 'mkdir -p "$GENOMIC_LLAMA_STOP_DIR"; echo because > "$GENOMIC_LLAMA_STOP_DIR/requeue"' if requeued else ""
+    program(
+        programs / "srun",
+        f'[ "$1" = --help ] && exec echo --container-image\n{word}\n'
+        f'printf "%s\\n" "$@" > "{tmp_path}/srun"; exec bash -c "${{@: -1}}"',
+    )
     program(programs / "scontrol", f'echo "$@" >> "{tmp_path}/scontrol"; [ "$1" = requeue ] || echo node1')
     program(
         programs / "python",
@@ -105,6 +110,8 @@ def test_the_sbatch_script_runs_and_requeues_on_75_alone(status: int, requeued: 
     assert variables["MARK"] == "it's /h"
     assert (variables["MASTER_ADDR"], variables["MASTER_PORT"]) == ("node1", "20007")
     assert variables["CUDA_DEVICE_MAX_CONNECTIONS"] == "32"
+    assert variables["GENOMIC_LLAMA_STOP_DIR"].endswith("/slurm/7.0")
+    assert ("requeued: because" in result.stdout) is requeued
     assert f"--container-mounts={work}:{work}" in (tmp_path / "srun").read_text().splitlines()
     assert ("requeue 7" in (tmp_path / "scontrol").read_text().splitlines()) is requeued
 
@@ -121,15 +128,14 @@ STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
 @pytest.mark.parametrize(
     ("target", "overrides", "message"),
     [
-        ("slurm", ["launch.acount=a"], "no key 'acount' in launch. Did you mean 'account'"),
+        ("slurm", ["launch.acount=a"], "acount: no key 'acount' .*Did you mean 'account'"),
         ("slurm", ["launch.account"], "'launch.account' has no value"),
-        ("slurm", ["launch.setup=false"], "launch.setup: value False"),
-        ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: value 'soon'"),
-        ("slurm", ['launch.account="a\\nb"'], "launch.account holds a line break"),
+        ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: 'soon' is not a whole number"),
+        ("slurm", ["launch.account=a\nb"], "launch.account: .*holds a line break"),
         ("slurm", ["launch.account=a b;c"], "launch.account='a b;c'. Give one word"),
         ("slurm", ["launch.environment={A-B: x}"], "launch.environment names 'A-B'"),
         ("slurm", ["launch.container_mounts=/a"], "launch.container_mounts"),
-        ("skypilot", ["launch.mounts=/data"], "launch.mounts: value '/data'.*Write {key: value}"),
+        ("skypilot", ["launch.mounts=/data"], "launch.mounts: '/data' is not a list or mapping.*{key: value}"),
         ("slurm", ["precision=mxfp8"], "mxfp8 on h100"),
         ("slurm", ["trainer.max_step=2"], "Did you mean 'max_steps'"),
         ("local", ["hardware.num_nodes=2"], "--local with hardware.num_nodes=2"),
@@ -155,7 +161,7 @@ STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
             r"^run_dir=/lustre/run: on no mount of the container .*/data\)\. Mount .*\[/lustre:/lustre\]",
         ),
         ("kubernetes", ["launch.claim=c", "launch.image=i"], "wants run_dir, dataset.corpus.*run_dir=/workspace/"),
-        ("kubernetes", ["launch.clam=c"], "no key 'clam' in launch. Did you mean 'claim'"),
+        ("kubernetes", ["launch.clam=c"], "clam: no key 'clam' .*Did you mean 'claim'"),
         ("skypilot", ["run_dir=/data/run"], "wants launch.mounts, dataset.corpus.*'launch.mounts="),
     ],
 )
@@ -242,7 +248,11 @@ def test_words_of_the_command_line_stay_as_written() -> None:
     [
         (["launch.time=banana"], "time=banana. Write HOURS:MINUTES:SECONDS"),
         (["launch.time=720"], "time=720. Write HOURS"),
-        (["launch.time=00:04:59"], "grace_seconds=300 with launch.time=00:04:59, which is 299 s"),
+        (["launch.time=00:04:59"], "grace_seconds=300 with launch.time=00:04:59 leaves -1 s"),
+        (
+            ["launch.time=00:02:00", "launch.grace_seconds=110"],
+            "grace_seconds=110 with launch.time=00:02:00 leaves 10 s",
+        ),
         (["launch.grace_seconds=-5"], "grace_seconds=-5"),
     ],
 )
@@ -250,8 +260,8 @@ def test_times_that_cannot_be(given: list[str], message: str, tmp_path: Path) ->
     with pytest.raises(InputError, match=message):
         read_site("slurm", None, given)
     (tmp_path / "site.yaml").write_text("time: 12:00:00\n")
-    with pytest.raises(InputError, match=r"time=43200.*quote it"):
-        read_site("slurm", tmp_path / "site.yaml", [])
+    site, _ = read_site("slurm", tmp_path / "site.yaml", [])
+    assert site == SITES["slurm"](time="12:00:00")  # YAML 1.1 makes 43200 of it
 
 
 def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -272,7 +282,10 @@ def test_the_command(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     program(tmp_path / "sbatch", 'cat "$1"; exit 3')
     sent = command("llama3_8b_genomic", "--slurm", cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")
-    assert (sent.returncode, sent.stdout) == (3, dry.stdout)
+    run = tmp_path.resolve() / "runs" / "llama3_8b_genomic"
+    told = f"script: {run}/launch.sbatch\nlog:    {run}/slurm/llama3-8b-genomic-JOB.log\n"
+    assert (sent.returncode, sent.stdout) == (3, told + dry.stdout)
+    assert (run / "slurm").is_dir()
     assert (tmp_path / "runs/llama3_8b_genomic/launch.sbatch").read_text() == dry.stdout
 
 
