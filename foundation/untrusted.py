@@ -39,6 +39,16 @@ def parse_json(text: str, *, where: object, pairs_hook: Any = None) -> Any:
         raise InputError(f"is no JSON ({reason})", where=where, fix=_FIX) from error
 
 
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A `pairs_hook` that refuses an object with one key twice, of which JSON takes the last without a word."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ValueError(f"{key[:80]!r} is there twice in one object")
+        seen.add(key)
+    return dict(pairs)
+
+
 def read_yaml(path: Path, *, limit: int = SIZE_LIMIT) -> Any:
     """The content of a YAML file as plain values; no tag is obeyed. Errors: `InputError`, as for JSON.
 

@@ -151,3 +151,18 @@ def test_a_gpu_run_without_gpus_is_told_before_nemo_is_imported(corpus: Path, tm
     run = subprocess.run(program, capture_output=True, text=True, check=False)
     assert "error: hardware=h100: wants GPUs, and torch is built without CUDA. Install" in run.stderr
     assert run.stdout.strip() == "1 False"
+
+
+def test_an_installation_without_the_lock_file_is_compared_with_its_own_pins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a wheel: the lock file is part of the repository alone."""
+    from launch.preflight import software
+
+    monkeypatch.setattr(software, "LOCK", tmp_path / "none")
+    pins = software.required_versions()
+    assert pins["nemo-toolkit"] == "2.7.3"
+    assert "numpy" not in pins  # a bound
+    found = {one.what: one for one in software.software_findings(gpu=False)}
+    assert {found[name].status for name in software.PINNED} == {"ok"}
+    assert "not compared" in found["other packages"].found
