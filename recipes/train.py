@@ -97,9 +97,9 @@ def train(
         refuse_first(Run(config=config, architecture=architecture, sequence_length=sequence_length))
     if quiet:
         _hush()
-    from recipes.recipe import pretrain_recipe
+    from recipes.recipe import build_recipe
 
-    recipe = pretrain_recipe(config)
+    recipe = build_recipe(config, architecture, sequence_length)
     if dryrun:
         print(recipe)
         return
