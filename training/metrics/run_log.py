@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from configs.compose import plain
 from foundation.atomic import atomic_file
 from foundation.json_lines import append_line
+from foundation.terminal import as_utf8
 from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
 from training.metrics.flops import flops_per_token
 from training.metrics.live_config import live_architecture, live_config, lora_values
@@ -61,7 +62,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             self._start_seconds = max(0.0, time.time() - began)
             config = OmegaConf.create(live_config(trainer, pl_module))
             with atomic_file(Path(self.run_dir) / "config.yaml") as path:
-                path.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+                path.write_bytes(as_utf8(OmegaConf.to_yaml(config)))
             for logger in trainer.loggers:
                 if isinstance(logger, (RunWandbLogger, RunMLFlowLogger)):
                     logger.log_config(plain(config))
