@@ -6,11 +6,26 @@ A file is read once in a process, as long as its size and time of change stay.
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+from conversion.origin import origin_of
 from corpus.manifest import FILE_NAME
 from foundation.checksum import sha256
 from foundation.progress import progress_bar
+
+_PACKAGES = ("genomic-llama", "torch", "transformers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Of a model: SHA-256 of its files (`model_digest`), and the run and step that it comes from, where known."""
+
+    weights: str | None = None
+    run: str | None = None
+    step: int | None = None
+
 
 _known: dict[tuple[str, int, int], str] = {}
 
@@ -27,6 +42,13 @@ def read_ahead(models: Iterable[Path], sources: Iterable[Path]) -> None:
                 advance(size)
 
 
+def identify(model: Path) -> Identity:
+    """Read the files of `model`, with a progress bar. Errors: `InputError`."""
+    read_ahead([model], [])
+    origin = origin_of(model)
+    return Identity(weights=model_digest(model), run=origin.run, step=origin.step)
+
+
 def model_digest(model: Path) -> str:
     """Of what decides a model's numbers: config.json and the weights, by name and content. Errors: `InputError`."""
     return _joined(_model_files(model), model)
@@ -39,6 +61,11 @@ def source_digest(source: Path) -> str:
     """
     files, known = _source_files(source), (source / FILE_NAME).is_file()
     return _joined(files, source) if source.is_dir() and not known else _digest(files[0])
+
+
+def versions() -> dict[str, str]:
+    """Of the software that decides the numbers."""
+    return {package: version(package) for package in _PACKAGES}
 
 
 def _model_files(model: Path) -> list[Path]:

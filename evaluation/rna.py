@@ -18,5 +18,5 @@ class AsDna:
             return ids
         if not self._said:
             self._said = True
-            warn(f"warning: {self._source}: U of RNA is read as T, in {record} and wherever else it is")
+            warn(f"warning: {self._source}: U of RNA is read as T; the first is in {record}")
         return to_dna(ids)

@@ -60,11 +60,11 @@ class _Work:
     def done(self) -> str:
         if self.total:
             return f"{self.completed / self.total:4.0%}"
-        return f"{_short(self.completed)}{self._unit}"
+        return f"{_short(self.completed)}{self._unit}".replace("  ", " ")
 
     @property
     def speed(self) -> str:
-        return f"{_short(self._counted / self.seconds)}{self._rate}/s" if self.seconds > 0 else ""
+        return f"{_short(self._counted / self.seconds)}{self._rate}/s".replace("  ", " ") if self.seconds > 0 else ""
 
     @property
     def line(self) -> str:

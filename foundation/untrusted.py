@@ -6,6 +6,7 @@ A YAML of twenty lines can stand for 2**20 values, or let a parser recurse until
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,47 @@ def parse_json(text: str, *, where: object, pairs_hook: Any = None) -> Any:
         raise InputError(f"is no JSON ({reason})", where=where, fix=_FIX) from error
 
 
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A `pairs_hook` that refuses an object with one key twice, of which JSON takes the last without a word."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ValueError(f"{key[:80]!r} is there twice in one object")
+        seen.add(key)
+    return dict(pairs)
+
+
 def read_yaml(path: Path, *, limit: int = SIZE_LIMIT) -> Any:
-    """The content of a YAML file as plain values; no tag is obeyed. Errors: `InputError`, as for JSON."""
+    """The content of a YAML file as plain values; no tag is obeyed. Errors: `InputError`, as for JSON.
+
+    Numbers, true, false and null have YAML 1.2's spellings: 1e-3 is a number; yes, 012, 12:30 and 2024-01-01 are text.
+    """
     import yaml  # type: ignore[import-untyped]
 
     text = read_yaml_text(path, limit=limit)
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX) from error
+
+
+@cache
+def _loader() -> type:
+    """A safe loader with the scalars of YAML 1.2's core schema, of which 0o17 and 0x1f stay text too."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+    for tag, pattern, letters in (
+        ("merge", r"<<", ["<"]),
+        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
+        ("float", r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ):
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), letters)
+    return Loader
 
 
 def read_yaml_text(path: Path, *, limit: int = SIZE_LIMIT, interpolations: bool = True) -> str:

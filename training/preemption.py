@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,16 +10,19 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from nemo.lightning.io import IOMixin
 
-from training.status import ASKED, PREEMPTED, exit_preempted
+from training.status import ASKED
+from training.stops import ask_to_continue
 
 
 class Preemption(Callback, IOMixin):  # type: ignore[misc]
     """On SIGTERM or SIGUSR1 to any rank: finish the step, save a checkpoint, exit with status 75.
 
+    With 70 where the last attempt of the job stopped at the same checkpoint (`training.stops`).
+
     In a validation it does not wait for the end of that, which may take longer than what is left of the job.
 
     NeMo's own callback exits with 0, as a finished run does, so that nobody knows to requeue it. What comes before the
-    first step is `training.status.install_signal_handlers`'s.
+    first step is `training.stops.install_signal_handlers`'s.
     """
 
     def __init__(self) -> None:
@@ -33,7 +37,7 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._listen()  # Lightning has put its own handlers in between, which end the run without a checkpoint
         if asked := self._asked_of_any():
-            exit_preempted(asked) if trainer.is_global_zero else sys.exit(PREEMPTED)
+            self._leave(trainer, f"{signal.Signals(asked).name} before the first step")
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._leave_if_asked(trainer)
@@ -52,12 +56,18 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
         if not (asked := self._asked_of_any()):
             return
         trainer.checkpoint_callback.save_now(trainer)
-        torch.distributed.barrier()  # the first rank to exit may end the others
+        when = "in the validation after" if trainer.validating else "after"
+        self._leave(trainer, f"{signal.Signals(asked).name} {when} step {trainer.global_step}")
+
+    def _leave(self, trainer: Any, reason: str) -> None:
+        """Before any rank exits, which may end the others, the first one says how the run stopped."""
+        status = torch.tensor(0, device="cuda")
         if trainer.is_global_zero:
-            name = signal.Signals(asked).name
-            when = "in the validation after" if trainer.validating else "after"
-            print(f"\nstopped by {name} {when} step {trainer.global_step}; its checkpoint is saved", file=sys.stderr)
-        sys.exit(PREEMPTED)
+            status.fill_(ask_to_continue(Path(trainer.checkpoint_callback.dirpath).parent, reason))
+            saved = "" if reason.endswith("the first step") else "; its checkpoint is saved"
+            print(f"\nstopped by {reason}{saved}", file=sys.stderr)
+        torch.distributed.all_reduce(status, torch.distributed.ReduceOp.MAX)
+        sys.exit(int(status.item()))
 
     def _asked_of_any(self) -> int:
         """The signal that any rank was asked by, or 0."""

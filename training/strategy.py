@@ -14,7 +14,7 @@ from conversion.manifest import read_manifest
 from foundation.errors import InputError
 from training.checkpointing.folder import say, set_aside
 from training.checkpointing.seal import damage
-from training.fp8_weights import renew_transposes
+from training.fp8_weights import finish_updates
 
 
 class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
@@ -22,6 +22,18 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
 
     It has no `__init__` of its own, because NeMo records a strategy's arguments by the signature of that.
     """
+
+    def setup(self, trainer: Any) -> None:
+        """The ranks have met. Errors: `InputError` where there are others than the trainer was told of."""
+        asked, found = trainer.num_nodes * trainer.num_devices, torch.distributed.get_world_size()
+        if found != asked:
+            raise InputError(
+                f"the trainer is for {asked} ranks, and {found} met",
+                where=f"devices={trainer.num_devices}, num_nodes={trainer.num_nodes}",
+                fix="Start as many ranks as devices x num_nodes, or change these.",
+                kind="world-size",
+            )
+        super().setup(trainer)
 
     def load_checkpoint(self, checkpoint_path: Any, selective_restore: bool = False) -> dict[str, Any]:
         """The checkpoint; where it is damaged and the run's own, the newest that is not, with the damaged set aside.
@@ -54,7 +66,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
     def setup_optimizers(self, trainer: Any) -> None:
         super().setup_optimizers(trainer)
         for optimizer in self._megatron_optimizers():
-            renew_transposes(optimizer)
+            finish_updates(optimizer)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any], selective_restore: bool = False) -> None:
         for optimizer in self._megatron_optimizers():

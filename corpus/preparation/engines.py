@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -25,7 +26,7 @@ from foundation.telemetry import turn_off_telemetry
 if TYPE_CHECKING:
     import ray
 
-Work = Callable[[int], None]
+Work = Callable[[int], object]
 
 GRACE = 10.0
 """Seconds that a worker has to remove its temporary files once it is told to end."""
@@ -208,6 +209,7 @@ def _ray_cluster(address: str | None) -> Iterator[None]:
     if ray.is_initialized():  # within somebody's Ray program
         yield
         return
+    check_reachable(address)
     try:
         ray.init(address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:
@@ -218,6 +220,25 @@ def _ray_cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_reachable(address: str | None, *, seconds: float = 5.0) -> None:
+    """Refuse an address where nothing listens: Ray itself tries for a quarter of an hour.
+
+    `auto`, `local` and addresses without a port are left to Ray. Errors: `InputError`.
+    """
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"no Ray cluster answers: {error}",
+            where=address,
+            fix="Check the address that `ray start --head` printed, or leave it out.",
+            kind="ray-unreachable",
+        ) from error
 
 
 class WorkerDiedError(InputError):

@@ -29,21 +29,23 @@ _TOGETHER = 1 << 12
 """Sources, each small, that are taken together."""
 
 
-def prepare_shard(folder: Path, shard: int) -> None:
+def prepare_shard(folder: Path, shard: int) -> int:
     """Read the sources of `shard` and write its files, whole or not at all, in the working folder at `folder`.
 
-    A shard that is finished is left as it is. Errors: `InputError` for bad input or a full disk.
+    A shard that is finished is left as it is, and after the last one there is nothing to do: a job array may be longer
+    than the plan. Returns how many shards the plan has. Errors: `InputError` for bad input or a full disk.
     """
     work = WorkFolder(path=Path(folder).absolute())
     plan = read_plan(work.plan)
-    if not 0 <= shard < len(plan.shards):
+    if shard < 0:
         problem = f"has no shard {shard}, only 0 to {len(plan.shards) - 1}"
         raise InputError(problem, where=work.plan, fix="Give one of these numbers.", kind="unknown-shard")
-    if read_result(work, plan, shard) is not None:
-        return
+    if shard >= len(plan.shards) or read_result(work, plan, shard) is not None:
+        return len(plan.shards)
     os.chdir(plan.folder)  # from where its paths are given
     with full_disk(work.out), work.reporting(shard) as report, work.new_shard(shard) as new:
         write_result(new, _Shard(plan, shard, new, report).prepare())
+    return len(plan.shards)
 
 
 class _Shard:

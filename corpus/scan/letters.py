@@ -31,7 +31,10 @@ def _fix(letter: bytes, foreign: bytes) -> str:
     if letter in b"-.":
         return "It looks like an alignment; remove the gaps: sed '/^>/!s/[-.]//g'."
     if letter in b"|#" or (letter == b"@" and ord("+") not in foreign):
-        return "It looks like OpenGenome2's tags and joins, which JSONL and Parquet may have; read it with --markup."
+        return (
+            "It looks like OpenGenome2's tags and joins: from JSONL or Parquet, `genomic-llama prepare` can "
+            "read it with --markup, and other commands read the corpus."
+        )
     if letter in b"@+":
         return "It looks like FASTQ; convert it to FASTA, e.g. with seqtk seq -A."
     if letter == b">":

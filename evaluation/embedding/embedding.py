@@ -46,8 +46,7 @@ def embed_regions(
     Errors: `InputError` for a layer that the model does not have.
     """
     blocks = int(model.config.num_hidden_layers)
-    if not -blocks - 1 <= layer <= blocks:
-        raise InputError(f"layer {layer} is outside [0, {blocks}]", fix="-1 is the last layer, 0 the embedding table.")
+    check_layer(layer, blocks)
     rest = iter(regions)
     while ahead := list(islice(rest, reading.batch_size * _LOOK_AHEAD)):
         pools = [_Pool(pooling, len(region.ids)) for region in ahead]
@@ -55,6 +54,13 @@ def embed_regions(
             pools[number].add(window, values)
         for region, pool in zip(ahead, pools, strict=True):
             yield Embedding(region=region, values=pool.result())
+
+
+def check_layer(layer: int, blocks: int) -> None:
+    """Errors: `InputError` for a layer that a model of so many blocks does not have."""
+    if not -blocks - 1 <= layer <= blocks:
+        fix = "-1 is the last layer, 0 the embedding table."
+        raise InputError(f"layer {layer} is outside [0, {blocks}]", fix=fix, kind="layer")
 
 
 def _windows(

@@ -1,13 +1,16 @@
 """Prompts in, generated sequence out: FASTA, and a track of log-probabilities where wanted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from corpus.letters import BAR, JOINS
 from evaluation.generation.generation import Generated
 from evaluation.likelihood.regions import Region, read_regions
 from evaluation.likelihood.tracks import open_track
+from evaluation.rna import AsDna
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 from tokenizer.sequence import encode, not_nucleotides
@@ -16,16 +19,31 @@ _LINE = 80
 
 
 def read_prompts(texts: Sequence[str], fasta: Path | None) -> list[Region]:
-    """Prompts of the command line, then the records of `fasta`. Errors: `InputError` for none, or for no DNA."""
-    for number, text in enumerate(texts, start=1):
-        if strange := not_nucleotides(text.encode("utf-8", "replace")):
-            problem = f"has characters that are no nucleotides: {strange[:10].decode('latin-1')!r}"
-            raise InputError(problem, where=f"prompt {number}", fix="Give letters such as ACGT.")
-    given = [Region(name=f"prompt{number}", ids=encode(text)) for number, text in enumerate(texts, start=1)]
+    """Prompts of the command line, then the records of `fasta`. U of RNA is read as T, which is said.
+
+    Errors: `InputError` for none, for what is no DNA, and for two of one name: samples are named after them.
+    """
+    given = [_prompt(text, number) for number, text in enumerate(texts, start=1)]
     given += read_regions(fasta) if fasta else []
     if not given:
-        raise InputError("no prompt", fix="Give --prompt ACGT or --prompts FILE: without a BOS, there is no beginning.")
+        fix = "Give --prompt ACGT or --prompts FILE: without a BOS, there is no beginning."
+        raise InputError("no prompt", fix=fix, kind="no-prompt")
+    for name, count in Counter(one.name for one in given).items():
+        if count > 1:
+            problem = f"{count} prompts are named {name!r}, after which their sequences would be named"
+            raise InputError(problem, where=fasta, fix="Name them apart.", kind="duplicate-name")
     return given
+
+
+def _prompt(text: str, number: int) -> Region:
+    where, strange = f"prompt {number}", not_nucleotides(text.encode("utf-8", "replace"))
+    if BAR in strange or set(strange) & set(JOINS):
+        problem = "has a tag or a join of OpenGenome2, and a prompt is bases alone"
+        raise InputError(problem, where=where, fix="Leave out |...|, @ and #.", kind="prompt-tag")
+    if strange:
+        problem = f"has characters that are no nucleotides: {strange[:10].decode('latin-1')!r}"
+        raise InputError(problem, where=where, fix="Give letters such as ACGT.", kind="not-dna")
+    return Region(name=f"prompt{number}", ids=AsDna("--prompt")(encode(text), where))
 
 
 def write_generated(generated: Sequence[Generated], out: Path, *, with_prompt: bool, per_base: Path | None) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.float64]
 
+TEMPERATURES = (0.001, 1000.0)
+"""Between these a temperature differs from the most likely base, and from chance; 0 is the most likely."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
@@ -38,12 +41,16 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise InputError(f"temperature {self.temperature} is below 0", fix="0 takes the most likely base.")
+        low, high = TEMPERATURES
+        if self.temperature and not low <= self.temperature <= high:
+            problem = f"temperature {self.temperature} is neither 0 nor in [{low}, {high}]"
+            raise InputError(
+                problem, fix="0 takes the most likely base, 1 the model's own chances.", kind="temperature"
+            )
         if not 0 < self.top_p <= 1:
-            raise InputError(f"top-p {self.top_p} is outside (0, 1]", fix="1 leaves all bases.")
+            raise InputError(f"top-p {self.top_p} is outside (0, 1]", fix="1 leaves all bases.", kind="top-p")
         if not self.alphabet:
-            raise InputError("the alphabet is empty", fix="Give --alphabet ACGT.")
+            raise InputError("the alphabet is empty", fix="Give --alphabet ACGT.", kind="alphabet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +71,9 @@ def generate(
 
     Errors: `InputError` for a prompt that is empty, no DNA, or too long for the model's positions.
     """
-    longest = int(model.config.max_position_embeddings)
-    rows = [row for number, prompt in enumerate(prompts) for row in _rows(prompt, number, sampling, longest)]
+    prompts = list(prompts)
+    check_prompts(prompts, sampling, int(model.config.max_position_embeddings))
+    rows = [row for number, prompt in enumerate(prompts) for row in _rows(prompt, number, sampling)]
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
     done: dict[int, Generated] = {}
     with progress_bar("Generating", total=len(rows) * sampling.length, unit="b") as advance:
@@ -80,25 +88,37 @@ def generate(
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
-    """One sample to be drawn, and the random numbers that it will use, one a base."""
+    """One sample to be drawn; `number` is its prompt's."""
 
     prompt: Region
+    number: int
     sample: int
     ids: Ids
-    draws: Values
+
+    def draws(self, sampling: Sampling) -> Values:
+        """The random numbers that it will use, one per base."""
+        return np.random.default_rng([sampling.seed, self.number, self.sample]).random(sampling.length)
 
 
-def _rows(prompt: Region, number: int, sampling: Sampling, longest: int) -> Iterator[_Row]:
-    if not len(prompt.ids):
-        fix = "These models have no BOS: they cannot begin from nothing. Give a base or more."
-        raise InputError("the prompt is empty", where=f"prompt {prompt.name!r}", fix=fix)
-    if len(prompt.ids) + sampling.length > longest:
-        problem = f"{len(prompt.ids):,} bases and {sampling.length:,} new ones are more than the model's {longest:,}"
-        raise InputError(problem, where=f"prompt {prompt.name!r}", fix="Shorten it, or ask for fewer.")
+def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -> None:
+    """Before any work. Errors: `InputError` for one that is empty, or that with its new bases exceeds `longest`."""
+    for prompt in prompts:
+        where = f"prompt {prompt.name!r}"
+        if not len(prompt.ids):
+            fix = "These models have no BOS: they cannot begin from nothing. Give a base or more."
+            raise InputError("the prompt is empty", where=where, fix=fix, kind="prompt-empty")
+        if len(prompt.ids) + sampling.length > longest:
+            problem = (
+                f"{len(prompt.ids):,} bases and {sampling.length:,} new ones are more than the model's {longest:,}"
+            )
+            fix = f"Give --length {longest - len(prompt.ids)} or less." if len(prompt.ids) < longest else "Shorten it."
+            raise InputError(problem, where=where, fix=fix, kind="prompt-too-long")
+
+
+def _rows(prompt: Region, number: int, sampling: Sampling) -> Iterator[_Row]:
     ids, _ = oriented(prompt, reverse=False)
     for sample in range(sampling.samples):
-        draws = np.random.default_rng([sampling.seed, number, sample]).random(sampling.length)
-        yield _Row(prompt=prompt, sample=sample, ids=ids, draws=draws)
+        yield _Row(prompt=prompt, number=number, sample=sample, ids=ids)
 
 
 def _batch(model: "PreTrainedModel", rows: Sequence[_Row], sampling: Sampling, advance: Advance) -> Iterator[Generated]:
@@ -113,13 +133,14 @@ def _batch(model: "PreTrainedModel", rows: Sequence[_Row], sampling: Sampling, a
         to_tensor(model, [row.ids for row in rows]),
         Growing(start + sampling.length),
     )
+    draws = np.stack([row.draws(sampling) for row in rows])
     position = 0
     with torch.inference_mode():
         for step in range(sampling.length):
             hidden = hidden_states(model, tokens, start=position, context=cache)[:, -1]
             position += tokens.shape[1]
             known = log_probabilities(model, hidden).double().cpu().numpy()
-            chosen = choose(known[:, candidates], sampling, np.array([rows[row].draws[step] for row in alive]))
+            chosen = choose(known[:, candidates], sampling, draws[alive, step])
             ids = candidates[chosen]
             for place, row in enumerate(alive):
                 if ids[place] != EOS.id:
@@ -148,8 +169,7 @@ def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.in
     if not sampling.temperature:
         likeliest: npt.NDArray[np.int64] = np.argmax(logs, axis=1)
         return likeliest
-    scaled = logs / sampling.temperature
-    chances = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    chances = np.exp((logs - logs.max(axis=1, keepdims=True)) / sampling.temperature)
     order = np.argsort(-chances, axis=1, kind="stable")
     ranked = np.take_along_axis(chances, order, axis=1)
     if sampling.top_k:

@@ -46,13 +46,21 @@ def plan_reading(
 ) -> Reading:
     """`context_length` is the model's own unless given, `stride` half of it. Errors: `InputError` out of range."""
     longest = int(model.config.max_position_embeddings)
+    context_length, stride = plan_context(longest, context_length=context_length, stride=stride)
+    return Reading(context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only)
+
+
+def plan_context(longest: int, *, context_length: int | None, stride: int | None) -> tuple[int, int]:
+    """Context length and stride for a model of `longest` positions, as above. Errors: `InputError` out of range."""
     context_length = longest if context_length is None else context_length
     if not 1 <= context_length <= longest:
-        raise InputError(f"context length {context_length} is outside [1, {longest}], the model's positions")
+        problem = f"context length {context_length} is outside [1, {longest}], the model's positions"
+        raise InputError(problem, fix=f"Give --context-length {longest} or less.", kind="context-length")
     stride = max(1, context_length // 2) if stride is None else stride
     if not 1 <= stride <= context_length:
-        raise InputError(f"stride {stride} is outside [1, {context_length}], the context length")
-    return Reading(context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only)
+        problem = f"stride {stride} is outside [1, {context_length}], the context length"
+        raise InputError(problem, fix=f"Give --stride {context_length} or less.", kind="stride")
+    return context_length, stride
 
 
 @dataclass(frozen=True, kw_only=True)

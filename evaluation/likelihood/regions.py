@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from corpus.letters import BAR, JOINS
 from evaluation.likelihood.bed import read_bed, say_blocks
 from evaluation.rna import AsDna
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, encode, not_nucleotides, reverse_complement, to_upper
-
-_JOINTS = b"@#"  # OpenGenome2 joins stitched pieces and contigs with them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +40,11 @@ def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
     context = reverse_complement(region.after) if minus else region.before
     ids = reverse_complement(region.ids) if minus else region.ids
     read = to_upper(np.concatenate([context, ids]) if len(context) else ids)
-    if strange := not_nucleotides(read.tobytes().translate(None, _JOINTS)):
-        shown = strange[:10].decode("latin-1")
-        raise InputError(f"has characters that are no nucleotides: {shown!r}", where=f"record {region.name!r}")
+    if strange := not_nucleotides(read.tobytes().translate(None, JOINS)):
+        shown, tags = strange[:10].decode("latin-1"), BAR in strange
+        problem = "has tags of OpenGenome2" if tags else f"has characters that are no nucleotides: {shown!r}"
+        fix = "Prepare the corpus from text without |...| tags." if tags else "Remove the record, or repair the file."
+        raise InputError(problem, where=f"record {region.name!r}", fix=fix, kind="tags" if tags else "not-dna")
     return read, len(context)
 
 

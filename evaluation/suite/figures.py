@@ -77,7 +77,7 @@ def metric_curve(rows: Sequence[Row], evaluations: Sequence[Evaluation]) -> "Mar
     label_right(axes, labels)
     metric = rows[0].metric
     name = f"{metric.kind}-{metric.metric}".replace(" ", "-").lower()
-    return Markup(to_svg(figure, name, f"{metric.metric} of {metric.kind} along training"))
+    return Markup(to_svg(figure, name, f"{metric.metric} of {metric.kind}{' along training' if steps else ''}"))
 
 
 def _set_ticks(axes: "Axes", places: Sequence[float]) -> None:

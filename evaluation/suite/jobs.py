@@ -9,16 +9,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from evaluation.digest import model_digest, read_ahead, source_digest
+from evaluation.digest import model_digest, read_ahead, source_digest, versions
 from evaluation.suite.config import KINDS, SOURCES, Suite, Task, sources, tasks
 from evaluation.suite.output import result_path
 from evaluation.suite.result import FORMAT, TaskResult, read_evaluation
 from foundation.errors import InputError
-
-_PACKAGES = ("genomic-llama", "torch", "transformers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +98,3 @@ def _protocol(task: Task) -> str:
 
 def _sha256(decides: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Of the software that decides the numbers."""
-    return {package: version(package) for package in _PACKAGES}

@@ -12,6 +12,7 @@ from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.scoring import STRANDS, Source, score_regions
 from evaluation.probing.datasets import read_task
 from evaluation.probing.probe import HEADS, probe_task
+from evaluation.probing.table import class_lines
 from evaluation.suite.config import (
     KINDS,
     LikelihoodTask,
@@ -45,8 +46,14 @@ class Found:
     unscored: dict[str, int] = field(default_factory=dict)
 
 
+_COUNTS = ("context_length", "stride", "window", "downstream", "grid", "seeds", "samples")
+_MOST = 1_000_000_000
+_FIX = "See configs/evaluation/demo.yaml."
+
+
 def check_suite(suite: Suite, path: Path) -> None:
     """What can be known to be wrong with the suite of file `path` before a model is loaded. Errors: `InputError`."""
+    _check_numbers(suite, path)
     for task in tasks(suite):
         for needed in sources(task):
             if not needed.exists():
@@ -64,6 +71,22 @@ def check_suite(suite: Suite, path: Path) -> None:
         if variant.strand not in STRANDS:
             problem = f"no strand {variant.strand!r}"
             raise InputError(problem, where=where(path, variant), fix=f"Known: {', '.join(STRANDS)}.")
+
+
+def _check_numbers(suite: Suite, path: Path) -> None:
+    counts = [(str(path), "batch_size", suite.batch_size)]
+    counts += [
+        (where(path, task), key, value)
+        for task in tasks(suite)
+        for key in _COUNTS
+        if (value := getattr(task, key, None)) is not None
+    ]
+    for named, key, value in counts:
+        if not 1 <= value <= _MOST:
+            raise InputError(f"{key} {value} is outside [1, {_MOST:,}]", where=named, fix=_FIX, kind="suite-number")
+    for task in suite.recall:
+        if task.seed < 0:
+            raise InputError(f"seed {task.seed} is below 0", where=where(path, task), fix=_FIX, kind="suite-number")
 
 
 def where(path: Path, task: Task) -> str:
@@ -171,6 +194,8 @@ def _variants(
 
 def _probe(model: "PreTrainedModel", task: ProbeTask, batch_size: int) -> list[Metric]:
     labelled, reading = read_task(Path(task.directory)), plan_reading(model, batch_size=batch_size)
+    for line in class_lines(labelled):
+        warn(line)
     rows = probe_task(
         model, labelled, reading, heads=task.heads, layer=task.layer, pooling=task.pooling, seeds=task.seeds
     )

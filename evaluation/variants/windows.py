@@ -34,11 +34,15 @@ class Placement:
 
     def __post_init__(self) -> None:
         if not self.length >= 2:
-            raise InputError(f"a window of {self.length} bases has nothing to predict", fix="Give --window 2 or more.")
+            raise InputError(
+                f"a window of {self.length} bases has nothing to predict", fix="Give --window 2 or more.", kind="window"
+            )
         if not 1 <= self.downstream <= self.length:
-            raise InputError(f"{self.downstream} downstream bases are outside [1, {self.length}], the window")
+            problem = f"{self.downstream} downstream bases are outside [1, {self.length}], the window"
+            raise InputError(problem, fix=f"Give --downstream {self.length} or less.", kind="downstream")
         if not 1 <= self.grid <= self.downstream:
-            raise InputError(f"a grid of {self.grid} is outside [1, {self.downstream}], the bases downstream")
+            problem = f"a grid of {self.grid} is outside [1, {self.downstream}], the bases downstream"
+            raise InputError(problem, fix=f"Give --grid {self.downstream} or less.", kind="grid")
 
 
 def plan_placement(
@@ -50,6 +54,9 @@ def plan_placement(
     the other strand reads the other side. The grid is an eighth of what is downstream.
     """
     length = min(WINDOW, longest) if window is None else window
+    if length > longest:
+        problem = f"a window of {length:,} bases is longer than the model's {longest:,} positions"
+        raise InputError(problem, fix=f"Give --window {longest} or less.", kind="window")
     downstream = max(1, min(DOWNSTREAM, length // 2)) if downstream is None else downstream
     return Placement(length=length, downstream=downstream, grid=max(1, downstream // 8) if grid is None else grid)
 

@@ -7,8 +7,20 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, say_text
-from genomic_llama.cli.options import Bed, ContextLength, Dtype, Head, Model, ModelDtype, Pooling, Split, Stride
+from foundation.terminal import say, say_text, warn
+from genomic_llama.cli.options import (
+    BatchSize,
+    Bed,
+    ContextLength,
+    Dtype,
+    Head,
+    Model,
+    ModelDtype,
+    Overwrite,
+    Pooling,
+    Split,
+    Stride,
+)
 
 commands = typer.Typer()
 
@@ -27,14 +39,21 @@ def embed(
     context_length: ContextLength = None,
     stride: Stride = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
+    batch_size: BatchSize = 8,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Embeddings of sequences: a layer's output, pooled or for every base."""
-    from evaluation.embedding.embedding import embed_regions
+    """Embeddings of sequences: a layer's output, pooled or for every base.
+
+    An output that is finished is not computed again, unless an input or a setting differs.
+    """
+    warn(f"Embedding {source} with {model}")
+    from configs.llama import read_architecture
+    from evaluation.embedding.embedding import check_layer, embed_regions
     from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
+    from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
-    from evaluation.likelihood.likelihood import plan_reading
-    from evaluation.likelihood.model import load_model
+    from evaluation.likelihood.likelihood import plan_context, plan_reading
+    from evaluation.likelihood.model import check_directory, load_model
     from evaluation.likelihood.regions import read_regions
     from foundation.pages.quantities import plural
     from foundation.progress import progress_bar
@@ -46,6 +65,24 @@ def embed(
     if bed is not None:
         check_bed(bed)
     check_writable(out)
+    check_directory(model)
+    architecture = read_architecture(model)
+    plan_context(architecture.max_position_embeddings, context_length=context_length, stride=stride)
+    check_layer(layer, architecture.num_hidden_layers)
+    work = Work(
+        command="embed",
+        model=model,
+        sources={"source": source, "bed": bed},
+        settings={
+            "layer": layer, "pooling": pooling.value, "split": split, "context_length": context_length,
+            "stride": stride, "dtype": dtype.value,
+        },
+        files=[out],
+        overwrite=overwrite,
+    )  # fmt: skip
+    if files := work.finished():
+        say(describe(files))
+        return
     loaded = load_model(model, dtype.value)
     reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
     regions = read_regions(source, split=split if source.is_dir() else None, bed=bed)
@@ -53,6 +90,7 @@ def embed(
         embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
         settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
         count = write_embeddings(embeddings, out, settings, advance)
+    work.finish()
     say(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
 
 
@@ -66,28 +104,58 @@ def probe(
     head: Annotated[list[Head] | None, typer.Option(help="Heads; can be repeated.", show_default="both")] = None,
     layer: Annotated[int, typer.Option(help="0: embedding table; k: output of block k; -1: the last.")] = -1,
     pooling: Annotated[Pooling, typer.Option(help="Over the bases of a sequence.")] = Pooling.mean,
-    seeds: Annotated[int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1)] = 5,
+    seeds: Annotated[
+        int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1, max=1000)
+    ] = 5,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
+    batch_size: BatchSize = 8,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set."""
+    """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set.
+
+    An output that is finished is not computed again, unless an input or a setting differs.
+    """
+    warn(f"Probing {model} on {', '.join(map(str, tasks))}")
+    from configs.llama import read_architecture
+    from evaluation.embedding.embedding import check_layer
+    from evaluation.finished import Work, describe
     from evaluation.likelihood.likelihood import plan_reading
-    from evaluation.likelihood.model import load_model
+    from evaluation.likelihood.model import check_directory, load_model
     from evaluation.probing.datasets import read_task
     from evaluation.probing.probe import HEADS, probe_task
-    from evaluation.probing.table import format_table, write_table
+    from evaluation.probing.table import class_lines, format_table, read_table, write_table
 
     if pooling is Pooling.none:
         raise InputError("a probe needs one vector a sequence", fix="Give --pooling mean, last or max.")
     check_writable(out)
     read = [read_task(path) for path in tasks]
+    for task in read:
+        say(*class_lines(task))
+    heads = [one.value for one in head or []] or list(HEADS)
+    check_directory(model)
+    check_layer(layer, read_architecture(model).num_hidden_layers)
+    work = Work(
+        command="probe",
+        model=model,
+        sources={str(number): path for number, path in enumerate(tasks)},
+        settings={
+            "heads": heads, "layer": layer, "pooling": pooling.value, "seeds": seeds, "dtype": dtype.value
+        },
+        files=[out] if out is not None else [],
+        overwrite=overwrite,
+    )  # fmt: skip
+    if out is not None and (files := work.finished()):
+        say(describe(files))
+        say_text(format_table(read_table(out)))
+        return
     loaded = load_model(model, dtype.value)
-    reading, heads = plan_reading(loaded, batch_size=batch_size), [one.value for one in head or []] or HEADS
+    reading = plan_reading(loaded, batch_size=batch_size)
     rows = [
         row
         for task in read
         for row in probe_task(loaded, task, reading, heads=heads, layer=layer, pooling=pooling.value, seeds=seeds)
     ]
     if out is not None:
-        write_table(rows, out, model=str(model))
+        write_table(rows, out, model=str(model), tasks=read)
+        work.finish()
     say_text(format_table(rows))

@@ -1,15 +1,29 @@
 """The commands that use a trained model: scores, suites and reports here, the others in modules of their own."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, say_text
+from foundation.terminal import say, say_text, warn
 from genomic_llama.cli import embedding, generation, variants
-from genomic_llama.cli.options import Bed, ContextLength, Dtype, Model, ModelDtype, Split, Strand, Stride
+from genomic_llama.cli.options import (
+    BatchSize,
+    Bed,
+    ContextLength,
+    Dtype,
+    Model,
+    ModelDtype,
+    Overwrite,
+    Split,
+    Strand,
+    Stride,
+)
+
+if TYPE_CHECKING:
+    from evaluation.likelihood.score import Score
 
 commands = typer.Typer()
 for group in (variants, embedding, generation):
@@ -35,20 +49,27 @@ def score(
     context_length: ContextLength = None,
     stride: Stride = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Windows of one forward pass.", min=1)] = 8,
+    batch_size: BatchSize = 8,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Bits per base of sequences under a model: 2 is a uniform guess, less is better."""
+    """Bits per base of sequences under a model: 2 is a uniform guess, lower is better.
+
+    Outputs that are finished are not computed again, unless an input or a setting differs.
+    """
+    warn(f"Scoring {source} with {model}")
     from contextlib import nullcontext
 
+    from configs.llama import read_architecture
     from corpus.manifest import read_manifest
+    from evaluation.digest import identify
+    from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
-    from evaluation.likelihood.likelihood import plan_reading
-    from evaluation.likelihood.model import load_model
+    from evaluation.likelihood.likelihood import plan_context, plan_reading
+    from evaluation.likelihood.model import check_directory, load_model
     from evaluation.likelihood.regions import read_regions
-    from evaluation.likelihood.score import write_score
+    from evaluation.likelihood.score import read_score, write_score
     from evaluation.likelihood.scoring import Source, score_regions
     from evaluation.likelihood.tracks import check_track, open_track
-    from foundation.pages.quantities import plural
 
     is_corpus = source.is_dir()
     if is_corpus and bed is not None:
@@ -61,6 +82,25 @@ def score(
         check_bed(bed)
     check_writable(out, per_base)
     known = read_manifest(source).split(split) if is_corpus else None
+    check_directory(model)
+    longest = read_architecture(model).max_position_embeddings
+    plan_context(longest, context_length=context_length, stride=stride)
+    work = Work(
+        command="score",
+        model=model,
+        sources={"source": source, "bed": bed},
+        settings={
+            "split": split, "flank": flank, "strand": strand.value, "acgt_only": acgt_only,
+            "context_length": context_length, "stride": stride, "dtype": dtype.value,
+        },
+        files=[path for path in (out, per_base) if path is not None],
+        overwrite=overwrite,
+    )  # fmt: skip
+    if files := work.finished():
+        say(describe(files))
+        if out is not None:
+            say(_summary(read_score(out)))
+        return
     loaded = load_model(model, dtype.value)
     with open_track(per_base) if per_base else nullcontext() as track:
         result = score_regions(
@@ -71,6 +111,7 @@ def score(
             ),
             Source(
                 model=str(model),
+                identity=identify(model),
                 source=str(source),
                 split=split if is_corpus else None,
                 regions=str(bed) if bed else None,
@@ -82,10 +123,17 @@ def score(
         )
     if out is not None:
         write_score(result, out)
-    scored = f"{plural(result.bases_scored, 'base')} of {plural(len(result.records), 'record')}"
-    say(
-        f"{result.bits_per_base:.4f} bits per base, perplexity {result.perplexity:.3f}, "
-        f"{scored}, {result.tokens_per_second:,.0f} tokens/s"
+    work.finish()
+    say(_summary(result))
+
+
+def _summary(score: "Score") -> str:
+    from foundation.pages.quantities import plural
+
+    scored = f"{plural(score.bases_scored, 'base')} of {plural(len(score.records), 'record')}"
+    return (
+        f"{score.bits_per_base:.4f} bits per base, perplexity {score.perplexity:.3f}, "
+        f"{scored}, {score.tokens_per_second:,.0f} tokens/s"
     )
 
 
@@ -106,6 +154,7 @@ def evaluate(
     finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
     a model, a task, a file, --dtype or the software, is run anew.
     """
+    warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
     from evaluation.likelihood.model import check_directory
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
@@ -142,8 +191,12 @@ def report(
     """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
     from evaluation.report.report import build_report
 
+    if entropy_floor is not None and not 0 <= entropy_floor <= 8:
+        problem = f"--entropy-floor {entropy_floor} is outside [0, 8] bits per base"
+        raise InputError(problem, fix="2 is that of random bases.", kind="entropy-floor")
     if model_card is not None and model_card.resolve() == out.resolve():
         raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
     check_writable(out, model_card)
-    build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card)
+    if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
+        warn(f"warning: {doubt}")
     say(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

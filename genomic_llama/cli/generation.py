@@ -7,8 +7,8 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say
-from genomic_llama.cli.options import Dtype, Model, ModelDtype
+from foundation.terminal import say, warn
+from genomic_llama.cli.options import BatchSize, Dtype, Model, ModelDtype, Overwrite
 
 commands = typer.Typer()
 
@@ -22,7 +22,7 @@ def generate(
     ] = None,
     prompts: Annotated[Path | None, typer.Option(help="FASTA file of prompts.", show_default=False)] = None,
     length: Annotated[int, typer.Option(help="New bases, at most.", min=1)] = 500,
-    samples: Annotated[int, typer.Option(help="Sequences of each prompt.", min=1)] = 1,
+    samples: Annotated[int, typer.Option(help="Sequences of each prompt.", min=1, max=1_000_000)] = 1,
     temperature: Annotated[float, typer.Option(help="Below 1: likelier bases; 0: the likeliest.", min=0)] = 1.0,
     top_k: Annotated[int, typer.Option(help="Only the k likeliest bases; 0: all.", min=0)] = 0,
     top_p: Annotated[float, typer.Option(help="Only the likeliest bases that have this much together.")] = 1.0,
@@ -38,21 +38,31 @@ def generate(
         ),
     ] = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1)] = 8,
+    batch_size: BatchSize = 8,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Go on from a prompt: new DNA, base by base, with a log-probability each."""
+    """Continue a prompt: new DNA, base by base, each with its log-probability.
+
+    Outputs that are finished are not computed again, unless an input or a setting differs.
+    """
+    warn(f"Generating {length:,} bases with {model}")
     import time
 
+    from configs.llama import read_architecture
+    from evaluation.finished import Work, describe
     from evaluation.generation.generated_files import read_prompts, write_generated
-    from evaluation.generation.generation import Sampling
+    from evaluation.generation.generation import Sampling, check_prompts
     from evaluation.generation.generation import generate as generate_bases
-    from evaluation.likelihood.model import load_model
+    from evaluation.likelihood.model import check_directory, load_model
     from evaluation.likelihood.tracks import check_track
     from foundation.pages.quantities import plural
     from tokenizer.sequence import not_nucleotides
 
     if strange := not_nucleotides(alphabet.encode("utf-8", "replace")):
         raise InputError(f"the alphabet has {strange.decode('latin-1')!r}, no nucleotides", fix="Give --alphabet ACGT.")
+    if set("Uu") & set(alphabet):
+        fix = "Give --alphabet ACGT: models learn RNA written with T."
+        raise InputError(f"the alphabet {alphabet!r} has U", fix=fix, kind="alphabet")
     if per_base is not None:
         check_track(per_base)
     given = read_prompts(prompt or [], prompts)
@@ -61,11 +71,28 @@ def generate(
         alphabet=alphabet.encode(), seed=seed,
     )  # fmt: skip
     check_writable(out, per_base)
+    check_directory(model)
+    check_prompts(given, sampling, read_architecture(model).max_position_embeddings)
+    work = Work(
+        command="generate",
+        model=model,
+        sources={"prompts": prompts},
+        settings={
+            "prompt": prompt or [], "length": length, "samples": samples, "temperature": temperature, "top_k": top_k,
+            "top_p": top_p, "alphabet": alphabet, "seed": seed, "with_prompt": with_prompt, "dtype": dtype.value,
+        },
+        files=[path for path in (out, per_base) if path is not None],
+        overwrite=overwrite,
+    )  # fmt: skip
+    if files := work.finished():
+        say(describe(files))
+        return
     loaded = load_model(model, dtype.value)
     started = time.perf_counter()
     generated = generate_bases(loaded, given, sampling, batch_size=batch_size)
     seconds = time.perf_counter() - started
     write_generated(generated, out, with_prompt=with_prompt, per_base=per_base)
+    work.finish()
     bases = sum(len(one.ids) for one in generated)
     made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
     say(f"{made}, {bases / seconds:,.0f} bases/s; wrote {out}")

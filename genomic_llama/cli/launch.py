@@ -40,7 +40,7 @@ def launch(
     from launch.preflight.start import warn as warn_about
     from launch.submit.launch import make_script, memory_warning, submit
 
-    job, script = make_script(
+    job, where, script = make_script(
         recipe,
         overrides or [],
         target=targets[0],
@@ -52,6 +52,10 @@ def launch(
     if warning := memory_warning(job):
         warn(warning)
     if dry_run:
+        from launch.submit.presence import looks, report
+
+        for line in report(looks(job, where)):
+            warn(line)
         say_exactly(script)
         return
-    sys.exit(submit(job, script, target=targets[0]))
+    sys.exit(submit(job, where, script, target=targets[0]))

@@ -1,6 +1,7 @@
 """The command `prepare`: its many options to settings, and the engine that does the work."""
 
 import os
+import shlex
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -185,9 +186,7 @@ def prepare(
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
     if plan_only:
         work, plan = plan_preparation(paths, out, composed, shard_bytes=shard_bytes, overwrite=overwrite)
-        last = len(plan.shards) - 1
-        say(f"{last + 1} shards. Run `genomic-llama corpus shard {work.path} N` for N from 0 to {last}, anywhere and")
-        say("in any order, then this command again without --plan-only.")
+        say(*_array_lines(str(work.path), len(plan.shards)))
         return
     with full_disk(out):
         manifest = prepare_corpus(
@@ -203,6 +202,26 @@ def prepare(
     if manifest.excluded:
         say(f"left out: {sum(manifest.excluded.values()):,} records")
     say(f"wrote {out}")
+
+
+def _array_lines(folder: str, shards: int) -> list[str]:
+    """How others work off a plan: as a job array, or by hand."""
+    last, command = shards - 1, f"genomic-llama corpus shard {shlex.quote(folder)}"
+    array = f"sbatch --array=0-{last} --wrap {shlex.quote(f'{command} $SLURM_ARRAY_TASK_ID')}"
+    lines = [
+        f"{shards:,} shards. Prepare them as a job array of Slurm:",
+        f"  {array}",
+        f"or run `{command} N` for N from 0 to {last}, on any machine that sees these files, in any order.",
+        "Then give this command again without --plan-only.",
+    ]
+    if shards > SLURM_ARRAY:
+        note = f"Slurm's MaxArraySize is {SLURM_ARRAY + 1:,} unless set higher: --shard-mebibytes makes fewer shards."
+        lines.insert(2, note)
+    return lines
+
+
+SLURM_ARRAY = 1000
+"""The largest number of tasks in an array of a Slurm that is not configured otherwise."""
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from foundation.atomic import check_writable, full_disk
-from foundation.terminal import say
-from genomic_llama.cli.options import Dtype, Model, ModelDtype, Strand
+from foundation.terminal import say, warn
+from genomic_llama.cli.options import BatchSize, Dtype, Model, ModelDtype, Overwrite, Strand
 
 commands = typer.Typer()
 
@@ -41,13 +41,18 @@ def variants(
     negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
     by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1)] = 8,
+    batch_size: BatchSize = 8,
+    overwrite: Overwrite = False,
 ) -> None:
     """Effects of variants: the change of log-likelihood from the reference allele to each alternative.
 
-    An interrupted run goes on where it was: give the same command again.
+    An interrupted run is continued when the same command is given again; what is finished is not computed again,
+    unless an input or a setting differs.
     """
-    from evaluation.likelihood.model import load_model
+    warn(f"Scoring the variants of {vcf} with {model}")
+    from configs.llama import read_architecture
+    from evaluation.finished import Work, describe
+    from evaluation.likelihood.model import check_directory, load_model
     from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
     from evaluation.variants.labels import Labelling, split_values, table_lines
     from evaluation.variants.output import journal_path, write_result
@@ -56,8 +61,8 @@ def variants(
     from foundation.pages.quantities import plural
 
     check_writable(journal_path(out))
-    loaded = load_model(model, dtype.value)
-    longest = int(loaded.config.max_position_embeddings)
+    check_directory(model)
+    longest = read_architecture(model).max_position_embeddings
     placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
     run = VariantRun(
         model=model, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
@@ -66,9 +71,28 @@ def variants(
     labelling = None
     if label is not None:
         labelling = Labelling(key=label, positive=split_values(positive), negative=split_values(negative), by=by)
+    work = Work(
+        command="variants",
+        model=model,
+        sources={"genome": fasta, "vcf": vcf},
+        settings={
+            **{key: value for key, value in run.settings.items() if key != "model"},
+            "label": label, "positive": positive, "negative": negative, "by": by,
+        },
+        files=[],
+        out=out,
+        overwrite=overwrite,
+    )  # fmt: skip
+    if files := work.finished():
+        say(describe(files))
+        return
+    if overwrite:
+        journal_path(out).unlink(missing_ok=True)
+    loaded = load_model(model, dtype.value)
     with full_disk(journal_path(out)):
         result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)
+    work.finish(paths)
     rate = result.scored_now / result.seconds if result.seconds else 0.0
     scored = plural(result.statuses[SCORED], "allele")
     say(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")

@@ -7,16 +7,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from configs.compose import plain
-from configs.schema import TrainConfig
-from corpus import synthetic
-from corpus.manifest import read_manifest
+from configs.schema import HardwareConfig, TrainConfig
 from foundation.atomic import full_disk
 from foundation.errors import InputError
-from training.data.sources import parse_sources
+from training.ranks import outside_a_step, started_ranks
 
 LEAST_ROOM = 64 << 20
 """Bytes. A write that failed with more than this free did not fail for want of room."""
+
+
+def check_ranks(machine: HardwareConfig) -> None:
+    """Refuse to train on other ranks than asked for. Errors: `InputError`.
+
+    Lightning takes what the launcher started, whatever the trainer's devices are.
+    """
+    ranks, asked = started_ranks(), machine.devices * machine.num_nodes
+    if ranks is None or ranks.launcher not in _START:
+        return
+    told = f"hardware.devices={machine.devices} with hardware.num_nodes={machine.num_nodes}"
+    if ranks.world != asked:
+        raise InputError(
+            f"asks for {asked} ranks, and {ranks.launcher} started {ranks.world}",
+            where=told,
+            fix=_START[ranks.launcher].format(nodes=machine.num_nodes, devices=machine.devices),
+            kind="world-size",
+        )
+    if ranks.launcher == "Slurm" and asked > 1 and outside_a_step():
+        raise InputError(
+            f"asks for {asked} ranks, and the script of a Slurm job is one",
+            where=told,
+            fix="Start it with srun, or let `genomic-llama launch --slurm` write the script.",
+            kind="outside-srun",
+        )
+
+
+_START = {
+    "Slurm": "Give the job --nodes={nodes} --ntasks-per-node={devices}, or change hardware.devices and num_nodes.",
+    "torchrun": "Give torchrun --nnodes={nodes} --nproc-per-node={devices}, or change hardware.devices and num_nodes.",
+}
 
 
 def check_machine(config: TrainConfig) -> None:
@@ -37,13 +65,6 @@ def check_machine(config: TrainConfig) -> None:
     if importlib.util.find_spec("transformer_engine") is None:
         fix = f"Install it: docs/install.md. {doctor}"
         raise InputError("wants Transformer Engine, which is not installed", where=where, fix=fix)
-
-
-def check_corpora(config: TrainConfig) -> None:
-    """Refuse a corpus that is not there. Its files are compared with its manifest later. Errors: `InputError`."""
-    for source in parse_sources(plain(config.dataset.corpus)):
-        if source.corpus != Path(synthetic.CORPUS) or source.corpus.exists():
-            read_manifest(source.corpus)
 
 
 @contextmanager

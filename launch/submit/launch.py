@@ -7,25 +7,29 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from configs.compose import compose_config
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
+from foundation.terminal import say
 from launch.planning.commands import plan_command
 from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
 from launch.planning.search import fits
 from launch.preflight.check import check_config
 from launch.submit.job import Job
+from launch.submit.presence import check_presence
 from launch.submit.script import job_script
-from launch.submit.sites import Kubernetes, Local, Skypilot, Slurm, read_site
+from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm, read_site
+from launch.submit.slurm_paths import FOLDER, NO_PYXIS, on_host
+from launch.submit.slurm_paths import mounts as container_mounts
 from training.checkpointing.same_model import check_initial_weights
 
 SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
 SUBMIT = {
     "slurm": ("sbatch",),
-    "kubernetes": ("kubectl", "create", "--filename"),  # create: generateName gives each run a name of its own
+    "kubernetes": ("kubectl", "create", "--filename"),  # each script has a name of its own
     "skypilot": ("sky", "jobs", "launch"),
     "local": ("bash",),
 }
@@ -38,7 +42,7 @@ def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
     """
     name, own = configuration(recipe)
     overrides = (*own, *overrides)
-    config = quick_config(name, overrides)
+    config = compose_config(name, overrides)
     check_config(config)
     return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
 
@@ -51,10 +55,10 @@ def make_script(
     site_file: Path | None = None,
     directory: Path,
     submitted: bool = False,
-) -> tuple[Job, str]:
-    """The job and its script. `launch.KEY=VALUE` among the overrides are the site's.
+) -> tuple[Job, Site, str]:
+    """The job, its site and its script. `launch.KEY=VALUE` among the overrides are the site's.
 
-    Where it is to be `submitted` from here, and runs without a container, its `init_from` has to be here.
+    Where it is to be `submitted` from here, and runs without a container, its corpus and `init_from` have to be here.
     """
     own = [override for override in overrides if override.startswith("launch.")]
     job = make_job(recipe, [override for override in overrides if override not in own], directory)
@@ -71,8 +75,9 @@ def make_script(
     if isinstance(site, Slurm) and site.container_image:
         check_container(job, site)
     elif submitted and isinstance(site, Slurm | Local):
+        check_presence(job, site)
         check_initial_weights(job.config, read_architecture(job.config.model_tag))
-    return job, job_script(job, site)
+    return job, site, job_script(job, site)
 
 
 def memory_warning(job: Job) -> str:
@@ -143,8 +148,7 @@ def off_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> 
 
 def check_container(job: Job, site: Slurm) -> None:
     """Refuse a path that is on no mount of a Slurm job's container: it is not there. Errors: `InputError`."""
-    given = [mount.split(":") for entry in site.container_mounts for mount in entry.split(",")]
-    mounts = [str(job.directory), *(mount[1] if len(mount) > 1 else mount[0] for mount in given)]
+    mounts = [str(job.directory), *(str(inside) for _, inside in container_mounts(site))]
     off = {
         key: one for key, values in _paths(job).items() for one in values if not _is_below(job.directory / one, mounts)
     }
@@ -173,14 +177,32 @@ def _is_below(path: str | Path, mounts: Sequence[str]) -> bool:
     return any(Path(os.path.normpath(path)).is_relative_to(os.path.normpath(mount)) for mount in mounts)
 
 
-def submit(job: Job, script: str, *, target: str) -> int:
+def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     """Write the script beside the run and hand it to the scheduler. Returns the exit status of that."""
     program, *options = SUBMIT[target]
     if shutil.which(program) is None:
         raise InputError(
             f"{program} is not on this machine", fix="Print the script with --dry-run, and submit it where it is."
         )
-    path = Path(job.config.run_dir) / f"launch.{SUFFIX[target]}"
+    run_dir = Path(job.config.run_dir)
+    if isinstance(site, Slurm):
+        run_dir = on_host(job.directory / run_dir, site)
+        check_pyxis(site)
+    path = run_dir / f"launch.{SUFFIX[target]}"
     with atomic_file(path) as temporary:
         temporary.write_text(script, encoding="utf-8", errors="surrogateescape")  # names are bytes
+    if isinstance(site, Slurm):
+        (run_dir / FOLDER).mkdir(exist_ok=True)
+        say(f"script: {path}", f"log:    {run_dir / FOLDER}/{job.name}-JOB.log")
     return subprocess.run([program, *options, str(path)], check=False).returncode
+
+
+def check_pyxis(site: Slurm) -> None:
+    """Refuse a container where `srun` is at hand and does not know one. Errors: `InputError`."""
+    if site.container_image is None or (srun := shutil.which("srun")) is None:
+        return
+    told = subprocess.run([srun, "--help"], capture_output=True, text=True, check=False).stdout
+    if "--container-image" not in told:
+        raise InputError(
+            "needs pyxis, which this Slurm does not have", where="launch.container_image", fix=NO_PYXIS, kind="no-pyxis"
+        )

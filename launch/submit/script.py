@@ -8,6 +8,7 @@ from launch.submit.job import Job, lines, variables
 from launch.submit.kubernetes import kubernetes_manifest
 from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm
 from launch.submit.skypilot import skypilot_task
+from launch.submit.slurm_paths import FOLDER, NO_PYXIS, directive_word, on_host
 from training.status import PREEMPTED
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,12 +35,31 @@ def _from_template(name: str, job: Job, site: Slurm | Local) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    python = sys.executable if isinstance(site, Local) else "python"  # of the container, or of launch.setup
     templates.filters["sh"] = lambda value: shlex.quote(str(value))
+    given = _slurm_values(job, site) if isinstance(site, Slurm) else {}
     return templates.get_template(name).render(
         job=job,
         site=site,
         variables=variables(job, site),
-        command=lines([python, *job.arguments]),
+        command=lines([_python(site), *job.arguments]),
         status=PREEMPTED,
+        **given,
     )
+
+
+def _python(site: Slurm | Local) -> str:
+    """This environment's, by its path, unless a container, or a line of the user's own, brings another."""
+    elsewhere = isinstance(site, Slurm) and (site.container_image or site.command_prefix or site.setup)
+    return "python" if elsewhere else sys.executable
+
+
+def _slurm_values(job: Job, site: Slurm) -> dict[str, str]:
+    """`inside`: where a rank says how it stopped; `logs`: that on the host; `output`: the log as sbatch takes it."""
+    inside = job.directory / job.config.run_dir / FOLDER
+    logs = on_host(inside, site)
+    return {
+        "inside": str(inside),
+        "logs": str(logs),
+        "output": f"{directive_word(str(logs))}/%x-%j.log",
+        "no_pyxis": NO_PYXIS,
+    }

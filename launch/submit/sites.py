@@ -9,17 +9,15 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
-from configs.quick import typed_values
-from configs.schema import MISSING
+from configs.words import kind_of, read_text
 from foundation.errors import InputError
+from foundation.typed import MISSING, from_settings
 from foundation.untrusted import read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slurm:
-    """A Slurm cluster; containers through pyxis and enroot."""
+    """A Slurm cluster; containers through pyxis and enroot (`container_image`), or another way (`command_prefix`)."""
 
     account: str | None = None
     partition: str | None = None
@@ -29,6 +27,7 @@ class Slurm:
     gres: str | None = None  # in place of --gpus-per-node, where a cluster wants gpu:8 or the like
     container_image: str | None = None  # a .sqsh file, or nvcr.io#nvidia/pytorch:TAG; null: no container
     container_mounts: list[str] = field(default_factory=list)  # /path:/path; the working directory always is one
+    command_prefix: str | None = None  # before python on each rank: apptainer exec --nv /lustre/genomic-llama.sif
     setup: str | None = None  # a shell line before training, in the container: . .venv/bin/activate
     environment: dict[str, str] = field(default_factory=dict)  # more variables, for NCCL above all
     directives: list[str] = field(default_factory=list)  # more #SBATCH options: --mail-type=END
@@ -106,17 +105,15 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
         if not isinstance(values, dict):
             raise InputError("is no mapping of keys to values", where=file)
     for override in overrides:
-        key, equals, value = override.removeprefix("launch.").partition("=")
+        key, equals, text = override.removeprefix("launch.").partition("=")
         if not equals:
-            raise InputError(f"{override!r} has no value", fix="Write launch.KEY=VALUE.")
-        try:
-            values[key] = yaml.load(value, Loader=_Words)
-        except yaml.YAMLError as error:
-            raise InputError(f"{override!r} has no readable value", fix="Quote it.") from error
+            fix = "Write launch.KEY=VALUE."
+            raise InputError(f"{override!r} has no value", fix=fix, kind="not-an-override")
+        values[key] = read_text(kind_of(SITES[target], key), text, f"launch.{key}")
     lacking = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
     lacking = {name: example for name, example in lacking.items() if values.get(name, MISSING) == MISSING}
     # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
-    site: Site = typed_values(SITES[target], {**values, **lacking}, where="launch")
+    site: Site = from_settings(SITES[target], {**values, **lacking}, where="launch")
     if isinstance(site, Slurm):
         _check_time(site)
     for one in fields(site):
@@ -130,16 +127,8 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
     return site, [f"launch.{name}={example}" for name, example in lacking.items()]
 
 
-class _Words(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML in which 12:00:00, 0123 and on are words, as written; YAML 1.1 makes 43200, 83 and true of them."""
-
-
-_Words.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _tag, _pattern, _letters in (("bool", r"true|false", "tf"), ("int", r"-?(?:0|[1-9]\d*)", "-0123456789")):
-    _Words.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_letters))
+LEAST_SECONDS = 180
+"""From the start of a job to the signal before its limit."""
 
 
 def _check_time(site: Slurm) -> None:
@@ -149,10 +138,14 @@ def _check_time(site: Slurm) -> None:
         raise InputError(
             f"launch.time={site.time}", fix="Write HOURS:MINUTES:SECONDS or DAYS-HOURS:MINUTES:SECONDS, and quote it."
         )
-    if not 0 < site.grace_seconds < seconds:
+    if site.grace_seconds <= 0 or seconds - site.grace_seconds < LEAST_SECONDS:
         raise InputError(
-            f"launch.grace_seconds={site.grace_seconds} with launch.time={site.time}, which is {seconds} s",
-            fix="The run is asked to save so long before the limit: give a number above 0 and below it.",
+            f"launch.grace_seconds={site.grace_seconds} with launch.time={site.time} leaves "
+            f"{seconds - site.grace_seconds} s to start and train",
+            where="launch",
+            fix=f"The run is asked to save that long before the limit. Leave at least {LEAST_SECONDS} s: loading the "
+            "libraries takes up to a minute, and Slurm may ask a minute early.",
+            kind="no-time-to-train",
         )
 
 

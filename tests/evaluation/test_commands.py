@@ -1,6 +1,8 @@
 """The commands from end to end on a tiny random model: outputs there, errors in one line, nothing left behind."""
 
 import dataclasses
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from corpus.readers.fasta import read_fasta
+from evaluation.digest import Identity, model_digest
 from evaluation.likelihood.score import read_score
 from evaluation.report.model_card import find_model
 from foundation.errors import InputError
@@ -62,11 +65,116 @@ def test_generate(tiny_directory: Path, files: Path) -> None:
     assert not (files / "p.fa").exists()
 
 
+def _finished(*arguments: object) -> bool:
+    return "nothing was computed" in command(*arguments)
+
+
+def test_what_is_finished_is_not_computed_again(tiny_directory: Path, files: Path) -> None:
+    import shutil
+
+    model = shutil.copytree(tiny_directory, files / "model")
+    genome, vcf = files / "g.fa", files / "v.vcf"
+    commands = {
+        "s.json": ("score", model, genome, "--out", files / "s.json", "--per-base", files / "sub" / "b.bedgraph"),
+        "e.parquet": ("embed", model, genome, "--out", files / "e.parquet"),
+        "n.fa": ("generate", model, "--prompt", "ACG", "--length", 9, "--out", files / "n.fa"),
+        "o.tsv": ("variants", model, genome, vcf, "--out", files / "o"),
+    }
+    for name, arguments in commands.items():
+        output = files / name
+        assert not _finished(*arguments)
+        before = output.stat().st_mtime_ns, output.stat().st_ino
+        assert _finished(*arguments)
+        assert (output.stat().st_mtime_ns, output.stat().st_ino) == before
+        assert not _finished(*arguments, "--overwrite")
+        assert _finished(*arguments)
+        assert not _finished(*arguments, "--dtype", "bfloat16")  # a setting
+        assert not _finished(*arguments)
+        output.write_text("changed")
+        assert not _finished(*arguments)
+        assert output.read_bytes() != b"changed"
+    (files / "sub" / "b.bedgraph").unlink()
+    assert not _finished(*commands["s.json"])
+    genome.write_text(genome.read_text().replace(">d", ">e"))  # an input
+    assert not _finished(*commands["s.json"])
+    assert not _finished(*commands["e.parquet"])
+    assert _finished(*commands["n.fa"])
+    (model / "config.json").write_text((model / "config.json").read_text() + "\n")  # the model
+    assert not _finished(*commands["n.fa"])
+
+
+def test_a_finished_score_and_probe_show_their_result_again(tiny_directory: Path, files: Path) -> None:
+    arguments = ("score", tiny_directory, files / "g.fa", "--out", files / "s.json")
+    assert command(*arguments).splitlines()[-1] == command(*arguments).splitlines()[-1]
+    task = files / "task"
+    task.mkdir()
+    for part in ("train", "test"):
+        rows = [f"{TEXT[at : at + 9]},{at % 2}\n" for at in range(24)]
+        (task / f"{part}.csv").write_text("sequence,label\n" + "".join(rows).replace("N", "A"))
+    arguments = ("probe", tiny_directory, task, "--head", "linear", "--seeds", 1, "--out", files / "p.json")
+    first, again = command(*arguments), command(*arguments)
+    assert "nothing was computed" in again
+    assert first.splitlines()[-3:] == again.splitlines()[-3:]
+    assert "24 of 24 test sequences are in train too" in first
+    assert json.loads((files / "p.json").read_text())["tasks"][0]["classes"][0] == {
+        "name": "0",
+        "train": 12,
+        "test": 12,
+    }
+
+
+def test_the_values_of_a_label_are_printed_with_their_class(tiny_directory: Path, files: Path) -> None:
+    arguments = ("variants", tiny_directory, files / "g.fa", files / "v.vcf", "--out", files / "o", "--label", "L")
+    lines = [line.split() for line in command(*arguments).splitlines()]
+    assert ["1", "positive", "2"] in lines
+    assert ["0", "negative", "1"] in lines
+    labels = json.loads((files / "o.metrics.json").read_text())["labels"]
+    assert labels == [
+        {"value": "1", "kind": "positive", "alleles": 2}, {"value": "0", "kind": "negative", "alleles": 1},
+    ]  # fmt: skip
+
+
 def test_embed(tiny_directory: Path, files: Path) -> None:
     output = command(
         "embed", tiny_directory, files / "g.fa", "--layer", 1, "--pooling", "none", "--out", files / "e.parquet"
     )
     assert "2 sequences, 32 numbers each" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (("generate", "{m}", "--prompt", "ACG", "--length", "22", "--out", "{f}/o"), "prompt-too-long"),
+        (("generate", "{m}", "--prompt", "ACG", "--alphabet", "ACGU", "--out", "{f}/o"), "alphabet"),
+        (("generate", "{m}", "--prompt", "ACG", "--temperature", "nan", "--out", "{f}/o"), "temperature"),
+        (("score", "{m}", "{f}/g.fa", "--context-length", "25"), "context-length"),
+        (("score", "{m}", "{f}/g.fa", "--stride", "25"), "stride"),
+        (("score", "{m}", "{f}/g.fa", "--bed", "{f}/strand.bed"), "bed-strand"),
+        (("embed", "{m}", "{f}/g.fa", "--bed", "{f}/strand.bed", "--out", "{f}/o.parquet"), "bed-strand"),
+        (("embed", "{m}", "{f}/g.fa", "--layer", "3", "--out", "{f}/o.parquet"), "layer"),
+        (("embed", "{m}", "{f}/g.fa", "--stride", "25", "--out", "{f}/o.parquet"), "stride"),
+        (("variants", "{m}", "{f}/g.fa", "{f}/v.vcf", "--window", "25", "--out", "{f}/o"), "window"),
+        (("variants", "{m}", "{f}/g.fa", "{f}/v.vcf", "--grid", "13", "--out", "{f}/o"), "grid"),
+        (
+            ("variants", "{m}", "{f}/g.fa", "{f}/v.vcf", "--label", "L", "--positive", "", "--out", "{f}/o"),
+            "label-positive",
+        ),
+        (("report", "{f}", "--corpus", "{f}", "--score", "{f}/s", "--entropy-floor", "nan"), "entropy-floor"),
+        (("evaluate", "{f}/numbers.yaml", "{m}", "--out", "{f}/o"), "suite-number"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_weights_are_read(
+    tiny_directory: Path, files: Path, arguments: tuple[str, ...], kind: str
+) -> None:
+    import shutil
+
+    model = shutil.copytree(tiny_directory, files / "model")
+    (model / "model.safetensors").write_bytes(b"no weights")
+    (files / "strand.bed").write_text("c\t5\t30\tx\t0\t-1\n")
+    (files / "numbers.yaml").write_text(f"batch_size: 0\nlikelihood: [{{name: g, source: {files}/g.fa}}]\n")
+    with pytest.raises(InputError) as refusal:
+        command(*(text.format(m=model, f=files) for text in arguments))
+    assert refusal.value.kind == kind
 
 
 def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
@@ -95,7 +203,7 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
         (("score", "{f}", "{f}/g.fa"), "config.json"),
         (
             ("variants", "{m}", "{f}/g.fa", "{f}/v.vcf", "--out", "{f}/o", "--window", "99"),
-            "longer than the model's 24",
+            "longer than the model's 24 positions",
         ),
         (("generate", "{m}", "--prompt", "ACGT", "--alphabet", "xyz", "--out", "{f}/o"), "no nucleotides"),
         (("generate", "{m}", "--out", "{f}/o"), "no prompt"),
@@ -139,6 +247,29 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     assert "    trainer:\n      max_steps: 40\n" in card
 
 
+def test_a_card_says_what_a_fine_tune_began_from(
+    tiny_directory: Path, corpus: Path, write_run: Callable[..., Path], files: Path
+) -> None:
+    """And counts the steps of the model that was scored, not those of a run that went on."""
+    model = Path(shutil.copytree(tiny_directory, files / "tuned"))
+    run_id = "0123456789abcdef"
+    (model / "conversion.json").write_text(json.dumps({"source": "run", "run": run_id, "step": 30}))
+    lora = {"dim": 8, "alpha": 32, "dropout": 0.0}
+    config = {"run_id": run_id, "init_from": "runs/base*/step=9", "finetune": True, "lora": lora}
+    command("score", model, corpus, "--split", "test", "--out", files / "s.json")
+    score = read_score(files / "s.json")
+    assert score.identity == Identity(weights=model_digest(model), run=run_id, step=30)
+    command(
+        "report", write_run(config=json.dumps(config)), "--corpus", corpus, "--score", files / "s.json",
+        "--out", files / "r.html", "--model-card", files / "README.md",
+    )  # fmt: skip
+    card, page = (files / "README.md").read_text(), (files / "r.html").read_text()
+    assert "Low-rank adapters of rank 8 (alpha 32) on the weights of runs/base\\*/step=9" in card
+    assert "30 optimizer steps on 123 k tokens" in card
+    assert f"`{score.identity.weights}`, and are of step 30 of run `{run_id}`" in card
+    assert "Low-rank adapters of rank 8 (alpha 32) on the weights of runs/base*/step=9" in page
+
+
 def test_a_report_and_its_card_are_both_written_or_none(
     tiny_directory: Path, corpus: Path, write_run: Callable[..., Path], files: Path
 ) -> None:
@@ -161,8 +292,6 @@ def test_a_report_and_its_card_are_both_written_or_none(
 def test_the_model_of_a_card_is_found_from_elsewhere(
     tiny_directory: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     shutil.copytree(tiny_directory, files / "models" / "m")
     (files / "scores").mkdir()
     monkeypatch.chdir(files)

@@ -1,5 +1,6 @@
 """Sampling: the distribution asked for, the same for a seed, what transformers would take greedily, and an end."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -105,14 +106,62 @@ def test_files(tiny_model: Any, tmp_path: Path) -> None:
 
 
 def test_what_cannot_begin_is_refused(tiny_model: Any) -> None:
-    with pytest.raises(InputError, match=r"the prompt is empty.*no BOS"):
-        generate(tiny_model, read_prompts([""], None), Sampling(length=3))
-    with pytest.raises(InputError, match="no prompt"):
-        read_prompts([], None)
-    with pytest.raises(InputError, match="no nucleotides"):
-        read_prompts(["<EOS>"], None)
-    with pytest.raises(InputError, match="more than the model's 24"):
-        generate(tiny_model, PROMPTS, Sampling(length=20))
-    for wrong in ({"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.5}, {"alphabet": b""}):
-        with pytest.raises(InputError):
-            Sampling(length=1, **wrong)  # type: ignore[arg-type]
+    for refused, kind in (
+        (lambda: generate(tiny_model, read_prompts([""], None), Sampling(length=3)), "prompt-empty"),
+        (lambda: read_prompts([], None), "no-prompt"),
+        (lambda: read_prompts(["<EOS>"], None), "not-dna"),
+        (lambda: read_prompts(["|d__Bacteria|ACGT"], None), "prompt-tag"),
+        (lambda: read_prompts(["ACGT#ACGT"], None), "prompt-tag"),
+        (lambda: generate(tiny_model, PROMPTS, Sampling(length=20)), "prompt-too-long"),
+    ):
+        with pytest.raises(InputError) as refusal:
+            refused()
+        assert refusal.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("temperature", [-1.0, math.nan, math.inf, -math.inf, 1e-320, 1e-9, 1e300, -1e-320]),
+        ("top_p", [0.0, 1.5, -1.0, math.nan, math.inf]),
+        ("alphabet", [b""]),
+    ],
+)
+def test_a_value_that_draws_nothing_is_refused(key: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(InputError) as refusal:
+            Sampling(length=1, **{key: value})
+        assert refusal.value.kind == key.replace("_", "-")
+
+
+def test_the_lowest_and_the_highest_temperature_are_computed_without_a_warning() -> None:
+    logs = np.log(np.array([[0.5, 1e-30, 0.3, 0.2]]))
+    with np.errstate(all="raise", under="ignore"):
+        assert choose(logs, Sampling(length=1, temperature=0.001), np.array([0.99])).tolist() == [0]
+        assert choose(logs, Sampling(length=1, temperature=1000.0), np.array([0.999])).tolist() == [1]
+
+
+def test_two_prompts_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.fa").write_text(">p\nACGT\n>q\nAC\n>p\nGG\n")
+    with pytest.raises(InputError) as refusal:
+        read_prompts([], tmp_path / "p.fa")
+    assert (refusal.value.kind, refusal.value.where) == ("duplicate-name", tmp_path / "p.fa")
+    (tmp_path / "p.fa").write_text(">prompt1\nACGT\n")
+    with pytest.raises(InputError) as refusal:
+        read_prompts(["ACG"], tmp_path / "p.fa")
+    assert refusal.value.kind == "duplicate-name"
+
+
+def test_a_prompt_of_rna_is_read_and_written_as_dna(
+    tiny_model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p.fa").write_text(">r\nACGuAU\n")
+    sampling = Sampling(length=5)
+    for name, (texts, fasta) in {"u": (["ACGUAC"], tmp_path / "p.fa"), "t": (["ACGTAC"], None)}.items():
+        found = generate(tiny_model, read_prompts(texts, fasta), sampling)
+        write_generated(found, tmp_path / f"{name}.fa", with_prompt=True, per_base=None)
+    sequences = [[record.sequence for record in read_fasta(tmp_path / f"{name}.fa")] for name in ("u", "t")]
+    assert sequences[0][0] == sequences[1][0]
+    assert sequences[0][1].startswith(b"ACGTAT")
+    assert not set(b"".join(sequences[0])) - set(b"ACGT")
+    assert capsys.readouterr().err.count("RNA") == 2

@@ -1,7 +1,7 @@
 """Short runs on pretended GPUs, and what is looked up in them while they run."""
 
 import json
-from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,10 @@ def arguments(
     ]
 
 
-def watch_weights(values: Sequence[str], out: Path) -> None:
-    """Train with `values`, and write what the copies of each FP8 weight were at each event, and the steps' losses.
+def watch_weights(out: Path, arguments: list[str]) -> None:
+    """Train with `arguments`, and write to OUT.RANK what the FP8 weights were at each event.
 
-    [event, weights with two copies, of them those whose copies differ].
+    [event, weights with two good copies, of them those whose copies differ, sum of each weight's values].
     """
     import fiddle
     from lightning.pytorch.callbacks import Callback
@@ -68,12 +68,14 @@ def watch_weights(values: Sequence[str], out: Path) -> None:
 
     class Watcher(Callback):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.seen: list[tuple[str, int, int]] = []
+            self.seen: list[Any] = []
 
         def look(self, event: str, trainer: Any) -> None:
             stages = trainer.strategy.megatron_parallel
-            pairs = [pair for stage in stages for weight in stage.parameters() if (pair := two_copies(weight))]
-            self.seen.append((event, len(pairs), sum(not same(*pair) for pair in pairs)))
+            weights = [weight for stage in stages for weight in stage.parameters() if hasattr(weight, "_fp8_dtype")]
+            pairs = [pair for weight in weights if (pair := two_copies(weight))]
+            sums = [float(weight.dequantize().double().sum()) for weight in weights]
+            self.seen.append((event, len(pairs), sum(not same(*pair) for pair in pairs), sums))
 
         def on_megatron_microbatch_end(self, step: Any, **given: Any) -> None:
             self.look("validation" if step.forward_only else "forward", step.trainer)
@@ -84,21 +86,22 @@ def watch_weights(values: Sequence[str], out: Path) -> None:
         def on_train_start(self, trainer: Any, *given: Any) -> None:
             self.look("start", trainer)
 
-    config_name, *overrides = values[1:]
+    config_name, *overrides = arguments[1:]
     watcher = Watcher()
     pretrain = fiddle.build(pretrain_recipe(compose_config(config_name, overrides)))
     pretrain.keywords["trainer"].callbacks.append(watcher)
     pretrain()
-    out.write_text(json.dumps(watcher.seen))
+    out.with_name(f"{out.name}.{os.environ['RANK']}").write_text(json.dumps(watcher.seen))
 
 
 def two_copies(weight: Any) -> tuple[Any, Any] | None:
     """An FP8 weight's values by its rows and by its columns, fp32, where both copies are said to be good."""
     from benchmarks.emulated_gpu.kernels.mxfp8 import dequantize_blocks
 
-    if getattr(weight, "_rowwise_data", None) is not None and weight._columnwise_data is not None:
-        return dequantize_blocks(weight, False), dequantize_blocks(weight, True)
-    if getattr(weight, "_transpose", None) is None or weight._transpose_invalid:
+    if hasattr(weight, "_rowwise_data"):
+        whole = weight._rowwise_data is not None and weight._columnwise_data is not None
+        return (dequantize_blocks(weight, False), dequantize_blocks(weight, True)) if whole else None
+    if weight._transpose is None or weight._transpose_invalid:
         return None
     return weight._data.float(), weight._transpose.t().float()  # bytes
 

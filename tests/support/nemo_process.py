@@ -29,14 +29,19 @@ def train(*arguments: str, log: Path) -> int:
 
 
 def train_over(
-    ranks: int, *arguments: str, log: Path, seconds: float = 240, before: Callable[[], None] | None = None
+    ranks: int,
+    *arguments: str,
+    log: Path,
+    seconds: float = 240,
+    before: Callable[[], None] | None = None,
+    target: Callable[[list[str]], None] | None = None,
 ) -> int:
     """The same in `ranks` processes on gloo, as torchrun starts them; each has a log of its own beside the first's.
 
-    `before`: called first in each.
+    `before`: called first in each. `target`: what is called with the arguments in place of `recipes.train`.
     """
     logs = [log if rank == 0 else log.with_name(f"{log.name}.{rank}") for rank in range(ranks)]
-    return _finish(_ranks(logs, arguments, before), logs, seconds)
+    return _finish(_ranks(logs, arguments, before, target), logs, seconds)
 
 
 def statuses_over(ranks: int, *arguments: str, log: Path, seconds: float = 240) -> list[int | None]:
@@ -54,12 +59,19 @@ def statuses_over(ranks: int, *arguments: str, log: Path, seconds: float = 240) 
     return statuses
 
 
-def _ranks(logs: list[Path], arguments: Sequence[str], before: Callable[[], None] | None) -> list[Any]:
+def _ranks(
+    logs: list[Path],
+    arguments: Sequence[str],
+    before: Callable[[], None] | None,
+    target: Callable[[list[str]], None] | None = None,
+) -> list[Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return [
-        _CONTEXT.Process(target=_call, args=(_train_rank, (rank, len(logs), port, list(arguments), before), log))
+        _CONTEXT.Process(
+            target=_call, args=(_train_rank, (rank, len(logs), port, list(arguments), before, target), log)
+        )
         for rank, log in enumerate(logs)
     ]
 
@@ -77,7 +89,12 @@ def _train(arguments: list[str]) -> None:
 
 
 def _train_rank(
-    rank: int, ranks: int, port: int, arguments: list[str], before: Callable[[], None] | None = None
+    rank: int,
+    ranks: int,
+    port: int,
+    arguments: list[str],
+    before: Callable[[], None] | None,
+    target: Callable[[list[str]], None] | None,
 ) -> None:
     import torch
 
@@ -87,7 +104,7 @@ def _train_rank(
     torch.set_num_threads(1)
     ours = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in ours.items()} | {"TORCHELASTIC_RUN_ID": "test"})
-    _train(arguments)
+    (target or _train)(arguments)
 
 
 def _nemo(arguments: list[str], home: Path | None) -> None:

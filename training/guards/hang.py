@@ -17,6 +17,7 @@ from nemo.lightning.io import IOMixin
 from training.guards.hang_report import Report, report_here, summary, wait_for_reports, write_report
 from training.guards.limit import STEPS, limit_of
 from training.status import HUNG, PREEMPTED
+from training.stops import ask_to_continue, record_stop
 
 
 class HangWatch(Callback, IOMixin):  # type: ignore[misc]
@@ -94,6 +95,7 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
 
     def _end(self, limit: float) -> None:
         """Report, and leave: the thread that trains is stuck, so nothing else can."""
+        status = HUNG if self._hung_before else PREEMPTED
         try:
             report = report_here(
                 rank=self._rank,
@@ -101,13 +103,14 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
                 micro_batches=self._micro_batches,
                 thread=self._main,
             )
-            self._write(report, limit)
+            status = self._write(report, limit, status)
         finally:
             for child in multiprocessing.active_children():
                 child.kill()
-            os._exit(HUNG if self._hung_before else PREEMPTED)
+            os._exit(status)
 
-    def _write(self, report: Report, limit: float) -> None:
+    def _write(self, report: Report, limit: float, status: int) -> int:
+        """Write this rank's report; the first rank that reports tells how the run stopped. Returns the exit status."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with open(self._folder / f"rank={self._rank}.stacks", "w", encoding="utf-8") as file:
             faulthandler.dump_traceback(file, all_threads=True)
@@ -115,7 +118,12 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
         reports = wait_for_reports(self._folder, self._ranks, limit)
         if report.rank != min(reports):
             time.sleep(1)  # the first to exit may end the others, and shall be the one that tells
-            return
+            return status
         text = summary(reports, self._ranks, self._folder, limit=limit, again=self._hung_before)
         (self._folder / "summary.txt").write_text(text, encoding="utf-8")
         print(f"\n{text}", end="", file=sys.stderr, flush=True)
+        run_dir, reason = Path(self.run_dir), f"a hang in {report.doing}"
+        if self._hung_before:
+            record_stop(run_dir, f"{reason}, as before from this checkpoint", HUNG)
+            return HUNG
+        return ask_to_continue(run_dir, reason)

@@ -17,6 +17,7 @@ from training.guards.events import append_event, mark_replaced
 from training.guards.loss_history import NOT_FINITE, LossHistory, parse_steps
 from training.guards.offending_batch import KeptBatch, save_batch
 from training.status import STOPPED
+from training.stops import record_stop
 
 LEFT_OUT = "left out"
 
@@ -101,9 +102,10 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
             return
         if isinstance(trainer.strategy.checkpoint_io, AsyncFinalizableCheckpointIO):
             trainer.strategy.checkpoint_io.maybe_finalize_save_checkpoint(blocking=True)
-        torch.distributed.barrier()  # the first rank to exit may end the others
         if trainer.is_global_zero:
             print(f"\nerror: {self._stop}", file=sys.stderr)
+            record_stop(Path(self.run_dir), f"a guard at step {trainer.global_step}", STOPPED)
+        torch.distributed.barrier()  # the first rank to exit may end the others
         sys.exit(STOPPED)
 
     def _accepts(self, trainer: Any, pl_module: Any, grad_norm: float) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import shard_cases
 
-from corpus.preparation.engines import Engine, LocalEngine, RayEngine, _died
+from corpus.preparation.engines import Engine, LocalEngine, RayEngine, _died, check_reachable
 from corpus.preparation.prepare import prepare
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
@@ -161,3 +162,29 @@ def test_a_preparation_is_the_same_on_any_engine(
     one, many = ({path.name: path.read_bytes() for path in (tmp_path / out).iterdir()} for out in ("one", "many"))
     assert one == many
     assert len([name for name in one if name.startswith("train")]) > 4
+
+
+def test_a_ray_address_where_nothing_listens_is_refused_at_once() -> None:
+    """Ray 2 tries for 14 minutes. A port of this machine, by both spellings, and a name that is none."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{free.getsockname()[1]}"
+    for address in (dead, f"ray://{dead}", "nowhere.invalid:6379"):
+        began = time.monotonic()
+        with pytest.raises(InputError) as refused:
+            check_reachable(address)
+        assert (refused.value.kind, refused.value.where) == ("ray-unreachable", address)
+        assert time.monotonic() - began < 30
+    check_reachable(None)
+    check_reachable("auto")
+
+
+def test_the_command_refuses_a_dead_ray_address(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    (tmp_path / "a.fa").write_text(">a\n" + "ACGT" * 100)
+    program = Path(sys.executable).with_name("genomic-llama")
+    engine = ("--engine", "ray", "--ray-address", "127.0.0.1:9")
+    command = [program, "prepare", tmp_path / "a.fa", "--out", tmp_path / "corpus", *engine]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 1
+    assert "127.0.0.1:9: no Ray cluster answers" in refused.stderr

@@ -211,8 +211,16 @@ def test_no_such_plan_or_shard(tmp_path: Path, genomes: list[Path]) -> None:
     with pytest.raises(InputError, match="holds no plan"):
         prepare_shard(tmp_path, 0)
     work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
-    with pytest.raises(InputError, match="has no shard 1, only 0 to 0"):
-        prepare_shard(work.path, 1)
+    with pytest.raises(InputError) as refused:
+        prepare_shard(work.path, -1)
+    assert refused.value.kind == "unknown-shard"
+
+
+def test_a_task_after_the_last_shard_has_nothing_to_do(tmp_path: Path, genomes: list[Path]) -> None:
+    work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
+    before = sorted(work.path.rglob("*"))
+    assert prepare_shard(work.path, 1) == 1
+    assert sorted(work.path.rglob("*")) == before
 
 
 def test_not_twice_at_once(tmp_path: Path, genomes: list[Path]) -> None:

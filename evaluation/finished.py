@@ -1,0 +1,67 @@
+"""Whether a command's outputs are there already, made from the same model, files, settings and software."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from evaluation.digest import model_digest, read_ahead, source_digest, versions
+from foundation.receipt import read_receipt, remove_receipt, write_receipt
+
+
+@dataclass(kw_only=True)
+class Work:
+    """What a command is asked for. `out`: after which the receipt is named; `files`: what it may write.
+
+    `sources`: the files and folders that it reads, by what they are to it; `settings`: what else decides the result.
+    Without outputs, or with standard input as a source, nothing is known to be finished.
+    """
+
+    command: str
+    model: Path
+    sources: Mapping[str, Path | None]
+    settings: Mapping[str, object]
+    files: Sequence[Path]
+    out: Path | None = None
+    overwrite: bool = False
+
+    def finished(self) -> list[Path] | None:
+        """The files of an earlier run of the same work; None where it is to be done. Errors: `InputError`."""
+        if self._name is None or Path("-") in self.sources.values():
+            return None
+        found = None if self.overwrite else read_receipt(self._name, self._made_from)
+        if found is None:
+            remove_receipt(self._name)
+        return found
+
+    def finish(self, written: Sequence[Path] | None = None) -> None:
+        """Leave a receipt for what was `written`: all of `files`, unless given."""
+        if self._name is not None and Path("-") not in self.sources.values():
+            write_receipt(self._name, self._made_from, self.files if written is None else written)
+
+    @property
+    def _name(self) -> Path | None:
+        return self.out or next(iter(self.files), None)
+
+    @cached_property
+    def _made_from(self) -> dict[str, object]:
+        sources = {name: path for name, path in self.sources.items() if path is not None}
+        read_ahead([self.model], sources.values())
+        return {
+            "command": self.command,
+            "model": [os.path.abspath(self.model), model_digest(self.model)],
+            "sources": {name: [os.path.abspath(path), source_digest(path)] for name, path in sources.items()},
+            "settings": dict(self.settings),
+            "files": [path.name for path in self.files],
+            "versions": versions(),
+        }
+
+
+def describe(files: Sequence[Path]) -> str:
+    """What a command says instead of doing its work."""
+    names = ", ".join(map(str, files))
+    are = "is" if len(files) == 1 else "are"
+    return (
+        f"{names} {are} finished, from the same inputs and settings; nothing was computed (--overwrite computes again)"
+    )
