@@ -98,16 +98,19 @@ test-integrations: venv schemas integrations
 test-containers: venv
 	GENOMIC_LLAMA_CONTAINERS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/docker
 
-# Into the Python at hand (a virtual environment with pip): docs/install.md. Needs CUDA, its compiler and a C++ compiler.
-# Transformer Engine's extension wants the headers of NCCL and cuDNN, which CUDA has not, and torch's wheels have.
+# Into the Python at hand (a virtual environment with pip): docs/install.md. Needs a C++ compiler, and neither a GPU nor
+# CUDA's toolkit: headers, libraries and nvcc are those of the wheels, unless CUDA_HOME is set. Transformer Engine looks
+# for NVRTC there when it is imported, so CUDA_HOME is needed then too where the toolkit is not installed.
 install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
-	$(PYTHON) -m pip install --constraint requirements/.constraints.txt torch setuptools wheel ninja pybind11
+	$(PYTHON) -m pip install --constraint requirements/.constraints.txt \
+		torch 'cuda-toolkit[nvcc]' setuptools wheel ninja pybind11
 	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
 	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
-		CPATH="$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" $(PYTHON) -m pip install \
-		--constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
-	$(PYTHON) -c 'import torch, transformer_engine.pytorch'
+		export CUDA_HOME="$${CUDA_HOME:-$$site/nvidia/cu13}" && \
+		CPATH="$$site/nvidia/cu13/include:$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" \
+		$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]' && \
+		$(PYTHON) -c 'import torch, transformer_engine.pytorch'
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \

@@ -25,15 +25,13 @@ CASES = (
     ("train_8b_opengenome2", 8),
     ("train_8b_opengenome2", 64),
     ("train_8b_opengenome2", 512, "parallelism=gpus_512"),
-    ("train_8b_opengenome2", 8, "precision=fp8_current"),
-    ("train_8b_opengenome2", 8, "precision=fp8_delayed"),
     ("train_3b", 8),
     ("train_11b", 64),
     ("train_18b", 64),
     ("train_28b", 64),
     ("train_35b", 64),
 )
-"""Configuration, GPUs, overrides."""
+"""Configuration, GPUs, overrides. Only bf16: Transformer Engine 2.9 cannot slice FP8 weights that are fake tensors."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,15 +81,13 @@ def trace(name: str, gpus: int, *overrides: str, rank: int = 0) -> Traced:
         live = stack.enter_context(LiveBytes())
         step = Step(config)
         gc.collect()
-        parts = [step.weight_bytes(), step.gradient_bytes()]
         for _ in range(2):
             live.forget_peak()
             step()
             gc.collect()
-        parts.append(live.now - sum(parts))
+        weights, gradients, optimizer = step.state_bytes()
         peak = live.peak
     plan = stage_memory(config, architecture, length, rank * config.parallelism.pipeline // gpus, vocab_size=VOCAB_SIZE)
-    weights, gradients, optimizer = parts
     return Traced(
         parameters=step.parameters,
         weights=weights,
