@@ -17,21 +17,10 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmarks.emulated_gpu.cases import CASES
 from benchmarks.emulated_gpu.devices import pretended_gpus
 from benchmarks.emulated_gpu.fake import LiveBytes, Numbers, fp8_on_fake_tensors, silent_collectives
 from launch.planning.memory import GIB, Memory
-
-CASES = (
-    ("train_8b_opengenome2", 8),
-    ("train_8b_opengenome2", 64),
-    ("train_8b_opengenome2", 512, "parallelism=gpus_512"),
-    ("train_3b", 8),
-    ("train_11b", 64),
-    ("train_18b", 64),
-    ("train_28b", 64),
-    ("train_35b", 64),
-)
-"""Configuration, GPUs, overrides. Only bf16: Transformer Engine 2.9 cannot slice FP8 weights that are fake tensors."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from parallel_cases import curve
 from configs.compose import compose_config
 from configs.locate import find_directory
 from launch.planning.names import FACTORIES
+from scripts.support_page import EMULATED
 
 SHAPES = {
     "hidden_size": 256,
@@ -33,7 +34,7 @@ def test_a_configuration_trains_on_its_layout(name: str, corpus: Path, tmp_path:
     check_three_steps(tmp_path, name, corpus)
 
 
-@pytest.mark.parametrize("precision", ["fp8_delayed", "fp8_current", "mxfp8"])
+@pytest.mark.parametrize("precision", [one for each in EMULATED.values() for one in each if one != "bf16"])
 def test_the_8b_trains_in_each_precision_on_two_gpus(precision: str, corpus: Path, tmp_path: Path) -> None:
     """Weights in FP8, gathered while the layers compute; two GPUs give the curve of one."""
     capability = BLACKWELL if precision == "mxfp8" else HOPPER

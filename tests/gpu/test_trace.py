@@ -7,7 +7,7 @@ import pytest
 from gpu_process import run_with_engine
 from trace_cases import write_trace
 
-from benchmarks.emulated_gpu.trace import CASES
+from benchmarks.emulated_gpu.cases import CASES
 
 DEFAULT = CASES[:1] + CASES[2:3]
 
