@@ -104,11 +104,12 @@ test-containers: venv
 install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt \
-		torch 'cuda-toolkit[nvcc]' setuptools wheel ninja pybind11
+		torch 'cuda-toolkit[cccl,nvcc]' setuptools wheel ninja pybind11
 	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
 	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 		export CUDA_HOME="$${CUDA_HOME:-$$site/nvidia/cu13}" && \
 		CPATH="$$site/nvidia/cu13/include:$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" \
+		NVTE_PYTORCH_FORCE_BUILD=TRUE \
 		$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]' && \
 		$(PYTHON) -c 'import torch, transformer_engine.pytorch'
 
