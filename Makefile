@@ -1,4 +1,4 @@
-# make demo | test | test-integrations | test-containers | torture | check | audit | release | venv | transformers5 | install-gpu | lock | clean
+# make demo | test | test-integrations | test-containers | torture | check | audit | release | venv | transformers5 | install-gpu | check-install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -15,7 +15,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: schemas integrations test-integrations test-containers demo test torture check audit release venv transformers5 install-gpu lock clean
+.PHONY: schemas integrations test-integrations test-containers demo test torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -112,6 +112,14 @@ install-gpu:
 		NVTE_PYTORCH_FORCE_BUILD=TRUE \
 		$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]' && \
 		$(PYTHON) -c 'import torch, transformer_engine.pytorch'
+
+# What install-gpu does, in an environment of its own, and that the extension has the functions that the tests emulate.
+# Downloads some gigabytes and compiles for minutes: once a night, not in every test. Needs no GPU.
+check-install-gpu:
+	rm -rf .venv-gpu && $(PYTHON) -m venv .venv-gpu
+	$(MAKE) install-gpu PYTHON=$(CURDIR)/.venv-gpu/bin/python
+	CUDA_HOME="$${CUDA_HOME:-$$(echo $(CURDIR)/.venv-gpu/lib/python*/site-packages/nvidia/cu13)}" \
+		.venv-gpu/bin/python -m benchmarks.emulated_gpu.real
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \

@@ -47,7 +47,9 @@ def test_the_8b_trains_in_each_precision_on_two_gpus(precision: str, corpus: Pat
     assert curves[1] == pytest.approx(curves[0], rel=0, abs=1e-2)  # delayed scales follow the micro-batches
 
 
-@pytest.mark.parametrize("layout", ["gpus_1", "gpus_8", "gpus_64", "gpus_512"])
+@pytest.mark.parametrize(
+    "layout", ["gpus_1", "gpus_8", *(pytest.param(name, marks=pytest.mark.torture) for name in ("gpus_64", "gpus_512"))]
+)
 def test_a_named_layout_trains_on_fewer_gpus(layout: str, corpus: Path, tmp_path: Path) -> None:
     """All that it says, but for the number of GPUs."""
     values = (f"parallelism={layout}", "parallelism.gpus=null", "dataset.global_batch_size=4")
