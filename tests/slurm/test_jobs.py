@@ -39,7 +39,7 @@ def test_a_node_that_is_lost_and_comes_back(nodes: int, cluster: Cluster, stub: 
 
 
 def test_the_log_of_a_run_whatever_its_name(cluster: Cluster, stub: Path, tmp_path: Path) -> None:
-    run = tmp_path / 'it\'s a 100%x "run" #1'
+    run = tmp_path / 'it\'s a 100%x "run"'
     job = stub_job(cluster, stub, run, "0:ask-2")
     assert cluster.wait_for(job)["JobState"] == "COMPLETED"
     assert "requeued: SIGUSR1 after step 2; the run resumes from step 2" in logged(run, job)
@@ -118,7 +118,7 @@ def test_shards_of_a_corpus_as_a_job_array(cluster: Cluster, tmp_path: Path) -> 
     for job in jobs:
         cluster.wait(lambda job=job: not cluster.run("squeue", "--noheader", "--job", job), 60, what="the array")
         states = cluster.run("scontrol", "show", "job", job)
-        assert states.count("JobState=COMPLETED") == states.count("JobId=")
+        assert states.count("JobState=COMPLETED") == states.count("ArrayTaskId=")
     told = f"nothing to do: the plan has shards 0 to {last}, and this is number {last + 2}"
     assert told in (tmp_path / f"shard-{last + 2}.log").read_text()
     cluster.run(*prepare, str(tmp_path / "array"))
