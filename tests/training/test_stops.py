@@ -124,6 +124,8 @@ def test_who_started_the_ranks() -> None:
         ({**slurm, "SLURM_JOB_NAME": "interactive"}, None),
         ({**slurm, **torchrun}, (1, 2, "torchrun")),
         ({"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, (1, 2, "Lightning")),
+        ({"NODE_RANK": "1", "MASTER_ADDR": "n1"}, (1, 0, "Lightning")),
+        ({"NODE_RANK": "0", "MASTER_ADDR": "n1"}, None),
     ):
         found = started_ranks(environment)
         assert (found and (found.rank, found.world, found.launcher)) == expected
