@@ -39,7 +39,7 @@ project() {
     $python -m pip install --no-cache-dir --no-deps --no-index --no-build-isolation --disable-pip-version-check .
     install --mode=755 docker/entrypoint.sh $venv/bin/entrypoint.sh
     # What needs no GPU is imported once, so that a missing package ends the build and not a job.
-    export HOME=/tmp NUMBA_CACHE_DIR=/tmp/numba
+    export HOME=/tmp NUMBA_CACHE_DIR=/tmp/numba PYTHONDONTWRITEBYTECODE=1
     (cd / && $python -c 'import recipes.factories, corpus.preparation.prepare, conversion.convert, evaluation.suite.runner')
     $python -m pip uninstall --yes --quiet pip setuptools
     chmod -R a+rX "$venv"
