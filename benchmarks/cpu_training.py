@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def compare(folder: Path, rounds: int, steps: int, threads: int, overrides: list[str]) -> float:
     """Train both in turns, check that they train alike, print a row; the median ratio."""
-    from configs.quick import quick_config
+    from configs.compose import compose_config
 
-    config = quick_config("train_tiny", overrides)
+    config = compose_config("train_tiny", overrides)
     values = {
         "threads": threads,
         "steps": (rounds + 1) * steps,

@@ -1,64 +1,71 @@
-"""A Hydra configuration by name, checked against the schema; a misspelt override is an error with the nearest name."""
+"""A training configuration by name, with `key=value` and `group=option`: the one composer behind every command.
 
+The shipped YAML files use the part of Hydra that is read here: `defaults` with groups and overrides, `@package` and
+`${key}`; a test compares the result with Hydra's on every configuration and every option of every group. Hydra itself,
+whose import takes longer than a plan, composes the files of a directory of one's own.
+"""
+
+import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs.foreign import check_foreign
-from configs.locate import CONFIGS
+from configs.locate import CONFIGS, in_home
+from configs.schema import TrainConfig
+from configs.settings import rows
+from configs.words import kind_of, read_text, split_words
 from foundation.errors import InputError, nearest
+from foundation.typed import from_settings
+from foundation.untrusted import read_yaml
+
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
-def compose_config(name: str, overrides: Sequence[str] = (), *, directory: Path | None = None) -> Any:
-    """The resolved configuration `name` (an OmegaConf node of type `TrainConfig`) with `key=value` overrides.
+def compose_config(
+    name: str, words: Sequence[str] = (), *, directory: Path | None = None, schema: type[TrainConfig] = TrainConfig
+) -> TrainConfig:
+    """The resolved configuration `name` with `key=value` and `group=option` overrides.
 
     `directory` holds a configuration of one's own; its `defaults` find those of `configs/` too.
 
     Errors: `InputError` for an unknown configuration, key, group or option, a value of the wrong type or a missing one.
     """
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    register_schema()
-    if directory is not None and not directory.is_dir():
-        raise InputError("no such directory", where=directory, fix="Give the directory of a configuration.")
-    if directory is not None:
-        check_foreign(directory)
-    known = config_names() if directory is None else sorted(path.stem for path in directory.glob("*.yaml"))
-    home = CONFIGS if directory is None else directory.resolve()
-    search_path = [] if directory is None else [f"hydra.searchpath=[file://{CONFIGS}]"]
+    known = config_names(directory)
     if name not in known:
-        raise InputError(f"no configuration {name!r}", where=directory or "configs", fix=nearest(name, known))
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(home), version_base="1.3"):
-            base = compose(name, overrides=search_path)
-            for override in overrides:
-                _check_key(override, base, home)
-            config = compose(name, overrides=[*search_path, *(_quoted(override) for override in overrides)])
-        OmegaConf.resolve(config)
-        missing = sorted(OmegaConf.missing_keys(config))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(_first_lines(error), where=f"configs/{name}.yaml") from error
-    if missing:
-        raise InputError(f"no value for {', '.join(missing)}", where=name, fix=f"Add {missing[0]}=VALUE.")
-    return config
+        fix = nearest(name, known)
+        raise InputError(f"no configuration {name!r}", where=directory or "configs", fix=fix, kind="unknown-name")
+    homes = () if directory is None else (directory,)
+    groups = _groups(*homes)
+    values, choices = split_words(words, groups)
+    for group, option in choices.items():
+        _check_option(group, option, *homes)
+    tree = _shipped_tree(name, choices) if directory is None else _own_tree(name, choices, directory)
+    table = list(rows(schema))
+    keys = {row.key for row in table}
+    for key, text in values:
+        _put(tree, key, read_text(kind_of(schema, key), text, key, keys))
+    whole: dict[str, Any] = {}
+    for row in table:
+        _put(whole, row.key, row.default)
+    _merge(whole, tree)
+    return from_settings(schema, _resolved(whole, whole, ()))
 
 
-def plain(value: Any) -> Any:
-    """A value of a configuration without OmegaConf's containers: lists and dicts."""
-    from omegaconf import OmegaConf
+def group_values(group: str, option: str) -> dict[str, Any]:
+    """What an option of a group says, as written."""
+    _check_option(group, option)
+    return _read(CONFIGS / group / f"{option}.yaml")
 
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 
-
-def config_names() -> list[str]:
-    """The names of the shipped training configurations."""
-    return sorted(path.stem for kind in ("train_*", "finetune*") for path in CONFIGS.glob(f"{kind}.yaml"))
+def config_names(directory: Path | None = None) -> list[str]:
+    """The names of the shipped training configurations, or of those of a directory. Errors: `InputError`."""
+    if directory is None:
+        return sorted(path.stem for kind in ("train_*", "finetune*") for path in CONFIGS.glob(f"{kind}.yaml"))
+    if not directory.is_dir():
+        fix = "Give the directory of a configuration."
+        raise InputError("no such directory", where=directory, fix=fix, kind="no-directory")
+    return sorted(path.stem for path in directory.glob("*.yaml"))
 
 
 def group_options(group: str, *homes: Path) -> list[str]:
@@ -66,52 +73,110 @@ def group_options(group: str, *homes: Path) -> list[str]:
     return sorted({path.stem for home in (CONFIGS, *homes) for path in (home / group).glob("*.yaml")})
 
 
-def register_schema() -> None:
-    """Make `configs.schema` known to Hydra; done again at no cost."""
-    from hydra.core.config_store import ConfigStore
+def to_yaml(config: TrainConfig) -> str:
+    """The configuration as YAML, every setting with its value."""
+    import yaml  # type: ignore[import-untyped]
 
-    from configs.schema import TrainConfig
-
-    ConfigStore.instance().store(name="schema", node=TrainConfig)
-
-
-def _check_key(override: str, base: Any, home: Path) -> None:
-    from omegaconf import OmegaConf
-
-    key, equals, value = override.partition("=")
-    key = key.lstrip("+~")
-    if not equals:
-        raise InputError(f"override {override!r} has no value", fix="Write key=value.")
-    if (group := key.split("@")[0]) in _groups():
-        options = group_options(group, home)
-        if value not in options and re.fullmatch(r"[\w.-]+", value):
-            raise InputError(f"no option {value!r} in the group {group}", fix=nearest(value, options))
-        return
-    if key.startswith("hydra."):
-        return
-    node = base
-    path: list[str] = []
-    for part in key.split("."):
-        names = [str(name) for name in node] if OmegaConf.is_dict(node) else []
-        if part not in names:
-            where = ".".join(path) or "the configuration"
-            raise InputError(f"no key {part!r} in {where}", where=override, fix=nearest(part, names))
-        node, path = None if OmegaConf.is_missing(node, part) else node[part], [*path, part]
+    text: str = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
+    return text
 
 
-def _quoted(override: str) -> str:
-    """A value with an equals sign, as in `checkpoints/step=1000`, in the quotes that Hydra's grammar wants."""
-    key, _, value = override.partition("=")
-    plain = "=" in value and not re.search(r"['\"\[\]{}()$,\\]", value)
-    return f"{key}='{value}'" if plain else override
+def _groups(*homes: Path) -> set[str]:
+    return {path.name for home in (CONFIGS, *homes) for path in home.iterdir() if any(path.glob("*.yaml"))}
 
 
-def _groups() -> list[str]:
-    return [path.name for path in CONFIGS.iterdir() if path.is_dir() and any(path.glob("*.yaml"))]
+def _check_option(group: str, option: str, *homes: Path) -> None:
+    options = group_options(group, *homes)
+    if option not in options:
+        problem = f"no option {option!r} in the group {group}"
+        raise InputError(problem, where=group, fix=nearest(option, options), kind="unknown-option")
 
 
-def _first_lines(error: Exception) -> str:
-    texts = [str(error), str(error.__cause__ or "")]
-    lines = [line.strip() for text in texts for line in text.splitlines()]
-    ends = next((index for index, line in enumerate(lines) if line.startswith("Config search path")), len(lines))
-    return " ".join(line for line in lines[:ends] if line and not line.startswith(("full_key", "object_type")))
+def _shipped_tree(name: str, choices: dict[str, str]) -> dict[str, Any]:
+    groups: dict[str, str] = {}
+    tree: dict[str, Any] = {}
+    bodies = list(_bodies(name, groups))
+    for kind, content in bodies:
+        _merge(tree, _group_body(content, choices.get(content, groups[content])) if kind == "group" else content)
+    for group in choices:
+        if group not in groups:
+            fix = nearest(group, groups)
+            raise InputError(f"no group {group!r} in {name}", where=group, fix=fix, kind="unknown-group")
+    return tree
+
+
+def _bodies(name: str, groups: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """What is merged, in order: ("group", name) or ("values", mapping). Fills `groups` with the chosen options."""
+    content = _read(CONFIGS / f"{name}.yaml")
+    for entry in content.pop("defaults", []):
+        if entry == "_self_":
+            yield "values", content
+        elif isinstance(entry, str) and entry != "schema":
+            yield from _bodies(entry, groups)
+        elif isinstance(entry, dict):
+            ((key, option),) = entry.items()
+            group = key.removeprefix("override ")
+            groups[group] = str(option)
+            if group == key:
+                yield "group", group
+
+
+def _group_body(group: str, option: str) -> dict[str, Any]:
+    path = CONFIGS / group / f"{option}.yaml"
+    body = _read(path)
+    package = re.search(r"^# @package (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    for part in reversed((package[1] if package else group).split(".")):
+        body = body if part == "_global_" else {part: body}
+    return body
+
+
+def _own_tree(name: str, choices: dict[str, str], directory: Path) -> dict[str, Any]:
+    from configs.own import compose_own
+
+    return compose_own(name, choices, directory)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_yaml(path) or {}
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *parents, leaf = key.split(".")
+    node = tree
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[leaf] = value
+
+
+def _merge(tree: dict[str, Any], other: dict[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = dict(value) if isinstance(value, dict) else value
+
+
+def _resolved(value: Any, root: dict[str, Any], within: tuple[str, ...]) -> Any:
+    """`value` with what `${key}` in it leads to, which keeps its type where there is nothing beside one.
+
+    A path that starts with `~/` starts in the home directory, wherever it is written.
+    """
+    if isinstance(value, dict):
+        return {key: _resolved(one, root, within) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, root, within) for one in value]
+    if not isinstance(value, str):
+        return value
+    if whole := _REFERENCE.fullmatch(value):
+        return _at(whole[1], root, within)
+    return in_home(_REFERENCE.sub(lambda match: str(_at(match[1], root, within)), value))
+
+
+def _at(path: str, root: dict[str, Any], within: tuple[str, ...]) -> Any:
+    node: Any = root
+    for part in path.split("."):
+        if not isinstance(node, dict) or part not in node or path in within:
+            problem = f"${{{path}}} leads {'in a circle' if path in within else 'to no value'}"
+            raise InputError(problem, fix="Write the value itself.", kind="unresolved-reference")
+        node = node[part]
+    return _resolved(node, root, (*within, path))

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from configs.locate import find_directory
-from configs.rope import RopeScaling, hf_scaling, megatron_scaling, read_scaling, scaling_from_megatron
+from configs.rope import RopeScaling, fold_rope, hf_scaling, megatron_scaling, scaling_from_megatron
 from configs.rows import Row, typed_value
 from foundation.errors import InputError, nearest, shown
-from foundation.untrusted import read_json
+from foundation.untrusted import read_json, unique_keys
 from tokenizer.vocabulary import BOS, EOS, PAD, VOCAB_SIZE
 
 
@@ -74,14 +74,22 @@ HF_FIXED: dict[str, object] = {
     "pretraining_tp": 1,
     "eos_token_id": EOS.id,
 }
+NVLLAMA = ["NVLlamaForCausalLM"]
 HF_ONE_OF: dict[str, tuple[object, ...]] = {
     "bos_token_id": (None, BOS.id),
     "pad_token_id": (PAD.id, None),
     "dtype": ("bfloat16", "float16", "float32"),
-    "architectures": (["LlamaForCausalLM"], ["NVLlamaForCausalLM"]),
+    "architectures": (["LlamaForCausalLM"], NVLLAMA),
+    **dict.fromkeys(
+        ("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),
+        (None, "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"),
+    ),
 }
-# Say nothing about the weights. `auto_map` names code of BioNeMo's export, which is never run.
-HF_IGNORED = frozenset({"transformers_version", "use_cache", "auto_map", "_name_or_path"})
+"""Kernels of attention that are listed compute the same; any other name is code from somewhere else."""
+# Say nothing about the weights.
+HF_IGNORED = frozenset({"transformers_version", "use_cache", "_name_or_path"})
+CODE = frozenset({"auto_map", "quantization_config"})
+"""Ask for code of others to build or unpack the model. NVLlama's `auto_map` names code that is known, and never run."""
 NVLLAMA_IGNORED = frozenset(
     {
         "attn_input_format",
@@ -124,35 +132,24 @@ def read_architecture(model_tag: str | Path) -> LlamaArchitecture:
     Errors: `InputError` naming the file, the key and the fix.
     """
     path = find_directory(model_tag, holding="config.json") / "config.json"
-    values = read_json(path)
+    values = read_json(path, pairs_hook=unique_keys)
     if not isinstance(values, dict):
-        raise InputError("is not a JSON object", where=path)
+        raise InputError("is not a JSON object", where=path, fix="Copy it again.", kind="config-not-an-object")
     return parse_architecture(values, where=path)
 
 
 def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArchitecture:
     """Architecture of the `config.json` content `values`; transformers 4 and 5 spellings."""
-    values = _one_spelling(dict(values), where)
-    known = (
-        {row.hf for row in MAPPED}
-        | HF_FIXED.keys()
-        | HF_ONE_OF.keys()
-        | HF_IGNORED
-        | NVLLAMA_IGNORED
-        | {"rope_scaling"}
-    )
-    for key, value in values.items():
-        if key not in known:
-            raise InputError(f"unknown key {shown(key)} = {shown(value)}", where=where, fix=nearest(str(key), known))
-        if key in HF_FIXED and value != HF_FIXED[key]:
-            raise InputError(f"{key} is {shown(value)}", where=where, fix=_only(key, HF_FIXED[key]))
-        if key in HF_ONE_OF and value not in HF_ONE_OF[key]:
-            raise InputError(f"{key} is {shown(value)}", where=where, fix=f"It must be one of {list(HF_ONE_OF[key])}.")
-    if values.get("head_dim") is None and values.get("num_attention_heads"):
-        values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
+    values = dict(values)
+    _fold_dtype(values, where)
+    scaling = fold_rope(values, where)
+    _check_keys(values, where)
+    hidden, heads = values.get("hidden_size"), values.get("num_attention_heads")
+    if values.get("head_dim") is None and type(hidden) is int and type(heads) is int and heads > 0:
+        values["head_dim"] = hidden // heads
     architecture = LlamaArchitecture(
         **{row.hf: typed_value(row, values, where) for row in MAPPED},
-        rope_scaling=read_scaling(values.get("rope_scaling"), where),
+        rope_scaling=scaling,
         bos_token_id=values.get("bos_token_id"),
     )
     _check_shapes(architecture, where)
@@ -195,34 +192,36 @@ def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object
     """
     for key, value in MEGATRON_FIXED.items():
         if key != "make_vocab_size_divisible_by" and key in fields and fields[key] != value:
-            raise InputError(f"{key} is {shown(fields[key])}", where=where, fix=_only(key, value))
+            raise InputError(f"{key} is {shown(fields[key])}", where=where, fix=_only(key, value), kind=_VALUE)
     values = {row.hf: fields[row.megatron] for row in MAPPED if row.megatron and row.megatron in fields}
     scaling = scaling_from_megatron(fields)
     return parse_architecture({**values, "rope_scaling": scaling, "dtype": dtype}, where=where)
 
 
-def _one_spelling(values: dict[str, Any], where: object) -> dict[str, Any]:
-    """Fold `torch_dtype` into `dtype`, `rope_parameters` into `rope_theta` and `rope_scaling`; both must agree."""
-    if "torch_dtype" in values:
-        _fold(values, "dtype", values.pop("torch_dtype"), where)
-    rope = values.pop("rope_parameters", None)
-    if rope is not None:
-        if not isinstance(rope, dict) or "rope_theta" not in rope:
-            raise InputError(f"rope_parameters is {shown(rope)}", where=where, fix='Write {"rope_theta": 500000.0}.')
-        rope = dict(rope)
-        _fold(values, "rope_theta", rope.pop("rope_theta"), where)
-        older = values.get("rope_scaling")
-        if "rope_scaling" in values and read_scaling(older, where) != read_scaling(rope, where):
-            raise InputError(
-                f"rope_scaling is {shown(older)}, rope_parameters {shown(rope)}", where=where, fix="Keep one."
-            )
-        values["rope_scaling"] = rope
-    return values
+def _check_keys(values: Mapping[str, Any], where: object) -> None:
+    """Refuse a key that is unknown, and a value that makes another model."""
+    known = {row.hf for row in MAPPED} | HF_FIXED.keys() | HF_ONE_OF.keys() | HF_IGNORED | NVLLAMA_IGNORED | CODE
+    for key, value in values.items():
+        if key not in known:
+            problem, fix = f"unknown key {shown(key)} = {shown(value)}", nearest(str(key), known)
+            raise InputError(problem, where=where, fix=fix, kind="config-unknown-key")
+        if key in CODE and value and values.get("architectures") != NVLLAMA:
+            raise InputError(f"`{key}` brings code or rules of its own", where=where, fix=_PLAIN, kind="config-code")
+        if key in HF_FIXED and value != HF_FIXED[key]:
+            raise InputError(f"{key} is {shown(value)}", where=where, fix=_only(key, HF_FIXED[key]), kind=_VALUE)
+        if key in HF_ONE_OF and value not in HF_ONE_OF[key]:
+            fix = f"It must be one of {list(HF_ONE_OF[key])}."
+            raise InputError(f"{key} is {shown(value)}", where=where, fix=fix, kind=_VALUE)
 
 
-def _fold(values: dict[str, Any], key: str, value: object, where: object) -> None:
-    if values.setdefault(key, value) != value:
-        raise InputError(f"{key} has two values, {shown(values[key])} and {shown(value)}", where=where, fix="Keep one.")
+def _fold_dtype(values: dict[str, Any], where: object) -> None:
+    """Fold `torch_dtype` of transformers 4 into `dtype`; null says nothing."""
+    given = {key: value for key in ("dtype", "torch_dtype") if (value := values.pop(key, None)) is not None}
+    if len(given) > 1 and given["dtype"] != given["torch_dtype"]:
+        problem = f"dtype is {shown(given['dtype'])}, torch_dtype {shown(given['torch_dtype'])}"
+        raise InputError(problem, where=where, fix="Keep the right one.", kind="config-contradiction")
+    if given:
+        values["dtype"] = next(iter(given.values()))
 
 
 def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:
@@ -232,9 +231,15 @@ def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:
             f"{heads} num_attention_heads cannot share {groups} num_key_value_heads",
             where=where,
             fix="The first must be a multiple of the second.",
+            kind=_VALUE,
         )
+    if not 1 <= architecture.rope_theta <= _LARGEST_THETA:
+        fix = f"It must be from 1 to {_LARGEST_THETA:g}."
+        raise InputError(f"rope_theta is {architecture.rope_theta:g}", where=where, fix=fix, kind=_VALUE)
     if architecture.head_dim % 2:
-        raise InputError(f"head_dim is {architecture.head_dim}", where=where, fix="RoPE needs an even one.")
+        raise InputError(
+            f"head_dim is {architecture.head_dim}", where=where, fix="RoPE needs an even one.", kind=_VALUE
+        )
 
 
 def _only(key: str, value: object) -> str:
@@ -242,3 +247,8 @@ def _only(key: str, value: object) -> str:
     reasons = {"vocab_size": "the nucleotide vocabulary has 256 tokens"}
     reason = f" ({reasons[key]})" if key in reasons else ""
     return f"Only {key} = {written} is supported{reason}."
+
+
+_LARGEST_THETA = 1e12  # above all that are known; single precision has room for its frequencies
+_VALUE = "config-value"
+_PLAIN = "Give a plain Llama: whole weights in safetensors, and the configuration without this key."

@@ -7,6 +7,11 @@ from foundation.errors import InputError, nearest
 CONFIGS = Path(__file__).resolve().parent
 
 
+def in_home(text: str) -> str:
+    """`text`, of which a leading `~/` is the home directory."""
+    return str(Path.home() / text[2:]) if text.startswith("~/") else text
+
+
 def find_directory(tag: str | Path, *, holding: str) -> Path:
     """The directory that `tag` names and that holds the file `holding`.
 
@@ -16,7 +21,7 @@ def find_directory(tag: str | Path, *, holding: str) -> Path:
     Errors: `InputError` where there is no such directory, or it lacks the file.
     """
     shipped = sorted(path.parent.name for path in CONFIGS.glob(f"*_config/{holding}")) or ["example_checkpoint"]
-    places = (Path(tag).expanduser(), CONFIGS / tag)
+    places = (Path(in_home(str(tag))), CONFIGS / tag)
     for directory in places:
         if (directory / holding).is_file():
             return directory

@@ -1,154 +1,361 @@
-"""What a training configuration may say: every field with its type and unit. Values are in the YAML files beside this.
+"""The settings of a training run: the one table of them, a row each (`configs.settings`). Values are in the YAML files.
 
-Hydra checks a configuration against these classes, so a key that no reader knows is an error.
+A setting without a default has to be in a configuration. docs/configuration.md is written from these rows.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-MISSING: Any = (
-    "???"  # OmegaConf's mark of a field that a configuration has to fill; written out to stay quick to import
-)
+from configs.settings import setting
 
 
 @dataclass
 class DatasetConfig:
     """What is read, and how many samples at a time."""
 
-    # Directory written by `genomic-llama prepare`, or "synthetic", or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]
-    corpus: Any = MISSING
-    mode: str = "concat"  # documents end to end; window: within one; packed: several, attention reset at each
-    stride: int | None = None  # tokens from one window to the next; null: sequence_length
-    tokenizer_path: str = MISSING  # directory of a Hugging Face tokenizer; checked to be the 256-token vocabulary
-    sequence_length: int | None = None  # tokens a sample; null: the architecture's max_position_embeddings
-    micro_batch_size: int = MISSING  # samples of one forward pass on one device
-    global_batch_size: int = MISSING  # samples of one optimizer step on all devices
-    soft_mask_weight: float = 0.1  # loss weight of lower-case bases (Evo 2's); two decimals
-    markup_weight: float = 0.0  # loss weight of OpenGenome2's tags and joins; two decimals
-    reverse_complement: bool = False  # read a random half of the samples as their reverse complement
-    num_workers: int = 0  # data-loading processes of one device
+    corpus: Any = setting(
+        "Directory written by `prepare`, `synthetic`, or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]",
+        nemo="data.corpus",
+    )
+    mode: str = setting(
+        "`concat`: documents end to end; `window`: each sample within one document; `packed`: several documents, with "
+        "attention reset at each",
+        default="concat",
+        nemo="data.mode",
+    )
+    stride: int | None = setting(
+        "Distance between the starts of two windows; null: the sequence length",
+        unit="tokens",
+        default=None,
+        nemo="data.stride",
+    )
+    tokenizer_path: str = setting(
+        "Directory of a Hugging Face tokenizer, which must be the 256-token nucleotide vocabulary"
+    )
+    sequence_length: int | None = setting(
+        "Length of a sample; null: the context of the architecture", unit="tokens", default=None, nemo="data.seq_length"
+    )
+    micro_batch_size: int = setting(
+        "Samples of one forward pass on one device", unit="samples", nemo="data.micro_batch_size"
+    )
+    global_batch_size: int = setting(
+        "Samples of one optimizer step on all devices", unit="samples", nemo="data.global_batch_size"
+    )
+    soft_mask_weight: float = setting(
+        "Loss weight of lower-case bases (Evo 2: 0.1), to two decimals", default=0.1, nemo="data.soft_mask_weight"
+    )
+    markup_weight: float = setting(
+        "Loss weight of OpenGenome2's tags and joins, to two decimals", default=0.0, nemo="data.markup_weight"
+    )
+    reverse_complement: bool = setting(
+        "Read a random half of the samples as their reverse complement", default=False, nemo="data.reverse_complement"
+    )
+    num_workers: int = setting(
+        "Data-loading processes of each device", unit="processes", default=0, nemo="data.num_workers"
+    )
 
 
 @dataclass
 class OptimizerConfig:
     """AdamW, and its learning rate over the steps."""
 
-    lr: float = MISSING  # the peak
-    min_lr: float = MISSING  # at the end of the decay
-    warmup_steps: int = MISSING
-    schedule_steps: int = MISSING  # warm-up to decay; does not change when a run is cut short or extended
-    schedule: str = "cosine"  # after the warm-up; wsd: constant, then a decay (warm-up, stable, decay)
-    decay_steps: int = 0  # of wsd: the last of schedule_steps
-    decay: str = "minus_sqrt"  # of wsd: 1 - sqrt(x), or linear
-    beta1: float = 0.9
-    beta2: float = 0.95
-    eps: float = 1e-8
-    weight_decay: float = 0.1  # none on norms, biases and embeddings
-    clip_grad: float = 1.0  # largest L2 norm of all gradients; 0: not clipped
-    z_loss: float = 0.0  # weight of log(Z)^2 in the loss (PaLM: 1e-4); 0: none, at no cost
-    embedding_init_std: float = 1.0  # "Spike No More" (Takase et al. 2024)
+    lr: float = setting("Peak learning rate", nemo="optim.config.lr")
+    min_lr: float = setting("Learning rate at the end of the decay", nemo="optim.lr_scheduler.min_lr")
+    warmup_steps: int = setting(
+        "Linear warm-up from zero to the peak", unit="steps", nemo="optim.lr_scheduler.warmup_steps"
+    )
+    schedule_steps: int = setting(
+        "Length of the schedule, warm-up to decay; stays as it is when a run is cut short or extended",
+        unit="steps",
+        nemo="optim.lr_scheduler.schedule_steps",
+    )
+    schedule: str = setting(
+        "After the warm-up: `cosine`, or `wsd` (warm-up, stable, decay)",
+        default="cosine",
+        nemo="optim.lr_scheduler.schedule",
+    )
+    decay_steps: int = setting(
+        "Length of the decay of `wsd`, the last of schedule_steps",
+        unit="steps",
+        default=0,
+        nemo="optim.lr_scheduler.decay_steps",
+    )
+    decay: str = setting(
+        "Shape of the decay of `wsd`: `minus_sqrt` (1 - sqrt(x)) or `linear`",
+        default="minus_sqrt",
+        nemo="optim.lr_scheduler.decay",
+    )
+    beta1: float = setting("Decay of the first moment", default=0.9, nemo="optim.config.adam_beta1")
+    beta2: float = setting("Decay of the second moment", default=0.95, nemo="optim.config.adam_beta2")
+    eps: float = setting("Added to the denominator of a step", default=1e-8, nemo="optim.config.adam_eps")
+    weight_decay: float = setting(
+        "Decoupled weight decay; none on norms, biases and embeddings", default=0.1, nemo="optim.config.weight_decay"
+    )
+    clip_grad: float = setting(
+        "Largest L2 norm of all gradients together; 0: not clipped", default=1.0, nemo="optim.config.clip_grad"
+    )
+    z_loss: float = setting(
+        "Weight of log(Z)^2 in the loss (PaLM: 1e-4); 0: none, at no cost",
+        default=0.0,
+        nemo="trainer.callbacks[ZLoss].weight",
+        gate="trainer.callbacks[ZLoss]",
+        off=0.0,
+    )
+    embedding_init_std: float = setting(
+        "Standard deviation of the initial embeddings (1: Takase et al. 2024, Spike No More)",
+        default=1.0,
+        nemo="model.config.embedding_init_method_std",
+    )
 
 
 @dataclass
 class PrecisionConfig:
     """Number formats."""
 
-    compute: str = MISSING  # bf16-mixed or 32
-    grad_reduce_in_fp32: bool = True  # gradients are accumulated and summed over the devices in fp32; else in bf16
-    moments: str = "float32"  # of Adam: float32, or bfloat16 with parallelism.precision_aware_optimizer
-    fp8: str = "none"  # scaling of the FP8 matrix products: none, delayed, tensorwise or mxfp8
-    fp8_format: str = "hybrid"  # hybrid (E4M3 forward, E5M2 backward) or e4m3
-    fp8_amax_history: int = 1  # steps whose largest values set the scale; delayed scaling alone looks at it
-    fp8_bf16_layers: int = 0  # layers at the start, and as many at the end, that stay in bf16
-    fp8_parameters: bool = False  # weights are stored and gathered in FP8
+    compute: str = setting(
+        "Format of matrix products where FP8 is not: `bf16-mixed` or `32`",
+        nemo="trainer.plugins.precision",
+        live="trainer.precision",
+        codec="precision",
+    )
+    grad_reduce_in_fp32: bool = setting(
+        "Accumulate gradients, and sum them over the devices, in fp32 rather than bf16",
+        default=True,
+        nemo=("trainer.plugins.grad_reduce_in_fp32", "trainer.strategy.ddp.grad_reduce_in_fp32"),
+        live="trainer.plugins.grad_reduce_in_fp32",
+    )
+    moments: str = setting(
+        "Format of Adam's moments: `float32`, or `bfloat16` with parallelism.precision_aware_optimizer",
+        default="float32",
+        nemo=("optim.config.exp_avg_dtype", "optim.config.exp_avg_sq_dtype"),
+        codec="dtype",
+        needs="parallelism.precision_aware_optimizer",
+    )
+    fp8: str = setting(
+        "Scaling of the FP8 matrix products: `none`, `delayed`, `tensorwise` or `mxfp8`",
+        default="none",
+        nemo="trainer.plugins.fp8_recipe",
+        gate="trainer.plugins.fp8",
+        off="none",
+    )
+    fp8_format: str = setting(
+        "`hybrid` (E4M3 forward, E5M2 backward) or `e4m3`",
+        default="hybrid",
+        nemo="trainer.plugins.fp8",
+        needs="precision.fp8",
+    )
+    fp8_amax_history: int = setting(
+        "Steps whose largest values set the scale of delayed scaling",
+        unit="steps",
+        default=1,
+        nemo="trainer.plugins.fp8_amax_history_len",
+        needs="precision.fp8",
+    )
+    fp8_bf16_layers: int = setting(
+        "Layers at the start, and as many at the end, that stay in bf16",
+        unit="layers",
+        default=0,
+        nemo=("trainer.plugins.num_layers_at_start_in_bf16", "trainer.plugins.num_layers_at_end_in_bf16"),
+        needs="precision.fp8",
+    )
+    fp8_parameters: bool = setting(
+        "Store and gather weights in FP8",
+        default=False,
+        nemo="trainer.plugins.fp8_param_gather",
+        needs="precision.fp8",
+    )
 
 
 @dataclass
 class ParallelismConfig:
     """How one model is laid over the devices; what is left over is data parallel."""
 
-    gpus: int | None = None  # devices that a named layout is meant for; null: any number
-    tensor: int = 1
-    pipeline: int = 1
-    context: int = 1
-    sequence_parallel: bool = False
-    distributed_optimizer: bool = True  # ZeRO-1
-    precision_aware_optimizer: bool = False  # Transformer Engine's Adam; fp32 master weights as bf16 and remainders
-    overlap: bool = True  # gradient reduction and parameter gathering behind the computation
-    recompute_layers: int = 0  # layers of each pipeline stage whose activations are computed again, not kept
+    gpus: int | None = setting("GPUs that a named layout is meant for; null: any number", unit="GPUs", default=None)
+    tensor: int = setting(
+        "Tensor-parallel size", unit="GPUs", default=1, nemo="trainer.strategy.tensor_model_parallel_size"
+    )
+    pipeline: int = setting(
+        "Pipeline-parallel size", unit="GPUs", default=1, nemo="trainer.strategy.pipeline_model_parallel_size"
+    )
+    context: int = setting(
+        "Context-parallel size", unit="GPUs", default=1, nemo="trainer.strategy.context_parallel_size"
+    )
+    sequence_parallel: bool = setting(
+        "Split norms and dropout over the tensor-parallel ranks too",
+        default=False,
+        nemo="trainer.strategy.sequence_parallel",
+    )
+    distributed_optimizer: bool = setting(
+        "Shard the optimizer's state over the data-parallel ranks (ZeRO-1)",
+        default=True,
+        nemo=("optim.config.use_distributed_optimizer", "trainer.strategy.ddp.use_distributed_optimizer"),
+    )
+    precision_aware_optimizer: bool = setting(
+        "Transformer Engine's Adam, with fp32 master weights kept as bf16 and their remainders",
+        default=False,
+        nemo="optim.config.use_precision_aware_optimizer",
+    )
+    overlap: bool = setting(
+        "Reduce gradients and gather parameters behind the computation",
+        default=True,
+        nemo="trainer.strategy.ddp.overlap_grad_reduce",
+        live="trainer.strategy.ddp_config.overlap_grad_reduce",
+    )
+    recompute_layers: int = setting(
+        "Layers of each pipeline stage whose activations are computed again, not kept",
+        unit="layers",
+        default=0,
+        nemo="model.config.recompute_num_layers",
+        gate="model.config.recompute_num_layers",
+        off=0,
+    )
 
 
 @dataclass
 class HardwareConfig:
     """The machine."""
 
-    accelerator: str = MISSING  # gpu, or cpu for tests and first steps
-    devices: int = MISSING  # GPUs, or processes, of one node
-    num_nodes: int = 1
-    gpu: str = "none"  # name of the GPU
-    compute_capability: float = 0.0  # CUDA's; decides which FP8 formats there are
-    memory_gib: float = 0.0  # of one GPU, GiB
-    bf16_tflops: float = 0.0  # peak of one GPU without sparsity, TFLOP/s
-    fp8_tflops: float = 0.0
+    accelerator: str = setting("`gpu`, or `cpu` for tests and first steps", nemo="trainer.accelerator", live="-")
+    devices: int = setting(
+        "GPUs, or processes on a CPU, of one node", unit="devices", nemo="trainer.devices", live="trainer.num_devices"
+    )
+    num_nodes: int = setting("Nodes", unit="nodes", default=1, nemo="trainer.num_nodes")
+    gpu: str = setting("Name of the GPU", default="none")
+    compute_capability: float = setting("CUDA's; decides which FP8 formats there are", default=0.0)
+    memory_gib: float = setting("Memory of one GPU", unit="GiB", default=0.0)
+    bf16_tflops: float = setting("Dense bf16 peak of one GPU", unit="TFLOP/s", default=0.0)
+    fp8_tflops: float = setting("Dense FP8 peak of one GPU", unit="TFLOP/s", default=0.0)
 
 
 @dataclass
 class TrainerConfig:
     """How long, and how often to look."""
 
-    max_steps: int = MISSING  # optimizer steps
-    validate_every: int = MISSING  # steps
-    validation_batches: int = MISSING  # global batches of one validation
-    checkpoint_every: int = MISSING  # steps
-    keep_checkpoints: int = 2  # the newest ones; -1 keeps all
-    log_every: int = 1  # steps
-    async_checkpoints: bool = True  # write while training goes on
+    max_steps: int = setting("Optimizer steps of the run", unit="steps", nemo="trainer.max_steps")
+    validate_every: int = setting("Steps between two validations", unit="steps", nemo="trainer.val_check_interval")
+    validation_batches: int = setting(
+        "Global batches of one validation",
+        unit="batches",
+        nemo="trainer.limit_val_batches",
+        live="-",
+    )
+    checkpoint_every: int = setting(
+        "Steps between two checkpoints",
+        unit="steps",
+        nemo="log.ckpt.every_n_train_steps",
+        live="trainer.checkpoint_callback._every_n_train_steps",
+    )
+    keep_checkpoints: int = setting(
+        "The newest checkpoints that are kept; -1: all", unit="checkpoints", default=2, nemo="log.ckpt.save_top_k"
+    )
+    log_every: int = setting(
+        "Steps between two lines of the log", unit="steps", default=1, nemo="trainer.log_every_n_steps"
+    )
+    async_checkpoints: bool = setting(
+        "Write checkpoints while training continues",
+        default=True,
+        nemo="trainer.strategy.ckpt_async_save",
+        live="trainer.strategy.async_save",
+    )
 
 
 @dataclass
 class LoggingConfig:
     """Where metrics go beside `metrics.jsonl` and the console. Nothing leaves the machine unless told to."""
 
-    tensorboard: bool = True  # RUN/tensorboard
-    wandb: str | None = None  # project in Weights & Biases; null: none
-    wandb_offline: bool = True  # written to RUN/wandb, sent by `wandb sync`; false: sent at once
-    mlflow: str | None = None  # experiment in MLflow; null: none
-    mlflow_uri: str | None = None  # tracking server; null: files in RUN/mlruns
+    tensorboard: bool = setting("Write RUN/tensorboard", default=True)
+    wandb: str | None = setting("Project in Weights & Biases; null: none", default=None)
+    wandb_offline: bool = setting("Write RUN/wandb, to be sent by `wandb sync`; false: send at once", default=True)
+    mlflow: str | None = setting("Experiment in MLflow; null: none", default=None)
+    mlflow_uri: str | None = setting("MLflow's tracking server; null: files in RUN/mlruns", default=None)
 
 
 @dataclass
 class GuardsConfig:
     """What stops a run before it spoils its weights, or waits for ever; docs/recovery.md."""
 
-    non_finite: str = "skip"  # a loss or gradient that is NaN or infinite: skip its step, or stop
-    spike: str = "report"  # a loss far above the recent ones: report, skip or stop
-    spike_deviations: float = 10.0  # how far above their median, in standard deviations
-    spike_window: int = 128  # steps that are recent
-    most_skipped: int = 3  # of the recent steps; the run stops above it
-    skip_steps: list[str] = field(default_factory=list)  # 1500 or 1200-1300: steps whose samples are left out
-    hang_seconds: float = 900.0  # without a sign of life of a rank, after which it is ended; 0: never
-    hang_factor: float = 30.0  # so many times the median step, and at least a minute, in a step
+    non_finite: str = setting(
+        "On a loss or gradient that is NaN or infinite: `skip` its step, or `stop`",
+        default="skip",
+        nemo="trainer.callbacks[StepGuard].non_finite",
+    )
+    spike: str = setting(
+        "On a loss far above the recent ones: `report`, `skip` or `stop`",
+        default="report",
+        nemo="trainer.callbacks[StepGuard].spike",
+    )
+    spike_deviations: float = setting(
+        "How far above the median of the recent losses a spike is",
+        unit="standard deviations",
+        default=10.0,
+        nemo="trainer.callbacks[StepGuard].spike_deviations",
+    )
+    spike_window: int = setting(
+        "Steps that count as recent", unit="steps", default=128, nemo="trainer.callbacks[StepGuard].spike_window"
+    )
+    most_skipped: int = setting(
+        "Recent steps that may be skipped; the run stops above it",
+        unit="steps",
+        default=3,
+        nemo="trainer.callbacks[StepGuard].most_skipped",
+    )
+    skip_steps: list[str] = setting(
+        "Steps whose samples are left out: 1500 or 1200-1300",
+        factory=list,
+        nemo="trainer.callbacks[StepGuard].skip_steps",
+    )
+    hang_seconds: float = setting(
+        "Time without a sign of life of a rank after which it is ended; 0: never",
+        unit="seconds",
+        default=900.0,
+        nemo="trainer.callbacks[HangWatch].hang_seconds",
+        gate="trainer.callbacks[HangWatch]",
+        off=0.0,
+    )
+    hang_factor: float = setting(
+        "The same in a step, as a multiple of the median step; at least a minute",
+        default=30.0,
+        nemo="trainer.callbacks[HangWatch].hang_factor",
+        needs="guards.hang_seconds",
+    )
 
 
 @dataclass
 class LoraConfig:
     """Low-rank adapters (Hu et al. 2021) on the four linear layers of each block; all else is frozen."""
 
-    dim: int = 0  # rank of the adapters; 0: no adapters, every weight is trained
-    alpha: int = 32  # what an adapter adds is scaled by alpha / dim
-    dropout: float = 0.0  # of what an adapter reads
+    dim: int = setting(
+        "Rank of the adapters; 0: no adapters, every weight is trained", default=0, nemo="peft.dim", gate="peft", off=0
+    )
+    alpha: int = setting(
+        "What an adapter adds is scaled by alpha / dim", default=32, nemo="peft.alpha", needs="lora.dim"
+    )
+    dropout: float = setting("Dropout of what an adapter reads", default=0.0, nemo="peft.dropout", needs="lora.dim")
 
 
 @dataclass
 class TrainConfig:
     """One training run."""
 
-    name: str = "genomic"  # of the model; `run_dir` is made of it
-    model_tag: str = MISSING  # directory with a Llama config.json: a path, or the name of one in configs/
-    run_dir: str = MISSING  # everything that the run writes
-    seed: int = 1234
-    init_from: str | None = None  # checkpoint of any format, or run, whose weights a new run starts from
-    finetune: bool = False  # NeMo's llm.finetune in place of llm.pretrain; init_from has to be given
+    name: str = setting("Name of the model, of which the run directory is made", default="genomic")
+    model_tag: str = setting("Directory with a Llama config.json: a path, or the name of one in configs/")
+    run_dir: str = setting(
+        "Directory of everything that the run writes",
+        nemo=("trainer.callbacks[RunLog].run_dir", "trainer.callbacks[StepGuard].run_dir"),
+    )
+    seed: int = setting(
+        "Of initial weights, dropout and the order of samples",
+        default=1234,
+        nemo="data.seed",
+    )
+    init_from: str | None = setting(
+        "Checkpoint of any format, or run, whose weights a new run starts from",
+        default=None,
+        nemo="resume.restore_config.path",
+        live="-",
+        gate="resume.restore_config",
+    )
+    finetune: bool = setting("Run NeMo's llm.finetune in place of llm.pretrain; needs init_from", default=False)
     lora: LoraConfig = field(default_factory=LoraConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configs.llama import LlamaArchitecture
-from conversion.files.dtypes import DTYPES
 from conversion.weight_table import Weight
 from foundation.errors import InputError
 from foundation.untrusted import read_yaml
@@ -22,13 +21,22 @@ Rows = Sequence["Array"]
 class Checkpoint(Protocol):
     """A checkpoint that is open and was checked against its own configuration.
 
-    `architecture.dtype` is that of the stored weights; `vocabulary` the rows of the embeddings, padding included.
+    `architecture.dtype` is that of the weights as they are read: the stored one, or float32 where several are stored
+    (norms in float32 beside bfloat16). `vocabulary` is the rows of the embeddings, padding included.
     """
 
     directory: Path
     architecture: LlamaArchitecture
     vocabulary: int
     weights: tuple[Weight, ...]
+
+    @property
+    def stored_dtypes(self) -> Mapping[str, str]:
+        """The dtypes of the weights in the files, each with the name of a tensor that has it."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of the weights in the files."""
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order."""
@@ -54,11 +62,12 @@ def check_size(architecture: LlamaArchitecture, found: int, *, where: Path) -> N
     Errors: `InputError`. A layer count of a billion would otherwise keep the table busy.
     """
     layers, hidden = architecture.num_hidden_layers, architecture.hidden_size
-    if layers * hidden * DTYPES[architecture.dtype].itemsize > found:
+    if layers * hidden * 2 > found:  # 2 bytes a number at the least
         raise InputError(
             f"says {layers:,} layers of hidden size {hidden:,}, and the files have {found:,} bytes",
             where=where,
             fix="The weights do not belong to the configuration beside them, or the checkpoint is incomplete.",
+            kind="config-size",
         )
 
 

@@ -2,21 +2,23 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.files.checksum import checksum
-from conversion.files.dtypes import DTYPES, WEIGHTS, cast
+from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
 from conversion.files.mapped_file import loaded
 from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
 from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.training_state import Training, read_training
+from conversion.origin import origin_of
 from conversion.output import check_apart, check_space
 from conversion.record import NAME as RECORD
 from conversion.record import Conversion, TensorRecord, write_record
-from conversion.verify import chunk_name, named_rows, read_back, read_back_training
+from conversion.verify import chunk_name, named_rows, read_back, read_back_training, warn_of_damage
 from conversion.weight_table import Weight, expand
 from foundation.atomic import atomic_directory
 from foundation.errors import InputError, nearest
@@ -48,7 +50,9 @@ def convert(
     source, destination, target = Path(source), Path(destination), find_format(to)
     found = recognise(source)
     checkpoint = found.open(source)
+    _check_dtypes(checkpoint, dtype)
     training = _training(checkpoint, target) if optimizer else None
+    origin = origin_of(checkpoint.directory)
     architecture = dataclasses.replace(checkpoint.architecture, dtype=dtype or checkpoint.architecture.dtype)
     size = architecture.parameters * DTYPES[architecture.dtype].itemsize + (training.bytes if training else 0)
     check_apart(source, destination)
@@ -57,8 +61,9 @@ def convert(
         atomic_directory(destination, mark=RECORD, overwrite=overwrite) as directory,
         progress_bar(f"to {target.title}", total=2 * size, unit="B") as advance,
     ):
+        damaged: dict[str, int] = {}
         with target.create(directory, architecture, training) as writer:
-            tensors = _write(checkpoint, writer, architecture, target, advance)
+            tensors = _write(checkpoint, writer, architecture, target, advance, damaged)
             states = _write_training(training, writer, target, advance) if training else {}
         written = target.open(directory)
         if written.architecture != architecture:
@@ -66,6 +71,7 @@ def convert(
         read_back(written, tensors, advance)
         if training:
             read_back_training(written, states, advance)
+        warn_of_damage(damaged, source)
         if compare:
             compare(checkpoint, written)
         return write_record(
@@ -79,6 +85,9 @@ def convert(
             optimizer=states,
             size=size,
             large=frozenset(written.files()),
+            run=origin.run,
+            step=origin.step,
+            not_finite=damaged,
         )
 
 
@@ -113,20 +122,45 @@ def _training(checkpoint: Checkpoint, target: Format) -> Training:
     return read_training(checkpoint)
 
 
+def _check_dtypes(checkpoint: Checkpoint, dtype: str | None) -> None:
+    """Refuse to choose for the user where weights of several dtypes become one."""
+    if dtype is None and len(checkpoint.stored_dtypes) > 1:
+        stored = ", ".join(f"{name!r} is {one}" for one, name in checkpoint.stored_dtypes.items())
+        raise InputError(
+            f"the weights have different dtypes: {stored}",
+            where=checkpoint.directory,
+            fix="Choose one: --dtype float32 keeps every number, --dtype bfloat16 rounds those that are wider.",
+            kind="mixed-dtypes",
+        )
+
+
 def _write(
-    checkpoint: Checkpoint, writer: Writer, architecture: LlamaArchitecture, target: Format, advance: Advance
+    checkpoint: Checkpoint,
+    writer: Writer,
+    architecture: LlamaArchitecture,
+    target: Format,
+    advance: Advance,
+    damaged: dict[str, int],
 ) -> dict[str, TensorRecord]:
-    """Write all weights; what was written, by name."""
+    """Write all weights; what was written, by name. `damaged` gets the number of values that are not finite."""
     vocabulary = checkpoint.vocabulary if target.padded else VOCAB_SIZE
     tensors: dict[str, TensorRecord] = {}
     wanted = expand(architecture, vocabulary=vocabulary)
     for weight, fitted in zip(checkpoint.weights, wanted, strict=True):
         parts = _parts(checkpoint, weight, fitted, architecture.dtype)
         for name, shape, rows in named_rows(fitted, parts):
-            tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=checksum(rows))
+            counts: list[int] = []
+            digest = checksum(rows, partial(_count, counts, architecture.dtype))
+            tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=digest)
+            if any(counts):
+                damaged[name] = sum(counts)
         writer.write(fitted, parts)
         advance(sum(piece.nbytes for rows in parts for piece in rows))
     return tensors
+
+
+def _count(counts: list[int], dtype: str, block: memoryview) -> None:
+    counts.append(count_not_finite(block, dtype))
 
 
 def _parts(checkpoint: Checkpoint, weight: Weight, fitted: Weight, dtype: str) -> list[Rows]:

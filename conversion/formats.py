@@ -7,7 +7,7 @@ from typing import Protocol
 
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Checkpoint, Writer
-from conversion.huggingface.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama
+from conversion.huggingface.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama, refuse_adapter
 from conversion.locate import find_checkpoint, find_iteration, is_iterations, is_unfinished
 from conversion.megatron import bridge_config, nemo_context
 from conversion.megatron.adapter import MergedAdapter, base_of, is_adapter
@@ -45,6 +45,7 @@ class Format:
 
 
 def _open_nemo(source: Path) -> Checkpoint:
+    refuse_adapter(source)
     located = find_checkpoint(source)
     for path in located.skipped:
         problem = "was not written to its end" if is_unfinished(path) else "has no manifest"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conversion.checkpoint import Checkpoint
-from conversion.files.dtypes import DTYPES
+from conversion.files.dtypes import DTYPES, count_not_finite
 from conversion.files.mapped_file import blocks
 from conversion.formats import recognise
 from conversion.locate import is_of_a_run, misnamed
@@ -18,7 +18,7 @@ from conversion.megatron.dcp_metadata import StoredTensor
 from conversion.megatron.megatron_directory import MegatronDirectory
 from conversion.record import NAME as RECORD
 from conversion.record import Conversion, check_files, read_record
-from conversion.verify import drop_cache, read_back, read_back_training
+from conversion.verify import drop_cache, read_back, read_back_training, warn_of_damage
 from foundation.errors import InputError
 from foundation.progress import progress_bar
 
@@ -27,7 +27,7 @@ from foundation.progress import progress_bar
 class Summary:
     """A checkpoint in a few numbers. `vocabulary` has padding rows; `tensors` counts those of Hugging Face.
 
-    `recorded`: the file with the checksums, or empty.
+    `dtype` has all dtypes of the weights, with commas between. `recorded`: the file with the checksums, or empty.
     """
 
     path: str
@@ -57,10 +57,10 @@ def summarise(source: Path) -> Summary:
         format=format.name,
         title=format.title,
         parameters=architecture.parameters,
-        dtype=architecture.dtype,
+        dtype=", ".join(checkpoint.stored_dtypes),
         tensors=sum(len(weight.hf) for weight in checkpoint.weights),
         vocabulary=checkpoint.vocabulary,
-        weight_bytes=_weight_bytes(checkpoint),
+        weight_bytes=checkpoint.stored_bytes,
         optimizer_tensors=len(others),
         optimizer_bytes=_bytes(others.values()),
         file_bytes=sum(path.stat().st_size for path in files),
@@ -110,10 +110,14 @@ def _check_files(directory: Path, manifest: CheckpointManifest) -> None:
 
 def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:
     if not isinstance(checkpoint, MegatronDirectory):
+        damaged: dict[str, int] = {}
         for weight in checkpoint.weights:  # safetensors have no checksums; this reads every byte
-            for rows in checkpoint.parts(weight):
+            for name, rows in zip(weight.hf, checkpoint.parts(weight), strict=True):
                 for block in blocks(rows):
+                    if count := count_not_finite(block, checkpoint.architecture.dtype):
+                        damaged[name] = damaged.get(name, 0) + count
                     advance(len(block))
+        warn_of_damage(damaged, checkpoint.directory)
         return
     for name, stored in {**checkpoint.tensors.stored, **checkpoint.tensors.others}.items():
         for chunk in stored.chunks:

@@ -1,21 +1,19 @@
 """Two checkpoints run on the same tokens, in fp32, one layer in memory at a time.
 
-Hugging Face directories are run by transformers' own modules, out of what the safetensors library reads. The fused
-formats are run by the forward pass of Megatron-Core written out below, which takes a fused tensor apart by its shape
-as `SelfAttention` and `MLP` of Megatron-Core do; so neither side goes through the table that converted.
+Hugging Face directories are run by transformers' own modules, each tensor under the name that it is stored as. The
+fused formats are run by the forward pass of Megatron-Core written out below, which takes a fused tensor apart by its
+shape as `SelfAttention` and `MLP` of Megatron-Core do; so neither side goes through the table that converted.
 """
 
-import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs.llama import LlamaArchitecture
+from configs.rope import frequencies
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import to_float32
 from conversion.files.mapped_file import loaded
+from conversion.huggingface.live_model import llama_config, rotary_embedding
 from conversion.huggingface.model_directory import ModelDirectory
 from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory
@@ -25,6 +23,9 @@ from tokenizer.vocabulary import VOCAB_SIZE
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_LONGEST = 1 << 17
+"""Positions; a stranger's configuration may claim any number of them."""
 
 TOLERANCE = 1e-3
 """Of the largest logit. Sums in another order differ by 1e-5 or less, a wrong layout or RoPE by 0.05 and more."""
@@ -37,7 +38,7 @@ def compare_logits(source: Checkpoint, written: Checkpoint, *, cast: bool) -> fl
     """
     import torch
 
-    length = source.architecture.max_position_embeddings
+    length = min(source.architecture.max_position_embeddings, _LONGEST)
     bases = torch.tensor([ord(base) for base in "ACGT"])
     tokens = bases[torch.randint(0, 4, (1, length), generator=torch.Generator().manual_seed(0))]
     layers = 2 * source.architecture.num_hidden_layers
@@ -52,42 +53,40 @@ def compare_logits(source: Checkpoint, written: Checkpoint, *, cast: bool) -> fl
 def logits(checkpoint: Checkpoint, tokens: "Tensor", advance: Advance = unseen) -> "Tensor":
     """Logits [1, length, 256] of the model `checkpoint` after each of `tokens` [1, length]."""
     if isinstance(checkpoint, ModelDirectory) and checkpoint.kind == "hf":
-        return _transformers(checkpoint.directory, tokens, advance)
+        return _transformers(checkpoint, tokens, advance)
     assert isinstance(checkpoint, ModelDirectory | MegatronDirectory | MergedAdapter)
     return _megatron(checkpoint, tokens, advance)
 
 
-def _transformers(directory: Path, tokens: "Tensor", advance: Advance) -> "Tensor":
+def _transformers(checkpoint: ModelDirectory, tokens: "Tensor", advance: Advance) -> "Tensor":
     import torch
-    from safetensors import safe_open
-    from transformers import LlamaConfig
     from transformers.models.llama import modeling_llama as llama
 
-    config = LlamaConfig.from_pretrained(directory)
+    config = llama_config(checkpoint.architecture)
     config._attn_implementation = "sdpa"
-    with ExitStack() as stack:
-        files = [stack.enter_context(safe_open(path, "pt")) for path in sorted(directory.glob("*.safetensors"))]
-        place = {name: file for file in files for name in file.keys()}  # noqa: SIM118 - it is no dict
 
-        def load(make: Callable[[], Any], prefix: str) -> Any:
-            with torch.device("meta"):
-                module = make()
-            wanted = {name: place[prefix + name].get_tensor(prefix + name).float() for name in module.state_dict()}
-            module.load_state_dict(wanted, assign=True)
-            return module
+    def stored(name: str) -> "Tensor":
+        numbers = to_float32(loaded(checkpoint.tensor(name)), checkpoint.architecture.dtype)
+        return torch.from_numpy(numbers.copy() if numbers.base is not None else numbers)
 
-        embedding = load(partial(torch.nn.Embedding, VOCAB_SIZE, config.hidden_size), "model.embed_tokens.")
-        hidden = embedding(tokens)
-        positions = torch.arange(tokens.shape[1])[None]
-        rotary = llama.LlamaRotaryEmbedding(config)(hidden, positions)
-        for index in range(config.num_hidden_layers):
-            layer = load(partial(llama.LlamaDecoderLayer, config, index), f"model.layers.{index}.")
-            output = layer(hidden, position_ids=positions, position_embeddings=rotary)
-            hidden = output[0] if isinstance(output, tuple) else output
-            advance(1)
-        norm = load(partial(llama.LlamaRMSNorm, config.hidden_size, config.rms_norm_eps), "model.norm.")
-        head = embedding.weight if config.tie_word_embeddings else place["lm_head.weight"].get_tensor("lm_head.weight")
-        return torch.nn.functional.linear(norm(hidden), head.float())
+    def load(make: Callable[[], Any], prefix: str) -> Any:
+        with torch.device("meta"):
+            module = make()
+        module.load_state_dict({name: stored(prefix + name) for name in module.state_dict()}, assign=True)
+        return module
+
+    embedding = load(partial(torch.nn.Embedding, VOCAB_SIZE, config.hidden_size), "model.embed_tokens.")
+    hidden = embedding(tokens)
+    positions = torch.arange(tokens.shape[1])[None]
+    rotary = rotary_embedding(checkpoint.architecture)(hidden, positions)
+    for index in range(config.num_hidden_layers):
+        layer = load(partial(llama.LlamaDecoderLayer, config, index), f"model.layers.{index}.")
+        output = layer(hidden, position_ids=positions, position_embeddings=rotary)
+        hidden = output[0] if isinstance(output, tuple) else output
+        advance(1)
+    norm = load(partial(llama.LlamaRMSNorm, config.hidden_size, config.rms_norm_eps), "model.norm.")
+    head = embedding.weight if config.tie_word_embeddings else stored("lm_head.weight")
+    return torch.nn.functional.linear(norm(hidden), head)
 
 
 def _megatron(
@@ -100,7 +99,8 @@ def _megatron(
     weights = _fused(checkpoint)
     embedding = next(weights)[:VOCAB_SIZE]
     hidden = embedding[tokens]
-    angles = torch.outer(torch.arange(tokens.shape[1], dtype=torch.float32), _frequencies(a)).repeat(1, 2)
+    turns = torch.tensor(frequencies(a.rope_theta, a.head_dim, a.rope_scaling))
+    angles = torch.outer(torch.arange(tokens.shape[1], dtype=torch.float32), turns).repeat(1, 2)
 
     heads = a.num_attention_heads // a.num_key_value_heads
 
@@ -131,18 +131,3 @@ def _fused(checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter) -> It
     for weight in checkpoint.weights:
         numbers = to_float32(loaded(checkpoint.fused(weight)), checkpoint.architecture.dtype)
         yield torch.from_numpy(numbers.copy() if numbers.base is not None else numbers)
-
-
-def _frequencies(architecture: LlamaArchitecture) -> "Tensor":
-    """RoPE's angles a position [head_dim / 2], scaled as megatron-core's `_apply_scaling` and NeMo's do."""
-    import torch
-
-    half = torch.arange(0, architecture.head_dim, 2, dtype=torch.float32) / architecture.head_dim
-    frequencies = 1.0 / architecture.rope_theta**half
-    scaling = architecture.rope_scaling
-    if scaling is None:
-        return frequencies
-    turns = scaling.original_max_position_embeddings * frequencies / (2 * math.pi)  # in the original context
-    low, high = scaling.low_freq_factor, scaling.high_freq_factor
-    share = ((turns - low) / (high - low)).clamp(0, 1)  # of the frequency as it is
-    return (1 - share) * frequencies / scaling.factor + share * frequencies

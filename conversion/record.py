@@ -14,7 +14,7 @@ from foundation.errors import InputError
 from foundation.untrusted import read_json
 
 NAME = "conversion.json"
-_LIMIT = 1 << 28
+LIMIT = 1 << 28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,9 @@ class Conversion:
     """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
 
     `source` is what was asked for, `checkpoint` the one that was taken for it; None in records that do not say.
-    `optimizer` has the chunks of its tensors, where its state came along.
+    `optimizer` has the chunks of its tensors, where its state came along. `not_finite` counts the values that are NaN
+    or infinite, by tensor. `run` and `step`: of the training run that the weights are of, where known
+    (`conversion.origin`).
     """
 
     format: str
@@ -54,6 +56,9 @@ class Conversion:
     algorithm: str
     versions: dict[str, str]
     checkpoint: str | None = None
+    not_finite: dict[str, int] = dataclasses.field(default_factory=dict)
+    run: str | None = None
+    step: int | None = None
 
 
 def write_record(
@@ -68,6 +73,9 @@ def write_record(
     optimizer: Mapping[str, TensorRecord],
     size: int,
     large: frozenset[Path],
+    run: str | None,
+    step: int | None,
+    not_finite: Mapping[str, int],
 ) -> Conversion:
     """Write `conversion.json` into `directory`; the files `large` hold tensors.
 
@@ -81,6 +89,7 @@ def write_record(
         parameters=architecture.parameters,
         bytes=size,
         optimizer=dict(optimizer),
+        not_finite=dict(not_finite),
         architecture=dataclasses.asdict(architecture),
         tensors=dict(tensors),
         files={
@@ -92,6 +101,8 @@ def write_record(
         },
         algorithm=ALGORITHM,
         versions={name: _version(name) for name in ("genomic-llama", "numpy", "xxhash")},
+        run=run,
+        step=step,
     )
     content = json.dumps(dataclasses.asdict(conversion), indent=1)
     (directory / NAME).write_text(content + "\n", encoding="utf-8")
@@ -104,7 +115,7 @@ def read_record(directory: Path) -> Conversion | None:
     if not path.is_file():
         return None
     check_inside(path, directory)
-    content = read_json(path, limit=_LIMIT)
+    content = read_json(path, limit=LIMIT)
     try:
         tensors, optimizer = (
             {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content[part].items()}

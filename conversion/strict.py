@@ -2,8 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from conversion.files.dtypes import WEIGHTS
+from conversion.files.mapped_file import loaded
 from foundation.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 Shape = tuple[int, ...]
 
@@ -21,7 +29,9 @@ def check_tensors(
             raise InputError(
                 f"tensor {name!r} is missing ({len(expected.keys() - found.keys())} of {len(expected)} are)",
                 where=where,
-                fix="The weights do not belong to the configuration beside them, or the checkpoint is incomplete.",
+                fix=_untied_hint(name)
+                or "The weights do not belong to the configuration beside them, or the checkpoint is incomplete.",
+                kind="missing-tensor",
             )
     for name in found:
         if name not in expected:
@@ -29,6 +39,7 @@ def check_tensors(
                 f"unknown tensor {name!r} ({len(found.keys() - expected.keys())} unknown in all)",
                 where=file_of(name),
                 fix="A Llama of this configuration has no such weight; it would be lost.",
+                kind="unknown-tensor",
             )
     for name, shape in expected.items():
         if found[name] != shape:
@@ -36,24 +47,55 @@ def check_tensors(
                 f"tensor {name!r} has shape {list(found[name])}, the configuration says {list(shape)}",
                 where=file_of(name),
                 fix=_vocabulary_hint(name) or "Give the weights and the configuration of the same model.",
+                kind="tensor-shape",
             )
 
 
-def one_dtype(dtypes: Mapping[str, str], *, where: Path) -> str:
-    """The one dtype, as in `config.json`, that all tensors share. Errors: `InputError` naming two that differ."""
-    by_dtype = {dtype: name for name, dtype in dtypes.items()}
-    for dtype, name in by_dtype.items():
-        if dtype not in ("float32", "bfloat16", "float16"):
+def stored_dtypes(dtypes: Mapping[str, str], *, where: Path) -> dict[str, str]:
+    """The dtypes, as in `config.json`, that tensors have, each with the name of one; usually there is one.
+
+    Errors: `InputError` naming a tensor of another dtype than a model may be stored in.
+    """
+    found: dict[str, str] = {}
+    for name, dtype in dtypes.items():
+        if dtype not in WEIGHTS:
             raise InputError(
-                f"tensor {name!r} is stored as {dtype}", where=where, fix="Store it as float32, bfloat16 or float16."
+                f"tensor {name!r} is stored as {dtype}",
+                where=where,
+                fix="Store it as float32, bfloat16 or float16.",
+                kind="tensor-dtype",
             )
-    if len(by_dtype) > 1:
-        shown = ", ".join(f"{name!r} is {dtype}" for dtype, name in by_dtype.items())
-        raise InputError(f"the tensors have different dtypes: {shown}", where=where, fix="Store all of them alike.")
-    return next(iter(by_dtype))
+        found.setdefault(dtype, name)
+    return found
+
+
+def common_dtype(stored: Mapping[str, str]) -> str:
+    """The dtype in which the numbers of all `stored_dtypes` are exact: theirs, or float32 where they differ."""
+    return next(iter(stored)) if len(stored) == 1 else "float32"
+
+
+def is_copy_of_embeddings(head: "Array", embeddings: "Array", *, name: str, where: Path) -> bool:
+    """Whether the output layer, stored beside tied embeddings, repeats them (Megatron-Bridge writes such).
+
+    Errors: `InputError` where it has other numbers.
+    """
+    if head.shape == embeddings.shape and bool((loaded(head) == loaded(embeddings)).all()):
+        return True
+    raise InputError(
+        f"tensor {name!r} differs from the embeddings, and the configuration says that they are tied",
+        where=where,
+        fix="Where the model has an output layer of its own, it is untied: tie_word_embeddings is false.",
+        kind="tied-head-differs",
+    )
 
 
 def _vocabulary_hint(name: str) -> str:
     if any(part in name for part in ("embed", "lm_head", "output_layer")):
         return "The vocabulary has 256 tokens; only Megatron-Core pads it, and then both embeddings alike."
+    return ""
+
+
+def _untied_hint(name: str) -> str:
+    if any(part in name for part in ("lm_head", "output_layer")):
+        return "Where a model has none, its embeddings are tied: tie_word_embeddings is true."
     return ""

@@ -1,5 +1,6 @@
 """A checkpoint against the checksums of what was, or should have been, written."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -68,6 +69,17 @@ def read_back_training(checkpoint: Checkpoint, expected: Mapping[str, TensorReco
 def chunk_name(name: str, chunk: Chunk) -> str:
     """A name for a part of a tensor: where it starts."""
     return f"{name}[{','.join(map(str, chunk.offsets))}]"
+
+
+def warn_of_damage(not_finite: Mapping[str, int], source: Path) -> None:
+    """Warn that weights of `source` are NaN or infinite; `not_finite` counts them by tensor."""
+    if not_finite:
+        name, count = next(iter(not_finite.items()))
+        more = f", and so do {len(not_finite) - 1} more tensors" if len(not_finite) > 1 else ""
+        logging.getLogger(__name__).warning(
+            "%s: tensor %r has %s values that are NaN or infinite%s. Training diverged, or the file was damaged: "
+            "take an earlier checkpoint.", source, name, f"{count:,}", more,
+        )  # fmt: skip
 
 
 _DAMAGED = "It was damaged, on the disk or in memory. Check both, and convert again."

@@ -16,7 +16,7 @@ from corpus.splits.rule import SPLITS
 from corpus.store.index_format import bin_path, idx_path
 from foundation.checksum import xxh3_128
 from foundation.errors import InputError, shown
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 from foundation.untrusted import parse_json, read_json, read_text
 
 FORMAT_VERSION = 2

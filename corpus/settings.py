@@ -10,7 +10,7 @@ from corpus.exclusion.rule import ExclusionRule
 from corpus.source_format import Format
 from corpus.splits.rule import SplitRule
 from foundation.errors import InputError, nearest
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 from foundation.untrusted import read_yaml_text
 
 

@@ -6,10 +6,12 @@ A YAML of twenty lines can stand for 2**20 values, or let a parser recurse until
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from foundation.errors import InputError
+from foundation.regular_file import opener
 
 SIZE_LIMIT = 64 << 20
 """Bytes of a file of settings, names or checksums; the largest known (a record of a conversion) has a few."""
@@ -38,15 +40,47 @@ def parse_json(text: str, *, where: object, pairs_hook: Any = None) -> Any:
         raise InputError(f"is no JSON ({reason})", where=where, fix=_FIX) from error
 
 
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A `pairs_hook` that refuses an object with one key twice, of which JSON takes the last without a word."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ValueError(f"{key[:80]!r} is there twice in one object")
+        seen.add(key)
+    return dict(pairs)
+
+
 def read_yaml(path: Path, *, limit: int = SIZE_LIMIT) -> Any:
-    """The content of a YAML file as plain values; no tag is obeyed. Errors: `InputError`, as for JSON."""
+    """The content of a YAML file as plain values; no tag is obeyed. Errors: `InputError`, as for JSON.
+
+    Numbers, true, false and null have YAML 1.2's spellings: 1e-3 is a number; yes, 012, 12:30 and 2024-01-01 are text.
+    """
     import yaml  # type: ignore[import-untyped]
 
     text = read_yaml_text(path, limit=limit)
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX) from error
+
+
+@cache
+def _loader() -> type:
+    """A safe loader with the scalars of YAML 1.2's core schema, of which 0o17 and 0x1f stay text too."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+    for tag, pattern, letters in (
+        ("merge", r"<<", ["<"]),
+        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
+        ("float", r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ):
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), letters)
+    return Loader
 
 
 def read_yaml_text(path: Path, *, limit: int = SIZE_LIMIT, interpolations: bool = True) -> str:
@@ -73,9 +107,7 @@ def read_yaml_text(path: Path, *, limit: int = SIZE_LIMIT, interpolations: bool 
 def read_text(path: Path, *, limit: int = SIZE_LIMIT) -> str:
     """The text of a UTF-8 file of `limit` bytes at the most. Errors: `InputError`."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would keep whoever opens it
-            raise InputError("is no file", where=path, fix="Check the path.")
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=opener) as file:
             data = file.read(limit + 1)
     except OSError as error:
         reason = "it does not exist" if isinstance(error, FileNotFoundError) else error.strerror or error

@@ -1,6 +1,7 @@
 """The recipes under their names, for `nemo llm pretrain --factory NAME`. NeMo-Run loads this module by entry point."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Optional
 
@@ -17,6 +18,7 @@ from launch.submit.executors import genomic_cpu as genomic_cpu
 from launch.submit.executors import genomic_local as genomic_local
 from launch.submit.executors import genomic_slurm as genomic_slurm
 from recipes.recipe import pretrain_recipe
+from training.places import at
 
 turn_off_telemetry()  # what NeMo has not loaded by now stays quiet
 
@@ -61,7 +63,8 @@ def _recipe(config_name: str, overrides: list[str]) -> run.Partial:
     recipe = pretrain_recipe(config)
     if Path(sys.argv[0]).name in ("nemo", "nemorun"):
         check_overrides(recipe, sys.argv[1:])
-        check_command(config, recipe, sys.argv[1:])
+        # What the run records as its configuration; NeMo-Run applies the words themselves later.
+        at(recipe, "trainer.callbacks[RunLog]").config = asdict(check_command(config, recipe, sys.argv[1:]))
     return recipe
 
 

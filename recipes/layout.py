@@ -20,45 +20,30 @@ def strategy_recipe(config: TrainConfig) -> Any:
     gather_early = layout.overlap and layout.distributed_optimizer and not _gathers_in_gradients(config)
     return run.Config(
         CpuMegatronStrategy if on_cpu else GenomicMegatronStrategy,
-        tensor_model_parallel_size=layout.tensor,
-        pipeline_model_parallel_size=layout.pipeline,
-        context_parallel_size=layout.context,
-        sequence_parallel=layout.sequence_parallel,
         pipeline_dtype=compute_dtype(config),
-        ckpt_async_save=config.trainer.async_checkpoints,
         ckpt_parallel_load=True,
         gradient_as_bucket_view=True,
         ddp=run.Config(
             DistributedDataParallelConfig,
             # training.guards looks at the norm of all gradients; this would wait for the device at each bucket.
             check_for_nan_in_grad=False,
-            grad_reduce_in_fp32=config.precision.grad_reduce_in_fp32,
-            overlap_grad_reduce=layout.overlap,
             overlap_param_gather=gather_early,
-            use_distributed_optimizer=layout.distributed_optimizer,
         ),
     )
 
 
 def recompute_fields(config: TrainConfig) -> dict[str, Any]:
     """Fields of the model configuration for `parallelism.recompute_layers`: the first layers of each stage, whole."""
-    layers = config.parallelism.recompute_layers
-    if not layers:
-        return {}
-    return {"recompute_granularity": "full", "recompute_method": "block", "recompute_num_layers": layers}
+    return {"recompute_granularity": "full", "recompute_method": "block"} if config.parallelism.recompute_layers else {}
 
 
 def optimizer_state_fields(config: TrainConfig) -> dict[str, Any]:
-    """Fields of Megatron-Core's `OptimizerConfig` that say how the optimizer's state is stored and sharded."""
-    layout, precision = config.parallelism, config.precision
-    fields: dict[str, Any] = {"use_distributed_optimizer": layout.distributed_optimizer}
-    if layout.precision_aware_optimizer:
-        moments = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision.moments]
+    """Fields of Megatron-Core's `OptimizerConfig` that follow from how the optimizer's state is stored."""
+    precision = config.precision
+    fields: dict[str, Any] = {}
+    if config.parallelism.precision_aware_optimizer:
         fields |= {
-            "use_precision_aware_optimizer": True,
             "main_grads_dtype": torch.float32 if precision.grad_reduce_in_fp32 else torch.bfloat16,
-            "exp_avg_dtype": moments,
-            "exp_avg_sq_dtype": moments,
             # Exact: the 16 bits of an fp32 master weight that its bf16 weight lacks. FP8 weights lack more.
             "store_param_remainders": precision.compute == "bf16-mixed" and precision.fp8 == "none",
         }

@@ -24,7 +24,6 @@ def model_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_
             Llama31Config if architecture.rope_scaling else LlamaConfig,
             **megatron_fields(dataclasses.replace(architecture, max_position_embeddings=sequence_length)),
             **recompute_fields(config),
-            embedding_init_method_std=config.optimizer.embedding_init_std,
             data_step_fn=genomic_data_step,
             forward_step_fn=causal_forward_step,
             # The gradient of the weighted mean over the global batch, not of the mean of its micro-batches' means.

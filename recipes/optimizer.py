@@ -14,31 +14,16 @@ from recipes.layout import optimizer_state_fields
 
 def optimizer_recipe(config: TrainConfig) -> run.Config[nl.MegatronOptimizerModule]:
     """The optimizer module of a run."""
-    values = config.optimizer
     return run.Config(
         nl.MegatronOptimizerModule,
         config=run.Config(
             OptimizerConfig,
             optimizer="adam",
-            lr=values.lr,
-            weight_decay=values.weight_decay,
-            adam_beta1=values.beta1,
-            adam_beta2=values.beta2,
-            adam_eps=values.eps,
-            clip_grad=values.clip_grad,
             bf16=config.precision.compute == "bf16-mixed",
             **optimizer_state_fields(config),
         ),
         no_weight_decay_cond=without_weight_decay,
-        lr_scheduler=run.Config(
-            LearningRateSchedule,
-            schedule=values.schedule,
-            schedule_steps=values.schedule_steps,
-            warmup_steps=values.warmup_steps,
-            decay_steps=values.decay_steps,
-            decay=values.decay,
-            min_lr=values.min_lr,
-        ),
+        lr_scheduler=run.Config(LearningRateSchedule),
     )
 
 

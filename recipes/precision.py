@@ -14,11 +14,9 @@ def precision_recipe(config: TrainConfig) -> run.Config[nl.MegatronMixedPrecisio
     dtype = compute_dtype(config)
     return run.Config(
         nl.MegatronMixedPrecision,
-        precision=config.precision.compute,
         params_dtype=dtype,
         pipeline_dtype=dtype,
         autocast_enabled=False,
-        grad_reduce_in_fp32=config.precision.grad_reduce_in_fp32,
         **_fp8_fields(config),
     )
 
@@ -33,14 +31,8 @@ def _fp8_fields(config: TrainConfig) -> dict[str, Any]:
     if values.fp8 == "none":
         return {}
     return {
-        "fp8": values.fp8_format,
-        "fp8_recipe": values.fp8,
-        "fp8_amax_history_len": values.fp8_amax_history,
         "fp8_amax_compute_algo": "max" if values.fp8_amax_history > 1 else "most_recent",
-        "fp8_param_gather": values.fp8_parameters,
         "first_last_layers_bf16": values.fp8_bf16_layers > 0,
-        "num_layers_at_start_in_bf16": values.fp8_bf16_layers,
-        "num_layers_at_end_in_bf16": values.fp8_bf16_layers,
         # Megatron-Core asks for it with MXFP8 weights: they are gathered through the gradients' buffer.
         "reuse_grad_buf_for_mxfp8_param_ag": values.fp8 == "mxfp8" and values.fp8_parameters,
     }

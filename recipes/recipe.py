@@ -1,4 +1,8 @@
-"""One function from a resolved configuration to a NeMo recipe; both front doors go through it."""
+"""One function from a resolved configuration to a NeMo recipe; every front door goes through it.
+
+The functions here and beside it make the parts of a recipe, with what follows from several settings together. The
+settings themselves go to their places by the one table of them (`configs.schema`, `training.places`).
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +11,7 @@ import nemo_run as run
 from nemo import lightning as nl
 from nemo.collections import llm
 
-from configs.compose import plain
+from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from launch.preflight.check import check_config
 from recipes.model import model_recipe
@@ -18,6 +22,7 @@ from training.checkpointing.checkpoints import StepCheckpoints
 from training.checkpointing.resume import ResumeOrStart
 from training.data.module import GenomicDataModule
 from training.metrics.loggers import logger_fields
+from training.places import write_settings
 
 
 def pretrain_recipe(config: TrainConfig) -> run.Partial:
@@ -25,39 +30,31 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
 
     Errors: `InputError` for a model, tokenizer or layout that cannot work.
     """
-    architecture, sequence_length = check_config(config)
-    return run.Partial(
+    return build_recipe(config, *check_config(config))
+
+
+def build_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> run.Partial:
+    """The same for a configuration that is checked, with what the check leads to."""
+    recipe = run.Partial(
         llm.finetune if config.finetune else llm.pretrain,
         model=model_recipe(config, architecture, sequence_length),
-        data=run.Config(
-            GenomicDataModule,
-            corpus=plain(config.dataset.corpus),
-            tokenizer=run.Config(NucleotideTokenizer),
-            seq_length=sequence_length,
-            micro_batch_size=config.dataset.micro_batch_size,
-            global_batch_size=config.dataset.global_batch_size,
-            num_workers=config.dataset.num_workers,
-            seed=config.seed,
-            mode=config.dataset.mode,
-            stride=config.dataset.stride,
-            soft_mask_weight=config.dataset.soft_mask_weight,
-            markup_weight=config.dataset.markup_weight,
-            reverse_complement=config.dataset.reverse_complement,
-        ),
+        data=run.Config(GenomicDataModule, tokenizer=run.Config(NucleotideTokenizer)),
         trainer=trainer_recipe(config),
         log=log_recipe(config),
         optim=optimizer_recipe(config),
         resume=resume_recipe(config),
         **(finetune_fields(config) if config.finetune else {}),
     )
+    write_settings(recipe, config)
+    recipe.data.seq_length = sequence_length
+    return recipe
 
 
 def finetune_fields(config: TrainConfig) -> dict[str, Any]:
     """What `llm.finetune` has beside what `llm.pretrain` has."""
     fields: dict[str, Any] = {"tokenizer": "data"}  # NeMo would take the model's, which has none yet
     if config.lora.dim:
-        adapters = {"dim": config.lora.dim, "alpha": config.lora.alpha, "dropout": config.lora.dropout}
-        fields["peft"] = run.Config(llm.peft.LoRA, **adapters)
+        fields["peft"] = run.Config(llm.peft.LoRA)
     return fields
 
 
@@ -78,8 +75,6 @@ def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
             filename="{step}",
             monitor="step",
             mode="max",
-            every_n_train_steps=config.trainer.checkpoint_every,
-            save_top_k=config.trainer.keep_checkpoints,
             save_last="link",
             save_optim_on_train_end=True,
         ),
@@ -90,7 +85,7 @@ def log_recipe(config: TrainConfig) -> run.Config[nl.NeMoLogger]:
 def resume_recipe(config: TrainConfig) -> run.Config[ResumeOrStart]:
     """Go on from the newest whole checkpoint in the run directory where there is one."""
     # Artifacts are what NeMo would build of the checkpoint's context; the tokenizer comes with the data.
-    start = run.Config(nl.RestoreConfig, path=config.init_from, load_artifacts=False) if config.init_from else None
+    start = run.Config(nl.RestoreConfig, load_artifacts=False) if config.init_from else None
     return run.Config(
         ResumeOrStart,
         resume_if_exists=True,

@@ -1,12 +1,21 @@
-"""The Hydra front door: `python -m recipes.train --config-name train_tiny key=value …`."""
+"""Training from a configuration: `python -m recipes.train --config-name train_tiny key=value …`.
+
+`genomic-llama train` is the same, without the working directory on Python's import path.
+"""
 
 import argparse
+import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, and tell the script of the job where that failed. Returns the exit status."""
+    if shadow := _shadow():
+        fix = "Start from another directory, or use `genomic-llama train`, which does not import from this one."
+        print(f"error: {shadow}: hides a folder of this project. {fix}", file=sys.stderr)
+        return 1
     from training.stops import say_status
 
     try:
@@ -21,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(arguments: list[str] | None) -> int:
     """Compose the configuration, build the recipe, run it."""
-    from configs.compose import compose_config, config_names
+    from configs.compose import config_names
     from foundation.errors import InputError, described
     from foundation.telemetry import turn_off_telemetry
 
@@ -35,40 +44,18 @@ def _train(arguments: list[str] | None) -> int:
     parser.add_argument("--cfg", action="store_true", help="print the resolved configuration and stop")
     parser.add_argument("--quiet", action="store_true", help="show progress and errors alone; logs stay in run_dir")
     parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings: docs/configuration.md")
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
-    from launch.preflight.check import check_config
-    from launch.preflight.machine import meeting_place, room_for_checkpoints
-    from launch.preflight.start import check_start, warn
-    from training.checkpointing.same_run import check_resume
-    from training.stops import install_signal_handlers
-
     try:
-        config = compose_config(given.config_name, given.overrides, directory=given.config_dir)
-        architecture, sequence_length = check_config(config)
-        warn(config)
-        if given.cfg:
-            from omegaconf import OmegaConf
-
-            print(OmegaConf.to_yaml(config), end="")
-            return 0
-        if not given.dryrun:
-            install_signal_handlers(Path(config.run_dir))
-            check_start(config, architecture)
-            check_resume(config, architecture, sequence_length)
-        if given.quiet:
-            _hush()
-        from recipes.recipe import pretrain_recipe
-
-        recipe = pretrain_recipe(config)
-        if given.dryrun:
-            print(recipe)
-            return 0
-        import fiddle
-
-        with room_for_checkpoints(Path(config.run_dir)), meeting_place():
-            fiddle.build(recipe)()
+        train(
+            given.config_name,
+            given.overrides,
+            directory=given.config_dir,
+            print_config=given.cfg,
+            dryrun=given.dryrun,
+            quiet=given.quiet,
+        )
     except (InputError, OSError) as error:
         print(f"error: {described(error)}", file=sys.stderr)
         return 1
@@ -76,6 +63,60 @@ def _train(arguments: list[str] | None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def train(
+    name: str,
+    words: Sequence[str],
+    *,
+    directory: Path | None = None,
+    print_config: bool = False,
+    dryrun: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Train with the configuration `name` of `configs/`, or of `directory`, and `key=value` words.
+
+    `print_config` and `dryrun` print the configuration or NeMo's recipe instead. Errors: `InputError`, `OSError`;
+    `SystemExit` where a run is asked to stop (`training.status`).
+    """
+    from configs.compose import compose_config, to_yaml
+    from launch.preflight.check import check_config
+    from launch.preflight.checks import Run, refuse_first
+    from launch.preflight.machine import meeting_place, room_for_checkpoints
+    from launch.preflight.start import warn
+    from training.stops import install_signal_handlers
+
+    config = compose_config(name, words, directory=directory)
+    architecture, sequence_length = check_config(config)
+    warn(config)
+    if print_config:
+        print(to_yaml(config), end="")
+        return
+    if not dryrun:
+        install_signal_handlers(Path(config.run_dir))
+        refuse_first(Run(config=config, architecture=architecture, sequence_length=sequence_length))
+    if quiet:
+        _hush()
+    from recipes.recipe import build_recipe
+
+    recipe = build_recipe(config, architecture, sequence_length)
+    if dryrun:
+        print(recipe)
+        return
+    import fiddle
+
+    with room_for_checkpoints(Path(config.run_dir)), meeting_place():
+        fiddle.build(recipe)()
+
+
+def _shadow() -> str:
+    """A module of the working directory that Python would import in place of one of ours; "" where there is none."""
+    home = Path(__file__).resolve().parents[1]
+    for name in ("configs", "conversion", "corpus", "evaluation", "foundation", "launch", "tokenizer", "training"):
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin and Path(spec.origin).resolve().parent != home / name:
+            return spec.origin
+    return ""
 
 
 def _hush() -> None:

@@ -1,5 +1,7 @@
 """The trainer of a run: Megatron's strategy laid out over the devices, precision, callbacks."""
 
+from dataclasses import asdict
+
 import nemo_run as run
 from nemo import lightning as nl
 from nemo.lightning.pytorch.callbacks.garbage_collection import GarbageCollectionCallback
@@ -20,16 +22,15 @@ from training.z_loss import ZLoss
 
 def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
     """The NeMo trainer of a run."""
-    values = config.trainer
     callbacks = [
-        run.Config(Seed, seed=config.seed),
-        run.Config(RunLog, run_dir=config.run_dir, peak_tflops=peak_tflops(config)),
+        run.Config(Seed),
+        run.Config(RunLog, peak_tflops=peak_tflops(config), config=asdict(config)),
         run.Config(TrainingProgress),
         *guard_recipes(config),
         run.Config(Preemption),
     ]
     if config.optimizer.z_loss:
-        callbacks.append(run.Config(ZLoss, weight=config.optimizer.z_loss))
+        callbacks.append(run.Config(ZLoss))
     if config.lora.dim and config.parallelism.recompute_layers:
         callbacks.append(run.Config(RecomputedAdapters))
     if config.hardware.accelerator == "gpu":
@@ -37,16 +38,9 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         callbacks.append(run.Config(GarbageCollectionCallback, gc_interval_train=100, gc_interval_val=100))
     return run.Config(
         nl.Trainer,
-        accelerator=config.hardware.accelerator,
-        devices=config.hardware.devices,
-        num_nodes=config.hardware.num_nodes,
-        max_steps=values.max_steps,
-        val_check_interval=values.validate_every,
         check_val_every_n_epoch=None,  # an interval may be longer than the run
-        limit_val_batches=values.validation_batches,
-        limit_test_batches=values.validation_batches,
+        limit_test_batches=config.trainer.validation_batches,
         num_sanity_val_steps=0,
-        log_every_n_steps=values.log_every,
         use_distributed_sampler=False,
         logger=False,  # NeMo puts those of the recipe in
         enable_progress_bar=False,
@@ -59,18 +53,5 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
 
 def guard_recipes(config: TrainConfig) -> list[run.Config]:
     """The callbacks of the section `guards`."""
-    guards = config.guards
-    guard = run.Config(
-        StepGuard,
-        run_dir=config.run_dir,
-        non_finite=guards.non_finite,
-        spike=guards.spike,
-        spike_deviations=guards.spike_deviations,
-        spike_window=guards.spike_window,
-        most_skipped=guards.most_skipped,
-        skip_steps=list(guards.skip_steps),
-    )
-    if not guards.hang_seconds:
-        return [guard]
-    limits = {"hang_seconds": guards.hang_seconds, "hang_factor": guards.hang_factor}
-    return [guard, run.Config(HangWatch, run_dir=config.run_dir, **limits)]
+    watch = [run.Config(HangWatch, run_dir=config.run_dir)] if config.guards.hang_seconds else []
+    return [run.Config(StepGuard), *watch]

@@ -15,18 +15,21 @@ State = dict[str, Any]
 
 
 class Seed(Callback, IOMixin):  # type: ignore[misc]
-    """Seeds after NeMo has set up its process groups (it always takes 1234 there) and before the model is built.
+    """Seeds with the data module's seed, after NeMo has set up its process groups (it always takes 1234 there).
+
+    That is before the model is built.
 
     The random states after a step are those that the next step begins with, whatever drew numbers in between, a
     validation or a resume. NeMo's checkpoints have none; here they have those of each rank. Under another layout they
     fit no rank, and each begins anew from the seed and the step.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self) -> None:
+        self._seed = 0
         self._state: State | None = None
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        self._seed = trainer.datamodule.seed
         self._sow(0)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -54,7 +57,7 @@ class Seed(Callback, IOMixin):  # type: ignore[misc]
         from megatron.core import parallel_state
         from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 
-        seed = self.seed + 100 * parallel_state.get_pipeline_model_parallel_rank() + 1_000_003 * steps
+        seed = self._seed + 100 * parallel_state.get_pipeline_model_parallel_rank() + 1_000_003 * steps
         random.seed(seed)
         np.random.seed(seed % 2**32)
         torch.manual_seed(seed)

@@ -21,7 +21,7 @@ from conversion.locate import newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from evaluation.report.stops import NAME, Stop, read_stops
 from foundation.json_lines import append_line
-from foundation.typed_json import to_json
+from foundation.typed import to_json
 from training.ranks import started_ranks
 from training.status import ASKED, NO_PROGRESS, PREEMPTED
 

@@ -26,8 +26,7 @@ from benchmarks.gpu import report
 from benchmarks.gpu.driver import run_parts
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.settings import DRY, RECIPE, Settings, fitting, resolve
-from configs.compose import group_options
-from configs.quick import quick_config
+from configs.compose import compose_config, group_options
 from foundation.errors import InputError
 from foundation.untrusted import read_json
 from launch.submit.environment import environment
@@ -112,7 +111,7 @@ def _find_gpu(smi: str | None) -> str:
 
 def _set_environment() -> None:
     """What `genomic-llama launch` sets for a run on one GPU; before a part imports torch."""
-    for name, value, _ in environment(quick_config(RECIPE, ["parallelism=gpus_1", "hardware.devices=1"])):
+    for name, value, _ in environment(compose_config(RECIPE, ["parallelism=gpus_1", "hardware.devices=1"])):
         os.environ.setdefault(name, value)
     if not any(map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))):
         print("no C compiler, which Triton needs: torch.compile is off, also inside Megatron-Core", file=sys.stderr)

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from configs.compose import compose_config
 from configs.llama import LlamaArchitecture, read_architecture
-from configs.quick import quick_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.memory import memory_per_gpu
@@ -44,7 +44,7 @@ def fitting(gpu: str, precision: str) -> tuple[list[str], int]:
     """
     one = ["parallelism=gpus_1", f"hardware={gpu}", "hardware.devices=1", "hardware.num_nodes=1"]
     one += [f"precision={precision}", "dataset.micro_batch_size=1", "dataset.global_batch_size=1"]
-    config = quick_config(RECIPE, one)
+    config = compose_config(RECIPE, one)
     whole = read_architecture(config.model_tag)
     length = whole.max_position_embeddings
     check_run(config, whole, length)
@@ -90,7 +90,7 @@ def resolve(name: str, overrides: Iterable[str]) -> Settings:
 
 def configuration(settings: Settings) -> TrainConfig:
     """The configuration that settings are of."""
-    return quick_config(settings["recipe"]["config"], settings["recipe"]["overrides"])
+    return compose_config(settings["recipe"]["config"], settings["recipe"]["overrides"])
 
 
 def architecture_of(settings: Settings) -> LlamaArchitecture:

@@ -1,10 +1,11 @@
 """Checksums of tensors: xxh3_128 over their bytes. They find damage, at memory speed; they do not stop a forger."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.mapped_file import blocks
+from foundation.regular_file import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,13 +16,15 @@ ALGORITHM = "xxh3_128"
 _PIECE = 1 << 20
 
 
-def checksum(pieces: Iterable["Array"]) -> str:
-    """The checksum of a tensor whose rows are `pieces`, as 32 hexadecimal digits."""
+def checksum(pieces: Iterable["Array"], look: Callable[[memoryview], object] | None = None) -> str:
+    """The checksum of a tensor whose rows are `pieces`, as 32 hexadecimal digits; `look` sees each block of bytes."""
     import xxhash
 
     digest = xxhash.xxh3_128()
     for block in blocks(pieces):
         digest.update(block)
+        if look:
+            look(block)
     return digest.hexdigest()
 
 
@@ -30,7 +33,7 @@ def checksum_file(path: Path) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return str(digest.hexdigest())

@@ -47,6 +47,8 @@ WEIGHTS = ("float32", "bfloat16", "float16")
 """What weights may be stored as."""
 
 _NUMPY = {"float32": "<f4", "float16": "<f2"}
+_INFINITY = {"float32": 0x7F80_0000, "bfloat16": 0x7F80, "float16": 0x7C00}
+"""Bits of positive infinity; those of a NaN are above."""
 _BLOCK = 1 << 20
 
 
@@ -78,6 +80,18 @@ def cast(array: "Array", source: str, target: str, name: str) -> "Array":
         if not np.array_equal(np.isfinite(to_float32(written[place], target)), np.isfinite(wide)):
             raise InputError(f"{name!r} has values too large for {target}", fix="Choose bfloat16 or float32.")
     return result
+
+
+def count_not_finite(block: memoryview, dtype: str) -> int:
+    """How many of the numbers in `block`, bytes of the format `dtype`, one of `WEIGHTS`, are NaN or infinite."""
+    import numpy as np
+
+    bits = np.frombuffer(block, raw(dtype))
+    magnitude = np.array((1 << (8 * DTYPES[dtype].itemsize - 1)) - 1, bits.dtype)  # all bits but the sign's
+    found = np.bitwise_and(bits, magnitude)
+    if found.max(initial=0) < _INFINITY[dtype]:
+        return 0
+    return int(np.count_nonzero(found >= _INFINITY[dtype]))
 
 
 def to_float32(array: "Array", source: str) -> "Array":

@@ -91,7 +91,7 @@ class MappedFile:
 
 
 class _Map(mmap.mmap):
-    """Gives addresses; its pages are never touched."""
+    """Gives addresses; its pages are touched by models alone, which compute with them where they lie."""
 
     source: MappedFile
 

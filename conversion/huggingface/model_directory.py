@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from configs.llama import LlamaArchitecture, hf_config, read_architecture
 from conversion.checkpoint import Rows, Writer, check_size
-from conversion.huggingface.safetensors_reader import SafetensorsReader
+from conversion.files.dtypes import cast
+from conversion.files.mapped_file import loaded
+from conversion.huggingface.safetensors_reader import SafetensorsReader, size_of
 from conversion.huggingface.safetensors_writer import SafetensorsWriter
 from conversion.huggingface.tokenizer_directory import write_tokenizer_of
-from conversion.strict import check_tensors, one_dtype
+from conversion.strict import check_tensors, common_dtype, is_copy_of_embeddings, stored_dtypes
 from conversion.weight_table import Shape, Weight, expand, fuse, split
 from foundation.errors import InputError
 from foundation.untrusted import read_json
@@ -35,6 +37,10 @@ ARCHITECTURES = {"hf": "LlamaForCausalLM", "te": "NVLlamaForCausalLM"}
 IGNORED = (".rotary_emb.inv_freq", "._extra_state")
 
 
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+_EMBEDDINGS, _HEAD = "model.embed_tokens.weight", "lm_head.weight"
+
+
 class ModelDirectory:
     """The model in `directory`, checked; its tokenizer too, where it has one. See `checkpoint.Checkpoint`.
 
@@ -43,39 +49,87 @@ class ModelDirectory:
 
     def __init__(self, directory: Path, kind: Kind) -> None:
         self.directory, self.kind, self.vocabulary = directory, kind, VOCAB_SIZE
+        refuse_adapter(directory)
         if not (directory / "config.json").is_file():
-            raise InputError("no config.json here", where=directory, fix="Give the directory of a Hugging Face model.")
+            fix = "Give the directory of a Hugging Face model."
+            raise InputError("no config.json here", where=directory, fix=fix, kind="no-config")
         architecture = read_architecture(directory)
         if (directory / "tokenizer.json").is_file():
             validate_tokenizer(directory)
-        reader = SafetensorsReader(directory)
-        self._tensors = {name: t for name, t in reader.tensors.items() if not name.endswith(IGNORED)}
-        dtype = one_dtype({name: tensor.dtype for name, tensor in self._tensors.items()}, where=reader.listing)
-        self.architecture = dataclasses.replace(architecture, dtype=dtype)
+        self._reader = SafetensorsReader(directory)
+        self._tensors = {name: t for name, t in self._reader.tensors.items() if not name.endswith(IGNORED)}
+        dtypes = {name: tensor.dtype for name, tensor in self._tensors.items()}
+        self.stored_dtypes = stored_dtypes(dtypes, where=self._reader.listing)
+        self.architecture = dataclasses.replace(architecture, dtype=common_dtype(self.stored_dtypes))
         size = sum(path.stat().st_size for path in self.files())
         check_size(self.architecture, size, where=directory / "config.json")
-        self._reader, self.weights = reader, expand(self.architecture)
-        expected = {name: shape for weight in self.weights for name, shape in _names(weight, kind).items()}
+        self._check_layers()
+        self.weights = expand(self.architecture)
+        self._leave_out_tied_copy()
         check_tensors(
             {name: tensor.shape for name, tensor in self._tensors.items()},
-            expected,
-            where=reader.listing,
+            {name: shape for weight in self.weights for name, shape in _names(weight, kind).items()},
+            where=self._reader.listing,
             file_of=lambda name: self._tensors[name].file.path,
         )
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of the weights in the files."""
+        return sum(size_of(tensor) for tensor in self._tensors.values())
+
+    def tensor(self, name: str) -> "Array":
+        """The tensor that is stored as `name`, raw numbers of `architecture.dtype`; a view where it is stored so."""
+        stored = self._tensors[name]
+        array, wanted = stored.array(), self.architecture.dtype
+        return array if stored.dtype == wanted else cast(loaded(array), stored.dtype, wanted, name)
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order; views of the files."""
         if self.kind == "te":
             return list(split(weight, self.fused(weight)))
-        return [[self._tensors[name].array()] for name in weight.hf]
+        return [[self.tensor(name)] for name in weight.hf]
 
     def fused(self, weight: Weight) -> "Array":
-        """NVLlama's tensor of `weight`, as it is stored."""
-        return self._tensors[weight.te].array()
+        """NVLlama's tensor of `weight`."""
+        return self.tensor(weight.te)
 
     def files(self) -> list[Path]:
         """The files that hold tensors."""
         return sorted({tensor.file.path for tensor in self._tensors.values()})
+
+    def _check_layers(self) -> None:
+        """Before the table is made of so many layers; a file may be large and hold nothing."""
+        layers = self.architecture.num_hidden_layers
+        if layers > len(self._tensors):
+            raise InputError(
+                f"says {layers:,} layers, and there are {len(self._tensors):,} tensors",
+                where=self.directory / "config.json",
+                fix="Give the weights and the configuration of the same model.",
+                kind="config-size",
+            )
+
+    def _leave_out_tied_copy(self) -> None:
+        if self.architecture.tie_word_embeddings and {_HEAD, _EMBEDDINGS} <= self._tensors.keys():
+            where = self._tensors[_HEAD].file.path
+            is_copy_of_embeddings(self.tensor(_HEAD), self.tensor(_EMBEDDINGS), name=_HEAD, where=where)
+            del self._tensors[_HEAD]
+
+
+def refuse_adapter(directory: Path) -> None:
+    """Refuse a directory with a PEFT adapter: what loads it takes the base model from wherever the adapter says.
+
+    Errors: `InputError`.
+    """
+    for name in ADAPTER_FILES:
+        if (directory / name).exists():
+            raise InputError(
+                "is part of a PEFT adapter, which is not followed",
+                where=directory / name,
+                fix="Merge it into its base (`merge_and_unload` and `save_pretrained` of PEFT), or take the adapter's "
+                "files out of the directory to use the weights without it.",
+                kind="peft-adapter",
+            )
 
 
 class ModelDirectoryWriter:

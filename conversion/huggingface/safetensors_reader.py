@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conversion.files.dtypes import DTYPES, OF_SAFETENSORS
 from conversion.files.mapped_file import MappedFile
 from foundation.errors import InputError, shown
-from foundation.untrusted import parse_json, read_json
+from foundation.untrusted import parse_json, read_json, unique_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,17 +56,23 @@ class SafetensorsReader:
                 problem = f"tensor {min(differing)!r} is " + (
                     "not listed there" if differing & held.keys() else "not in it"
                 )
-                raise InputError(f"{problem}; {INDEX} and the file disagree", where=path, fix="Copy the model anew.")
+                raise InputError(
+                    f"{problem}; {INDEX} and the file disagree",
+                    where=path,
+                    fix="Copy the model again.",
+                    kind="index-disagrees",
+                )
             for name, tensor in held.items():
                 if name in self.tensors:
                     raise InputError(
                         f"tensor {name!r} is in {self.tensors[name].file.path.name} too",
                         where=path,
                         fix="Keep one of them.",
+                        kind="duplicate-tensor",
                     )
                 self.tensors[name] = tensor
         if not self.tensors:
-            raise InputError("holds no tensors", where=self.listing, fix="Give a complete model.")
+            raise InputError("holds no tensors", where=self.listing, fix="Give a complete model.", kind="no-weights")
 
 
 def _read_header(path: Path) -> dict[str, Listed]:
@@ -75,17 +81,20 @@ def _read_header(path: Path) -> dict[str, Listed]:
         length = int.from_bytes(file.bytes(0, 8), "little")
         if length > min(_HEADER_LIMIT, file.size - 8):
             raise ValueError(f"a header of {length} bytes in a file of {file.size}")
-        header = parse_json(file.bytes(8, length).decode("utf-8"), where=path, pairs_hook=_no_duplicates)
-        header.pop("__metadata__", None)
+        header = parse_json(file.bytes(8, length).decode("utf-8"), where=path, pairs_hook=unique_keys)
+        _check_framework(header.pop("__metadata__", None))
         tensors = {name: _listed(name, entry, file, 8 + length) for name, entry in header.items()}
-        ends = sorted((t.start, t.start + _bytes(t)) for t in tensors.values())
+        ends = sorted((t.start, t.start + size_of(t)) for t in tensors.values())
         gaps = [a for (_, a), (b, _) in zip([(0, 8 + length), *ends], [*ends, (file.size, 0)], strict=True) if a != b]
         if gaps:
             raise ValueError(f"tensors and file do not fit together at byte {gaps[0]} of {file.size}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = error.problem if isinstance(error, InputError) else error
         raise InputError(
-            f"is truncated, or no safetensors file ({reason})", where=path, fix="Copy the file anew."
+            f"is truncated, or not a safetensors file of PyTorch ({reason})",
+            where=path,
+            fix="Copy the file again.",
+            kind="safetensors-damaged",
         ) from error
     return tensors
 
@@ -109,16 +118,18 @@ class UnknownDtype(Listed):
     size: int
 
 
-def _bytes(tensor: Listed) -> int:
+def size_of(tensor: Listed) -> int:
+    """Bytes of `tensor` in its file."""
     if isinstance(tensor, UnknownDtype):
         return tensor.size
     return math.prod(tensor.shape) * DTYPES[tensor.dtype].itemsize
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a name twice in the header")
-    return dict(pairs)
+def _check_framework(metadata: Any) -> None:
+    """Refuse weights of TensorFlow or JAX, which store linear layers transposed, under names of their own."""
+    framework = metadata.get("format") if isinstance(metadata, dict) else None
+    if framework not in (None, "pt", "np", "mlx"):
+        raise ValueError(f"its metadata says the format {shown(framework)}, not 'pt'")
 
 
 def _list_files(directory: Path) -> tuple[Path, dict[Path, set[str] | None]]:
@@ -133,8 +144,10 @@ def _list_files(directory: Path) -> tuple[Path, dict[Path, set[str] | None]]:
                 "is pickled weights, which can run code when loaded",
                 where=pickled[0],
                 fix="Convert to safetensors first: `save_pretrained` of transformers writes them.",
+                kind="pickled-weights",
             )
-        raise InputError(f"neither {SINGLE} nor {INDEX} here", where=directory, fix="Give a complete model.")
+        problem = f"neither {SINGLE} nor {INDEX} here"
+        raise InputError(problem, where=directory, fix="Give a complete model.", kind="no-weights")
     try:
         weight_map = read_json(index, limit=_HEADER_LIMIT)["weight_map"]
         listed: dict[Path, set[str] | None] = {}
@@ -145,10 +158,11 @@ def _list_files(directory: Path) -> tuple[Path, dict[Path, set[str] | None]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"is no index of safetensors files ({error!r})", where=index) from error
+        raise InputError(f"is not an index of safetensors files ({error!r})", where=index, fix="Copy it again.",
+                         kind="index-damaged") from error  # fmt: skip
     for file in listed:
         if not file.is_file():
-            raise InputError("this shard is missing", where=file, fix="Copy the model anew.")
+            raise InputError("this shard is missing", where=file, fix="Copy the model again.", kind="missing-shard")
     return index, listed
 
 
@@ -156,6 +170,9 @@ def _plain_name(file: Any, index: Path) -> str:
     """A file beside the index. It may be a link (the Hugging Face cache is made of them); what it holds is inert."""
     if not isinstance(file, str) or file != Path(file).name or not file.endswith(".safetensors"):
         raise InputError(
-            f"names the file {shown(file)}", where=index, fix="Only .safetensors files beside it are read."
+            f"names the file {shown(file)}",
+            where=index,
+            fix="Only .safetensors files beside it are read.",
+            kind="index-outside",
         )
     return file

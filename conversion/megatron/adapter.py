@@ -57,6 +57,7 @@ class MergedAdapter:
     def __init__(self, directory: Path, base: MegatronDirectory) -> None:
         self.directory, self._base = directory, base
         self.architecture, self.vocabulary, self.weights = base.architecture, base.vocabulary, base.weights
+        self.stored_dtypes, self.stored_bytes = base.stored_dtypes, base.stored_bytes
         self._adapters = MegatronWeights(directory / "weights", "module.", within=directory)
         rank, alpha = _rank_and_alpha(directory)
         self._scale = alpha / rank
@@ -84,10 +85,7 @@ class MergedAdapter:
         return sorted({*own, *self._base.files()})
 
     def _factor(self, weight: Weight, side: str) -> "Array":
-        name, index = self._stored_as(weight, side)
-        leading = () if index is None else (index,)
-        region = self._adapters.shards.region(name, self._adapters.stored[name], leading)
-        return to_float32(loaded(region), self._adapters.dtype)
+        return to_float32(loaded(self._adapters.tensor(*self._stored_as(weight, side))), self._adapters.dtype)
 
     def _stored_as(self, weight: Weight, side: str) -> tuple[str, int | None]:
         stacked, single = (self._adapters.prefix + _beside(name, side) for name in (weight.stacked, weight.megatron))

@@ -4,6 +4,7 @@ Both hold the same tensors; names in NeMo 2 begin with `module.`. Layers are wri
 one chunk a layer, as Megatron's homogeneous blocks ask for them, and read in this form and layer by layer.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Rows, Writer, check_inside, check_size
+from conversion.files.dtypes import DTYPES, cast
+from conversion.files.mapped_file import loaded
 from conversion.megatron.dcp_metadata import read_metadata
 from conversion.megatron.dcp_read import Shards
 from conversion.megatron.dcp_writer import CONTENT, DcpWriter
-from conversion.strict import check_tensors, one_dtype
+from conversion.strict import check_tensors, common_dtype, is_copy_of_embeddings, stored_dtypes
 from conversion.weight_table import Shape, Weight, expand, fuse, split
 from foundation.errors import InputError
 from tokenizer.vocabulary import VOCAB_SIZE
@@ -60,7 +63,9 @@ class MegatronWeights:
         self.stored = {name: tensor for name, tensor in tensors.items() if name not in self.others}
         if not self.stored:
             raise InputError("lists no weights", where=self.listing, fix="Give the checkpoint of a model.")
-        self.dtype = one_dtype({name: tensor.dtype for name, tensor in self.stored.items()}, where=self.listing)
+        dtypes = {name: tensor.dtype for name, tensor in self.stored.items()}
+        self.stored_dtypes = stored_dtypes(dtypes, where=self.listing)
+        self.dtype = common_dtype(self.stored_dtypes)
         self.shards = Shards(self.listing)
 
     def vocabulary(self) -> int:
@@ -90,8 +95,20 @@ class MegatronWeights:
 
     def read(self, weight: Weight) -> "Array":
         """Megatron's tensor of `weight`; a view of a shard where one chunk holds it."""
-        name, index = self.stored_as(weight)
-        return self.shards.region(name, self.stored[name], () if index is None else (index,))
+        return self.tensor(*self.stored_as(weight))
+
+    def tensor(self, name: str, index: int | None = None) -> "Array":
+        """The tensor stored as `name`, or that of the layer `index` in it; raw numbers of `dtype`."""
+        stored = self.stored[name]
+        found = self.shards.region(name, stored, () if index is None else (index,))
+        return found if stored.dtype == self.dtype else cast(loaded(found), stored.dtype, self.dtype, name)
+
+    def leave_out_tied_copy(self) -> None:
+        """Forget an output layer that repeats the tied embeddings. Errors: `InputError` where it has other numbers."""
+        embeddings, head = (f"{self.prefix}{name}.weight" for name in ("embedding.word_embeddings", "output_layer"))
+        if {embeddings, head} <= self.stored.keys():
+            is_copy_of_embeddings(self.tensor(head), self.tensor(embeddings), name=head, where=self.listing)
+            del self.stored[head]
 
 
 class MegatronDirectory:
@@ -104,17 +121,25 @@ class MegatronDirectory:
         self, directory: Path, tensors: MegatronWeights, architecture: LlamaArchitecture, *, where: Path
     ) -> None:
         self.directory, self.tensors, self.architecture = directory, tensors, architecture
+        self.stored_dtypes = tensors.stored_dtypes
         check_size(architecture, sum(path.stat().st_size for path in self.files()), where=where)
         self.vocabulary = tensors.vocabulary()
         self.weights = expand(architecture, vocabulary=self.vocabulary)
+        if architecture.tie_word_embeddings:
+            tensors.leave_out_tied_copy()
         tensors.check(self.weights, architecture.num_hidden_layers)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of the weights in the files."""
+        return sum(math.prod(one.shape) * DTYPES[one.dtype].itemsize for one in self.tensors.stored.values())
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order."""
         return list(split(weight, self.fused(weight)))
 
     def fused(self, weight: Weight) -> "Array":
-        """Megatron's tensor of `weight`, as it is stored."""
+        """Megatron's tensor of `weight`."""
         return self.tensors.read(weight)
 
     def files(self) -> list[Path]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from corpus.card.lengths import Lengths
 from corpus.manifest import Manifest, Source, Split
-from foundation.typed_json import to_json
+from foundation.typed import to_json
 
 Histogram = Mapping[int, int]
 
@@ -22,8 +23,10 @@ class CardData:
     composition : letter to bases
     lengths : bin to documents
         Bin k is of lengths from 2^(k/4) to 2^((k+1)/4) bases.
+    exact_lengths : Lengths, optional
+        Where the indices are there to be read.
     gc : percent to documents
-        GC of a document's A, C, G and T.
+        GC of a document's A, C, G and T, rounded down.
     excluded : (reason, records)
         Most first.
     settings, versions : (name, value)
@@ -33,6 +36,7 @@ class CardData:
     sources: tuple[Source, ...]
     composition: Mapping[str, int]
     lengths: Histogram
+    exact_lengths: Lengths | None
     gc: Histogram
     excluded: tuple[tuple[str, int], ...]
     settings: tuple[tuple[str, str], ...]
@@ -51,17 +55,22 @@ class CardData:
         return sum(split.tokens for split in self.splits)
 
     @property
+    def markup(self) -> int:
+        return sum(split.markup for split in self.splits)
+
+    @property
     def soft_masked(self) -> int:
         return sum(split.soft_masked for split in self.splits)
 
 
-def card_data(manifest: Manifest) -> CardData:
-    """The view of a manifest."""
+def card_data(manifest: Manifest, exact_lengths: Lengths | None = None) -> CardData:
+    """The view of a manifest, and of the lengths that its indices hold."""
     return CardData(
         splits=manifest.splits,
         sources=manifest.sources,
         composition=_sum(split.composition for split in manifest.splits),
         lengths=_histogram(split.length_histogram for split in manifest.splits),
+        exact_lengths=exact_lengths,
         gc=_histogram(split.gc_histogram for split in manifest.splits),
         excluded=tuple(Counter(manifest.excluded).most_common()),
         settings=tuple((key.replace("_", " "), _text(value)) for key, value in to_json(manifest.settings).items()),

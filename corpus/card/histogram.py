@@ -1,12 +1,11 @@
 """Histograms of a manifest: bins of document lengths, quarter octaves wide, and of GC in percent."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from corpus.card.data import Histogram
-from foundation.pages.quantities import short
+from corpus.card.lengths import Lengths
+from foundation.pages.quantities import exact
 
 BINS_PER_OCTAVE = 4
 
@@ -17,28 +16,42 @@ def edges(bins: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return lengths
 
 
-def length_summary(lengths: Histogram) -> str:
-    """Median, N50 and range of the document lengths, as well as the bins tell."""
-    bins, counts = np.array(list(lengths)), np.array(list(lengths.values()))
-    middles = edges(bins) * 2 ** (0.5 / BINS_PER_OCTAVE)
-    median = _quantile(middles, counts)
-    n50 = _quantile(middles, counts * middles)
-    shortest, longest = float(edges(bins[:1])[0]), float(edges(bins[-1:] + 1)[0])
+def length_summary(lengths: Histogram, exact_lengths: Lengths | None, *, markup: bool) -> str:
+    """Range, median and N50 of the document lengths; where they are not known exactly, the bins that they lie in."""
+    if exact_lengths is None:
+        return _bins_summary(lengths)
+    known = exact_lengths
+    unit = "letters, tags included" if markup else "bases"
+    if known.shortest == known.longest:
+        return f"Every document has {exact(known.longest)} {unit}."
+    span = f"{exact(known.shortest)} to {exact(known.longest)} {unit}"
     return (
-        f"Half of the documents have about {short(median)} bases or more; half of the bases are in documents of about "
-        f"{short(n50)} or more (N50). The shortest have {short(np.ceil(shortest))} or more, the longest fewer than "
-        f"{short(np.ceil(longest))}."
+        f"Documents have {span}, in the median {_halves(known.median)}; "
+        f"half of all {unit} are in documents of {exact(known.n50)} or more (N50)."
     )
+
+
+def _bins_summary(lengths: Histogram) -> str:
+    bins, counts = np.array(list(lengths)), np.array(list(lengths.values()))
+    lows, highs = np.ceil(edges(bins)), np.ceil(edges(bins + 1)) - 1
+    middle = _quantile(np.arange(len(bins)), counts)
+    span = f"{exact(int(lows[0]))} or more, at the most {exact(int(highs[-1]))} bases"
+    median = f"{exact(int(lows[middle]))} to {exact(int(highs[middle]))}"
+    return f"Documents have {span}; the median lies from {median}. Exact numbers need the corpus's .idx files."
+
+
+def _halves(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def gc_summary(gc: Histogram) -> str:
     """Quartiles of the documents' GC."""
-    percents, counts = np.array(list(gc), dtype=float), np.array(list(gc.values()))
-    low, middle, high = (_quantile(percents, counts, share) for share in (0.25, 0.5, 0.75))
-    return f"Median {middle:.0f}%; half of the documents lie between {low:.0f}% and {high:.0f}%."
+    percents, counts = np.array(list(gc)), np.array(list(gc.values()))
+    low, middle, high = (percents[_quantile(percents, counts, share)] for share in (0.25, 0.5, 0.75))
+    return f"Median {middle}%; the middle half of the documents has {low}% to {high}% (whole percent, rounded down)."
 
 
-def _quantile(values: npt.NDArray[np.float64], weights: npt.NDArray[Any], share: float = 0.5) -> float:
-    """The smallest of the ascending `values` with `share` of the weight at or below it."""
+def _quantile(values: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], share: float = 0.5) -> int:
+    """The place of the smallest of the ascending `values` with `share` of the weight at or below it."""
     reached = np.cumsum(weights) >= share * np.sum(weights)
-    return float(values[int(np.argmax(reached))])
+    return int(np.argmax(reached))

@@ -1,6 +1,6 @@
 """A corpus's data card, as a page and as Markdown: what it holds, where that is from, what was left out.
 
-Made from `manifest.json` alone, and from what its maker says of licences and purpose.
+Made from `manifest.json` and the indices beside it, and from what its maker says of licences and purpose.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,12 @@ from typing import Any
 from corpus.card.data import CardData, card_data, gc_and_known
 from corpus.card.figures import gc_figure, length_figure
 from corpus.card.histogram import gc_summary, length_summary
+from corpus.card.lengths import read_lengths
 from corpus.manifest import Source, Split, read_manifest
 from foundation.errors import InputError
 from foundation.pages.page import render_page, render_text, write_texts
 from foundation.pages.quantities import exact, short
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 from foundation.untrusted import read_yaml_text
 
 HTML, MARKDOWN = "datacard.html", "DATACARD.md"
@@ -54,8 +55,9 @@ def write_card(corpus: Path, out: Path, text: CardText | None = None) -> tuple[P
 
     Errors: `InputError` where there is no corpus.
     """
-    data, text = card_data(read_manifest(corpus)), text or CardText()
-    return write_card_of(data, text, Path(out), name=Path(corpus).resolve().name)
+    manifest = read_manifest(corpus)
+    data = card_data(manifest, read_lengths(corpus, manifest))
+    return write_card_of(data, text or CardText(), Path(out), name=Path(corpus).resolve().name)
 
 
 def write_card_of(data: CardData, text: CardText, out: Path, *, name: str) -> tuple[Path, Path]:
@@ -67,7 +69,7 @@ def write_card_of(data: CardData, text: CardText, out: Path, *, name: str) -> tu
         "text": text,
         "subtitle": _subtitle(data),
         "tiles": {"large": _large_tiles(data), "small": _small_tiles(data)},
-        "lengths": data.lengths and length_summary(data.lengths),
+        "lengths": data.lengths and length_summary(data.lengths, data.exact_lengths, markup=data.markup > 0),
         "gc": data.gc and gc_summary(data.gc),
         "composition": _shares(data.composition),
         "splits": [_split_cells(split) for split in data.splits],
@@ -149,7 +151,12 @@ def _source_cells(source: Source, text: CardText) -> Sequence[str]:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.2%}" if whole else "none"
+    """In percent, and never 0 or 100 where it is only nearly so."""
+    if not whole:
+        return "none"
+    if 0 < part < whole and (nearly := {"0.00%": "< 0.01%", "100.00%": "> 99.99%"}.get(f"{part / whole:.2%}")):
+        return nearly
+    return f"{part / whole:.2%}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from configs.locate import CONFIGS
 from foundation.errors import InputError, nearest
-from foundation.typed_json import from_json
+from foundation.typed import from_json
 from foundation.untrusted import read_yaml_text
 
 PRESETS = CONFIGS / "exclusion"

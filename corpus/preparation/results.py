@@ -7,7 +7,7 @@ from pathlib import Path
 from corpus.manifest import Split
 from corpus.preparation.plan import Plan
 from corpus.preparation.work_folder import WorkFolder
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 
 FILE_NAME = "result.json"
 

@@ -9,7 +9,7 @@ from evaluation.probing.datasets import Task
 from evaluation.probing.probe import Measured
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 from foundation.untrusted import read_json
 
 FORMAT = "genomic-llama probe 2"

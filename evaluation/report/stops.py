@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.errors import InputError
-from foundation.typed_json import from_json
+from foundation.typed import from_json
 
 NAME = "stops.jsonl"
 SHOWN = 10

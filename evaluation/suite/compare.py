@@ -74,13 +74,14 @@ def _common(found: Sequence[TaskResult]) -> str:
 
 
 def by_training(evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluation]]:
-    """Evaluations with their place on the axis: the step where all have one of their own, their order otherwise.
+    """Evaluations with their place on the axis: the step of checkpoints of one run, their order otherwise.
 
-    Those of unknown step come last.
+    Each of them needs a step of its own. Those of unknown step come last.
     """
     ordered = sorted(evaluations, key=lambda one: (one.step is None, one.step or 0))
-    known = {one.step for one in ordered if one.step is not None}
-    places = [one.step or 0 for one in ordered] if len(known) == len(ordered) else range(1, len(ordered) + 1)
+    known = {one.step for one in ordered if one.step is not None and one.run is not None}
+    one_run = len({(one.run, one.parameters) for one in ordered}) == 1 and len(known) == len(ordered)
+    places = [one.step or 0 for one in ordered] if one_run else range(1, len(ordered) + 1)
     return [(float(place), one) for place, one in zip(places, ordered, strict=True)]
 
 

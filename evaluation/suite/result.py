@@ -1,16 +1,19 @@
 """What a model achieved on a suite: rows of one form, and their file."""
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from conversion.origin import origin_of
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 from foundation.untrusted import read_json
 
-FORMAT = "genomic-llama evaluation 3"
+FORMAT = "genomic-llama evaluation 4"
+_WITHOUT_RUN = "genomic-llama evaluation 3"
 _ANY_FORMAT = FORMAT.rstrip("0123456789")
 
 
@@ -62,6 +65,7 @@ class TaskResult:
 class Evaluation:
     """One model on one suite. `step`: optimizer steps of training, where the export tells; `weights`: SHA-256.
 
+    `run`: what the checkpoints of one training have in common, where it is known; only these make a curve.
     `others`: what earlier runs found of the same weights that is not of this suite; it is kept, and not compared.
     """
 
@@ -74,6 +78,7 @@ class Evaluation:
     versions: dict[str, str]
     tasks: tuple[TaskResult, ...]
     others: tuple[TaskResult, ...]
+    run: str | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -102,7 +107,9 @@ def read_evaluation(path: Path) -> Evaluation:
     """Read what `genomic-llama evaluate` wrote. Errors: `InputError` for a file of another form."""
     data = read_json(path)
     found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
+    if found == _WITHOUT_RUN and isinstance(data["evaluation"], dict):
+        data["evaluation"].setdefault("run", None)
+    elif found != FORMAT:
         other = isinstance(found, str) and found.startswith(_ANY_FORMAT)
         problem = f"is of another version ({found!r})" if other else "is not an evaluation"
         raise InputError(f"{problem}, {FORMAT!r} was expected", where=path, fix=_FIX)
@@ -110,16 +117,28 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def training_step(model: Path) -> int | None:
-    """The step of the checkpoint that an export was made from, by its name, `step=100` or `iter_0000100`, else None."""
+    """The step of the checkpoint that an export was made from, where it tells."""
+    return origin_of(model).step
+
+
+def training_run(model: Path) -> str | None:
+    """One name for all exports of a training: the id of the run, or the folder of its checkpoints; else None.
+
+    A fine-tune and its base are of two runs, whatever their steps.
+    """
+    return origin_of(model).run or _folder_of_checkpoints(model)
+
+
+def _folder_of_checkpoints(model: Path) -> str | None:
+    """For exports of versions that wrote no id."""
     try:
         record = read_json(model / "conversion.json")
         named = [str(record.get(key) or "") for key in ("checkpoint", "source")]
     except (InputError, AttributeError):
         named = []
-    for path in [*named, str(model)]:
-        if steps := re.findall(r"(?:step=|iter_)(\d+)", path):
-            return int(steps[-1])
-    return None
+    matches = (_STEP.match(path) for path in [*named, os.path.abspath(model)])
+    return next((match[1].rstrip("/") for match in matches if match), None)
 
 
+_STEP = re.compile(r"(.*/|)[^/]*?(?:step=|iter_)\d+")
 _FIX = "Move it away, or choose another --out."

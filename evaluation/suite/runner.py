@@ -14,7 +14,7 @@ from evaluation.digest import versions
 from evaluation.likelihood.model import load_model
 from evaluation.suite.config import KINDS, Suite, Task, tasks
 from evaluation.suite.jobs import Job, partial_path, plan_jobs
-from evaluation.suite.result import Evaluation, TaskResult, training_step, write_evaluation
+from evaluation.suite.result import Evaluation, TaskResult, training_run, training_step, write_evaluation
 from evaluation.suite.tasks import run_task, where
 from evaluation.suite.time_left import TimeLeft
 from evaluation.variants.alleles import describe_unscored
@@ -79,6 +79,7 @@ def _evaluation(job: Job, results: Mapping[str, TaskResult], path: Path) -> Eval
     return Evaluation(
         model=str(job.model),
         step=training_step(job.model),
+        run=training_run(job.model),
         parameters=read_architecture(job.model).parameters,
         weights=job.weights,
         dtype=job.dtype,

@@ -8,7 +8,7 @@ from evaluation.variants.run import VariantResult, VariantRun
 from evaluation.variants.table import table_lines
 from evaluation.variants.vcf import annotated, write_lines
 from foundation.atomic import atomic_file
-from foundation.typed_json import to_json
+from foundation.typed import to_json
 
 
 def journal_path(out: Path) -> Path:

@@ -20,7 +20,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
     """What a corpus is made of."""
     from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
-    from foundation.typed_json import to_json
+    from foundation.typed import to_json
 
     manifest = read_manifest(corpus)
     if as_json:
@@ -88,8 +88,10 @@ def shard(
 ) -> None:
     """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
     from corpus.preparation.shard import prepare_shard
+    from corpus.preparation.watching import shown_shard
 
-    shards = prepare_shard(folder, number)
+    with shown_shard(folder, number):
+        shards = prepare_shard(folder, number)
     if number < shards:
         say(f"shard {number} is finished")
     else:

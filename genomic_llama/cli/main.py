@@ -19,18 +19,26 @@ from genomic_llama.cli.launch import launch
 from genomic_llama.cli.options import Dtype, Overwrite
 from genomic_llama.cli.plan import plan
 from genomic_llama.cli.prepare import prepare
+from genomic_llama.cli.train import train
 
 if TYPE_CHECKING:
     from conversion.checkpoint import Checkpoint
 
 app = typer.Typer(
     name="genomic-llama",
-    help="Prepare genomes, convert checkpoints, score sequence and report on training runs. "
-    "To train: `nemo llm pretrain --factory llama3_tiny_genomic` or `python -m recipes.train --help`.",
+    help="Prepare genomes, train Llama-3 models of DNA, convert checkpoints, score sequence, and report on runs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"genomic-llama {version('genomic-llama')}")
+        raise typer.Exit
 
 
 class Format(str, Enum):
@@ -43,6 +51,15 @@ class Format(str, Enum):
 class Verify(str, Enum):
     checksums = "checksums"
     logits = "logits"
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # the callback has printed it
 
 
 def main() -> None:
@@ -129,6 +146,7 @@ def tokenizer(
 
 
 app.command()(prepare)
+app.command()(train)
 app.command()(plan)
 app.command()(launch)
 app.command()(doctor)

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from configs.quick import group_values
+from configs.compose import group_values
 from launch.planning.costs import Range
 from launch.planning.published import ADAPTED, BRIDGE, BRIDGE_TUTORIAL, DGX_CLOUD, PUBLISHED, Row, Stack
 

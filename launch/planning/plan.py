@@ -5,8 +5,8 @@ import functools
 import math
 from dataclasses import dataclass
 
+from configs.compose import compose_config, group_values
 from configs.llama import LlamaArchitecture, read_architecture
-from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.corpora import corpus_at_hand, epochs_warning
@@ -101,7 +101,7 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     name, own = configuration(recipe)
     _check_options(overrides, gpu=gpu, tokens=tokens)
     given = (*own, *_machine(gpu, gpus), *overrides)
-    base = quick_config(name, given)
+    base = compose_config(name, given)
     config = base
     if config.finetune and config.init_from is None:
         config = dataclasses.replace(config, init_from="CHECKPOINT")  # which one makes no difference

@@ -5,9 +5,8 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from configs.compose import group_options
+from configs.compose import compose_config, group_options, group_values
 from configs.llama import LlamaArchitecture
-from configs.quick import group_values, quick_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.memory import Memory, memory_per_gpu
@@ -50,7 +49,7 @@ class Shortage:
         recipe = f"{self.config.name}_lora"
         if self.config.lora.dim or recipe not in FINETUNE_FACTORIES:
             return ""
-        lora = quick_config(*configuration(recipe)).lora
+        lora = compose_config(*configuration(recipe)).lora
         adapted = dataclasses.replace(self.config, lora=lora, finetune=True, init_from=self.config.init_from or "x")
         return recipe if search_layouts(adapted, self.architecture, self.sequence_length) else ""
 

@@ -1,6 +1,5 @@
 """Whether a configuration can work: told by name, before anything heavy is imported."""
 
-from configs.compose import plain
 from configs.llama import LlamaArchitecture, read_architecture
 from configs.locate import find_directory
 from configs.schema import TrainConfig
@@ -30,7 +29,7 @@ def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = N
 def check_dataset(config: TrainConfig, sequence_length: int) -> None:
     """Refuse data settings that the data module would refuse after NeMo was imported."""
     data, layout = config.dataset, config.parallelism
-    parse_sources(plain(data.corpus))
+    parse_sources(data.corpus)
     Cutting(seq_length=sequence_length, mode=data.mode, stride=data.stride)
     label_weights(data.soft_mask_weight, data.markup_weight)
     if data.mode == "packed" and layout.context > 1:

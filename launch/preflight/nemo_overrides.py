@@ -5,22 +5,26 @@ NeMo-Run answers a misspelt field with a dump of the whole recipe. The check her
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import fiddle
 
+from configs.words import split_words
 from foundation.errors import InputError, nearest
 
 _OVERRIDE = re.compile(r"(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*(?:[-+*/|&]?=)")
 _NOT_OF_THE_RECIPE = ("run", "executor", "plugins")
 
 
-def check_overrides(recipe: fiddle.Buildable[Any], arguments: Iterable[str]) -> None:
+def check_overrides(recipe: fiddle.Buildable[Any], arguments: Sequence[str]) -> None:
     """Check that each `a.b.c=value` of `arguments` names fields of `recipe`. Anything else is left to NeMo-Run.
 
     Errors: `InputError` naming the field and the nearest one.
     """
+    for argument in arguments:
+        if argument[:1] in ("+", "~"):
+            split_words([argument], ())
     for argument in of_the_recipe(arguments):
         match = _OVERRIDE.match(argument)
         assert match is not None
@@ -41,7 +45,8 @@ def _check_path(node: Any, path: str, argument: str) -> None:
         parameters = _parameters(fiddle.get_callable(node))
         if name not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             where = ".".join(walked) or "the recipe"
-            raise InputError(f"no field {name!r} in {where}", where=argument, fix=nearest(name, parameters))
+            fix = nearest(name, parameters)
+            raise InputError(f"no field {name!r} in {where}", where=argument, fix=fix, kind="unknown-field")
         node = getattr(node, name, None)
         walked.append(name)
 

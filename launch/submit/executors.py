@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import nemo_run as run
 
-from configs.quick import quick_config
+from configs.compose import compose_config
 from configs.schema import TrainConfig
 from launch.submit.environment import environment
 from training.stops import STOP_DIR
@@ -113,7 +113,7 @@ scontrol() {{
 
 def _machine(configuration: str, *, nodes: int, devices: int) -> TrainConfig:
     """A configuration on so many devices, by which some of the variables go."""
-    return quick_config(configuration, [f"hardware.num_nodes={nodes}", f"hardware.devices={devices}"])
+    return compose_config(configuration, [f"hardware.num_nodes={nodes}", f"hardware.devices={devices}"])
 
 
 def _local(processes: int, config: TrainConfig) -> run.Config[run.LocalExecutor]:

@@ -9,11 +9,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
-from configs.quick import typed_values
-from configs.schema import MISSING
+from configs.words import kind_of, read_text
 from foundation.errors import InputError
+from foundation.typed import MISSING, from_settings
 from foundation.untrusted import read_yaml
 
 
@@ -107,17 +105,15 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
         if not isinstance(values, dict):
             raise InputError("is no mapping of keys to values", where=file)
     for override in overrides:
-        key, equals, value = override.removeprefix("launch.").partition("=")
+        key, equals, text = override.removeprefix("launch.").partition("=")
         if not equals:
-            raise InputError(f"{override!r} has no value", fix="Write launch.KEY=VALUE.")
-        try:
-            values[key] = yaml.load(value, Loader=_Words)
-        except yaml.YAMLError as error:
-            raise InputError(f"{override!r} has no readable value", fix="Quote it.") from error
+            fix = "Write launch.KEY=VALUE."
+            raise InputError(f"{override!r} has no value", fix=fix, kind="not-an-override")
+        values[key] = read_text(kind_of(SITES[target], key), text, f"launch.{key}")
     lacking = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
     lacking = {name: example for name, example in lacking.items() if values.get(name, MISSING) == MISSING}
     # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
-    site: Site = typed_values(SITES[target], {**values, **lacking}, where="launch")
+    site: Site = from_settings(SITES[target], {**values, **lacking}, where="launch")
     if isinstance(site, Slurm):
         _check_time(site)
     for one in fields(site):
@@ -129,18 +125,6 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
             raise InputError(f"launch.environment names {variable!r}", fix="A variable has letters, digits and _.")
     return site, [f"launch.{name}={example}" for name, example in lacking.items()]
-
-
-class _Words(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML in which 12:00:00, 0123 and on are words, as written; YAML 1.1 makes 43200, 83 and true of them."""
-
-
-_Words.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _tag, _pattern, _letters in (("bool", r"true|false", "tf"), ("int", r"-?(?:0|[1-9]\d*)", "-0123456789")):
-    _Words.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_letters))
 
 
 LEAST_SECONDS = 180

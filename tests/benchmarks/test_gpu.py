@@ -13,7 +13,7 @@ from benchmarks.gpu.parts import PARTS, Part
 from benchmarks.gpu.report import cross_check
 from benchmarks.gpu.settings import fitting, in_fp8_throughout, with_layers
 from benchmarks.gpu.timing import LEAST
-from configs.quick import quick_config
+from configs.compose import compose_config
 from foundation.errors import InputError
 
 
@@ -95,7 +95,7 @@ def test_a_failed_part_loses_nothing(tmp_path: Path) -> None:
 )
 def test_what_fits_is_decided_by_the_plan(gpu: str, precision: str, layers: int) -> None:
     overrides, deep = fitting(gpu, precision)
-    config = quick_config("train_8b_opengenome2", overrides)
+    config = compose_config("train_8b_opengenome2", overrides)
     assert (config.precision.moments, config.parallelism.recompute_layers, deep) == ("float32", 0, layers)
     with pytest.raises(InputError, match="fp8=delayed on a100"):
         fitting("a100", "fp8_delayed")

@@ -72,9 +72,3 @@ def test_a_link_out_of_the_directory_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "configs" / "mine.yaml").symlink_to(tmp_path / "elsewhere" / "secret.yaml")
     with pytest.raises(InputError, match="link that leads out"):
         compose_config("mine", directory=tmp_path / "configs")
-
-
-def test_the_environment_may_be_named_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCRATCH", "/scratch")
-    config = compose_config("mine", ["run_dir=${oc.env:SCRATCH}/x"], directory=write(tmp_path, PLAIN))
-    assert config.run_dir == "/scratch/x"

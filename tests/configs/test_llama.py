@@ -145,13 +145,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"num_hiden_layers": 32}, "unknown key 'num_hiden_layers'.*Did you mean 'num_hidden_layers'"),
     "rope scaling": ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling is .*low_freq_factor"),
     "another rope scaling": ({"rope_scaling": {"rope_type": "linear", "factor": 2.0}}, "rope_scaling is"),
-    "rope scaling, new spelling": ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "yarn"}}, "rope_scaling is"),
+    "rope scaling, new spelling": ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "yarn"}}, "rope_parameters is"),
     "two scalings": (
         {"rope_scaling": None, "rope_parameters": {"rope_theta": 5e5, "rope_type": "llama3", **SCALING}},
-        "rope_scaling is None, rope_parameters",
+        "rope_parameters is .*, rope_scaling is None",
     ),
     "a scaling of no size": ({"rope_scaling": {"rope_type": "llama3", **SCALING, "factor": 0}}, "factor is 0"),
-    "two values of theta": ({"rope_parameters": {"rope_theta": 1e4}}, "rope_theta has two values"),
+    "two values of theta": (
+        {"rope_parameters": {"rope_theta": 1e4}},
+        "rope_theta is 500000.*rope_parameters.rope_theta is 10000",
+    ),
     "text vocabulary": ({"vocab_size": 128256}, "vocab_size is 128256.*256 tokens"),
     "biases": ({"attention_bias": True}, "Only attention_bias = false"),
     "another EOS": ({"eos_token_id": 2}, "Only eos_token_id = 0"),
@@ -163,6 +166,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "true for a number": ({"hidden_size": True}, "hidden_size is True"),
     "heads without a group": ({"num_key_value_heads": 5}, "32 num_attention_heads cannot share 5"),
     "odd head": ({"head_dim": 127}, "head_dim is 127"),
+    "text for the size without heads' own": ({"hidden_size": "4096", "head_dim": None}, "hidden_size is '4096'"),
+    "two dtypes": ({"dtype": "float32"}, "dtype is 'float32', torch_dtype 'bfloat16'"),
+    "code beside a plain Llama": ({"auto_map": {"AutoModel": "nowhere.Nothing"}}, "`auto_map`"),
     "missing key": ({"hidden_size": None}, "hidden_size is missing"),
 }
 

@@ -10,6 +10,7 @@ from nemo_cases import import_and_export, load_under_tensor_parallelism
 from nemo_process import run_in_process
 
 from benchmarks.peers import nemo_import
+from configs.rope import frequencies
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
 
@@ -52,6 +53,9 @@ def test_megatron_core_loads_it_under_tensor_parallelism(size: int, to: str, sou
             {name: shard(name, tensor, rank, size).contiguous() for name, tensor in whole.items()},
         )
         torch.testing.assert_close(loaded["inv_freq"], transformers_inv_freq(source), rtol=1e-6, atol=0)
+        a = open_checkpoint(source).architecture
+        wanted = torch.tensor(frequencies(a.rope_theta, a.head_dim, a.rope_scaling))
+        torch.testing.assert_close(loaded["inv_freq"], wanted, rtol=2e-6, atol=0)
 
 
 def transformers_inv_freq(source: Path) -> torch.Tensor:

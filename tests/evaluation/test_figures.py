@@ -47,7 +47,7 @@ def _evaluation(step: int | None, kind: str, *names: str) -> Evaluation:
     )  # fmt: skip
     return Evaluation(
         model=f"m{step}", step=step, parameters=1, weights="0", dtype="float32", suite="s", versions={}, tasks=(task,),
-        others=(),
+        others=(), run=None if step is None else "r",
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def _comparison(path: Path, steps: list[int], name: str) -> Path:
         )  # fmt: skip
         ones.append(
             Evaluation(model=f"run/step={step}", step=step, parameters=10_000, weights="0", dtype="float32",
-                       suite="demo", versions={"torch": "2"}, tasks=(task,), others=())
+                       suite="demo", versions={"torch": "2"}, tasks=(task,), others=(), run="run")
         )  # fmt: skip
     write_comparison(ones, path)
     return path

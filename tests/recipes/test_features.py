@@ -11,7 +11,7 @@ from feature_cases import watch_one_step
 from nemo_process import run_in_process
 from parallel_cases import curve, trained
 
-from configs.quick import quick_config
+from configs.compose import compose_config
 
 Z_LOSS = 0.02
 
@@ -73,7 +73,7 @@ def test_initial_weights(report: dict[str, Any]) -> None:
             assert report["mean"][name] == 1.0
         assert std == pytest.approx(expected, rel=0.02), name
     assert len(report["std"]) == 4 * 6 + 3
-    assert quick_config("train_8b_opengenome2").optimizer.embedding_init_std == 1.0
+    assert compose_config("train_8b_opengenome2").optimizer.embedding_init_std == 1.0
 
 
 def test_weight_decay_is_for_matrices_alone(report: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from lora_cases import compare_merged
 from nemo_process import run_in_process
 from parallel_cases import VALUES, curve, trained
 
+from configs.compose import compose_config
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from conversion.convert import convert, strip
 from conversion.locate import find_checkpoint
 from foundation.errors import InputError
@@ -50,7 +50,7 @@ def test_adapters_go_on_after_a_stop(adapted: Path, start: str, corpus: Path, tm
         losses = trained(tmp_path / "run", corpus, *values, steps=steps)
     assert losses == whole
     here = (start, f"run_dir={tmp_path / 'run'}", f"dataset.corpus={corpus}", *VALUES)
-    config = quick_config("finetune_tiny_lora", (*here, "lora.alpha=16"))
+    config = compose_config("finetune_tiny_lora", (*here, "lora.alpha=16"))
     with pytest.raises(InputError, match="lora_alpha is 16, but the checkpoint was trained with 32"):
         check_resume(config, *check_config(config))
     assert losses[-1] != pytest.approx(curve(adapted)[-1], rel=0, abs=1e-4)

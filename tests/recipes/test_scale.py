@@ -10,9 +10,8 @@ import pytest
 from nemo_process import run_in_process
 from scale_cases import build_every_recipe
 
-from configs.compose import group_options
+from configs.compose import compose_config, group_options
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, configuration
@@ -35,7 +34,7 @@ CAPABLE = {"bf16": set(GPUS), "mxfp8": {"b200", "gb200", "b300", "gb300"}}
 
 
 def machine(gpu: str, gpus: int) -> list[str]:
-    each = min(gpus, quick_config("train_1b", [f"hardware={gpu}"]).hardware.devices)
+    each = min(gpus, compose_config("train_1b", [f"hardware={gpu}"]).hardware.devices)
     return [f"hardware={gpu}", f"hardware.devices={each}", f"hardware.num_nodes={gpus // each}"]
 
 
@@ -48,7 +47,7 @@ def test_the_groups_are_those_that_are_documented() -> None:
 @pytest.mark.parametrize("gpu", GPUS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_precision_works_where_the_gpu_has_it(precision: str, gpu: str) -> None:
-    config = quick_config("train_8b_opengenome2", [f"precision={precision}", f"hardware={gpu}", *machine(gpu, 8)])
+    config = compose_config("train_8b_opengenome2", [f"precision={precision}", f"hardware={gpu}", *machine(gpu, 8)])
     if gpu in CAPABLE.get(precision, set(GPUS) - {"a100"}):
         check_config(config)
     else:
@@ -86,26 +85,26 @@ REFUSED = {
 @pytest.mark.parametrize("override", REFUSED)
 def test_what_cannot_work_is_refused_by_name(override: str) -> None:
     with pytest.raises(InputError, match=REFUSED[override]):
-        check_config(quick_config("train_8b_opengenome2", override.split()))
+        check_config(compose_config("train_8b_opengenome2", override.split()))
 
 
 def test_fine_tuning_needs_weights() -> None:
     with pytest.raises(InputError, match=r"no value for init_from\. Add init_from=CHECKPOINT"):
-        check_config(quick_config("finetune"))
-    check_config(quick_config("finetune", ["init_from=runs/8b/checkpoints/step=1000"]))
+        check_config(compose_config("finetune"))
+    check_config(compose_config("finetune", ["init_from=runs/8b/checkpoints/step=1000"]))
 
 
 @pytest.mark.parametrize("precision", ["fp8_delayed", "fp8_current", "mxfp8"])
 def test_fine_tuning_in_eight_bits_keeps_the_weights_it_got(precision: str) -> None:
     given = ["init_from=x", "hardware=b200", f"precision={precision}"]
     for name in ("finetune", "finetune_lora"):
-        config = quick_config(name, given)
+        config = compose_config(name, given)
         check_config(config)
         assert config.precision.fp8 != "none"
         assert not config.precision.fp8_parameters
-    check_config(quick_config("finetune_lora", [*given, "precision.fp8_parameters=true"]))
+    check_config(compose_config("finetune_lora", [*given, "precision.fp8_parameters=true"]))
     with pytest.raises(InputError, match=r"rounded to FP8.*fp8_parameters=false"):
-        check_config(quick_config("finetune", [*given, "precision.fp8_parameters=true"]))
+        check_config(compose_config("finetune", [*given, "precision.fp8_parameters=true"]))
     assert make_plan("llama3_1b_genomic_finetune", (f"precision={precision}",), gpu="b200").memory is not None
 
 
@@ -113,9 +112,9 @@ def test_fine_tuning_in_eight_bits_keeps_the_weights_it_got(precision: str) -> N
 def test_every_size_is_fine_tuned_with_one_line(name: str) -> None:
     config_name, values = configuration(name)
     given = [*values, "init_from=x"]
-    config = quick_config(config_name, given)
+    config = compose_config(config_name, given)
     architecture, _ = check_config(config)
-    pretrained = quick_config(FACTORIES[name.rpartition("_")[0]])
+    pretrained = compose_config(FACTORIES[name.rpartition("_")[0]])
     assert architecture == read_architecture(pretrained.model_tag)
     assert config.run_dir == f"runs/{name}"
     assert config.finetune
@@ -183,7 +182,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 def test_every_setting_reaches_the_object_that_reads_it(built: list[dict[str, Any]]) -> None:
     for combination, objects in zip(COMBINATIONS, built, strict=True):
-        config = quick_config(combination[0], combination[1:])
+        config = compose_config(combination[0], combination[1:])
         for part, expected in settings(config).items():
             found = {key: objects[part][key] for key in expected}
             assert found == expected, (combination, part)
@@ -252,7 +251,7 @@ def test_the_support_page_says_what_the_tests_do() -> None:
     assert page.read_text(encoding="utf-8") == support_page(), "python -m scripts.support_page > docs/support.md"
     built_here = set()
     for name, *values in COMBINATIONS:
-        config = quick_config(name, values)
+        config = compose_config(name, values)
         chosen = {value.partition("=")[0]: value.partition("=")[2] for value in values}
         if not {"parallelism"} & chosen.keys():
             built_here.add((name, config.hardware.gpu, chosen.get("precision", "bf16")))

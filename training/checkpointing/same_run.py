@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs.compose import plain
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from conversion.locate import is_unfinished, newest_first
@@ -82,7 +81,7 @@ def check_same_run(folder: Path, now: Mapping[str, Any], sources: Sequence[Sourc
 
 def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
     """The same for a run that is about to start with `config`. Errors: `InputError`."""
-    sources = parse_sources(plain(config.dataset.corpus))
+    sources = parse_sources(config.dataset.corpus)
     if any(source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists() for source in sources):
         return  # it is prepared at the start, and compared when the checkpoint is loaded
     order = order_settings(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from configs.locate import in_home
+from configs.words import read_text
 from corpus import synthetic
 from foundation.errors import InputError, nearest
 
@@ -25,6 +27,8 @@ def parse_sources(corpus: Any) -> tuple[Source, ...]:
 
     Errors: `InputError` naming the entry and the key.
     """
+    if isinstance(corpus, str) and corpus[:1] == "[":  # NeMo-Run leaves a list as the text that was given
+        corpus = read_text(Any, corpus, "dataset.corpus")
     if isinstance(corpus, (str, Path)):
         return (Source(corpus=_directory(str(corpus))),)
     if not isinstance(corpus, Sequence) or not corpus:
@@ -57,4 +61,4 @@ def _parse(entry: Any, where: str) -> Source:
 
 
 def _directory(name: str) -> Path:
-    return Path(synthetic.CORPUS if name == "synthetic" else name)
+    return Path(synthetic.CORPUS if name == "synthetic" else in_home(name))

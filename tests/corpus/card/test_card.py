@@ -1,8 +1,12 @@
 """The data card says what the manifest says, needs nothing, and takes no orders from a name."""
 
+import random
 import re
+import statistics
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,13 +17,15 @@ from hypothesis import strategies as st
 from corpus.card.data import CardData, card_data
 from corpus.card.figures import length_figure, log_ticks
 from corpus.card.histogram import gc_summary, length_summary
+from corpus.card.lengths import Lengths, read_lengths
 from corpus.card.page import CardText, read_card_text, write_card, write_card_of
 from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import FORMAT_VERSION, Manifest
+from corpus.preparation import prepare as preparation
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 
 HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"
 
@@ -105,7 +111,7 @@ def test_both_forms_say_the_numbers(manifest: dict[str, Any], tmp_path: Path) ->
         "MIT",
         "12,345",
         "1" * 12,
-        "about 1.12 k bases or more",
+        "from 1,024 to 1,217",
         "Median 52%",
         "eukaryotic",
         "seed 7",
@@ -173,13 +179,61 @@ def test_nothing_left_out_and_no_histogram(manifest: dict[str, Any], tmp_path: P
     assert "4.00%" in page.text
 
 
-def test_summaries_of_histograms() -> None:
+def test_without_indices_the_bins_are_told(tmp_path: Path) -> None:
     # 2^10 = 1024 bases: bin 40; one document of 2^20 holds most of the bases
-    summary = length_summary({40: 10, 80: 1})
-    assert "about 1.12 k bases or more" in summary
-    assert "1.14 M or more (N50)" in summary
-    assert "shortest have 1.02 k or more, the longest fewer than 1.25 M" in summary
-    assert gc_summary({30: 1, 40: 2, 60: 1}) == "Median 40%; half of the documents lie between 30% and 40%."
+    summary = length_summary({40: 10, 80: 1}, None, markup=False)
+    assert summary.startswith("Documents have 1,024 or more, at the most 1,246,974 bases; ")
+    assert "the median lies from 1,024 to 1,217. " in summary
+    middle = "the middle half of the documents has 30% to 40%"
+    assert gc_summary({30: 1, 40: 2, 60: 1}) == f"Median 40%; {middle} (whole percent, rounded down)."
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(1, 5_000), min_size=1, max_size=60), st.sampled_from([40_000, 1 << 29]))
+def test_lengths_are_exact(lengths: list[int], shard_bytes: int) -> None:
+    """Over all splits and shards, against a plain sort."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "x.fa").write_text("".join(f">r{n}\n{'ACGT' * 1250:.{size}}\n" for n, size in enumerate(lengths)))
+        options = Settings(split=SplitRule(validation_fraction=0))
+        manifest = preparation.prepare([folder / "x.fa"], folder / "out", options, shard_bytes=shard_bytes)
+        found = read_lengths(folder / "out", manifest)
+    longest_first = sorted(lengths, reverse=True)
+    running, total = 0, sum(lengths)
+    for n50 in longest_first:
+        running += n50
+        if 2 * running >= total:
+            break
+    assert found == Lengths(shortest=min(lengths), median=statistics.median(lengths), n50=n50, longest=max(lengths))
+
+
+def test_segments_of_one_length(tmp_path: Path, write_fasta: Callable[..., Path]) -> None:
+    source = write_fasta({f"r{n}": bytes(random.Random(n).choices(b"ACGT", k=60_000)) for n in range(5)})
+    prepare([source], tmp_path / "corpus", segment_length=20_000, validation_fraction=0.3, seed=1)
+    _, markdown = write_card(tmp_path / "corpus", tmp_path / "card")
+    assert "Every document has 20,000 bases." in markdown.read_text("utf-8")
+
+
+def test_letters_of_tags_are_said_to_be_counted(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": "|d__A|ACGT"}\n{"text": "ACGTAC"}\n')
+    options = Settings(split=SplitRule(validation_fraction=0), markup=True)
+    preparation.prepare([tmp_path / "x.jsonl"], tmp_path / "corpus", options)
+    _, markdown = write_card(tmp_path / "corpus", tmp_path / "card")
+    assert "6 to 10 letters, tags included, in the median 8; half of all letters" in markdown.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [(0, 9, "0.00%"), (1, 10**6, "< 0.01%"), (10**6 - 1, 10**6, "> 99.99%"), (9, 9, "100.00%"), (1, 8, "12.50%")],
+)
+def test_a_share_is_never_rounded_to_none_or_all(
+    manifest: dict[str, Any], tmp_path: Path, part: int, whole: int, shown: str
+) -> None:
+    for row in manifest["splits"]:
+        row |= {"bases": whole, "soft_masked": part}
+    _, markdown = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
+    [tile] = [line for line in markdown.read_text("utf-8").splitlines() if line.startswith("| Soft-masked")]
+    assert shown in tile.replace("\\", "")
 
 
 def test_text_comes_from_yaml(tmp_path: Path) -> None:
@@ -188,7 +242,7 @@ def test_text_comes_from_yaml(tmp_path: Path) -> None:
     assert read_card_text(file) == CardText(licence="Apache-2.0", source_licences={"*.fa": "CC0"})
     for content, message in (
         ("license: x\n", "Did you mean 'licence'"),
-        ("- 1\n", "not a dict"),
+        ("- 1\n", r"is \[1\]"),
         ("a: [", "cannot be read as YAML"),
     ):
         file.write_text(content)

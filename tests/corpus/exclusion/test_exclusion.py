@@ -12,7 +12,7 @@ from corpus.exclusion.excluder import Excluder
 from corpus.exclusion.preset import read_preset
 from corpus.exclusion.rule import ExclusionRule
 from foundation.errors import InputError
-from foundation.typed_json import from_json, to_json
+from foundation.typed import from_json, to_json
 
 PRESET = "eukaryotic_viruses"
 

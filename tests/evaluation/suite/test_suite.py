@@ -1,6 +1,8 @@
 """Suites: strict files, one form of result, and a page that says what was measured."""
 
 import dataclasses
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,18 @@ import pytest
 from configs.locate import CONFIGS
 from evaluation.suite.compare import by_training, compare, format_comparison, labels
 from evaluation.suite.config import read_suite
+from evaluation.suite.figures import metric_curve
 from evaluation.suite.output import beats, read_directory, write_comparison
 from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
-from evaluation.suite.result import Evaluation, Metric, TaskResult, read_evaluation, training_step
+from evaluation.suite.result import (
+    Evaluation,
+    Metric,
+    TaskResult,
+    read_evaluation,
+    training_run,
+    training_step,
+    write_evaluation,
+)
 from evaluation.suite.runner import evaluate_models
 from evaluation.suite.tasks import check_suite
 from foundation.errors import InputError
@@ -141,6 +152,30 @@ def test_models_are_compared_along_training() -> None:
     assert [place for place, _ in by_training([_evaluation("a", None), _evaluation("b", None)])] == [1, 2]
 
 
+def test_only_checkpoints_of_one_run_make_a_curve() -> None:
+    ones = [replace(_evaluation("r", step, _metric(value=1.4)), run="runs/a") for step in (100, 200)]
+    assert [place for place, _ in by_training(ones)] == [100, 200]
+    for others in (
+        [ones[0], replace(ones[1], run="runs/tuned")],  # a fine-tune and its base
+        [ones[0], replace(ones[1], run=None)],
+        [replace(one, run=None) for one in ones],
+        [ones[0], replace(ones[1], step=100)],
+        [ones[0], replace(ones[1], parameters=11)],
+    ):
+        assert [place for place, _ in by_training(others)] == [1, 2]
+        assert "optimizer step" not in metric_curve(compare(others), others)
+    assert "optimizer step" in metric_curve(compare(ones), ones)
+
+
+def test_a_result_of_the_version_without_runs_is_read(tmp_path: Path) -> None:
+    write_evaluation(replace(_evaluation("a", 1, _metric(value=1.4)), run="r"), tmp_path / "a.json")
+    assert read_evaluation(tmp_path / "a.json").run == "r"
+    content = json.loads((tmp_path / "a.json").read_text())
+    del content["evaluation"]["run"]
+    (tmp_path / "a.json").write_text(json.dumps(content | {"format": "genomic-llama evaluation 3"}))
+    assert read_evaluation(tmp_path / "a.json").run is None
+
+
 def test_a_result_of_another_suite_is_shown_and_not_compared(tmp_path: Path) -> None:
     ones = [
         _evaluation(f"m{i}", i, _metric(value=value), protocol=protocol)
@@ -179,10 +214,15 @@ def test_equal_values_are_all_the_best_or_none(tmp_path: Path) -> None:
 
 def test_the_step_is_read_from_the_export(tmp_path: Path) -> None:
     assert training_step(tmp_path) is None
+    assert training_run(tmp_path) is None
     (tmp_path / "conversion.json").write_text('{"source": "run/checkpoints/step=1500-last"}')
     assert training_step(tmp_path) == 1500
     (tmp_path / "conversion.json").write_text('{"source": "run", "checkpoint": "run/checkpoints/step=2000"}')
     assert training_step(tmp_path) == 2000
+    assert training_run(tmp_path) == "run/checkpoints"
+    (tmp_path / "conversion.json").write_text('{"source": "other/checkpoints/step=1500-last"}')
+    assert training_run(tmp_path) == "other/checkpoints"
+    assert training_run(tmp_path / "hf" / "iter_0000100") == f"{tmp_path}/hf"
 
 
 def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from adapter_cases import count_flops
 from nemo_process import run_in_process
 from scale_cases import count_on_meta, count_optimizer_bytes
 
+from configs.compose import compose_config
 from configs.llama import LlamaArchitecture, read_architecture
-from configs.quick import quick_config
 from launch.planning.adapters import adapter_activation_bytes, stage_adapters
 from launch.planning.memory import GIB, memory_per_gpu, stage_parameters, state_bytes
 from launch.planning.names import FINETUNE_FACTORIES
@@ -29,7 +29,7 @@ def test_adapters_of_a_stage_are_those_that_nemo_adds(name: str, dim: int, tmp_p
     layouts = [(1, 1), (2, 1), (1, 2), (4, 2)]
     out, log = tmp_path / "out.json", tmp_path / "log"
     assert run_in_process(count_on_meta, name, layouts, dim, out, log=log) == 0, log.read_text()[-2000:]
-    config = quick_config(name, (f"lora.dim={dim}",))
+    config = compose_config(name, (f"lora.dim={dim}",))
     architecture = read_architecture(config.model_tag)
     for (tensor, pipeline), built in zip(layouts, json.loads(out.read_text()), strict=True):
         layout = change_layout(config, tensor=tensor, pipeline=pipeline)
@@ -48,7 +48,7 @@ def test_frozen_weights_have_no_gradients_and_no_state(tmp_path: Path) -> None:
     ]
     out, log = tmp_path / "bytes.json", tmp_path / "log"
     assert run_in_process(count_optimizer_bytes, cases, out, log=log) == 0, log.read_text()[-2000:]
-    config = quick_config("finetune_tiny_lora")
+    config = compose_config("finetune_tiny_lora")
     architecture = read_architecture(config.model_tag)
     trained = stage_adapters(config, architecture)
     assert trained == architecture.num_hidden_layers * layer_adapters(architecture, 8)
@@ -141,13 +141,13 @@ def test_the_8b_with_adapters_by_hand() -> None:
     ],
 )
 def test_what_adapters_keep_of_a_token(values: tuple[str, ...], kept: int) -> None:
-    config = quick_config("finetune_lora", ("init_from=x", *values))
+    config = compose_config("finetune_lora", ("init_from=x", *values))
     assert adapter_activation_bytes(config, EIGHT_B, eight_bit=False) == kept
 
 
 def test_recomputation_costs_a_forward_pass_of_two() -> None:
     def speed(layers: int) -> float:
-        config = quick_config("finetune_lora", ("init_from=x", f"parallelism.recompute_layers={layers}"))
+        config = compose_config("finetune_lora", ("init_from=x", f"parallelism.recompute_layers={layers}"))
         throughput = predict_throughput(config, EIGHT_B, 8192)
         assert throughput is not None
         return throughput.tokens_per_second

@@ -14,8 +14,8 @@ import pytest
 from nemo_process import run_in_process
 from scale_cases import count_on_meta, count_optimizer_bytes
 
+from configs.compose import compose_config
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_parameters, state_bytes
@@ -58,7 +58,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("values", "vocab_size", "enough"), LIMITS)
 def test_h100_recipes_are_on_the_right_side_of_80_gb(values: tuple[str, ...], vocab_size: int, enough: bool) -> None:
-    config = quick_config("train_8b_opengenome2", values)
+    config = compose_config("train_8b_opengenome2", values)
     assert fits(config, memory_per_gpu(config, EIGHT_B, 8192, vocab_size=vocab_size)) is enough
 
 
@@ -71,13 +71,13 @@ def test_h100_recipes_are_on_the_right_side_of_80_gb(values: tuple[str, ...], vo
     ],
 )
 def test_state_of_the_8b_on_one_gpu(values: tuple[str, ...], gib: float) -> None:
-    config = quick_config("train_8b_opengenome2", (*values, "hardware.devices=1"))
+    config = compose_config("train_8b_opengenome2", (*values, "hardware.devices=1"))
     assert memory_per_gpu(config, EIGHT_B, 8192).state / GIB == pytest.approx(gib, abs=0.05)
 
 
 @pytest.mark.parametrize(("values", "gib"), [((), 34.0), (("precision=fp8_delayed",), 29.5)])
 def test_activations_of_the_8b(values: tuple[str, ...], gib: float) -> None:
-    memory = memory_per_gpu(quick_config("train_8b_opengenome2", values), EIGHT_B, 8192)
+    memory = memory_per_gpu(compose_config("train_8b_opengenome2", values), EIGHT_B, 8192)
     assert memory.activations / GIB == pytest.approx(gib, rel=0.01)
 
 
@@ -88,7 +88,7 @@ def test_parameters_of_a_stage_are_those_that_megatron_builds(tmp_path: Path) ->
         assert run_in_process(count_on_meta, name, layouts, 0, out, log=tmp_path / "log") == 0, (
             tmp_path / "log"
         ).read_text()[-2000:]
-        config = quick_config(name)
+        config = compose_config(name)
         architecture = read_architecture(config.model_tag)
         for (tensor, pipeline), built in zip(layouts, json.loads(out.read_text()), strict=True):
             layout = change_layout(config, tensor=tensor, pipeline=pipeline)
@@ -105,7 +105,7 @@ def test_state_is_what_megatron_holds(tmp_path: Path) -> None:
     out = tmp_path / "bytes.json"
     log = tmp_path / "log"
     assert run_in_process(count_optimizer_bytes, cases, out, log=log) == 0, log.read_text()[-2000:]
-    config = quick_config("train_tiny")
+    config = compose_config("train_tiny")
     parameters = read_architecture(config.model_tag).parameters
     for case, held in zip(cases, json.loads(out.read_text()), strict=True):
         compute = "bf16-mixed" if case["bf16"] else "32"
@@ -157,7 +157,7 @@ def test_one_gpu_of_80_gb_does_not_train_the_8b() -> None:
 )
 def test_what_the_optimizer_copies_in_its_step(values: tuple[str, ...], bytes_: int) -> None:
     one = ("hardware.devices=1", "parallelism.recompute_layers=32")
-    config = quick_config("train_8b_opengenome2", (*values, *one))
+    config = compose_config("train_8b_opengenome2", (*values, *one))
     assert optimizer_copies(config) == bytes_
     memory = memory_per_gpu(config, EIGHT_B, 8192)
     in_the_step = memory.state + memory.reserve + bytes_ * EIGHT_B.parameters

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from configs.quick import quick_config
+from configs.compose import compose_config
 from foundation.errors import InputError
 from launch.planning.schedule import learning_rate
 from launch.preflight.check import check_config
@@ -91,11 +91,11 @@ REFUSED = {
 @pytest.mark.parametrize("override", REFUSED)
 def test_what_cannot_be_is_refused_by_name(override: str) -> None:
     with pytest.raises(InputError, match=REFUSED[override]):
-        check_config(quick_config("train_tiny", override.split()))
+        check_config(compose_config("train_tiny", override.split()))
 
 
 def test_the_shipped_schedule_is_a_schedule() -> None:
-    config = quick_config("train_1b", ["optimizer=wsd"])
+    config = compose_config("train_1b", ["optimizer=wsd"])
     check_config(config)
     values = dataclasses.asdict(config.optimizer)
     known = {key: values[key] for key in ("schedule", "lr", "min_lr", "warmup_steps", "schedule_steps", "decay_steps")}

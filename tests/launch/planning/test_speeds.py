@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.compose import group_options
+from configs.compose import compose_config, group_options
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from launch.planning.costs import context_cost, scale_cost, tensor_cost
 from launch.planning.efficiency import REFERENCE, assumed_efficiency
 from launch.planning.plan import make_plan
@@ -20,7 +19,7 @@ DOCUMENT = (Path(__file__).parents[3] / "docs" / "planning.md").read_text(encodi
 
 
 def speed(*values: str) -> Throughput:
-    throughput = predict_throughput(quick_config("train_8b_opengenome2", values), EIGHT_B, 8192)
+    throughput = predict_throughput(compose_config("train_8b_opengenome2", values), EIGHT_B, 8192)
     assert throughput is not None
     return throughput
 
@@ -102,7 +101,7 @@ def test_gb200_has_all_precisions_from_one_page() -> None:
 @pytest.mark.parametrize("gpu", sorted(set(group_options("hardware")) - {"cpu"}))
 @pytest.mark.parametrize("fp8", ["none", "delayed", "tensorwise", "mxfp8"])
 def test_every_gpu_has_a_spread_and_never_mixes_stacks(gpu: str, fp8: str) -> None:
-    values = quick_config("train_8b_opengenome2", [f"hardware={gpu}"]).hardware
+    values = compose_config("train_8b_opengenome2", [f"hardware={gpu}"]).hardware
     if values.compute_capability < {"none": 0, "mxfp8": 10}.get(fp8, 8.9):
         return
     made = assumed_efficiency(gpu, fp8)

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from configs.compose import compose_config
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from launch.preflight import system
 from launch.preflight.devices import match_hardware, parse_gpus, torch_findings
 from launch.preflight.examine import as_json, as_text, examine
@@ -19,7 +20,7 @@ from launch.preflight.finding import Finding
 from launch.preflight.software import LOCK, PINNED, locked_versions, software_findings
 
 EIGHT_H100 = parse_gpus("NVIDIA H100 80GB HBM3, 81559, 580.95.05, 9.0\n" * 8)
-H100 = quick_config("train_8b_opengenome2")
+H100 = compose_config("train_8b_opengenome2")
 
 
 def states(findings: Sequence[Finding]) -> dict[str, str]:
@@ -49,7 +50,7 @@ def test_a_machine_that_fits() -> None:
     ],
 )
 def test_a_machine_that_does_not(csv: str, overrides: list[str], what: str, status: str) -> None:
-    found = states(list(match_hardware(quick_config("train_8b_opengenome2", overrides), parse_gpus(csv))))
+    found = states(list(match_hardware(compose_config("train_8b_opengenome2", overrides), parse_gpus(csv))))
     assert found[what] == status
 
 
@@ -86,24 +87,27 @@ def test_ports_limits_and_variables() -> None:
 
 def test_the_size_of_a_checkpoint() -> None:
     """Fp32: weights and two moments. Bf16: bf16 weights, and master weights and moments in fp32."""
-    tiny, large = quick_config("train_tiny"), quick_config("train_8b_opengenome2")
+    tiny, large = compose_config("train_tiny"), compose_config("train_8b_opengenome2")
     assert system.checkpoint_bytes(tiny, read_architecture(tiny.model_tag)) == 12 * 3_082_496
     assert system.checkpoint_bytes(large, read_architecture(large.model_tag)) == 14 * 6_981_685_248
 
 
-def test_a_run_directory(tmp_path: Path) -> None:
+def test_a_run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     for run, keep, expected in (
         (tmp_path / "run", 2, {"run directory": "ok", "disk space": "ok"}),
         (tmp_path / "run", 10**8, {"run directory": "ok", "disk space": "warning"}),
         (tmp_path / "file" / "run", 2, {"run directory": "will not work"}),
     ):
-        config = quick_config("train_tiny", [f"run_dir={run}", f"trainer.keep_checkpoints={keep}"])
+        config = compose_config("train_tiny", [f"run_dir={run}", f"trainer.keep_checkpoints={keep}"])
         assert states(list(system.run_directory(config, read_architecture(config.model_tag)))) == expected
-    config = quick_config("train_35b", [f"run_dir={tmp_path}"])
+    config = compose_config("train_35b", [f"run_dir={tmp_path}"])
     architecture = read_architecture(config.model_tag)
-    (_, space) = system.run_directory(config, architecture)
-    assert space.status == "will not work" or "GB free" in space.found
+    one = system.checkpoint_bytes(config, architecture)
+    for free, expected in ((one - 1, "will not work"), (one, "warning"), (3 * one, "ok")):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free, total=free, used=0))
+        (_, space) = system.run_directory(config, architecture)
+        assert space.status == expected
     assert not (tmp_path / "run").exists()  # nothing is left of the look
 
 
@@ -151,3 +155,18 @@ def test_a_gpu_run_without_gpus_is_told_before_nemo_is_imported(corpus: Path, tm
     run = subprocess.run(program, capture_output=True, text=True, check=False)
     assert "error: hardware=h100: wants GPUs, and torch is built without CUDA. Install" in run.stderr
     assert run.stdout.strip() == "1 False"
+
+
+def test_an_installation_without_the_lock_file_is_compared_with_its_own_pins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a wheel: the lock file is part of the repository alone."""
+    from launch.preflight import software
+
+    monkeypatch.setattr(software, "LOCK", tmp_path / "none")
+    pins = software.required_versions()
+    assert pins["nemo-toolkit"] == "2.7.3"
+    assert "numpy" not in pins  # a bound
+    found = {one.what: one for one in software.software_findings(gpu=False)}
+    assert {found[name].status for name in software.PINNED} == {"ok"}
+    assert "not compared" in found["other packages"].found

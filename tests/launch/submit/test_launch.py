@@ -22,6 +22,7 @@ HARD = 'run_dir=runs/it\'s "$HOME" `date`'  # a value that only correct quoting 
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "launch.md").read_text(encoding="utf-8")
 TARGETS = {f"--{target}" for target in SITES}
+BUILT_IN = "dataset.corpus=synthetic"  # which the run prepares, so that none has to be here
 
 
 def script(*overrides: str, target: str = "slurm", recipe: str = "llama3_8b_genomic", directory: Path) -> str:
@@ -128,15 +129,14 @@ STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
 @pytest.mark.parametrize(
     ("target", "overrides", "message"),
     [
-        ("slurm", ["launch.acount=a"], "no key 'acount' in launch. Did you mean 'account'"),
+        ("slurm", ["launch.acount=a"], "acount: no key 'acount' .*Did you mean 'account'"),
         ("slurm", ["launch.account"], "'launch.account' has no value"),
-        ("slurm", ["launch.setup=false"], "launch.setup: value False"),
-        ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: value 'soon'"),
-        ("slurm", ['launch.account="a\\nb"'], "launch.account holds a line break"),
+        ("slurm", ["launch.grace_seconds=soon"], "launch.grace_seconds: 'soon' is not a whole number"),
+        ("slurm", ["launch.account=a\nb"], "launch.account: .*holds a line break"),
         ("slurm", ["launch.account=a b;c"], "launch.account='a b;c'. Give one word"),
         ("slurm", ["launch.environment={A-B: x}"], "launch.environment names 'A-B'"),
         ("slurm", ["launch.container_mounts=/a"], "launch.container_mounts"),
-        ("skypilot", ["launch.mounts=/data"], "launch.mounts: value '/data'.*Write {key: value}"),
+        ("skypilot", ["launch.mounts=/data"], "launch.mounts: '/data' is not a list or mapping.*{key: value}"),
         ("slurm", ["precision=mxfp8"], "mxfp8 on h100"),
         ("slurm", ["trainer.max_step=2"], "Did you mean 'max_steps'"),
         ("local", ["hardware.num_nodes=2"], "--local with hardware.num_nodes=2"),
@@ -162,7 +162,7 @@ STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
             r"^run_dir=/lustre/run: on no mount of the container .*/data\)\. Mount .*\[/lustre:/lustre\]",
         ),
         ("kubernetes", ["launch.claim=c", "launch.image=i"], "wants run_dir, dataset.corpus.*run_dir=/workspace/"),
-        ("kubernetes", ["launch.clam=c"], "no key 'clam' in launch. Did you mean 'claim'"),
+        ("kubernetes", ["launch.clam=c"], "clam: no key 'clam' .*Did you mean 'claim'"),
         ("skypilot", ["run_dir=/data/run"], "wants launch.mounts, dataset.corpus.*'launch.mounts="),
     ],
 )
@@ -190,7 +190,7 @@ def test_weights_to_start_from_are_on_a_mount_too(tmp_path: Path) -> None:
 
 
 def test_weights_are_looked_for_where_the_job_runs_without_a_container(tmp_path: Path) -> None:
-    given = ("llama3_8b_genomic_lora", "--slurm", f"init_from={tmp_path}/none", f"run_dir={tmp_path}/run")
+    given = ("llama3_8b_genomic_lora", "--slurm", f"init_from={tmp_path}/none", f"run_dir={tmp_path}/run", BUILT_IN)
     assert command(*given, "--dry-run", cwd=tmp_path).returncode == 0  # for elsewhere
     refused = command(*given, cwd=tmp_path)
     assert refused.returncode == 1
@@ -261,8 +261,8 @@ def test_times_that_cannot_be(given: list[str], message: str, tmp_path: Path) ->
     with pytest.raises(InputError, match=message):
         read_site("slurm", None, given)
     (tmp_path / "site.yaml").write_text("time: 12:00:00\n")
-    with pytest.raises(InputError, match=r"time=43200.*quote it"):
-        read_site("slurm", tmp_path / "site.yaml", [])
+    site, _ = read_site("slurm", tmp_path / "site.yaml", [])
+    assert site == SITES["slurm"](time="12:00:00")  # YAML 1.1 makes 43200 of it
 
 
 def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -272,17 +272,17 @@ def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
 
 
 def test_the_command(tmp_path: Path) -> None:
-    dry = command("llama3_8b_genomic", "--slurm", "--dry-run", cwd=tmp_path)
-    assert (dry.returncode, dry.stdout) == (0, script(directory=tmp_path.resolve()))
+    dry = command("llama3_8b_genomic", "--slurm", "--dry-run", BUILT_IN, cwd=tmp_path)
+    assert (dry.returncode, dry.stdout) == (0, script(BUILT_IN, directory=tmp_path.resolve()))
     assert list(tmp_path.iterdir()) == []
-    none = command("llama3_8b_genomic", "--slurm", cwd=tmp_path, PATH="/nowhere")
+    none = command("llama3_8b_genomic", "--slurm", BUILT_IN, cwd=tmp_path, PATH="/nowhere")
     assert none.returncode == 1
     assert "sbatch is not on this machine" in none.stderr
     two = command("llama3_8b_genomic", "--slurm", "--local", cwd=tmp_path)
     assert two.returncode == 1
     assert list(tmp_path.iterdir()) == []
     program(tmp_path / "sbatch", 'cat "$1"; exit 3')
-    sent = command("llama3_8b_genomic", "--slurm", cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")
+    sent = command("llama3_8b_genomic", "--slurm", BUILT_IN, cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")
     run = tmp_path.resolve() / "runs" / "llama3_8b_genomic"
     told = f"script: {run}/launch.sbatch\nlog:    {run}/slurm/llama3-8b-genomic-JOB.log\n"
     assert (sent.returncode, sent.stdout) == (3, told + dry.stdout)
@@ -294,7 +294,9 @@ def test_a_job_that_will_not_fit_gets_a_warning(tmp_path: Path) -> None:
     dry = command("llama3_8b_genomic", "--slurm", "--dry-run", "precision.grad_reduce_in_fp32=true", cwd=tmp_path)
     assert dry.returncode == 0
     assert dry.stderr.startswith("warning: by its plan this needs 86.1 GiB on a GPU of 79.6")
-    assert dry.stderr.endswith("genomic-llama plan llama3_8b_genomic precision.grad_reduce_in_fp32=true\n")
+    assert dry.stderr.splitlines()[0].endswith(
+        "genomic-llama plan llama3_8b_genomic precision.grad_reduce_in_fp32=true"
+    )
 
 
 def test_adapters_get_no_warning_for_the_memory_of_all_weights(tmp_path: Path) -> None:
@@ -302,7 +304,7 @@ def test_adapters_get_no_warning_for_the_memory_of_all_weights(tmp_path: Path) -
     dry = command("llama3_8b_genomic_lora", "--slurm", "--dry-run", *given, cwd=tmp_path)
     assert dry.returncode == 0
     assert dry.stderr.startswith("warning: the schedule ends at step 2,000 of 3,000: the 1,000 steps after it")
-    assert len(dry.stderr.splitlines()) == 1
+    assert dry.stderr.count("warning:") == 1
 
 
 def test_it_imports_nothing_heavy() -> None:

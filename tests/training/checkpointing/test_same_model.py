@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from fuzz_seeds import write_model
 
+from configs.compose import compose_config
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from configs.rope import RopeScaling
 from conversion.convert import convert
 from foundation.errors import InputError
@@ -72,7 +72,7 @@ def test_what_says_how_it_is_computed_may_differ(model: Path) -> None:
 
 
 def test_only_where_the_run_starts_from_them(tmp_path: Path) -> None:
-    config = quick_config("finetune_tiny", [f"init_from={tmp_path}/none", f"run_dir={tmp_path}"])
+    config = compose_config("finetune_tiny", [f"init_from={tmp_path}/none", f"run_dir={tmp_path}"])
     architecture = read_architecture(config.model_tag)
     with pytest.raises(InputError, match=r"none: no such directory"):
         check_initial_weights(config, architecture)

@@ -9,7 +9,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from nemo_process import train
 
-from configs.quick import quick_config
+from configs.compose import compose_config
 from foundation.errors import InputError
 from launch.preflight.check import check_config
 from training.metrics import loggers
@@ -73,7 +73,7 @@ def test_mlflow_and_wandb_have_the_configuration(run: Path) -> None:
     params = {path.name: path.read_text() for path in (folder / "params").iterdir()}
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert params == flat(config)
-    assert (params["dataset.seed"], params["trainer.max_steps"]) == ("1234", "2")
+    assert (params["seed"], params["trainer.max_steps"]) == ("1234", "2")
     names = {path.relative_to(folder / "metrics").parts[0] for path in (folder / "metrics").rglob("*")}
     assert names == {"train", "validation"}
     (file,) = run.glob("wandb/offline-run-*/*.wandb")
@@ -107,7 +107,7 @@ def test_nothing_else_is_written(run: Path) -> None:
 )
 def test_a_setting_of_a_logger_that_is_not_there(override: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
-        check_config(quick_config("train_tiny", [override]))
+        check_config(compose_config("train_tiny", [override]))
 
 
 @pytest.mark.parametrize(("name", "line"), [("wandb", "pip install wandb"), ("mlflow", "pip install -e '.[mlflow]'")])
@@ -115,13 +115,13 @@ def test_a_missing_package_is_named(name: str, line: str, monkeypatch: pytest.Mo
     missing: Callable[[str], None] = lambda package: None  # noqa: E731
     monkeypatch.setattr(loggers, "find_spec", missing)
     with pytest.raises(InputError) as raised:
-        check_config(quick_config("train_tiny", [f"logging.{name}=dna"]))
+        check_config(compose_config("train_tiny", [f"logging.{name}=dna"]))
     assert raised.value.kind == "missing-package"
     assert raised.value.fix.endswith(line)
     assert line in (Path(__file__).parents[3] / "docs" / "training.md").read_text()
-    check_config(quick_config("train_tiny"))
+    check_config(compose_config("train_tiny"))
 
 
 def test_tensorboard_is_the_default_and_the_others_are_offline() -> None:
-    values = quick_config("train_8b_opengenome2").logging
+    values = compose_config("train_8b_opengenome2").logging
     assert (values.tensorboard, values.wandb, values.wandb_offline, values.mlflow) == (True, None, True, None)

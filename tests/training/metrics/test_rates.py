@@ -2,8 +2,8 @@
 
 import pytest
 
+from configs.compose import compose_config
 from configs.llama import read_architecture
-from configs.quick import quick_config
 from launch.planning.throughput import peak_tflops
 from training.metrics.flops import flops_per_token
 from training.metrics.rates import Work
@@ -32,7 +32,7 @@ def test_what_is_not_known_is_not_made_up() -> None:
 
 def test_the_peak_is_of_the_precision() -> None:
     name = "train_8b_opengenome2"
-    assert peak_tflops(quick_config(name)) == 989.4  # h100, bf16
-    assert peak_tflops(quick_config(name, ["precision=fp8_current"])) == 1978.9
-    assert peak_tflops(quick_config(name, ["precision=fp32"])) is None
-    assert peak_tflops(quick_config("train_tiny")) is None
+    assert peak_tflops(compose_config(name)) == 989.4  # h100, bf16
+    assert peak_tflops(compose_config(name, ["precision=fp8_current"])) == 1978.9
+    assert peak_tflops(compose_config(name, ["precision=fp32"])) is None
+    assert peak_tflops(compose_config("train_tiny")) is None
