@@ -24,6 +24,7 @@ from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm, read_s
 from launch.submit.slurm_paths import FOLDER, NO_PYXIS, on_host
 from launch.submit.slurm_paths import mounts as container_mounts
 from training.checkpointing.same_model import check_initial_weights
+from training.data.sources import parse_sources
 
 SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
 SUBMIT = {
@@ -91,6 +92,29 @@ def memory_warning(job: Job) -> str:
     needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
     asked = job.overrides[len(configuration(job.recipe)[1]) :]
     return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
+
+
+def absence_warning(job: Job, site: Site) -> str:
+    """What the job reads and this machine has not; "" where all is there, or the job's storage is out of sight.
+
+    The job may run where it is: a dry run is made anywhere, and a cluster's nodes may have disks of their own.
+    """
+    if not isinstance(site, Slurm | Local):
+        return ""
+    wanted = {key: values for key, values in _paths(job).items() if key != "run_dir"}
+    absent = [
+        f"{key}={one}" for key, values in wanted.items() for one in values if not _host_path(job, site, one).exists()
+    ]
+    if not absent:
+        return ""
+    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    listed = f"{', '.join(absent[:3])}{more}"
+    return f"warning: not on this machine: {listed}. The job stops at its start where they are missing."
+
+
+def _host_path(job: Job, site: Slurm | Local, path: str) -> Path:
+    whole = job.directory / path
+    return on_host(whole, site) if isinstance(site, Slurm) else whole
 
 
 def _wanted(
@@ -161,8 +185,7 @@ def check_container(job: Job, site: Slurm) -> None:
 
 def _paths(job: Job) -> dict[str, list[str]]:
     """What the job reads and writes, by key."""
-    corpus = job.config.dataset.corpus
-    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
+    corpora = [str(source.corpus) for source in parse_sources(job.config.dataset.corpus)]
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
