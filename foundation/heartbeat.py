@@ -13,7 +13,10 @@ from foundation.terminal import warn
 
 
 class Heartbeat:
-    """One thread, from the first `begin` to `end`. `every`: seconds without a line after which there is one."""
+    """One thread, from the first `begin` to `end`, or the end of a `with`.
+
+    `every`: seconds without a line after which there is one.
+    """
 
     def __init__(self, every: float = EVERY) -> None:
         self._every = every
@@ -42,6 +45,12 @@ class Heartbeat:
         if self._ended is not None:
             self._ended.set()
         self._ended = None
+
+    def __enter__(self) -> "Heartbeat":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
 
     def _watch(self, ended: threading.Event) -> None:
         while not ended.wait(max(self._spoke + self._every - time.perf_counter(), self._every / 100)):

@@ -47,8 +47,6 @@ def _train(arguments: list[str] | None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings: docs/configuration.md")
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()
-    from foundation.heartbeat import HEARTBEAT
-
     try:
         train(
             given.config_name,
@@ -64,8 +62,6 @@ def _train(arguments: list[str] | None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    finally:
-        HEARTBEAT.end()
     return 0
 
 
@@ -86,39 +82,39 @@ def train(
     from configs.compose import compose_config, to_yaml
     from foundation.heartbeat import HEARTBEAT
     from launch.preflight.check import check_config
+    from launch.preflight.checks import Run, refuse_first
     from launch.preflight.machine import meeting_place, room_for_checkpoints
-    from launch.preflight.start import check_start, warn
-    from training.checkpointing.same_run import check_resume
+    from launch.preflight.start import warn
     from training.ranks import started_ranks
     from training.stops import install_signal_handlers
 
     ranks = started_ranks()
     begin = (lambda what: None) if print_config or dryrun or (ranks and ranks.rank) else HEARTBEAT.begin
-    begin(f"{name}: checking the configuration, the corpus and this machine")
-    config = compose_config(name, words, directory=directory)
-    architecture, sequence_length = check_config(config)
-    warn(config)
-    if print_config:
-        print(to_yaml(config), end="")
-        return
-    if not dryrun:
-        install_signal_handlers(Path(config.run_dir))
-        check_start(config, architecture)
-        check_resume(config, architecture, sequence_length)
-    begin("importing NeMo and Megatron-Core, which takes half a minute")
-    if quiet:
-        _hush()
-    from recipes.recipe import pretrain_recipe
+    with HEARTBEAT:
+        begin(f"{name}: checking the configuration, the corpus and this machine")
+        config = compose_config(name, words, directory=directory)
+        architecture, sequence_length = check_config(config)
+        warn(config)
+        if print_config:
+            print(to_yaml(config), end="")
+            return
+        if not dryrun:
+            install_signal_handlers(Path(config.run_dir))
+            refuse_first(Run(config=config, architecture=architecture, sequence_length=sequence_length))
+        begin("importing NeMo and Megatron-Core, which takes half a minute")
+        if quiet:
+            _hush()
+        from recipes.recipe import pretrain_recipe
 
-    recipe = pretrain_recipe(config)
-    if dryrun:
-        print(recipe)
-        return
-    import fiddle
+        recipe = pretrain_recipe(config)
+        if dryrun:
+            print(recipe)
+            return
+        import fiddle
 
-    begin(f"setting up {config.run_dir}: {architecture.parameters:,} parameters, optimizer, data")
-    with room_for_checkpoints(Path(config.run_dir)), meeting_place():
-        fiddle.build(recipe)()
+        begin(f"setting up {config.run_dir}: {architecture.parameters:,} parameters, optimizer, data")
+        with room_for_checkpoints(Path(config.run_dir)), meeting_place():
+            fiddle.build(recipe)()
 
 
 def _shadow() -> str:

@@ -38,7 +38,7 @@ def launch(
         raise InputError("one of --slurm, --kubernetes, --skypilot and --local is needed", fix="Give one.")
 
     from launch.preflight.start import warn as warn_about
-    from launch.submit.launch import absence_warning, make_script, memory_warning, submit
+    from launch.submit.launch import make_script, memory_warning, submit
 
     job, where, script = make_script(
         recipe,
@@ -49,9 +49,13 @@ def launch(
         submitted=not dry_run,
     )
     warn_about(job.config)
-    for warning in filter(None, (memory_warning(job), absence_warning(job, where))):
+    if warning := memory_warning(job):
         warn(warning)
     if dry_run:
+        from launch.submit.presence import looks, report
+
+        for line in report(looks(job, where)):
+            warn(line)
         say_exactly(script)
         return
     sys.exit(submit(job, where, script, target=targets[0]))

@@ -19,17 +19,17 @@ from launch.planning.names import configuration
 from launch.planning.search import fits
 from launch.preflight.check import check_config
 from launch.submit.job import Job
+from launch.submit.presence import check_presence
 from launch.submit.script import job_script
 from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm, read_site
 from launch.submit.slurm_paths import FOLDER, NO_PYXIS, on_host
 from launch.submit.slurm_paths import mounts as container_mounts
 from training.checkpointing.same_model import check_initial_weights
-from training.data.sources import parse_sources
 
 SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
 SUBMIT = {
     "slurm": ("sbatch",),
-    "kubernetes": ("kubectl", "create", "--filename"),  # create: generateName gives each run a name of its own
+    "kubernetes": ("kubectl", "create", "--filename"),  # each script has a name of its own
     "skypilot": ("sky", "jobs", "launch"),
     "local": ("bash",),
 }
@@ -58,7 +58,7 @@ def make_script(
 ) -> tuple[Job, Site, str]:
     """The job, its site and its script. `launch.KEY=VALUE` among the overrides are the site's.
 
-    Where it is to be `submitted` from here, and runs without a container, its `init_from` has to be here.
+    Where it is to be `submitted` from here, and runs without a container, its corpus and `init_from` have to be here.
     """
     own = [override for override in overrides if override.startswith("launch.")]
     job = make_job(recipe, [override for override in overrides if override not in own], directory)
@@ -75,6 +75,7 @@ def make_script(
     if isinstance(site, Slurm) and site.container_image:
         check_container(job, site)
     elif submitted and isinstance(site, Slurm | Local):
+        check_presence(job, site)
         check_initial_weights(job.config, read_architecture(job.config.model_tag))
     return job, site, job_script(job, site)
 
@@ -92,29 +93,6 @@ def memory_warning(job: Job) -> str:
     needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
     asked = job.overrides[len(configuration(job.recipe)[1]) :]
     return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
-
-
-def absence_warning(job: Job, site: Site) -> str:
-    """What the job reads and this machine has not; "" where all is there, or the job's storage is out of sight.
-
-    The job may run where it is: a dry run is made anywhere, and a cluster's nodes may have disks of their own.
-    """
-    if not isinstance(site, Slurm | Local):
-        return ""
-    wanted = {key: values for key, values in _paths(job).items() if key != "run_dir"}
-    absent = [
-        f"{key}={one}" for key, values in wanted.items() for one in values if not _host_path(job, site, one).exists()
-    ]
-    if not absent:
-        return ""
-    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
-    listed = f"{', '.join(absent[:3])}{more}"
-    return f"warning: not on this machine: {listed}. The job stops at its start where they are missing."
-
-
-def _host_path(job: Job, site: Slurm | Local, path: str) -> Path:
-    whole = job.directory / path
-    return on_host(whole, site) if isinstance(site, Slurm) else whole
 
 
 def _wanted(
@@ -185,7 +163,8 @@ def check_container(job: Job, site: Slurm) -> None:
 
 def _paths(job: Job) -> dict[str, list[str]]:
     """What the job reads and writes, by key."""
-    corpora = [str(source.corpus) for source in parse_sources(job.config.dataset.corpus)]
+    corpus = job.config.dataset.corpus
+    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
