@@ -104,9 +104,9 @@ def train(
         begin("importing NeMo and Megatron-Core, which takes half a minute")
         if quiet:
             _hush()
-        from recipes.recipe import pretrain_recipe
+        from recipes.recipe import build_recipe
 
-        recipe = pretrain_recipe(config)
+        recipe = build_recipe(config, architecture, sequence_length)
         if dryrun:
             print(recipe)
             return
