@@ -84,6 +84,7 @@ def convert(
             size=size,
             large=frozenset(written.files()),
             not_finite=damaged,
+            adapter_base=checkpoint.base.directory if isinstance(checkpoint, MergedAdapter) else None,
         )
 
 
