@@ -1,4 +1,4 @@
-# make demo | test | test-integrations | torture | check | audit | release | venv | transformers5 | install-gpu | lock | clean
+# make demo | test | test-integrations | test-containers | torture | check | audit | release | venv | transformers5 | install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -15,7 +15,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: schemas integrations test-integrations demo test torture check audit release venv transformers5 install-gpu lock clean
+.PHONY: schemas integrations test-integrations test-containers demo test torture check audit release venv transformers5 install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -36,7 +36,7 @@ check: venv transformers5 schemas
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/hadolint docker/Dockerfile docker/cpu.Dockerfile
 	$(BIN)/shellcheck scripts/*.sh docker/*.sh .ci/run
 	$(PYTEST) $(TESTS)
 
@@ -94,6 +94,10 @@ integrations: .venv-skypilot/.ready .venv-snakemake/.ready
 test-integrations: venv schemas integrations
 	$(PYTEST) tests/launch/submit tests/workflows
 
+# The CPU image, built with buildah on a base made by debootstrap, and run in; minutes, as root. Skips without them.
+test-containers: venv
+	GENOMIC_LLAMA_CONTAINERS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/docker
+
 # Into the Python at hand (a virtual environment with pip): docs/install.md. Needs CUDA, its compiler and a C++ compiler.
 # Transformer Engine's extension wants the headers of NCCL and cuDNN, which CUDA has not, and torch's wheels have.
 install-gpu:
@@ -108,6 +112,9 @@ install-gpu:
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
+	$(UV) pip compile pyproject.toml --extra ray --extra mlflow --constraint requirements/cpu.lock --generate-hashes \
+		--python-version 3.11 $(TORCH) --quiet --no-annotate --custom-compile-command "make lock" \
+		--output-file requirements/image.lock
 	for name in transformers5 skypilot snakemake; do $(UV) pip compile requirements/$$name.in --generate-hashes \
 		--python-version 3.11 $(TORCH) --quiet --no-annotate --custom-compile-command "make lock" \
 		--output-file requirements/$$name.lock || exit 1; done

@@ -14,6 +14,7 @@ from conversion.formats import FORMATS, Format, find_format, open_checkpoint, re
 from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.training_state import Training, read_training
+from conversion.origin import origin_of
 from conversion.output import check_apart, check_space
 from conversion.record import NAME as RECORD
 from conversion.record import Conversion, TensorRecord, write_record
@@ -51,6 +52,7 @@ def convert(
     checkpoint = found.open(source)
     _check_dtypes(checkpoint, dtype)
     training = _training(checkpoint, target) if optimizer else None
+    origin = origin_of(checkpoint.directory)
     architecture = dataclasses.replace(checkpoint.architecture, dtype=dtype or checkpoint.architecture.dtype)
     size = architecture.parameters * DTYPES[architecture.dtype].itemsize + (training.bytes if training else 0)
     check_apart(source, destination)
@@ -83,6 +85,8 @@ def convert(
             optimizer=states,
             size=size,
             large=frozenset(written.files()),
+            run=origin.run,
+            step=origin.step,
             not_finite=damaged,
             adapter_base=checkpoint.base.directory if isinstance(checkpoint, MergedAdapter) else None,
         )

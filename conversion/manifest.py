@@ -35,11 +35,13 @@ class CheckpointManifest:
     """`files` by their paths in the checkpoint; `step` counts the optimizer steps that were done.
 
     `trained_with`: plain values that a run which goes on from here has to have too; empty in older checkpoints.
+    `run`: the id of the run; "" in older checkpoints.
     """
 
     step: int
     files: dict[str, CheckpointFile]
     trained_with: dict[str, Any] = field(default_factory=dict)
+    run: str = ""
 
     @property
     def bytes(self) -> int:
@@ -64,7 +66,8 @@ def write_manifest(directory: Path, manifest: CheckpointManifest) -> None:
     sync(directory.parent)
     files = {name: asdict(manifest.files[name]) for name in sorted(manifest.files)}
     with atomic_file(directory / NAME) as path:
-        path.write_text(_text({"step": manifest.step, "trained_with": manifest.trained_with, "files": files}))
+        content = {"step": manifest.step, "run": manifest.run, "trained_with": manifest.trained_with, "files": files}
+        path.write_text(_text(content))
 
 
 def read_manifest(directory: Path) -> CheckpointManifest | None:
@@ -87,7 +90,8 @@ def read_manifest(directory: Path) -> CheckpointManifest | None:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise ValueError(f"{name!r} leads outside of the checkpoint")
         trained_with = dict(content.get("trained_with", {}))
-        return CheckpointManifest(step=int(content["step"]), files=files, trained_with=trained_with)
+        run = str(content.get("run", ""))
+        return CheckpointManifest(step=int(content["step"]), files=files, trained_with=trained_with, run=run)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"is damaged ({error})", where=path, fix=_REMEDY) from error
 

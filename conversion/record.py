@@ -14,7 +14,7 @@ from foundation.errors import InputError
 from foundation.untrusted import read_json
 
 NAME = "conversion.json"
-_LIMIT = 1 << 28
+LIMIT = 1 << 28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class Conversion:
     """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
 
     `source` is what was asked for, `checkpoint` the one that was taken for it; None in records that do not say.
-    `optimizer` has the chunks of its tensors, where its state came along. `adapter_base` is the
-    checkpoint that adapters were merged into. `not_finite` counts the values that are NaN
-    or infinite, by tensor.
+    `optimizer` has the chunks of its tensors, where its state came along. `adapter_base` is the checkpoint that
+    adapters were merged into. `not_finite` counts the values that are NaN or infinite, by tensor. `run` and `step`: of
+    the training run that the weights are of, where known (`conversion.origin`).
     """
 
     format: str
@@ -58,6 +58,8 @@ class Conversion:
     checkpoint: str | None = None
     adapter_base: str | None = None
     not_finite: dict[str, int] = dataclasses.field(default_factory=dict)
+    run: str | None = None
+    step: int | None = None
 
 
 def write_record(
@@ -72,6 +74,8 @@ def write_record(
     optimizer: Mapping[str, TensorRecord],
     size: int,
     large: frozenset[Path],
+    run: str | None,
+    step: int | None,
     not_finite: Mapping[str, int],
     adapter_base: Path | None,
 ) -> Conversion:
@@ -100,6 +104,8 @@ def write_record(
         },
         algorithm=ALGORITHM,
         versions={name: _version(name) for name in ("genomic-llama", "numpy", "xxhash")},
+        run=run,
+        step=step,
     )
     content = json.dumps(dataclasses.asdict(conversion), indent=1)
     (directory / NAME).write_text(content + "\n", encoding="utf-8")
@@ -112,7 +118,7 @@ def read_record(directory: Path) -> Conversion | None:
     if not path.is_file():
         return None
     check_inside(path, directory)
-    content = read_json(path, limit=_LIMIT)
+    content = read_json(path, limit=LIMIT)
     try:
         tensors, optimizer = (
             {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content[part].items()}

@@ -2,15 +2,19 @@
 
 import dataclasses
 import errno
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from corpus.manifest import FILE_NAME, Manifest, Shard, Split, add_splits, verify, write_manifest
 from foundation.atomic import atomic_directory
 from foundation.errors import InputError
+from foundation.progress import Advance, progress_bar
 from foundation.typed import to_json
+
+_BLOCK = 1 << 24
+
+Place = Callable[[Path, Path], None]
 
 
 def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: bool = False) -> Manifest:
@@ -25,8 +29,16 @@ def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: 
     for corpus, manifest in zip(corpora, manifests, strict=True):
         _check_same_settings(corpora[0], manifests[0], corpus, manifest)
     _check_sources(corpora, manifests)
-    with atomic_directory(out, mark=FILE_NAME, overwrite=overwrite) as folder:
-        splits = tuple(_merge_split(split.name, corpora, manifests, folder, copy) for split in manifests[0].splits)
+    size = sum(file.bytes for manifest in manifests for file in manifest.files())
+    with (
+        atomic_directory(out, mark=FILE_NAME, overwrite=overwrite) as folder,
+        progress_bar("copy" if copy else "link", total=size, unit="B") as advance,
+    ):
+
+        def place(old: Path, new: Path) -> None:
+            _copy(old, new, advance) if copy else _link(old, new)
+
+        splits = tuple(_merge_split(split.name, corpora, manifests, folder, place) for split in manifests[0].splits)
         excluded = {reason: 0 for manifest in manifests for reason in sorted(manifest.excluded)}
         for reason in excluded:
             excluded[reason] = sum(manifest.excluded.get(reason, 0) for manifest in manifests)
@@ -40,7 +52,9 @@ def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: 
     return merged
 
 
-def _merge_split(name: str, corpora: Sequence[Path], manifests: Sequence[Manifest], folder: Path, copy: bool) -> Split:
+def _merge_split(
+    name: str, corpora: Sequence[Path], manifests: Sequence[Manifest], folder: Path, place: Place
+) -> Split:
     splits: list[Split] = []
     number = 0
     for corpus, manifest in zip(corpora, manifests, strict=True):
@@ -51,7 +65,7 @@ def _merge_split(name: str, corpora: Sequence[Path], manifests: Sequence[Manifes
         for shard in split.shards:
             shards.append(_renamed(shard, f"{name}-{number:05d}"))
             for old, new in zip(shard.files, shards[-1].files, strict=True):
-                _place(corpus / old.name, folder / new.name, copy)
+                place(corpus / old.name, folder / new.name)
             number += 1
         splits.append(dataclasses.replace(split, shards=tuple(shards)))
     return add_splits(name, splits)
@@ -62,10 +76,14 @@ def _renamed(shard: Shard, name: str) -> Shard:
     return dataclasses.replace(shard, name=name, files=files)
 
 
-def _place(old: Path, new: Path, copy: bool) -> None:
-    if copy:
-        shutil.copyfile(old, new)
-        return
+def _copy(old: Path, new: Path, advance: Advance) -> None:
+    with open(old, "rb") as source, open(new, "wb") as target:
+        while block := source.read(_BLOCK):
+            target.write(block)
+            advance(len(block))
+
+
+def _link(old: Path, new: Path) -> None:
     try:
         new.hardlink_to(old)
     except OSError as error:

@@ -2,8 +2,9 @@
 # What Dockerfile and Apptainer definition have in common: the lock file's packages and this project, into the Python of
 # NVIDIA's PyTorch container, which keeps its own PyTorch and Transformer Engine.
 #
-#   install.sh dependencies | project
+#   install.sh check | dependencies | project
 set -euo pipefail
+umask 022
 cd "$(dirname "$0")/.."
 
 # Built for the container's CUDA; pip must neither replace nor miss them.
@@ -14,17 +15,29 @@ pip_install() {
     PIP_CONSTRAINT='' python -m pip install --no-cache-dir --no-deps "$@"
 }
 
-dependencies() {
-    python - <<'END_OF_PYTHON'
-from importlib.metadata import version
+# The lock without what the container brings: whole entries, with their hashes.
+locked() {
+    awk -v brought="^(${brought})==" '/^[A-Za-z0-9]/ { kept = $0 !~ brought } kept' requirements/image.lock
+}
 
-engine = tuple(int(part) for part in version("transformer_engine").split("+")[0].split(".")[:2])
-if engine != (2, 9):
-    raise SystemExit(f"Transformer Engine {engine} in the base image; megatron-core 0.15.3 asks for 2.9")
+check() {
+    python - <<'END_OF_PYTHON'
+from importlib.metadata import PackageNotFoundError, version
+
+fix = "Build from NVIDIA's PyTorch container 25.11: --build-arg BASE=nvcr.io/nvidia/pytorch:25.11-py3"
+try:
+    found = version("transformer_engine")
+except PackageNotFoundError:
+    raise SystemExit(f"error: the base image has no Transformer Engine. {fix}") from None
+if tuple(found.split("+")[0].split(".")[:2]) != ("2", "9"):
+    raise SystemExit(f"error: the base image has Transformer Engine {found}; megatron-core 0.15.3 needs 2.9. {fix}")
 END_OF_PYTHON
-    sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock |
-        grep -v -E "^(${brought})==" >/tmp/locked.txt
-    pip_install --requirement /tmp/locked.txt
+}
+
+dependencies() {
+    check
+    locked >/tmp/locked.txt
+    pip_install --require-hashes --requirement /tmp/locked.txt
     rm /tmp/locked.txt
 }
 
@@ -32,6 +45,8 @@ project() {
     pip_install --no-build-isolation --editable .
     # What needs no GPU is imported once, so that a missing package ends the build and not a job.
     python -c 'import configs.compose, launch.preflight.check, corpus.preparation.prepare, conversion.convert'
+    # The context keeps the permissions of the clone: with umask 077 the image's own user could not read it.
+    chmod -R a+rX .
 }
 
 "$1"

@@ -6,14 +6,27 @@ A file is read once in a process, as long as its size and time of change stay.
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from conversion.origin import origin_of
 from corpus.manifest import FILE_NAME
 from foundation.checksum import sha256
 from foundation.progress import progress_bar
 
 _PACKAGES = ("genomic-llama", "torch", "transformers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Of a model: SHA-256 of its files (`model_digest`), and the run and step that it comes from, where known."""
+
+    weights: str | None = None
+    run: str | None = None
+    step: int | None = None
+
+
 _known: dict[tuple[str, int, int], str] = {}
 
 
@@ -27,6 +40,13 @@ def read_ahead(models: Iterable[Path], sources: Iterable[Path]) -> None:
             for file, size in sizes.items():
                 _digest(file)
                 advance(size)
+
+
+def identify(model: Path) -> Identity:
+    """Read the files of `model`, with a progress bar. Errors: `InputError`."""
+    read_ahead([model], [])
+    origin = origin_of(model)
+    return Identity(weights=model_digest(model), run=origin.run, step=origin.step)
 
 
 def model_digest(model: Path) -> str:

@@ -81,9 +81,9 @@ def train(
     """
     from configs.compose import compose_config, to_yaml
     from launch.preflight.check import check_config
+    from launch.preflight.checks import Run, refuse_first
     from launch.preflight.machine import meeting_place, room_for_checkpoints
-    from launch.preflight.start import check_start, warn
-    from training.checkpointing.same_run import check_resume
+    from launch.preflight.start import warn
     from training.stops import install_signal_handlers
 
     config = compose_config(name, words, directory=directory)
@@ -94,13 +94,12 @@ def train(
         return
     if not dryrun:
         install_signal_handlers(Path(config.run_dir))
-        check_start(config, architecture)
-        check_resume(config, architecture, sequence_length)
+        refuse_first(Run(config=config, architecture=architecture, sequence_length=sequence_length))
     if quiet:
         _hush()
-    from recipes.recipe import pretrain_recipe
+    from recipes.recipe import build_recipe
 
-    recipe = pretrain_recipe(config)
+    recipe = build_recipe(config, architecture, sequence_length)
     if dryrun:
         print(recipe)
         return

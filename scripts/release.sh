@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 git archive HEAD | tar -x -C "$work"  # what is committed, and nothing that lies about
 (cd "$work" && uv build --quiet --no-build-isolation --python "$(command -v python)" --out-dir "$out" .)
-for lock in cpu transformers5; do
+for lock in cpu image transformers5; do
     cyclonedx-py requirements --output-reproducible --output-format JSON --output-file "$out/sbom-$lock.cdx.json" \
         "requirements/$lock.lock"
 done

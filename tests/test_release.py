@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -56,14 +57,42 @@ def test_the_wheel_names_no_place_of_this_machine(release: Path) -> None:
         assert not re.search(rb"/(?:home|root|Users)/\w", content), name
 
 
-def test_the_wheel_works_alone(release: Path, tmp_path: Path) -> None:
-    wheel(release).extractall(tmp_path / "installed")
-    code = "from configs.compose import compose_config as c; print(c('train_tiny').model_tag); import corpus.card.page"
-    command = [sys.executable, "-P", "-c", code]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+@pytest.fixture(scope="module")
+def fresh(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment in which the wheel is installed, beside the packages of this one but ours."""
+    folder = tmp_path_factory.mktemp("fresh")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (path,) = release.glob("*.whl")
+    command = [Path(sys.executable).with_name("uv"), "pip", "install", "--offline", "--no-deps", "--python"]
+    subprocess.run([*command, folder / "bin" / "python", path], check=True, capture_output=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")  # its own .pth files are not read
+    return folder / "bin"
+
+
+WHEEL = {
+    "--version": "genomic-llama ",
+    "--help": "Prepare genomes",
+    "doctor": "nemo-toolkit",
+    "doctor llama3_tiny_genomic": "0 will not work",
+    "plan llama3_8b_genomic --gpus 8": "GiB",
+    "prepare genome.fa --out corpus": "",
+    "launch llama3_tiny_genomic --local --dry-run": "llama3_tiny_genomic",
+    "train llama3_tiny_genomic --cfg": "model_tag: ./llama3_tiny_genomic_config",
+}
+
+
+@pytest.mark.parametrize("words", WHEEL)
+def test_the_wheel_works_from_any_directory(words: str, fresh: Path, tmp_path: Path) -> None:
+    (tmp_path / "genome.fa").write_text(">a\n" + "ACGTTGCA" * 500 + "\n>b\n" + "GATTACAA" * 500 + "\n")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [fresh / "genomic-llama", *words.split()]
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "./llama3_tiny_genomic_config"
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert WHEEL[words] in result.stdout
+    code = "import corpus; print(corpus.__file__)"
+    found = subprocess.run([fresh / "python", "-P", "-c", code], env=environment, capture_output=True, text=True)
+    assert Path(found.stdout.strip()).is_relative_to(fresh.parent)
 
 
 @pytest.mark.parametrize("lock", ["cpu", "transformers5"])

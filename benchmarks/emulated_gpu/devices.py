@@ -20,8 +20,13 @@ MEMORY_BYTES = {(8, 0): 85_899_345_920, (9, 0): 85_520_809_984, (10, 0): 192_265
 
 
 @contextlib.contextmanager
-def pretended_gpus(count: int = 1, capability: tuple[int, int] = (9, 0), backend: str = "gloo") -> Iterator[None]:
-    """`count` GPUs of a CUDA `capability`, for as long as the context lasts."""
+def pretended_gpus(
+    count: int = 1, capability: tuple[int, int] = (9, 0), backend: str = "gloo", named: bool = False
+) -> Iterator[None]:
+    """`count` GPUs of a CUDA `capability`, for as long as the context lasts.
+
+    `named`: tensors also name the GPU as their device, all of them, which the saving of checkpoints would refuse.
+    """
     with contextlib.ExitStack() as stack:
         for target, name, value in (
             *_cuda(count, capability),
@@ -30,20 +35,28 @@ def pretended_gpus(count: int = 1, capability: tuple[int, int] = (9, 0), backend
             *collectives.patches(backend),
         ):
             stack.enter_context(patch.object(target, name, value))
-        stack.enter_context(_SaysCuda())
+        stack.enter_context(_SaysCuda(named))
         yield
 
 
 _IS_CUDA = torch.Tensor.is_cuda.__get__  # type: ignore[attr-defined]
+_DEVICE = torch.Tensor.device.__get__  # type: ignore[attr-defined]
 
 
 class _SaysCuda(TorchFunctionMode):
     """What asks for CUDA gets the CPU, and CPU tensors say that they are CUDA's."""
 
+    def __init__(self, named: bool) -> None:
+        super().__init__()
+        self.named = named
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if func == _IS_CUDA:
             return args[0].device.type != "meta"
+        if func == _DEVICE and self.named:
+            device = func(*args)
+            return torch.device("cuda", 0) if device.type == "cpu" else device
         if func is torch.device and len(args) == 1 and isinstance(args[0], int):
             return torch.device("cuda", args[0])
         if _means_cuda(kwargs.get("device")):

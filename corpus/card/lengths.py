@@ -11,6 +11,7 @@ import numpy.typing as npt
 from corpus.manifest import Manifest
 from corpus.store.index import TokenIndex
 from corpus.store.index_format import idx_path
+from foundation.progress import progress_bar
 
 _DOCUMENTS = 1 << 16  # whose places are read at once
 
@@ -34,10 +35,13 @@ def read_lengths(corpus: Path, manifest: Manifest) -> Lengths | None:
     if not prefixes or not all(idx_path(prefix).is_file() for prefix in prefixes):
         return None
     counted: Counter[int] = Counter()
-    for prefix in prefixes:
-        for lengths in _lengths(TokenIndex(prefix)):
-            values, counts = np.unique(lengths, return_counts=True)
-            counted.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    documents = sum(split.documents for split in manifest.splits)
+    with progress_bar("lengths of documents", total=documents, unit=" documents") as advance:
+        for prefix in prefixes:
+            for lengths in _lengths(TokenIndex(prefix)):
+                values, counts = np.unique(lengths, return_counts=True)
+                counted.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+                advance(len(lengths))
     values, counts = (np.array(column, dtype=np.int64) for column in zip(*sorted(counted.items()), strict=True))
     return Lengths(
         shortest=int(values[0]), median=_median(values, counts), n50=_n50(values, counts), longest=int(values[-1])

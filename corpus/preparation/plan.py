@@ -19,6 +19,7 @@ from corpus.source_format import Format
 from corpus.streams.compression import Look, look_at
 from foundation.checksum import sha256
 from foundation.errors import InputError
+from foundation.progress import Advance, unseen
 from foundation.typed import from_json, to_json
 
 SHARD_BYTES = 512 << 20
@@ -86,7 +87,9 @@ class Plan:
         return xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
 
 
-def make_plan(paths: Sequence[Path], settings: Settings, *, shard_bytes: int = SHARD_BYTES) -> Plan:
+def make_plan(
+    paths: Sequence[Path], settings: Settings, *, shard_bytes: int = SHARD_BYTES, advance: Advance = unseen
+) -> Plan:
     """Look at each source, and gather them, or parts of large ones, into shards of about `shard_bytes`.
 
     Errors: `InputError` for a source or a file of the settings that is missing or of no known format.
@@ -105,6 +108,7 @@ def make_plan(paths: Sequence[Path], settings: Settings, *, shard_bytes: int = S
                 room = shard_bytes
             shards[-1].append(part)
             room -= part.bytes
+        advance(1)
     return Plan(
         folder=Path.cwd(),
         settings=settings,

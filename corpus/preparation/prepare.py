@@ -5,8 +5,7 @@ A document is a record, or a segment of one: its bytes as they are (a token is a
 
 import dataclasses
 import shutil
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,17 +19,15 @@ from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan
 from corpus.preparation.redraw import can_redraw, redraw
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
+from corpus.preparation.watching import shown_progress
 from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
 from foundation.atomic import Seen, check_replaceable, full_disk, put_in_place, real_directory, sync
 from foundation.errors import InputError
-from foundation.progress import Advance, progress_bar
+from foundation.progress import progress_bar
 from foundation.terminal import warn
-
-_LOOK = 0.2
-"""Seconds between two looks at the progress of the workers."""
 
 
 def prepare(
@@ -107,7 +104,8 @@ def _planned(
     check_output(sources, out)
     seen = check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     check_source_split(sources, settings.split)
-    plan = make_plan(sources, settings, shard_bytes=shard_bytes)
+    with progress_bar("look at the sources", total=len(sources), unit=" files") as advance:
+        plan = make_plan(sources, settings, shard_bytes=shard_bytes, advance=advance)
     work = WorkFolder.beside(out)
     with work.locked():
         write_plan(plan, work.plan)
@@ -121,7 +119,8 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     if len(missing) < len(shards):
         warn(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before")
     try:
-        with _shown_progress(work, plan, missing) as done:
+        work.forget_progress()
+        with shown_progress(work, plan, missing) as done:
             _safe(engine, plan).run(missing, partial(prepare_shard, work.path), done)
     except BaseException as error:
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
@@ -175,33 +174,3 @@ def _link(path: Path, new: Path) -> None:
         new.hardlink_to(path)
     except OSError:
         path.replace(new)
-
-
-@contextmanager
-def _shown_progress(work: WorkFolder, plan: Plan, shards: Sequence[int]) -> Iterator[Callable[[int], None]]:
-    """A progress bar over the stored bytes of `shards`; yields what is to be called with each that is finished."""
-    work.forget_progress()
-    sizes = {shard: sum(part.bytes for part in plan.shards[shard].parts) for shard in shards}
-    finished: set[int] = set()
-    stop = threading.Event()
-
-    def watch(advance: Advance) -> None:
-        shown_bytes = shown_bases = 0
-        more = True
-        while more:
-            more = not stop.wait(_LOOK)  # one last look when all is done
-            at_work = work.progress()
-            read = {shard: min(done, sizes[shard]) for shard, (done, _) in at_work.items()}
-            now = sum((read | {shard: sizes[shard] for shard in finished}).values())
-            bases = sum(bases for _, bases in at_work.values())
-            advance(now - shown_bytes, bases - shown_bases)
-            shown_bytes, shown_bases = now, bases
-
-    with progress_bar("prepare", total=sum(sizes.values()) or None, unit="B", rate="bases") as advance:
-        watcher = threading.Thread(target=watch, args=(advance,), daemon=True)
-        watcher.start()
-        try:
-            yield finished.add
-        finally:
-            stop.set()
-            watcher.join()

@@ -5,12 +5,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.digest import Identity
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 from foundation.typed import from_json, to_json
 from foundation.untrusted import read_json
 
-FORMAT = "genomic-llama score 2"
+FORMAT = "genomic-llama score 3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,14 @@ class RecordScore:
 class Score:
     """A model's likelihood of a set of records.
 
+    `model` is its directory as it was given, `identity` what it is.
     `source` is the FASTA file, with the BED file of `regions` in it and `flank` bases of context before each, or the
     corpus directory with its `split`. `strand` is forward, reverse or both; `alphabet` is all (256 ids share the
     probability) or acgt. `tokens` is what the model was run on, with overlaps and without padding, in `seconds`.
     """
 
     model: str
+    identity: Identity
     source: str
     split: str | None
     regions: str | None
@@ -92,8 +95,11 @@ def write_score(score: Score, path: Path) -> None:
 def read_score(path: Path) -> Score:
     """Read `score.json`. Errors: `InputError` for a file that is missing, no JSON, of another form, or impossible."""
     data = read_json(path)
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise InputError(f"is not a score file ({FORMAT!r})", where=path, fix=_FIX)
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != FORMAT:
+        older = isinstance(found, str) and found.startswith(FORMAT.rstrip("0123456789"))
+        problem = f"is of another version ({found!r}, not {FORMAT!r})" if older else f"is not a score file ({FORMAT!r})"
+        raise InputError(problem, where=path, fix=_FIX, kind="score-version" if older else "not-a-score")
     score = from_json(Score, data.get("score"), str(path))
     if not (score.bases_scored > 0 and math.isfinite(score.nats) and score.nats >= 0 and score.seconds >= 0):
         raise InputError("has no scored base, or a loss that is no positive number", where=path, fix=_FIX)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from evaluation.digest import Identity
 from evaluation.likelihood.likelihood import Logs, Reading, base_log_probabilities
 from evaluation.likelihood.regions import Region, oriented
 from evaluation.likelihood.score import RecordScore, Score
@@ -35,6 +36,7 @@ class Source:
 
     model: str
     source: str
+    identity: Identity = field(default_factory=Identity)
     split: str | None = None
     regions: str | None = None
     flank: int = 0
@@ -75,6 +77,7 @@ def score_regions(
             advance(len(region.ids))
     score = Score(
         model=source.model,
+        identity=source.identity,
         source=source.source,
         split=source.split,
         regions=source.regions,

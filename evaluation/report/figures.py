@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def loss_curve(log: RunLog, *, held_out: float, best: MarkovScore, floor: float | None) -> tuple[str, int]:
-    """Training and validation loss in bits per token against the step, and how many steps lie above the axis."""
+def loss_curve(
+    log: RunLog, *, held_out: float, step: int | None, best: MarkovScore, floor: float | None
+) -> tuple[str, int]:
+    """Training and validation loss in bits per token against the step, and how many steps lie above the axis.
+
+    `held_out` was measured at `step`; it is drawn at the end where that is not known.
+    """
     steps, losses = np.array([step.step for step in log.steps]), to_bits([step.loss for step in log.steps])
     smoothed = smooth(losses)
     lines = [(UNIFORM_BITS, "uniform guess"), (best.bits_per_base, f"Markov, order {best.order}")]
@@ -33,7 +38,7 @@ def loss_curve(log: RunLog, *, held_out: float, best: MarkovScore, floor: float 
     if log.validations:
         axes.plot([p.step for p in log.validations], validation, "o", color=INK, markersize=4.5, linestyle="none")
     last = int(max(steps[-1], *(point.step for point in log.validations)) if log.validations else steps[-1])
-    axes.plot([last], [held_out], "D", color=ACCENT, markersize=7, clip_on=False, zorder=5)
+    axes.plot([last if step is None else step], [held_out], "D", color=ACCENT, markersize=7, clip_on=False, zorder=5)
     axes.set(ylim=(lowest, highest), xlim=(0, last), xlabel="optimizer step", ylabel="loss, bits per token")
     axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")

@@ -22,7 +22,7 @@ def model_card(
 
     Errors: `InputError` where the corpus's manifest cannot be read.
     """
-    values = _values(log, read_manifest(corpus), score, baselines, model, architecture)
+    values = _values(log.until(score.identity.step), read_manifest(corpus), score, baselines, model, architecture)
     return render_text(Path(__file__).parent / "templates" / "model_card.md.j2", values)
 
 
@@ -72,12 +72,20 @@ def _values(
         "best": baselines.best,
         "best_bits": f"{baselines.best.bits_per_base:.4f}",
         "better": score.bits_per_base < baselines.best.bits_per_base,
+        "lineage": _plain_line(log.lineage.sentence),
+        "run": log.lineage.run if score.identity.run else None,
+        "weights": score.identity.weights,
         "config": log.config,
     }
 
 
 def _plain(text: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "._- " else "_" for letter in text)
+
+
+def _plain_line(text: str) -> str:
+    """One line in which no name is taken for markup."""
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#|!" else letter for letter in " ".join(text.split()))
 
 
 def _code(text: str) -> str:

@@ -13,6 +13,7 @@ from evaluation.baselines.baseline import UNIFORM_BITS, Baselines, markov_baseli
 from evaluation.likelihood.score import Score, read_score
 from evaluation.report.corpus_view import view_corpus
 from evaluation.report.figures import baseline_bars, loss_curve
+from evaluation.report.fit import check_fit
 from evaluation.report.model_card import find_model, model_card
 from evaluation.report.run_log import RunLog, read_run_log
 from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
@@ -34,21 +35,23 @@ def build_report(
     *,
     entropy_floor: float | None = None,
     card: Path | None = None,
-) -> None:
+) -> str:
     """Write `out`, an HTML file, about the run in directory `run`, trained on `corpus` and scored in `score`.
 
     `entropy_floor` is the entropy of the source in bits per base, where it is known (a made-up genome). Markov chains
-    are fitted here. `card`: a Markdown file to write about the model; both are written, or none. Errors: `InputError`
-    for inputs that are missing, broken, or not of one another.
+    are fitted here. `card`: a Markdown file to write about the model; both are written, or none. Returns a warning
+    where nothing shows that run and score belong together, else "".
+    Errors: `InputError` for inputs that are missing, broken, or not of one another.
     """
     if entropy_floor is not None and not 0 <= entropy_floor <= UNIFORM_BITS:
         raise InputError(f"entropy floor {entropy_floor} is outside [0, 2] bits per base")
     log, result = read_run_log(run), read_score(score)
+    doubt = check_fit(result, score, log, run)
     found = find_model(result, score, card) if card else None
     baselines = markov_baselines(corpus, result)
     page = {
         "title": "/".join(Path(run).resolve().parts[-2:]),
-        "subtitle": _subtitle(result),
+        "subtitle": _subtitle(result, log, doubt),
         "tiles": {"large": headline(result, baselines, entropy_floor), "small": costs(log, result)},
         **_training(log, result, baselines, entropy_floor),
         **_scores(result, baselines, entropy_floor),
@@ -61,12 +64,15 @@ def build_report(
     if card and found:
         texts[card] = model_card(*found, log=log, corpus=corpus, score=result, baselines=baselines)
     write_texts(texts)
+    return doubt
 
 
 def _training(log: RunLog, score: Score, baselines: Baselines, floor: float | None) -> dict[str, Any]:
     from markupsafe import Markup
 
-    loss_svg, above = loss_curve(log, held_out=score.bits_per_base, best=baselines.best, floor=floor)
+    loss_svg, above = loss_curve(
+        log, held_out=score.bits_per_base, step=score.identity.step, best=baselines.best, floor=floor
+    )
     return {
         "loss_svg": Markup(loss_svg),
         "loss_note": _loss_note(log, above),
@@ -90,9 +96,12 @@ def _scores(score: Score, baselines: Baselines, floor: float | None) -> dict[str
     }
 
 
-def _subtitle(score: Score) -> str:
+def _subtitle(score: Score, log: RunLog, doubt: str) -> str:
     where = f"the {score.split} split of {Path(score.source).name}" if score.split else Path(score.source).name
-    return f"Model {score.model}, {short(score.parameters)} parameters, scored in {score.dtype} on {where}"
+    step, last = score.identity.step, log.steps[-1].step
+    at = "" if step is None else f" of step {exact(step)}" + (f" (the run has {exact(last)})" if step < last else "")
+    model = f"Model {score.model}{at}, {short(score.parameters)} parameters, scored in {score.dtype} on {where}."
+    return " ".join(filter(None, (model, log.lineage.sentence, doubt)))
 
 
 def _loss_note(log: RunLog, above: int) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.report.lineage import Lineage, lineage
 from foundation.errors import InputError
 from foundation.untrusted import read_text, read_yaml
 
@@ -74,8 +75,8 @@ class RunLog:
 
     `replaced` counts the training lines that a resumed run replaced, `damaged` those that do not parse and are left
     out, as a power cut leaves them; `torn` says that the last line was cut off (the run was killed while writing it).
-    `config` is the text of `config.yaml`. `wall_time`: seconds by what they went into, since the run first began;
-    empty for logs without times.
+    `config` is the text of `config.yaml`, `lineage` what it says of the run itself. `wall_time`: seconds by what they
+    went into, since the run first began; empty for logs without times.
     """
 
     steps: tuple[Step, ...]
@@ -84,7 +85,14 @@ class RunLog:
     damaged: int
     torn: bool
     config: str
+    lineage: Lineage
     wall_time: Mapping[str, float]
+
+    def until(self, step: int | None) -> "RunLog":
+        """The run up to `step`; all of it where that is not known."""
+        if step is None or not (steps := tuple(one for one in self.steps if one.step <= step)):
+            return self
+        return dataclasses.replace(self, steps=steps)
 
     @property
     def tokens(self) -> int:
@@ -126,13 +134,15 @@ def read_run_log(run: Path) -> RunLog:
             steps[line.step] = line
     if not steps:
         raise InputError("has no training step", where=path, fix="Give the directory of a run that has trained.")
+    config, settings = _read_config(Path(run) / "config.yaml")
     return RunLog(
         steps=tuple(steps.values()),
         validations=tuple(validations[step] for step in sorted(validations)),
         replaced=len(replaced),
         damaged=rows.count(None) - torn,
         torn=torn,
-        config=_read_config(Path(run) / "config.yaml"),
+        config=config,
+        lineage=lineage(settings),
         wall_time=_wall_time(lines, replaced),
     )
 
@@ -209,10 +219,12 @@ def _fields(kind: type) -> dict[str, tuple[bool, tuple[type, ...]]]:
     return found
 
 
-def _read_config(path: Path) -> str:
-    if not isinstance(read_yaml(path), dict):
+def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text and its values."""
+    settings = read_yaml(path)
+    if not isinstance(settings, dict):
         raise InputError("is not a mapping of settings", where=path, fix=_FIX)
-    return read_text(path)
+    return read_text(path), settings
 
 
 _FIX = "Give a run directory as the trainer wrote it."

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from conversion.origin import origin_of
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 from foundation.typed import from_json, to_json
@@ -116,30 +117,28 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def training_step(model: Path) -> int | None:
-    """The step of the checkpoint that an export was made from, by its name, `step=100` or `iter_0000100`, else None."""
-    found = _checkpoint(model)
-    return None if found is None else int(found[2])
+    """The step of the checkpoint that an export was made from, where it tells."""
+    return origin_of(model).step
 
 
 def training_run(model: Path) -> str | None:
-    """The folder of the checkpoints that `model` was exported from, or lies in: one for all of a training, else None.
+    """One name for all exports of a training: the id of the run, or the folder of its checkpoints; else None.
 
     A fine-tune and its base are of two runs, whatever their steps.
     """
-    found = _checkpoint(model)
-    return None if found is None else found[1].rstrip("/")
+    return origin_of(model).run or _folder_of_checkpoints(model)
 
 
-def _checkpoint(model: Path) -> re.Match[str] | None:
-    """The path of the checkpoint: what is before its own name, and its step."""
+def _folder_of_checkpoints(model: Path) -> str | None:
+    """For exports of versions that wrote no id."""
     try:
         record = read_json(model / "conversion.json")
         named = [str(record.get(key) or "") for key in ("checkpoint", "source")]
     except (InputError, AttributeError):
         named = []
     matches = (_STEP.match(path) for path in [*named, os.path.abspath(model)])
-    return next((match for match in matches if match), None)
+    return next((match[1].rstrip("/") for match in matches if match), None)
 
 
-_STEP = re.compile(r"(.*/|)[^/]*?(?:step=|iter_)(\d+)")
+_STEP = re.compile(r"(.*/|)[^/]*?(?:step=|iter_)\d+")
 _FIX = "Move it away, or choose another --out."

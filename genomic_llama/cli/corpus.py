@@ -88,8 +88,10 @@ def shard(
 ) -> None:
     """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
     from corpus.preparation.shard import prepare_shard
+    from corpus.preparation.watching import shown_shard
 
-    shards = prepare_shard(folder, number)
+    with shown_shard(folder, number):
+        shards = prepare_shard(folder, number)
     if number < shards:
         say(f"shard {number} is finished")
     else:

@@ -61,6 +61,7 @@ def score(
 
     from configs.llama import read_architecture
     from corpus.manifest import read_manifest
+    from evaluation.digest import identify
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_context, plan_reading
@@ -110,6 +111,7 @@ def score(
             ),
             Source(
                 model=str(model),
+                identity=identify(model),
                 source=str(source),
                 split=split if is_corpus else None,
                 regions=str(bed) if bed else None,
@@ -195,5 +197,6 @@ def report(
     if model_card is not None and model_card.resolve() == out.resolve():
         raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
     check_writable(out, model_card)
-    build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card)
+    if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
+        warn(f"warning: {doubt}")
     say(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

@@ -52,6 +52,10 @@ def launch(
     if warning := memory_warning(job):
         warn(warning)
     if dry_run:
+        from launch.submit.presence import looks, report
+
+        for line in report(looks(job, where)):
+            warn(line)
         say_exactly(script)
         return
     sys.exit(submit(job, where, script, target=targets[0]))

@@ -3,21 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from conversion.listing import DAMAGED, WHOLE, Listed, list_checkpoints
 from foundation.errors import InputError
 from launch.preflight.finding import Finding, broken, ok, refused, warning
 from training.checkpointing.lock import holder
-from training.checkpointing.same_model import check_initial_weights
-from training.checkpointing.same_run import check_resume, lost_step, newest_whole
+from training.checkpointing.same_run import lost_step, newest_whole
 
 WHAT = "checkpoints"
 
 
-def checkpoint_findings(
-    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int
-) -> Iterator[Finding]:
+def checkpoint_findings(config: TrainConfig) -> Iterator[Finding]:
     """The newest whole step of the run directory, and all that is not whole."""
     run = Path(config.run_dir)
     if process := holder(run):
@@ -26,8 +22,6 @@ def checkpoint_findings(
     try:
         listed = list_checkpoints(run / "checkpoints")
         newest_whole(run / "checkpoints")
-        check_resume(config, architecture, sequence_length)
-        check_initial_weights(config, architecture)
         lost = lost_step(run)
     except (InputError, OSError) as error:
         yield refused(WHAT, error)

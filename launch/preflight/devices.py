@@ -61,8 +61,9 @@ print("found" + json.dumps(found))
 """
 
 
-def device_findings(config: TrainConfig | None, gpus: Sequence[Gpu]) -> Iterator[Finding]:
+def device_findings(config: TrainConfig | None) -> Iterator[Finding]:
     """What there is, and whether `config` can run on it. Starts torch in a process of its own where a GPU is wanted."""
+    gpus = find_gpus()
     wanted = config is not None and config.hardware.accelerator == "gpu"
     shown = f"{len(gpus)} x {gpus[0].name}, driver {gpus[0].driver}" if gpus else "none"
     if config is None:

@@ -8,11 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from configs.schema import HardwareConfig, TrainConfig
-from corpus import synthetic
-from corpus.manifest import read_manifest
 from foundation.atomic import full_disk
 from foundation.errors import InputError
-from training.data.sources import parse_sources
 from training.ranks import outside_a_step, started_ranks
 
 LEAST_ROOM = 64 << 20
@@ -68,13 +65,6 @@ def check_machine(config: TrainConfig) -> None:
     if importlib.util.find_spec("transformer_engine") is None:
         fix = f"Install it: docs/install.md. {doctor}"
         raise InputError("wants Transformer Engine, which is not installed", where=where, fix=fix)
-
-
-def check_corpora(config: TrainConfig) -> None:
-    """Refuse a corpus that is not there. Its files are compared with its manifest later. Errors: `InputError`."""
-    for source in parse_sources(config.dataset.corpus):
-        if source.corpus != Path(synthetic.CORPUS) or source.corpus.exists():
-            read_manifest(source.corpus)
 
 
 @contextmanager

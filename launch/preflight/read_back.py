@@ -17,9 +17,9 @@ from configs.settings import rows
 from configs.words import read_text
 from foundation.errors import InputError
 from launch.preflight.check import check_config
+from launch.preflight.checks import Run, refuse_first
 from launch.preflight.nemo_overrides import of_the_recipe
-from launch.preflight.start import check_start, warn
-from training.checkpointing.same_run import check_resume
+from launch.preflight.start import warn
 from training.places import at, read_settings
 
 HERE = ("genomic_cpu", "genomic_local", "local", "torchrun")
@@ -44,9 +44,14 @@ def check_command(config: TrainConfig, recipe: fiddle.Buildable[Any], arguments:
     architecture, sequence_length = check_config(config, _architecture(changed))
     warn(config)
     if _trains_here(arguments):
-        check_start(config, architecture, started=not any("executor=" in one for one in arguments))
-        if _writes_where_it_says(config, changed):
-            check_resume(config, architecture, sequence_length)
+        run = Run(
+            config=config,
+            architecture=architecture,
+            sequence_length=sequence_length,
+            started=not any("executor=" in one for one in arguments),
+            own_checkpoints=_writes_where_it_says(config, changed),
+        )
+        refuse_first(run)
     return config
 
 

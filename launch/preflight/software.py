@@ -39,11 +39,14 @@ def software_findings(*, gpu: bool) -> Iterator[Finding]:
         yield ok("Python", version)
     else:
         yield warning("Python", version, "Everything was tested with 3.11; the lock is of it.")
-    locked = locked_versions(LOCK.read_text(encoding="utf-8"))
+    locked = locked_versions(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else required_versions()
     for name in PINNED:
-        yield _package(name, locked[name])
+        yield _package(name, locked.get(name))
     if gpu:
         yield _package(*TRANSFORMER_ENGINE)
+    if not LOCK.is_file():  # installed from a wheel, as in the image
+        yield ok("other packages", "not compared: the lock file is part of the repository")
+        return
     others = [name for name, pin in locked.items() if name not in PINNED and installed(name) not in (pin, None)]
     if others:
         shown = ", ".join(f"{name} {installed(name)} for {locked[name]}" for name in others[:5])
@@ -57,6 +60,15 @@ def locked_versions(text: str) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\+]+)", text, re.MULTILINE))
 
 
+def required_versions() -> dict[str, str]:
+    """The versions that the installed project names exactly; none where it is not installed."""
+    try:
+        required = importlib.metadata.requires("genomic-llama") or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", "\n".join(required), re.MULTILINE))
+
+
 def installed(name: str) -> str | None:
     """The version of a package without its build (torch's `+cpu`); None where it is not installed."""
     try:
@@ -65,8 +77,9 @@ def installed(name: str) -> str | None:
         return None
 
 
-def _package(name: str, pin: str) -> Finding:
-    version, fix = installed(name), f"Install {name}=={pin}; docs/decisions/0001-pins.md says why."
+def _package(name: str, pin: str | None) -> Finding:
+    wanted = name if pin is None else f"{name}=={pin}"
+    version, fix = installed(name), f"Install {wanted}; docs/decisions/0001-pins.md says why."
     if version is None:
         return broken(name, "is not installed", fix)
-    return ok(name, version) if version == pin else warning(name, f"{version}, the lock has {pin}", fix)
+    return ok(name, version) if pin in (version, None) else warning(name, f"{version}, the lock has {pin}", fix)

@@ -19,6 +19,7 @@ from launch.planning.names import configuration
 from launch.planning.search import fits
 from launch.preflight.check import check_config
 from launch.submit.job import Job
+from launch.submit.presence import check_presence
 from launch.submit.script import job_script
 from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm, read_site
 from launch.submit.slurm_paths import FOLDER, NO_PYXIS, on_host
@@ -28,7 +29,7 @@ from training.checkpointing.same_model import check_initial_weights
 SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
 SUBMIT = {
     "slurm": ("sbatch",),
-    "kubernetes": ("kubectl", "create", "--filename"),  # create: generateName gives each run a name of its own
+    "kubernetes": ("kubectl", "create", "--filename"),  # each script has a name of its own
     "skypilot": ("sky", "jobs", "launch"),
     "local": ("bash",),
 }
@@ -57,7 +58,7 @@ def make_script(
 ) -> tuple[Job, Site, str]:
     """The job, its site and its script. `launch.KEY=VALUE` among the overrides are the site's.
 
-    Where it is to be `submitted` from here, and runs without a container, its `init_from` has to be here.
+    Where it is to be `submitted` from here, and runs without a container, its corpus and `init_from` have to be here.
     """
     own = [override for override in overrides if override.startswith("launch.")]
     job = make_job(recipe, [override for override in overrides if override not in own], directory)
@@ -74,6 +75,7 @@ def make_script(
     if isinstance(site, Slurm) and site.container_image:
         check_container(job, site)
     elif submitted and isinstance(site, Slurm | Local):
+        check_presence(job, site)
         check_initial_weights(job.config, read_architecture(job.config.model_tag))
     return job, site, job_script(job, site)
 

@@ -14,7 +14,8 @@ set -euo pipefail
 model=$1 table=$2 chr17=$3 out=brca1
 
 [ -f "$model/config.json" ] || { echo "error: $model: has no config.json. Give a directory written by \`genomic-llama convert --to hf\`." >&2; exit 1; }
-python -m scripts.brca1.findlay "$table" "$chr17" "$out.vcf"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" python -m scripts.brca1.findlay "$table" "$chr17" "$out.vcf"
 window=$(python -c 'import json, sys; print(min(8192, json.load(open(sys.argv[1]))["max_position_embeddings"]))' "$model/config.json")
 genomic-llama variants "$model" "$chr17" "$out.vcf" --out "$out.scored" \
     --window "$window" --downstream "$((window / 2))" --grid 1 --strand forward \

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
@@ -109,13 +109,20 @@ def _variant(row: dict[str, str], where: str) -> _Variant:
     return _Variant(position=int(float(position)), ref=ref, alt=alt, info=";".join(info))
 
 
+def _openpyxl(table: Path) -> Any:
+    try:
+        import openpyxl
+    except ImportError:
+        fix = "Install it: pip install -e '.[spreadsheets]'; or save the table as .csv."
+        raise InputError("needs openpyxl, which is not here", where=table, fix=fix, kind="missing-package") from None
+    return openpyxl
+
+
 def _rows(table: Path) -> Iterator[Sequence[str]]:
     """The rows as texts."""
     try:
         if table.suffix.lower() == ".xlsx":
-            from openpyxl import load_workbook
-
-            sheet = load_workbook(table, read_only=True, data_only=True).worksheets[0]
+            sheet = _openpyxl(table).load_workbook(table, read_only=True, data_only=True).worksheets[0]
             yield from (["" if v is None else str(v) for v in row] for row in sheet.iter_rows(values_only=True))
         else:
             with open(table, encoding="utf-8-sig", newline="") as file:

@@ -8,6 +8,8 @@ import pytest
 
 from conversion.convert import convert
 from conversion.locate import find_checkpoint
+from conversion.manifest import CheckpointManifest, write_manifest
+from conversion.origin import Origin, origin_of
 from conversion.record import read_record
 from foundation.errors import InputError
 
@@ -106,3 +108,21 @@ def test_a_run_is_converted(small_nemo: Path, tmp_path: Path, out: Path, capsys:
     assert record.checkpoint is None
     assert "step=20 was not written to its end" in told
     assert "step=15 has no manifest; taking" in told
+
+
+def test_the_run_and_step_of_weights_travel_with_them(small_nemo: Path, tmp_path: Path) -> None:
+    """Through every conversion; what a stranger wrote there instead tells nothing, and stops nothing."""
+    checkpoint = Path(shutil.copytree(small_nemo, tmp_path / "step=10"))
+    known = Origin(run="0123456789abcdef", step=10)
+    write_manifest(checkpoint, CheckpointManifest(step=10, files={}, run="0123456789abcdef"))
+    assert origin_of(checkpoint) == known
+    convert(checkpoint, tmp_path / "hf", to="hf")
+    convert(tmp_path / "hf", tmp_path / "nemo", to="nemo")
+    convert(tmp_path / "nemo", tmp_path / "again", to="hf")
+    for directory in ("hf", "nemo", "again"):
+        assert origin_of(tmp_path / directory) == known
+        assert read_record(tmp_path / directory) is not None
+    for record in ("{", "[]", '{"run": ["x"], "step": true}', '{"run": "<b>", "step": "9"}', '{"step": -1e999}'):
+        (tmp_path / "again" / "conversion.json").write_text(record)
+        assert origin_of(tmp_path / "again") == Origin()
+    assert origin_of(tmp_path / "iter_0000200") == Origin(step=200)

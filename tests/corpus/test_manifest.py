@@ -39,7 +39,7 @@ Change = Callable[[dict[str, object]], object]
         (lambda m: m.pop("format_version"), "format version None"),
         (lambda m: m.pop("sources"), "lacks the key 'sources'"),
         (lambda m: m.update(exluded="x"), "unknown key 'exluded'. Did you mean 'excluded'?"),
-        (lambda m: m["settings"]["split"].update(seed="0"), "settings.split.seed: is '0', not a int"),
+        (lambda m: m["settings"]["split"].update(seed="0"), "settings.split.seed: is '0'"),
         (lambda m: m["settings"]["split"].update(seed=True), "settings.split.seed: is True"),
         (
             lambda m: m["splits"][1]["shards"][0]["files"][0].update(bytes=None),

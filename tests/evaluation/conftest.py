@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from corpora import prepare
+from tiny_llama import save_tiny_llama
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 CONTEXT = 24
@@ -24,27 +25,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random two-layer Llama of 256 tokens and 24 positions, saved as safetensors."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(3)
-    config = LlamaConfig(
-        vocab_size=256,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
-        initializer_range=0.2,
-        rope_scaling=None,
-        bos_token_id=None,
-        eos_token_id=0,
-        pad_token_id=1,
-    )
-    directory = tmp_path_factory.mktemp("tiny")
-    LlamaForCausalLM(config).save_pretrained(directory)
-    return directory
+    return save_tiny_llama(tmp_path_factory.mktemp("tiny"), positions=CONTEXT)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from corpus.readers.fasta import read_fasta
+from evaluation.digest import Identity, model_digest
 from evaluation.likelihood.score import read_score
 from evaluation.report.model_card import find_model
 from foundation.errors import InputError
@@ -245,6 +247,29 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     assert "    trainer:\n      max_steps: 40\n" in card
 
 
+def test_a_card_says_what_a_fine_tune_began_from(
+    tiny_directory: Path, corpus: Path, write_run: Callable[..., Path], files: Path
+) -> None:
+    """And counts the steps of the model that was scored, not those of a run that went on."""
+    model = Path(shutil.copytree(tiny_directory, files / "tuned"))
+    run_id = "0123456789abcdef"
+    (model / "conversion.json").write_text(json.dumps({"source": "run", "run": run_id, "step": 30}))
+    lora = {"dim": 8, "alpha": 32, "dropout": 0.0}
+    config = {"run_id": run_id, "init_from": "runs/base*/step=9", "finetune": True, "lora": lora}
+    command("score", model, corpus, "--split", "test", "--out", files / "s.json")
+    score = read_score(files / "s.json")
+    assert score.identity == Identity(weights=model_digest(model), run=run_id, step=30)
+    command(
+        "report", write_run(config=json.dumps(config)), "--corpus", corpus, "--score", files / "s.json",
+        "--out", files / "r.html", "--model-card", files / "README.md",
+    )  # fmt: skip
+    card, page = (files / "README.md").read_text(), (files / "r.html").read_text()
+    assert "Low-rank adapters of rank 8 (alpha 32) on the weights of runs/base\\*/step=9" in card
+    assert "30 optimizer steps on 123 k tokens" in card
+    assert f"`{score.identity.weights}`, and are of step 30 of run `{run_id}`" in card
+    assert "Low-rank adapters of rank 8 (alpha 32) on the weights of runs/base*/step=9" in page
+
+
 def test_a_report_and_its_card_are_both_written_or_none(
     tiny_directory: Path, corpus: Path, write_run: Callable[..., Path], files: Path
 ) -> None:
@@ -267,8 +292,6 @@ def test_a_report_and_its_card_are_both_written_or_none(
 def test_the_model_of_a_card_is_found_from_elsewhere(
     tiny_directory: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     shutil.copytree(tiny_directory, files / "models" / "m")
     (files / "scores").mkdir()
     monkeypatch.chdir(files)

@@ -107,7 +107,12 @@ def test_a_score_survives_its_file(tiny_model: Any, tmp_path: Path, corpus: Path
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "no JSON"), ("[]", "not a score"), ('{"format": "genomic-llama score 2"}', "score.json")],
+    [
+        ("{", "no JSON"),
+        ("[]", "not a score"),
+        ('{"format": "genomic-llama score 3"}', "score.json"),
+        ('{"format": "genomic-llama score 2"}', "another version"),
+    ],
 )
 def test_a_broken_score_file_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "score.json").write_text(content)

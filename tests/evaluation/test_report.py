@@ -12,6 +12,7 @@ import pytest
 from scored import score_records
 
 from evaluation.baselines.baseline import markov_baselines
+from evaluation.digest import Identity
 from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.score import Score, read_score, write_score
 from evaluation.report.report import build_report
@@ -147,6 +148,53 @@ def test_a_score_on_the_training_split_is_called_that(
     text = _Page(tmp_path / "report.html").text
     assert "Training-split bits per base" in text
     assert "not held out" in text
+
+
+RUN, OTHER = "0123456789abcdef", "fedcba9876543210"
+
+
+def recorded(parameters: int, **more: Any) -> str:
+    """A config.yaml of `RUN`."""
+    return json.dumps({"run_id": RUN, "model": {"parameters": parameters}, **more})  # which is YAML too
+
+
+@pytest.mark.parametrize(
+    ("identity", "parameters", "kind"),
+    [
+        ({"run": OTHER, "step": 20}, 0, "score-of-another-run"),
+        ({"run": RUN, "step": 41}, 0, "score-after-the-log"),
+        ({"run": RUN, "step": 20}, 1, "score-of-another-model"),
+        ({"run": None, "step": None}, 1, "score-of-another-model"),
+    ],
+)
+def test_a_score_of_another_run_is_refused(
+    corpus: Path, score_file: Path, write_run: WriteRun, write_changed: Callable[..., Path], tmp_path: Path,
+    identity: dict[str, Any], parameters: int, kind: str,
+) -> None:  # fmt: skip
+    run = write_run(config=recorded(read_score(score_file).parameters + parameters))
+    with pytest.raises(InputError) as raised:
+        build_report(run, corpus, write_changed(identity=Identity(**identity)), tmp_path / "report.html")
+    assert (raised.value.kind, raised.value.where) == (kind, tmp_path / "changed.json")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_score_is_drawn_at_its_own_step(
+    corpus: Path, score_file: Path, write_run: WriteRun, write_changed: Callable[..., Path], tmp_path: Path
+) -> None:
+    """And a run that is not known to be the model's is said to be that, on the page and to the caller."""
+    run = write_run(config=recorded(read_score(score_file).parameters))
+    pages = []
+    for step in (20, 40):
+        path = write_changed(identity=Identity(run=RUN, step=step))
+        assert build_report(run, corpus, path, tmp_path / "report.html") == ""
+        pages.append((tmp_path / "report.html").read_text("utf-8"))
+    assert "of step 20 (the run has 40)" in pages[0]
+    assert "of step 40, " in pages[1]
+    first, second = (page.split("<svg")[1] for page in pages)
+    assert first != second
+    doubt = build_report(run, corpus, score_file, tmp_path / "report.html")
+    assert "Nothing shows that the scored model is of this run" in doubt
+    assert doubt in _Page(tmp_path / "report.html").text
 
 
 @pytest.mark.parametrize("steps", [1, 2, 41])

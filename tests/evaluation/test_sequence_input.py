@@ -1,5 +1,6 @@
 """What a FASTA file may look like, and what score, embed and variants make of it: docs/tour.md has the table."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,15 @@ def test_names_and_regions_that_a_track_cannot_hold_are_refused_before_the_work(
     with pytest.raises(InputError) as refusal:
         check_embedding_file(genome.with_name("e.safetensors"), fasta=genome, bed=bed, per_base=True)
     assert (refusal.value.kind, refusal.value.where) == ("duplicate-name", f"{bed}, lines 1 and 2")
+
+
+def test_a_bigwig_without_its_package_is_refused_before_the_work(genome: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyBigWig", None)
+    with pytest.raises(InputError) as refusal:
+        check_track(genome.with_name("t.bw"))
+    assert refusal.value.kind == "missing-package"
+    assert "pip install -e '.[tracks]'" in refusal.value.fix
+    check_track(genome.with_name("t.bedgraph"))
 
 
 def test_u_of_rna_is_read_as_t_and_said_once(

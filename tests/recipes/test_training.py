@@ -12,6 +12,7 @@ from cases import stand_in_restores_after_an_error
 from nemo_process import nemo, run_in_process, train
 
 from configs.compose import compose_config
+from conversion.origin import Origin, origin_of
 
 SMALL = ("dataset.sequence_length=64", "dataset.micro_batch_size=2", "dataset.global_batch_size=4")
 SIX = ("trainer.max_steps=6", "trainer.validate_every=3", "trainer.checkpoint_every=3")
@@ -49,9 +50,10 @@ def test_a_run_leaves_its_log_and_its_configuration(six_steps: Path, corpus: Pat
     config = yaml.safe_load((six_steps / "config.yaml").read_text())
     assert config["model"]["parameters"] == 3_082_496
     words = [f"run_dir={six_steps}", f"dataset.corpus={corpus}", *SMALL, *SIX]
-    assert {key: value for key, value in config.items() if key != "model"} == dataclasses.asdict(
-        compose_config("train_tiny", words)
-    )
+    settings = {key: value for key, value in config.items() if key not in ("run_id", "model")}
+    assert settings == dataclasses.asdict(compose_config("train_tiny", words))
+    for step in (3, 6):  # its checkpoints carry its id
+        assert origin_of(six_steps / "checkpoints" / f"step={step}") == Origin(run=config["run_id"], step=step)
 
 
 def test_the_run_log_measures_the_run(six_steps: Path) -> None:
@@ -134,10 +136,13 @@ def test_checkpoints_are_complete_and_named_by_their_steps(six_steps: Path) -> N
 
 
 def test_a_resumed_run_repeats_the_uninterrupted_one(six_steps: Path, corpus: Path, tmp_path: Path) -> None:
-    run = tmp_path / "resumed"
+    run, ids = tmp_path / "resumed", set()
     for steps in (3, 6):
         train_tiny(run, corpus, f"trainer.max_steps={steps}", "trainer.validate_every=3", "trainer.checkpoint_every=3")
+        ids.add(yaml.safe_load((run / "config.yaml").read_text())["run_id"])
     assert losses(run) == losses(six_steps)
+    assert len(ids) == 1
+    assert ids != {yaml.safe_load((six_steps / "config.yaml").read_text())["run_id"]}
     rows = [line for line in lines(run) if "loss" in line]
     assert [line["step"] for line in rows if "start_seconds" in line] == [1, 4]
     elapsed = rows[-1]["time"] - rows[0]["time"] + rows[0]["seconds"] + rows[0]["start_seconds"]
@@ -170,6 +175,9 @@ def test_the_nemo_command_trains_the_same(six_steps: Path, corpus: Path, tmp_pat
     )
     assert status == 0, log.read_text()[-3000:]
     assert losses(run) == losses(six_steps)[:2]
+    config = yaml.safe_load((run / "config.yaml").read_text())  # after NeMo's overrides
+    assert (config["trainer"]["max_steps"], config["dataset"]["corpus"]) == (2, str(corpus))
+    assert config["dataset"]["global_batch_size"] == 4
     assert any((run / "checkpoints").glob("step=2-last/weights/.metadata"))
 
 
@@ -238,4 +246,7 @@ def test_fine_tuning_goes_on_from_trained_weights(six_steps: Path, corpus: Path,
     ((step, loss, _),) = losses(run)
     first, *_, last = losses(six_steps)
     assert step == 1
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert (config["init_from"], config["finetune"], config["lora"]["dim"]) == (str(checkpoint), True, 0)
+    assert config["run_id"] != yaml.safe_load((six_steps / "config.yaml").read_text())["run_id"]
     assert abs(loss - last[1]) < abs(loss - first[1])

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tiny_llama import save_tiny_llama
 
 from evaluation.variants.vcf import read_vcf
 from foundation.errors import InputError
@@ -52,6 +53,11 @@ def test_the_spreadsheet_as_published(tmp_path: Path, fasta: Path) -> None:
     counts = write_findlay_vcf(_write_spreadsheet(tmp_path / "table.xlsx"), fasta, tmp_path / "out.vcf")
     assert counts == {"LOF": 1, "INT": 1, "FUNC": 1}
     _check(tmp_path / "out.vcf", fasta)
+
+
+@pytest.fixture
+def tiny_directory(tmp_path: Path) -> Path:
+    return save_tiny_llama(tmp_path / "model", positions=24)
 
 
 @pytest.mark.parametrize("fasta", ["NC_000017.10 Homo sapiens chromosome 17"], indirect=True)

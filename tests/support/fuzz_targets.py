@@ -51,6 +51,7 @@ from evaluation.variants.labels import Labelling, check_labels
 from evaluation.variants.vcf import read_vcf
 from foundation.errors import InputError
 from foundation.progress import unseen
+from foundation.terminal import as_utf8
 from launch.submit.sites import read_site
 from tokenizer.huggingface import validate_tokenizer
 
@@ -81,6 +82,7 @@ def targets(folder: Path) -> dict[str, Target]:
         Target("common.pt", [(folder / "common.pt").read_bytes()], lambda data: _common(work, data)),
         *(_in_directory(folder, "corpus", name, _read_corpus) for name in ("manifest.json", "*.idx", "*.bin")),
         *_small_files(work),
+        Target("names", [b"[/foo]\xff\x1b[31m\nerror: x", b"a.fa", b"@a", b"**/*"], lambda data: _name(work, data)),
     ]
     return {target.name: target for target in found}
 
@@ -226,6 +228,15 @@ def _common_fields(whole: Target) -> Target:
         whole.call(content.getvalue())
 
     return Target("trained/fields of common.pt", [seeds.as_json(seeds.TRAINED)], call)
+
+
+def _name(work: Path, data: bytes) -> None:
+    """A name on a command line, of an input or in a message: one printable line."""
+    name = os.fsdecode(data)
+    assert str(InputError("x", where=name, fix=name)).isprintable()
+    as_utf8(name).decode()
+    with contextlib.chdir(work):
+        _ignored(lambda: expand_inputs([name]))
 
 
 def _common(work: Path, data: bytes) -> None:

@@ -26,38 +26,41 @@ def train_on_gpus(
     log: Path,
     capability: tuple[int, int] = HOPPER,
     seconds: float = 300,
+    before: Callable[[], None] | None = None,
     target: Callable[[list[str]], None] | None = None,
 ) -> int:
     """`python -m recipes.train ARGUMENTS` on `ranks` GPUs of one machine, a process each; the exit status.
 
-    `target`: what is called with the arguments instead.
+    `before`: called first in each. `target`: what is called with the arguments instead.
     """
-    before = functools.partial(begin, ranks, capability)
+    first = functools.partial(_begin, ranks, capability, before)
     with _served():
-        return train_over(ranks, *arguments, log=log, seconds=seconds, before=before, target=target)
+        return train_over(ranks, *arguments, log=log, seconds=seconds, before=first, target=target)
 
 
-def run_on_gpus(
-    target: Callable[..., Any], *arguments: Any, log: Path, gpus: int = 1, capability: tuple[int, int] = HOPPER
-) -> int:
-    """Exit status of `target(*arguments)` in a process with pretended GPUs."""
+def run_on_gpus(target: Callable[..., Any], *arguments: Any, log: Path, named: bool = False) -> int:
+    """Exit status of `target(*arguments)` in a process with a pretended GPU, which tensors name where `named`."""
     with _served():
-        return run_in_process(_on_gpus, target, arguments, gpus, capability, log=log)
-
-
-def begin(gpus: int, capability: tuple[int, int]) -> None:
-    """Pretend GPUs until the process ends."""
-    from benchmarks.emulated_gpu.devices import pretended_gpus
-
-    _FOR_EVER.enter_context(pretended_gpus(gpus, capability))
+        return run_in_process(_on_gpu, target, arguments, named, log=log)
 
 
 _FOR_EVER = contextlib.ExitStack()
 
 
-def _on_gpus(target: Callable[..., Any], arguments: tuple[Any, ...], gpus: int, capability: tuple[int, int]) -> None:
-    begin(gpus, capability)
-    target(*arguments)
+def _begin(gpus: int, capability: tuple[int, int], then: Callable[[], None] | None) -> None:
+    """Pretend GPUs until the process ends."""
+    from benchmarks.emulated_gpu.devices import pretended_gpus
+
+    _FOR_EVER.enter_context(pretended_gpus(gpus, capability))
+    if then is not None:
+        then()
+
+
+def _on_gpu(target: Callable[..., Any], arguments: tuple[Any, ...], named: bool) -> None:
+    from benchmarks.emulated_gpu.devices import pretended_gpus
+
+    with pretended_gpus(named=named):
+        target(*arguments)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from training.checkpointing.folder import clean, out_of_sight, point
 from training.checkpointing.same_run import check_same_run, trained_with
 from training.checkpointing.seal import seal
 from training.metrics.live_config import live_architecture, lora_values
+from training.metrics.run_log import run_id
 
 
 class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
@@ -88,7 +89,8 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         finish = super()._get_finalize_save_checkpoint_callback(trainer, filepath, global_step)
 
         def seal_and_finish() -> None:
-            seal(ckpt_to_dir(filepath), global_step, _trained_with(trainer, trainer.lightning_module))
+            trained_with = _trained_with(trainer, trainer.lightning_module)
+            seal(ckpt_to_dir(filepath), global_step, trained_with, run=run_id(trainer))
             finish()
 
         return seal_and_finish

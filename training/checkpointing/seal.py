@@ -24,8 +24,10 @@ from foundation.errors import InputError
 _SHARD = re.compile(r"__(\d+)_\d+\.distcp$")
 
 
-def seal(directory: Path, step: int, trained_with: dict[str, Any]) -> None:
+def seal(directory: Path, step: int, trained_with: dict[str, Any], *, run: str) -> None:
     """Make `directory`, which all ranks have written, a whole checkpoint of what was `trained_with`. Collective.
+
+    `run`: the id of the run, on the first rank.
 
     Errors: `InputError` on every rank where one could not read back what it wrote.
     """
@@ -41,7 +43,7 @@ def seal(directory: Path, step: int, trained_with: dict[str, Any]) -> None:
         raise InputError(f"a checkpoint could not be written: {problems[0]}", where=directory, fix="Check the disk.")
     if rank == 0:
         files = {name: row for rows, _ in gathered for name, row in rows.items()}
-        write_manifest(directory, CheckpointManifest(step=step, files=files, trained_with=trained_with))
+        write_manifest(directory, CheckpointManifest(step=step, files=files, trained_with=trained_with, run=run))
 
 
 def damage(directory: Path, manifest: CheckpointManifest) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run leaves for reports: `metrics.jsonl`, a line a logged step, and `config.yaml`, the values that ran."""
+"""What a run leaves for reports: `metrics.jsonl`, one line per logged step, and `config.yaml`, the values that ran."""
 
 import math
 import time
@@ -7,13 +7,11 @@ from typing import Any
 
 import psutil
 import torch
-import yaml  # type: ignore[import-untyped]
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from megatron.core import parallel_state
 from nemo.lightning.io import IOMixin
 
-from foundation.atomic import atomic_file
 from foundation.json_lines import append_line
 from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
 from training.metrics.flops import flops_per_token
@@ -21,6 +19,7 @@ from training.metrics.live_config import live_architecture, live_config, lora_va
 from training.metrics.loss_sums import LossSums, MeanLoss
 from training.metrics.memory import peak_memory_gib
 from training.metrics.rates import Work
+from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
 from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 
 
@@ -36,6 +35,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self.run_dir = run_dir
         self.config = config
         self.peak_tflops = peak_tflops
+        self.run_id = ""  # on the first rank, from the start of training on
         self.latest: dict[str, Any] = {}  # the newest training line, and what the newest validation line has beside it
         self._steps = 0
         self._learning_rate = 0.0
@@ -60,12 +60,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             drop_torn_line(log)
             self._goodput = goodput_so_far(log, done=trainer.global_step, began=began)
             self._start_seconds = max(0.0, time.time() - began)
-            config = live_config(trainer, pl_module, self.config)
-            with atomic_file(Path(self.run_dir) / "config.yaml") as path:
-                path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
-            for logger in trainer.loggers:
-                if isinstance(logger, (RunWandbLogger, RunMLFlowLogger)):
-                    logger.log_config(config)
+            self._record_config(trainer, pl_module)
         self._began, self._clock = time.perf_counter(), PhaseClock("training")
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -122,6 +117,15 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         if self._steps:
             self._end_interval(trainer)
 
+    def _record_config(self, trainer: Any, pl_module: Any) -> None:
+        """Write `config.yaml`, and tell the loggers."""
+        self.run_id = continued_id(Path(self.run_dir)) if trainer.global_step else new_id()
+        config = recorded_config(live_config(trainer, pl_module, self.config), self.run_id)
+        write_config(Path(self.run_dir), config)
+        for logger in trainer.loggers:
+            if isinstance(logger, (RunWandbLogger, RunMLFlowLogger)):
+                logger.log_config(config)
+
     def _end_interval(self, trainer: Any) -> None:
         """Log the steps since the last time. Collective."""
         _, mean = self._training.means()
@@ -171,6 +175,11 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     def _append(self, **line: object) -> None:
         append_line(Path(self.run_dir) / "metrics.jsonl", line)
+
+
+def run_id(trainer: Any) -> str:
+    """The id of the run, on the first rank; "" on the others, and in a trainer without a `RunLog`."""
+    return next((one.run_id for one in trainer.callbacks if isinstance(one, RunLog)), "")
 
 
 def _scalar(value: Any) -> float | None:

@@ -242,7 +242,7 @@ def test_text_comes_from_yaml(tmp_path: Path) -> None:
     assert read_card_text(file) == CardText(licence="Apache-2.0", source_licences={"*.fa": "CC0"})
     for content, message in (
         ("license: x\n", "Did you mean 'licence'"),
-        ("- 1\n", "not a dict"),
+        ("- 1\n", r"is \[1\]"),
         ("a: [", "cannot be read as YAML"),
     ):
         file.write_text(content)

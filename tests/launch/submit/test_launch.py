@@ -22,6 +22,7 @@ HARD = 'run_dir=runs/it\'s "$HOME" `date`'  # a value that only correct quoting 
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "launch.md").read_text(encoding="utf-8")
 TARGETS = {f"--{target}" for target in SITES}
+BUILT_IN = "dataset.corpus=synthetic"  # which the run prepares, so that none has to be here
 
 
 def script(*overrides: str, target: str = "slurm", recipe: str = "llama3_8b_genomic", directory: Path) -> str:
@@ -189,7 +190,7 @@ def test_weights_to_start_from_are_on_a_mount_too(tmp_path: Path) -> None:
 
 
 def test_weights_are_looked_for_where_the_job_runs_without_a_container(tmp_path: Path) -> None:
-    given = ("llama3_8b_genomic_lora", "--slurm", f"init_from={tmp_path}/none", f"run_dir={tmp_path}/run")
+    given = ("llama3_8b_genomic_lora", "--slurm", f"init_from={tmp_path}/none", f"run_dir={tmp_path}/run", BUILT_IN)
     assert command(*given, "--dry-run", cwd=tmp_path).returncode == 0  # for elsewhere
     refused = command(*given, cwd=tmp_path)
     assert refused.returncode == 1
@@ -271,17 +272,17 @@ def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
 
 
 def test_the_command(tmp_path: Path) -> None:
-    dry = command("llama3_8b_genomic", "--slurm", "--dry-run", cwd=tmp_path)
-    assert (dry.returncode, dry.stdout) == (0, script(directory=tmp_path.resolve()))
+    dry = command("llama3_8b_genomic", "--slurm", "--dry-run", BUILT_IN, cwd=tmp_path)
+    assert (dry.returncode, dry.stdout) == (0, script(BUILT_IN, directory=tmp_path.resolve()))
     assert list(tmp_path.iterdir()) == []
-    none = command("llama3_8b_genomic", "--slurm", cwd=tmp_path, PATH="/nowhere")
+    none = command("llama3_8b_genomic", "--slurm", BUILT_IN, cwd=tmp_path, PATH="/nowhere")
     assert none.returncode == 1
     assert "sbatch is not on this machine" in none.stderr
     two = command("llama3_8b_genomic", "--slurm", "--local", cwd=tmp_path)
     assert two.returncode == 1
     assert list(tmp_path.iterdir()) == []
     program(tmp_path / "sbatch", 'cat "$1"; exit 3')
-    sent = command("llama3_8b_genomic", "--slurm", cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")
+    sent = command("llama3_8b_genomic", "--slurm", BUILT_IN, cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")
     run = tmp_path.resolve() / "runs" / "llama3_8b_genomic"
     told = f"script: {run}/launch.sbatch\nlog:    {run}/slurm/llama3-8b-genomic-JOB.log\n"
     assert (sent.returncode, sent.stdout) == (3, told + dry.stdout)
@@ -293,7 +294,9 @@ def test_a_job_that_will_not_fit_gets_a_warning(tmp_path: Path) -> None:
     dry = command("llama3_8b_genomic", "--slurm", "--dry-run", "precision.grad_reduce_in_fp32=true", cwd=tmp_path)
     assert dry.returncode == 0
     assert dry.stderr.startswith("warning: by its plan this needs 86.1 GiB on a GPU of 79.6")
-    assert dry.stderr.endswith("genomic-llama plan llama3_8b_genomic precision.grad_reduce_in_fp32=true\n")
+    assert dry.stderr.splitlines()[0].endswith(
+        "genomic-llama plan llama3_8b_genomic precision.grad_reduce_in_fp32=true"
+    )
 
 
 def test_adapters_get_no_warning_for_the_memory_of_all_weights(tmp_path: Path) -> None:
@@ -301,7 +304,7 @@ def test_adapters_get_no_warning_for_the_memory_of_all_weights(tmp_path: Path) -
     dry = command("llama3_8b_genomic_lora", "--slurm", "--dry-run", *given, cwd=tmp_path)
     assert dry.returncode == 0
     assert dry.stderr.startswith("warning: the schedule ends at step 2,000 of 3,000: the 1,000 steps after it")
-    assert len(dry.stderr.splitlines()) == 1
+    assert dry.stderr.count("warning:") == 1
 
 
 def test_it_imports_nothing_heavy() -> None:

@@ -13,7 +13,7 @@ from corpora import prepare
 from conversion.convert import convert
 from corpus.synthetic import write_synthetic_genome
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "conversion"))
 
 from by_hand import save_llama  # noqa: E402

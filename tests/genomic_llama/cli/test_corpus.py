@@ -133,3 +133,34 @@ def test_a_plan_worked_off_by_others(genome: Path, tmp_path: Path) -> None:
 def test_wrong_options(genome: Path, tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         prepared(tmp_path, genome, *arguments)
+
+
+def heard(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[str]:
+    """The lines on standard error, which is no terminal here, of one command."""
+    from genomic_llama.cli.main import main
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr("sys.argv", ["genomic-llama", *map(str, arguments)])
+        main()
+    assert not ended.value.code
+    return capsys.readouterr().err.splitlines()
+
+
+def test_no_command_is_silent(genome: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line at once, whatever the size of the work, and one when it is done."""
+    corpus, other = tmp_path / "corpus", tmp_path / "other"
+    (tmp_path / "b.fa").write_text("".join(f">{name}\n{text[::-1]}AC\n" for name, text in SEQUENCES.items()))
+    split = ("--validation-fraction", 0.3)
+    assert heard(capsys, "prepare", genome, "--out", corpus, *split)[0] == "look at the sources: started"
+    plan = heard(capsys, "prepare", tmp_path / "b.fa", "--out", other, *split, "--plan-only")
+    assert plan[0] == "look at the sources: started"
+    shard = heard(capsys, "corpus", "shard", tmp_path / ".other.prepare", 0)
+    assert (shard[0], shard[-1].startswith("prepare: 100%")) == ("prepare: started", True)
+    heard(capsys, "prepare", tmp_path / "b.fa", "--out", other, *split)
+    assert heard(capsys, "corpus", "verify", corpus)[0] == "verify: started"
+    assert heard(capsys, "corpus", "card", corpus, "--out", tmp_path / "card")[0] == "lengths of documents: started"
+    assert heard(capsys, "corpus", "pack", corpus, "--sequence-length", 64)[0] == "pack train.64: started"
+    for how, first in (([], "link: started"), (["--copy"], "copy: started")):
+        lines = heard(capsys, "corpus", "merge", corpus, other, "--out", tmp_path / "both", "--overwrite", *how)
+        assert lines[0] == first
+    call("corpus", "verify", tmp_path / "both")

@@ -1,0 +1,42 @@
+"""Whether a score is of the run that a report is about: by the run, the step and the size of its model."""
+
+from pathlib import Path
+
+from evaluation.likelihood.score import Score
+from evaluation.report.run_log import RunLog
+from foundation.errors import InputError
+from foundation.pages.quantities import exact
+
+
+def check_fit(score: Score, score_file: Path, log: RunLog, run: Path) -> str:
+    """Refuse a score of another run. Returns what could not be told, as a sentence; "" where they fit.
+
+    Errors: `InputError` naming the score file.
+    """
+    model, known = score.identity, log.lineage
+    if model.run and known.run and model.run != known.run:
+        raise InputError(
+            f"is of a model of run {model.run}, and {run} is run {known.run}",
+            where=score_file,
+            fix="Convert a checkpoint of this run and score that, or report on the other run.",
+            kind="score-of-another-run",
+        )
+    if known.parameters and known.parameters != score.parameters:
+        raise InputError(
+            f"is of a model of {exact(score.parameters)} parameters, and {run} trained {exact(known.parameters)}",
+            where=score_file,
+            fix="Convert a checkpoint of this run and score that.",
+            kind="score-of-another-model",
+        )
+    last = log.steps[-1].step
+    if model.step is not None and model.step > last:
+        raise InputError(
+            f"is of step {exact(model.step)}, and the log of {run} ends at step {exact(last)}",
+            where=score_file,
+            fix="Give the run that the model was exported from.",
+            kind="score-after-the-log",
+        )
+    if model.run and known.run:
+        return ""
+    lacking = "the model was exported" if known.run else "the run was trained"
+    return f"Nothing shows that the scored model is of this run: {lacking} by an older version, or elsewhere."

@@ -1,0 +1,40 @@
+"""The corpora of a run: there, whole by their sizes, and of splits that it needs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from configs.schema import TrainConfig
+from corpus import synthetic
+from corpus.manifest import has_own_checksum, verify
+from foundation.errors import InputError
+from launch.preflight.finding import Finding, broken, ok, warning
+from training.data.sources import Source, parse_sources
+
+
+def check_corpora(config: TrainConfig) -> None:
+    """Refuse a corpus that is not there, or whose files are not those of its manifest by size. Errors: `InputError`."""
+    for source in parse_sources(config.dataset.corpus):
+        if not _made_at_the_start(source):
+            verify(source.corpus)
+
+
+def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
+    """The same, with what each corpus holds."""
+    for source in parse_sources(config.dataset.corpus):
+        if _made_at_the_start(source):
+            yield ok("corpus", "the built-in one, prepared at the start")
+            continue
+        try:
+            manifest = verify(source.corpus)
+        except (InputError, OSError) as error:
+            yield broken("corpus", str(error), "Prepare it, or copy it here again.")
+            continue
+        bases = sum(split.bases for split in manifest.splits)
+        yield ok("corpus", f"{source.corpus}: {bases:,} bases, all files of the size that its manifest says")
+        if not has_own_checksum(source.corpus):
+            found = f"the manifest of {source.corpus} has no checksum of its own"
+            yield warning("corpus", found, "It is an older one; damage in it that contradicts nothing is not seen.")
+
+
+def _made_at_the_start(source: Source) -> bool:
+    return source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists()
