@@ -1,4 +1,5 @@
-# make demo | test | test-integrations | test-containers | torture | check | audit | release | venv | transformers5 | install-gpu | check-install-gpu | lock | clean
+# make demo | test | test-slurm | test-integrations | test-containers | torture | check | audit | release | venv |
+#      transformers5 | install-gpu | check-install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -15,7 +16,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: schemas integrations test-integrations test-containers demo test torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
+.PHONY: schemas integrations test-integrations test-containers demo test test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -26,6 +27,13 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dis
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)
+
+# Jobs that are submitted to a Slurm of the tests, which runs on this machine: as root, on Debian or Ubuntu.
+SLURM_PACKAGES := slurm-wlm munge iproute2
+test-slurm: venv
+	{ command -v slurmctld && command -v munged && command -v ip; } > /dev/null || { apt-get update --quiet --quiet && DEBIAN_FRONTEND=noninteractive \
+		apt-get install --quiet --quiet --yes --no-install-recommends $(SLURM_PACKAGES); }
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slurm
 
 # Kills, damage and hostile input, hundreds of thousands of times; TORTURE=0.1 for a tenth of that.
 torture: venv transformers5
