@@ -99,7 +99,7 @@ def submitted(cluster: Cluster, stub: Path, tmp_path_factory: pytest.TempPathFac
         jobs = dict(zip(CASES, found, strict=True))
     for name, case in CASES.items():
         if case.do:
-            cluster.wait((jobs[name].run / case.once).exists, 60, what=f"{name} to train")
+            cluster.wait((jobs[name].run / case.once).exists, 200, what=f"{name} to train")
             cluster.run(*case.do.split(), jobs[name].job)
     return jobs
 
