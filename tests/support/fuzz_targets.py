@@ -39,6 +39,7 @@ from corpus.source_format import Format
 from corpus.streams.inputs import expand_inputs
 from corpus.verify import verify_corpus
 from evaluation.likelihood.bed import check_bed
+from evaluation.likelihood.model import load_model
 from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.score import read_score
 from evaluation.probing.datasets import read_task
@@ -77,6 +78,7 @@ def targets(folder: Path) -> dict[str, Target]:
         _megatron_index(work),
         Target("compressed", _compressed(), lambda data: _read(work / "x", data, Format.FASTA)),
         *(_in_directory(folder, *place) for place in _CHECKPOINT_FILES),
+        *(_model_to_score(folder, kind) for kind in ("hf", "te")),
         _common_fields(_in_directory(folder, "trained", "weights/common.pt", _with_optimizer)),
         Target("common.pt", [(folder / "common.pt").read_bytes()], lambda data: _common(work, data)),
         *(_in_directory(folder, "corpus", name, _read_corpus) for name in ("manifest.json", "*.idx", "*.bin")),
@@ -149,6 +151,20 @@ def _with_optimizer(directory: Path) -> None:
     """All that `convert --optimizer` does."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         convert(directory, Path(folder) / "out", to="bridge", optimizer=True)
+
+
+def _model_to_score(folder: Path, kind: str) -> Target:
+    """The same with transformers: what the strict reader lets through becomes a model that computes."""
+    target = _in_directory(folder, kind, "config.json", _loaded)
+    return Target(f"model to score: {target.name}", target.seeds, target.call)
+
+
+def _loaded(directory: Path) -> None:
+    import torch
+
+    model = load_model(directory, device="cpu")
+    with torch.no_grad():
+        assert model.model(torch.tensor([[65, 67, 71, 84]]), use_cache=False).last_hidden_state.shape[1] == 4
 
 
 def _record(directory: Path) -> None:
