@@ -141,7 +141,7 @@ def off_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> 
         lacking.append("launch.mounts={/data: s3://my-bucket}")
     for key, values in _paths(job).items():
         places = durable if key == "run_dir" else readable
-        if off := [one for one in values if not _is_below(one, places)]:
+        if off := [one for one in values if _deepest(one, [*durable, *readable]) not in places]:
             name = Path(off[0]).name if len(off) == 1 else "corpus"
             lacking.append(f"{key}={durable[0].rstrip('/')}/{name}")
     return lacking
@@ -171,6 +171,12 @@ def _paths(job: Job) -> dict[str, list[str]]:
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
         "init_from": [job.config.init_from] if job.config.init_from else [],
     }
+
+
+def _deepest(path: str, mounts: Sequence[str]) -> str | None:
+    """The mount that a path lies on: a read-only one may be inside one that can be written."""
+    holding = [mount for mount in mounts if _is_below(path, [mount])]
+    return max(holding, key=lambda mount: len(Path(os.path.normpath(mount)).parts), default=None)
 
 
 def _is_below(path: str | Path, mounts: Sequence[str]) -> bool:
