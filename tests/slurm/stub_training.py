@@ -42,6 +42,7 @@ def main() -> int:
     time.sleep(0.5)
     misbehave("load")
     if "wait-load" in what:
+        meet("loading")  # all ranks listen
         (run_dir / "loading").touch()
         time.sleep(100)
     meet("start")
