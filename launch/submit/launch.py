@@ -26,6 +26,7 @@ from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm, read_s
 from launch.submit.slurm_paths import FOLDER, NO_PYXIS, on_host
 from launch.submit.slurm_paths import mounts as container_mounts
 from training.checkpointing.same_model import check_initial_weights
+from training.data.sources import parse_sources
 
 SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
 SUBMIT = {
@@ -165,7 +166,7 @@ def check_container(job: Job, site: Slurm) -> None:
 def _paths(job: Job) -> dict[str, list[str]]:
     """What the job reads and writes, by key."""
     corpus = job.config.dataset.corpus
-    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
+    corpora = [str(source.corpus) for source in parse_sources(corpus)]
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
