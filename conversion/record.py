@@ -9,7 +9,7 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import check_inside
-from conversion.files.checksum import ALGORITHM, checksum_file
+from foundation.checksum import ALGORITHM, xxh3_128
 from foundation.errors import InputError
 from foundation.untrusted import read_json
 
@@ -97,7 +97,7 @@ def write_record(
         tensors=dict(tensors),
         files={
             path.relative_to(directory).as_posix(): FileRecord(
-                bytes=path.stat().st_size, checksum=None if path in large else checksum_file(path)
+                bytes=path.stat().st_size, checksum=None if path in large else xxh3_128(path)
             )
             for path in sorted(directory.rglob("*"))
             if path.is_file()
@@ -153,7 +153,7 @@ def _problem(path: Path, name: str, file: FileRecord) -> str | None:
         return "is missing"
     if path.stat().st_size != file.bytes:
         return f"has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
-    if file.checksum is not None and checksum_file(path) != file.checksum:
+    if file.checksum is not None and xxh3_128(path) != file.checksum:
         return "was changed"
     return None
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +49,6 @@ SlurmctldLogFile={folder}/log/slurmctld.log
 SlurmdLogFile={folder}/log/slurmd-%n.log
 PartitionName=tests Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 PartitionName=frail Nodes=n3,n2 MaxTime=INFINITE State=UP
-PartitionName=closed Nodes=n1 AllowAccounts=nobody MaxTime=INFINITE State=UP
 """
 
 
@@ -136,6 +136,12 @@ class Cluster:
         assert result.returncode == 0, f"{command}: {result.stderr}"
         return result.stdout
 
+    def launch(self, recipe: str, *overrides: str, **variables: str) -> str:
+        """The number of the job that `genomic-llama launch RECIPE --slurm` submits."""
+        program = Path(sys.executable).with_name("genomic-llama")
+        told = self.run(str(program), "launch", recipe, "--slurm", *overrides, **variables)
+        return told.split("Submitted batch job ")[1].split()[0]
+
     def nodes(self) -> dict[str, str]:
         """The state of each node."""
         lines = self.run("sinfo", "--noheader", "--Node", "--format=%N %T").split("\n")
@@ -145,7 +151,7 @@ class Cluster:
         """`scontrol show job`: JobState, Restarts, ExitCode and so on."""
         return dict(re.findall(r"(\w+)=(\S*)", self.run("scontrol", "show", "job", job)))
 
-    def wait_for(self, job: str, *states: str, seconds: float = 120) -> dict[str, str]:
+    def wait_for(self, job: str, *states: str, seconds: float = 300) -> dict[str, str]:
         """The job when it is in one of `states`; without one, when it is over."""
         over = states or ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
         self.wait(lambda: self.job(job)["JobState"] in over, seconds, what=f"job {job} to be {over}")

@@ -56,9 +56,10 @@ def test_the_forms_of_the_document_are_what_nemo_run_reads(tmp_path: Path) -> No
     commands = [[f"executor={row}"] for row in rows] + [[word.removeprefix("run.") for word in shlex.split(line)]]
     out, log = tmp_path / "executors", tmp_path / "log"
     assert run_in_process(parsed_executors, commands, out, log=log) == 0, log.read_text()[-3000:]
-    cpu, local, slurm, longer = json.loads(out.read_text())
+    cpu, local, slurm, slurm_cpu, longer = json.loads(out.read_text())
     assert (cpu["ntasks_per_node"], local["ntasks_per_node"]) == (2, 8)
     assert (slurm["account"], slurm["partition"], slurm["nodes"], slurm["time"]) == ("bio", "h100", 8, "04:00:00")
+    assert (slurm_cpu["partition"], slurm_cpu["nodes"], slurm_cpu["ntasks_per_node"]) == ("short", 2, 1)
     assert (longer["account"], longer["nodes"], longer["time"]) == ("bio", 8, "08:00:00")
     assert longer["container_mounts"] == ["/lustre:/lustre"]
 
