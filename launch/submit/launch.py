@@ -1,6 +1,7 @@
 """From a recipe and a site to a script, and to the program that submits it."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from configs.llama import read_architecture
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.terminal import say
+from foundation.terminal import say, say_text
 from launch.planning.commands import plan_command
 from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
@@ -197,10 +198,15 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     path = run_dir / f"launch.{SUFFIX[target]}"
     with atomic_file(path) as temporary:
         temporary.write_text(script, encoding="utf-8", errors="surrogateescape")  # names are bytes
-    if isinstance(site, Slurm):
-        (run_dir / FOLDER).mkdir(exist_ok=True)
-        say(f"script: {path}", f"log:    {run_dir / FOLDER}/{job.name}-JOB.log")
-    return subprocess.run([program, *options, str(path)], check=False).returncode
+    if not isinstance(site, Slurm):
+        return subprocess.run([program, *options, str(path)], check=False).returncode
+    logs = run_dir / FOLDER
+    logs.mkdir(exist_ok=True)
+    sent = subprocess.run([program, str(path)], stdout=subprocess.PIPE, text=True, check=False)
+    say_text(sent.stdout.strip())
+    if number := re.search(r"Submitted batch job (\d+)", sent.stdout):
+        say(f"script: {path}", f"log:    {logs}/{job.name}-{number[1]}.log")
+    return sent.returncode
 
 
 def check_pyxis(site: Slurm) -> None:
