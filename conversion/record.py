@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from conversion.checkpoint import check_inside
 from conversion.files.checksum import ALGORITHM, checksum_file
 from foundation.errors import InputError
 from foundation.untrusted import read_json
+from foundation.versions import version_shown
 
 NAME = "conversion.json"
 LIMIT = 1 << 28
@@ -100,7 +100,7 @@ def write_record(
             if path.is_file()
         },
         algorithm=ALGORITHM,
-        versions={name: _version(name) for name in ("genomic-llama", "numpy", "xxhash")},
+        versions={name: version_shown(name) for name in ("genomic-llama", "numpy", "xxhash")},
         run=run,
         step=step,
     )
@@ -153,10 +153,3 @@ def _problem(path: Path, name: str, file: FileRecord) -> str | None:
     if file.checksum is not None and checksum_file(path) != file.checksum:
         return "was changed"
     return None
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
