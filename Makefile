@@ -1,4 +1,5 @@
-# make demo | test | test-integrations | test-containers | torture | check | audit | release | venv | transformers5 | install-gpu | lock | clean
+# make demo | test | test-slurm | test-integrations | test-containers | torture | check | audit | release | venv |
+#      transformers5 | install-gpu | check-install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -15,7 +16,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: schemas integrations test-integrations test-containers demo test torture check audit release venv transformers5 install-gpu lock clean
+.PHONY: schemas integrations test-integrations test-containers demo test test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -26,6 +27,13 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dis
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)
+
+# Jobs that are submitted to a Slurm of the tests, which runs on this machine: as root, on Debian or Ubuntu.
+SLURM_PACKAGES := slurm-wlm munge iproute2
+test-slurm: venv
+	{ command -v slurmctld && command -v munged && command -v ip; } > /dev/null || { apt-get update --quiet --quiet && DEBIAN_FRONTEND=noninteractive \
+		apt-get install --quiet --quiet --yes --no-install-recommends $(SLURM_PACKAGES); }
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slurm
 
 # Kills, damage and hostile input, hundreds of thousands of times; TORTURE=0.1 for a tenth of that.
 torture: venv transformers5
@@ -98,16 +106,28 @@ test-integrations: venv schemas integrations
 test-containers: venv
 	GENOMIC_LLAMA_CONTAINERS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/docker
 
-# Into the Python at hand (a virtual environment with pip): docs/install.md. Needs CUDA, its compiler and a C++ compiler.
-# Transformer Engine's extension wants the headers of NCCL and cuDNN, which CUDA has not, and torch's wheels have.
+# Into the Python at hand (a virtual environment with pip): docs/install.md. Needs a C++ compiler, and neither a GPU nor
+# CUDA's toolkit: headers, libraries and nvcc are those of the wheels, unless CUDA_HOME is set. Transformer Engine looks
+# for NVRTC there when it is imported, so CUDA_HOME is needed then too where the toolkit is not installed.
 install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
-	$(PYTHON) -m pip install --constraint requirements/.constraints.txt torch setuptools wheel ninja pybind11
+	$(PYTHON) -m pip install --constraint requirements/.constraints.txt \
+		torch 'cuda-toolkit[cccl,nvcc]' setuptools wheel ninja pybind11
 	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
 	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
-		CPATH="$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" $(PYTHON) -m pip install \
-		--constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]'
-	$(PYTHON) -c 'import torch, transformer_engine.pytorch'
+		export CUDA_HOME="$${CUDA_HOME:-$$site/nvidia/cu13}" && \
+		CPATH="$$site/nvidia/cu13/include:$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" \
+		NVTE_PYTORCH_FORCE_BUILD=TRUE \
+		$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]' && \
+		$(PYTHON) -c 'import torch, transformer_engine.pytorch'
+
+# What install-gpu does, in an environment of its own, and that the extension has the functions that the tests emulate.
+# Downloads some gigabytes and compiles for minutes: once a night, not in every test. Needs no GPU.
+check-install-gpu:
+	rm -rf .venv-gpu && $(PYTHON) -m venv .venv-gpu
+	$(MAKE) install-gpu PYTHON=$(CURDIR)/.venv-gpu/bin/python
+	CUDA_HOME="$${CUDA_HOME:-$$(echo $(CURDIR)/.venv-gpu/lib/python*/site-packages/nvidia/cu13)}" \
+		.venv-gpu/bin/python -m benchmarks.emulated_gpu.real
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \

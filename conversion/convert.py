@@ -88,6 +88,7 @@ def convert(
             run=origin.run,
             step=origin.step,
             not_finite=damaged,
+            adapter_base=checkpoint.base.directory if isinstance(checkpoint, MergedAdapter) else None,
         )
 
 

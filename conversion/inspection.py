@@ -14,6 +14,7 @@ from conversion.formats import recognise
 from conversion.locate import is_of_a_run, misnamed
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import CheckpointManifest, check_against_manifest, read_manifest
+from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.dcp_metadata import StoredTensor
 from conversion.megatron.megatron_directory import MegatronDirectory
 from conversion.record import NAME as RECORD
@@ -28,6 +29,7 @@ class Summary:
     """A checkpoint in a few numbers. `vocabulary` has padding rows; `tensors` counts those of Hugging Face.
 
     `dtype` has all dtypes of the weights, with commas between. `recorded`: the file with the checksums, or empty.
+    `adapter_base`: the checkpoint that adapters are merged into; the numbers are those of the merged model.
     """
 
     path: str
@@ -43,6 +45,7 @@ class Summary:
     file_bytes: int
     files: int
     recorded: str
+    adapter_base: str | None
     architecture: dict[str, Any]
 
 
@@ -66,6 +69,7 @@ def summarise(source: Path) -> Summary:
         file_bytes=sum(path.stat().st_size for path in files),
         files=len(files),
         recorded=_recorded(checkpoint),
+        adapter_base=str(checkpoint.base.directory) if isinstance(checkpoint, MergedAdapter) else None,
         architecture=dataclasses.asdict(architecture),
     )
 

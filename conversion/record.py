@@ -39,9 +39,9 @@ class Conversion:
     """What was converted. `tensors` are named as in Hugging Face, so that they compare between formats.
 
     `source` is what was asked for, `checkpoint` the one that was taken for it; None in records that do not say.
-    `optimizer` has the chunks of its tensors, where its state came along. `not_finite` counts the values that are NaN
-    or infinite, by tensor. `run` and `step`: of the training run that the weights are of, where known
-    (`conversion.origin`).
+    `optimizer` has the chunks of its tensors, where its state came along. `adapter_base` is the checkpoint that
+    adapters were merged into. `not_finite` counts the values that are NaN or infinite, by tensor. `run` and `step`: of
+    the training run that the weights are of, where known (`conversion.origin`).
     """
 
     format: str
@@ -56,6 +56,7 @@ class Conversion:
     algorithm: str
     versions: dict[str, str]
     checkpoint: str | None = None
+    adapter_base: str | None = None
     not_finite: dict[str, int] = dataclasses.field(default_factory=dict)
     run: str | None = None
     step: int | None = None
@@ -76,6 +77,7 @@ def write_record(
     run: str | None,
     step: int | None,
     not_finite: Mapping[str, int],
+    adapter_base: Path | None,
 ) -> Conversion:
     """Write `conversion.json` into `directory`; the files `large` hold tensors.
 
@@ -89,6 +91,7 @@ def write_record(
         parameters=architecture.parameters,
         bytes=size,
         optimizer=dict(optimizer),
+        adapter_base=None if adapter_base is None else str(adapter_base),
         not_finite=dict(not_finite),
         architecture=dataclasses.asdict(architecture),
         tensors=dict(tensors),

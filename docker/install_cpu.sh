@@ -8,9 +8,13 @@ cd "$(dirname "$0")/.."
 venv=/opt/venv
 python=$venv/bin/python
 
-# torch/bin holds one program that is used, torch_shm_manager.
+# Tests of packages that do not import them (some do), and what only a compiler needs; torch/bin holds one program that
+# is used, torch_shm_manager.
 unneeded() {
-    find "$venv" -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) -prune -print0
+    for package in sympy scipy sklearn networkx numpy pandas pyarrow; do
+        find "$venv" -type d -path "*/site-packages/$package/*" -name tests -prune -print0
+    done
+    find "$venv" -type d \( -path '*/torch/test' -o -path '*/torch/include' \) -prune -print0
     find "$venv" -path '*/torch/bin/*' ! -name torch_shm_manager -type f -print0
     find "$venv" \( -name '*.a' -o -name '*.pyx' -o -name '*.pxd' \) -type f -print0
 }
@@ -35,7 +39,8 @@ project() {
     $python -m pip install --no-cache-dir --no-deps --no-index --no-build-isolation --disable-pip-version-check .
     install --mode=755 docker/entrypoint.sh $venv/bin/entrypoint.sh
     # What needs no GPU is imported once, so that a missing package ends the build and not a job.
-    (cd / && $python -c 'import configs.compose, launch.preflight.check, corpus.preparation.prepare, conversion.convert')
+    export HOME=/tmp NUMBA_CACHE_DIR=/tmp/numba PYTHONDONTWRITEBYTECODE=1
+    (cd / && $python -c 'import recipes.factories, corpus.preparation.prepare, conversion.convert, evaluation.suite.runner')
     $python -m pip uninstall --yes --quiet pip setuptools
     chmod -R a+rX "$venv"
 }

@@ -7,12 +7,13 @@ from pathlib import Path
 import xxhash
 
 from foundation.errors import InputError
+from foundation.regular_file import open_regular, opener
 
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal. Errors: `InputError`."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=opener) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         fix = "Check the path and its permissions."
@@ -23,7 +24,7 @@ def xxh3_128(path: Path, observe: Callable[[memoryview], object] | None = None) 
     """XXH3-128 of a file, in hexadecimal: against damage, not against forgery. `observe` gets each block."""
     digest = xxhash.xxh3_128()
     buffer = memoryview(bytearray(1 << 20))
-    with open(path, "rb", buffering=0) as stream:
+    with open_regular(path) as stream:
         while count := stream.readinto(buffer):
             digest.update(buffer[:count])
             if observe:

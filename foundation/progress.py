@@ -69,9 +69,9 @@ class _Work:
     @property
     def line(self) -> str:
         """For a log: what, how far, how fast, and how long it may still take."""
-        parts = [self.done.strip(), self.speed, f"{_clock(self.seconds)} so far"]
+        parts = [self.done.strip(), self.speed, f"{clock(self.seconds)} so far"]
         if self.total and 0 < self.completed < self.total:
-            parts.append(f"about {_clock(self.seconds * (self.total - self.completed) / self.completed)} left")
+            parts.append(f"about {clock(self.seconds * (self.total - self.completed) / self.completed)} left")
         return f"{self.description}: {', '.join(part for part in parts if part)}"
 
 
@@ -114,7 +114,8 @@ def _bar(work: _Work) -> Iterator[None]:
         yield
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as 0:05, 1:30 or 2:00:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

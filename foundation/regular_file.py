@@ -16,24 +16,30 @@ _KINDS = {
 }
 
 
-def open_regular(path: Path, *, fix: str = "Write its content to a file, and give that.") -> io.FileIO:
-    """`path`, opened to read bytes, unbuffered.
+def open_regular(path: Path) -> io.FileIO:
+    """`path`, opened to read bytes, unbuffered. Errors: those of `opener`."""
+    return io.FileIO(path, opener=opener)
+
+
+def opener(path: str | Path, flags: int) -> int:
+    """For `open(path, "rb", opener=opener)`.
 
     Errors: `OSError` as `open` has it, also for a directory; `InputError` for what is neither file nor directory.
     """
-    _check(os.stat(path).st_mode, path, fix)
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may be another thing by now
+    _check(os.stat(path).st_mode, path)
+    handle = os.open(path, flags | os.O_NONBLOCK)  # it may be another thing by now
     try:
-        _check(os.fstat(handle).st_mode, path, fix)
-        return io.FileIO(handle)
+        _check(os.fstat(handle).st_mode, path)
+        return handle
     except BaseException:
         os.close(handle)
         raise
 
 
-def _check(mode: int, path: Path, fix: str) -> None:
+def _check(mode: int, path: str | Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
+        fix = "Give a file; `prepare` reads standard input as -."
         raise InputError(f"is {kind}, a file was expected", where=path, fix=fix, kind="not-a-regular-file")

@@ -24,6 +24,11 @@ def one_line(text: object) -> str:
     return printable(" ".join(str(text).split("\n"))) if "\n" in str(text) else printable(text)
 
 
+def as_utf8(text: str) -> bytes:
+    r"""`text` for a file of UTF-8, which every reader takes; a byte of a name that is no UTF-8 becomes `\xff`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
+
+
 def open_output() -> None:
     """Let what others print to standard output, such as help texts, not fail where the terminal lacks a character."""
     if isinstance(sys.stdout, io.TextIOWrapper):

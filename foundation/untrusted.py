@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import InputError
+from foundation.regular_file import opener
 
 SIZE_LIMIT = 64 << 20
 """Bytes of a file of settings, names or checksums; the largest known (a record of a conversion) has a few."""
@@ -119,9 +120,7 @@ class _BeyondError(ValueError):
 def read_text(path: Path, *, limit: int = SIZE_LIMIT) -> str:
     """The text of a UTF-8 file of `limit` bytes at the most. Errors: `InputError`."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would keep whoever opens it
-            raise InputError("is not a file", where=path, fix="Check the path.", kind="not-a-file")
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=opener) as file:
             data = file.read(limit + 1)
     except OSError as error:
         reason = "it does not exist" if isinstance(error, FileNotFoundError) else error.strerror or error

@@ -11,6 +11,7 @@ import nemo_run as run
 from nemo import lightning as nl
 from nemo.collections import llm
 
+from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from launch.preflight.check import check_config
 from recipes.model import model_recipe
@@ -29,7 +30,11 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
 
     Errors: `InputError` for a model, tokenizer or layout that cannot work.
     """
-    architecture, sequence_length = check_config(config)
+    return build_recipe(config, *check_config(config))
+
+
+def build_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> run.Partial:
+    """The same for a configuration that is checked, with what the check leads to."""
     recipe = run.Partial(
         llm.finetune if config.finetune else llm.pretrain,
         model=model_recipe(config, architecture, sequence_length),

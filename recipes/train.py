@@ -80,33 +80,41 @@ def train(
     `SystemExit` where a run is asked to stop (`training.status`).
     """
     from configs.compose import compose_config, to_yaml
+    from foundation.heartbeat import HEARTBEAT
     from launch.preflight.check import check_config
     from launch.preflight.checks import Run, refuse_first
     from launch.preflight.machine import meeting_place, room_for_checkpoints
     from launch.preflight.start import warn
+    from training.ranks import started_ranks
     from training.stops import install_signal_handlers
 
-    config = compose_config(name, words, directory=directory)
-    architecture, sequence_length = check_config(config)
-    warn(config)
-    if print_config:
-        print(to_yaml(config), end="")
-        return
-    if not dryrun:
-        install_signal_handlers(Path(config.run_dir))
-        refuse_first(Run(config=config, architecture=architecture, sequence_length=sequence_length))
-    if quiet:
-        _hush()
-    from recipes.recipe import pretrain_recipe
+    ranks = started_ranks()
+    begin = (lambda what: None) if print_config or dryrun or (ranks and ranks.rank) else HEARTBEAT.begin
+    with HEARTBEAT:
+        begin(f"{name}: checking the configuration, the corpus and this machine")
+        config = compose_config(name, words, directory=directory)
+        architecture, sequence_length = check_config(config)
+        warn(config)
+        if print_config:
+            print(to_yaml(config), end="")
+            return
+        if not dryrun:
+            install_signal_handlers(Path(config.run_dir))
+            refuse_first(Run(config=config, architecture=architecture, sequence_length=sequence_length))
+        begin("importing NeMo and Megatron-Core, which takes half a minute")
+        if quiet:
+            _hush()
+        from recipes.recipe import build_recipe
 
-    recipe = pretrain_recipe(config)
-    if dryrun:
-        print(recipe)
-        return
-    import fiddle
+        recipe = build_recipe(config, architecture, sequence_length)
+        if dryrun:
+            print(recipe)
+            return
+        import fiddle
 
-    with room_for_checkpoints(Path(config.run_dir)), meeting_place():
-        fiddle.build(recipe)()
+        begin(f"setting up {config.run_dir}: {architecture.parameters:,} parameters, optimizer, data")
+        with room_for_checkpoints(Path(config.run_dir)), meeting_place():
+            fiddle.build(recipe)()
 
 
 def _shadow() -> str:

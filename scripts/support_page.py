@@ -1,8 +1,9 @@
 """What was tried of each size, machine, precision and layout: `python -m scripts.support_page > docs/support.md`.
 
-Three words are used, and a test holds them to what the tests do.
+Five words are used, and tests hold them to what the tests do.
 """
 
+from benchmarks.emulated_gpu.cases import CASES
 from foundation.errors import InputError
 from launch.planning.names import FACTORIES
 from launch.planning.plan import Plan, make_plan
@@ -26,6 +27,20 @@ FINETUNED = ("100m", "300m", "1b", "3b", "8b", "11b", "18b", "28b", "35b")
 """Sizes of `finetune` and `finetune_lora`, built by the tests on H100 in bf16."""
 EVERY_PRECISION = "train_8b_opengenome2"
 """The size whose recipe the tests build on every machine and in every precision; of the others, on H100 in bf16."""
+
+
+EMULATED = {"h100": ("bf16", "fp8_delayed", "fp8_current"), "b200": ("mxfp8",)}
+"""Machines and precisions in which the tests train that size's recipe on emulated kernels."""
+TRACED = {(name, gpus) for name, gpus, *overrides in CASES if not overrides}
+"""Configurations and GPUs, H100 in bf16, of which a step is traced at full size."""
+
+
+def words(size: str, gpu: str, precision: str) -> list[str]:
+    """What the tests do with a size, machine and precision; empty where it is only predicted."""
+    plain = (gpu, precision) == ("h100", "bf16")
+    found = ["emulated"] if plain or (size == EVERY_PRECISION and precision in EMULATED.get(gpu, ())) else []
+    found += ["traced"] if plain and (size, make_plan(size).gpus) in TRACED else []
+    return found or (["verified on CPU"] if verified(size, gpu, precision) else [])
 
 
 def verified(size: str, gpu: str, precision: str) -> bool:
@@ -54,9 +69,17 @@ def support_page() -> str:
         "- **run here**: trained, in the tests.",
         "- **verified on CPU**: NeMo's and Megatron-Core's objects are built from it on a CPU, in the tests, and every",
         "  setting is looked up in them. The shapes of the 8B and the 35B are compared with what Megatron-Core builds.",
+        "- **emulated**: the GPU recipe took three steps and saved, in the tests, on pretended GPUs at tiny shapes.",
+        "  Transformer Engine's, Megatron-Core's and NeMo's own Python ran; kernels and collectives are torch",
+        "  operations (`benchmarks/emulated_gpu`). All that is said of verified recipes holds too.",
+        "- **traced**: a training step of it at full size was traced under fake tensors, and holds what the plan",
+        "  says ([memory_trace.md](benchmarks/memory_trace.md)).",
         "- **predicted**: the plan says that it fits, by arithmetic. Nothing else was done.",
         "",
-        "Nothing of this has run on a GPU yet. An empty place is refused by name: FP8 needs Hopper, MXFP8 Blackwell.",
+        "Nothing of this has run on a GPU yet. Not proven: the kernels themselves and how they round, NCCL, speed,",
+        "and what fragmentation, kernels and NCCL take of the memory. `python -m benchmarks.gpu`, for the first",
+        "hour on a GPU, puts each emulated kernel beside the real one and measures the rest on one card. An empty",
+        "place is refused by name: FP8 needs Hopper, MXFP8 Blackwell.",
         "",
         "| recipe | machine | layout | fp32 |",
         "| --- | --- | --- | --- |",
@@ -102,7 +125,7 @@ def _cell(size: str, gpu: str, precision: str) -> str:
         return ""
     if not plan.fits:
         return "predicted, with another layout" if plan.candidates else ""
-    return "verified on CPU" if verified(size, gpu, precision) else "predicted"
+    return ", ".join(words(size, gpu, precision)) or "predicted"
 
 
 def _layout(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import InputError, shown
-from foundation.untrusted import read_json
+from foundation.untrusted import read_json, unique_keys
 from tokenizer.vocabulary import EOS, PAD, SEP, SPECIAL_TOKENS, TOKENS, UNK, VOCAB_SIZE
 
 _NAMED = {"eos_token": EOS.content, "pad_token": PAD.content, "sep_token": SEP.content, "unk_token": UNK.content}
@@ -49,7 +49,7 @@ def validate_tokenizer(directory: Path) -> None:
             fix="Give the directory of a nucleotide tokenizer, for example configs/example_checkpoint.",
             kind="no-tokenizer",
         )
-    content = read_json(path)
+    content = read_json(path, pairs_hook=unique_keys)
     try:
         pairs = [(id, token) for token, id in content["model"]["vocab"].items()]
         pairs += [(token["id"], token["content"]) for token in content.get("added_tokens", [])]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 class Ranks:
     """This process among those that `launcher` started."""
 
-    rank: int
-    world: int
+    rank: int  # of Lightning's own, only whether it is the first
+    world: int  # 0: not known
     launcher: str  # torchrun, Slurm or Lightning
 
 
 def started_ranks(environment: Mapping[str, str] = os.environ) -> Ranks | None:
-    """None where no launcher started ranks: Lightning then starts the others of this machine itself.
+    """None where no launcher started ranks: this is the first one, and Lightning starts the others of its machine.
 
     In Lightning's order (`_choose_and_init_cluster_environment`). A Slurm job named bash or interactive does not count.
     """
@@ -25,9 +25,9 @@ def started_ranks(environment: Mapping[str, str] = os.environ) -> Ranks | None:
         return Ranks(
             rank=int(environment.get("SLURM_PROCID", "0")), world=int(environment["SLURM_NTASKS"]), launcher="Slurm"
         )
-    if "LOCAL_RANK" in environment:  # not the first one: Lightning starts those from it
-        rank = int(environment["LOCAL_RANK"]) + int(environment.get("NODE_RANK", "0"))
-        return Ranks(rank=rank, world=int(environment.get("WORLD_SIZE", "1")), launcher="Lightning")
+    later = int(environment.get("LOCAL_RANK", "0")) + int(environment.get("NODE_RANK", "0"))
+    if later:  # Lightning starts the ranks of a machine from its first, and only those know the world
+        return Ranks(rank=later, world=int(environment.get("WORLD_SIZE", "0")), launcher="Lightning")
     return None
 
 

@@ -114,10 +114,10 @@ def _job() -> str:
 
 
 def _attempt() -> str:
-    """What no other start of the run has; the same on all ranks of a Slurm job."""
+    """What no other start of the run has; the same on all ranks where a script started them."""
     if job := _job():
         return f"{job}.{os.environ.get('SLURM_RESTART_COUNT', '0')}"
-    return f"{socket.gethostname()}.{os.getpid()}"
+    return os.environ.get(STOP_DIR) or f"{socket.gethostname()}.{os.getpid()}"
 
 
 def _saved(step: int) -> str:

@@ -1,6 +1,6 @@
 """A recipe's model, gradient buffers and optimizer on one rank, and its training step, without NeMo's trainer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -42,12 +42,20 @@ class Step:
         if ddp.overlap_param_gather:
             fields.param_sync_func = self.model.start_param_sync
 
-    def weight_bytes(self) -> int:
-        """What the weights take, with the transposed copies of FP8 ones."""
-        return _storages(_weight_tensors(self.model))
+    def state_bytes(self) -> tuple[int, int, int]:
+        """Bytes of the weights with the transposed copies of FP8 ones, of the gradients, and of the optimizer."""
+        weights = _storages(_weight_tensors(self.model))
+        gradients = _storages(buffer.grad_data for buffer in self.model.buffers)
+        kept = {key: size for key, size in _storages(self._optimizer_tensors()).items() if key not in weights}
+        return sum(weights.values()), sum(gradients.values()), sum(kept.values())
 
-    def gradient_bytes(self) -> int:
-        return _storages(buffer.grad_data for buffer in self.model.buffers)
+    def _optimizer_tensors(self) -> Iterator[torch.Tensor]:
+        """Moments, master weights or remainders of this rank's shard."""
+        for one in self.optimizer.chained_optimizers:
+            for state in one.optimizer.state.values():
+                yield from (value for value in state.values() if isinstance(value, torch.Tensor))
+            for group in one.optimizer.param_groups:
+                yield from (weight for weight in group["params"] if not hasattr(weight, "_fp8_dtype"))
 
     def __call__(self) -> None:
         from megatron.core.pipeline_parallel import get_forward_backward_func
@@ -103,7 +111,6 @@ def _weight_tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:
             yield weight
 
 
-def _storages(tensors: Iterator[torch.Tensor]) -> int:
-    """Bytes of the storages, each counted once."""
-    sizes = {storage._cdata: storage.nbytes() for storage in (one.untyped_storage() for one in tensors)}
-    return sum(sizes.values())
+def _storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
+    """Bytes of each storage."""
+    return {storage._cdata: storage.nbytes() for storage in (one.untyped_storage() for one in tensors)}

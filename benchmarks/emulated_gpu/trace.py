@@ -17,23 +17,10 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmarks.emulated_gpu.cases import CASES
 from benchmarks.emulated_gpu.devices import pretended_gpus
 from benchmarks.emulated_gpu.fake import LiveBytes, Numbers, fp8_on_fake_tensors, silent_collectives
 from launch.planning.memory import GIB, Memory
-
-CASES = (
-    ("train_8b_opengenome2", 8),
-    ("train_8b_opengenome2", 64),
-    ("train_8b_opengenome2", 512, "parallelism=gpus_512"),
-    ("train_8b_opengenome2", 8, "precision=fp8_current"),
-    ("train_8b_opengenome2", 8, "precision=fp8_delayed"),
-    ("train_3b", 8),
-    ("train_11b", 64),
-    ("train_18b", 64),
-    ("train_28b", 64),
-    ("train_35b", 64),
-)
-"""Configuration, GPUs, overrides."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,15 +70,13 @@ def trace(name: str, gpus: int, *overrides: str, rank: int = 0) -> Traced:
         live = stack.enter_context(LiveBytes())
         step = Step(config)
         gc.collect()
-        parts = [step.weight_bytes(), step.gradient_bytes()]
         for _ in range(2):
             live.forget_peak()
             step()
             gc.collect()
-        parts.append(live.now - sum(parts))
+        weights, gradients, optimizer = step.state_bytes()
         peak = live.peak
     plan = stage_memory(config, architecture, length, rank * config.parallelism.pipeline // gpus, vocab_size=VOCAB_SIZE)
-    weights, gradients, optimizer = parts
     return Traced(
         parameters=step.parameters,
         weights=weights,

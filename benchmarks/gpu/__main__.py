@@ -5,10 +5,11 @@
     python -m benchmarks.gpu --write-settings settings.json --gpu h200      where NeMo is, for a machine without it
     python -m benchmarks.gpu --settings settings.json --out results         there
 
-Parts: whether each library works here; ceilings of matrix products and copies; two layers against fp32; the 8B's step
-in bf16 and FP8 (delayed and current scaling), micro-batch 1 of 8192 random tokens, optimizer included; the same with
-half the layers; `transformers` with torch.compile, and Transformer Engine's layers alone, with half the layers. Of the
-8B's layers those are built that fit by the plan with nothing recomputed.
+Parts: whether each library works here; the kernels that the tests emulate, beside the real ones; ceilings of matrix
+products and copies; two layers against fp32; the 8B's step in bf16 and FP8 (delayed and current scaling), micro-batch 1
+of 8192 random tokens, optimizer included; the same with half the layers; `transformers` with torch.compile, and
+Transformer Engine's layers alone, with half the layers. Of the 8B's layers those are built that fit by the plan with
+nothing recomputed.
 The model, gradient buffers and optimizer are built from the recipe's own settings. results.json and results.md are
 written anew after each part; a part that failed is in them with its reason, and the exit status is 1 then.
 """

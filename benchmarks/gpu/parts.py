@@ -30,6 +30,12 @@ def measure_libraries(settings: Settings, device: str, seconds: float) -> dict[s
     return libraries(settings, device, seconds)
 
 
+def measure_kernels(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
+    from benchmarks.gpu.kernels import kernels
+
+    return kernels(settings, device, seconds)
+
+
 def measure_ceilings(settings: Settings, device: str, seconds: float) -> dict[str, Any]:
     from benchmarks.gpu.ceilings import ceilings
 
@@ -66,6 +72,7 @@ def measure_te_stack(settings: Settings, device: str, seconds: float) -> dict[st
 
 PARTS = (
     Part(name="libraries", measure=measure_libraries, precision="bf16", seconds=90, needs_te=True),
+    Part(name="kernels", measure=measure_kernels, precision="bf16", seconds=60, needs_te=True),
     Part(name="ceilings", measure=measure_ceilings, precision="bf16", seconds=75),
     *(
         Part(name=f"agreement {precision}", measure=measure_agreement, precision=precision, seconds=75)

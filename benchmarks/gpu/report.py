@@ -59,6 +59,9 @@ def markdown(results: dict[str, Any]) -> str:
             eight = f"{found['fp8']['median']:.0f}" if "fp8" in found else ""
             lines.append(f"| {name} | {found['bf16']['median']:.4g} | {eight} |")
         lines += ["", f"Copy of {one['copy']['GB']:.3g} GB: {one['copy']['median_gbs']:.4g} GB/s, read and written."]
+    for one in (part["result"] for part in parts.values() if "kernel_differences" in part.get("result", {})):
+        lines += ["", "| emulated kernel, beside the real one | largest relative difference |", "| --- | ---: |"]
+        lines += [f"| {name} | {value:.1e} |" for name, value in one["kernel_differences"].items()]
     lines += cross_check(parts)
     left = [(name, part) for name, part in parts.items() if part["status"] != "ok"]
     lines += ["", *(f"- **{name}**: {part['status']}: {part['reason']}" for name, part in left)]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.mapped_file import blocks
+from foundation.regular_file import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def checksum_file(path: Path) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return str(digest.hexdigest())

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 LIMIT = 1 << 26
 """Bytes of one pickle. The `.metadata` of the largest models here have a fifth."""
 
-STEPS = 1 << 24
-"""Steps of one pickle, each an opcode: some 2 GB of values, and half a minute. The same `.metadata` have a quarter."""
+STEPS = 1 << 25
+"""Steps of one pickle, each an opcode: some 4 GB of values, and half a minute. The same `.metadata` have a quarter."""
 
 _DEAR = {pickle.REDUCE: 4, pickle.NEWOBJ: 4, pickle.BINPERSID: 16, pickle.PERSID: 16, pickle.EMPTY_SET: 4}
 """Steps that stand for several."""

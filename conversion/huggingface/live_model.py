@@ -99,10 +99,10 @@ def _check_finite(tensor: "Tensor", name: str, checkpoint: ModelDirectory, dtype
     if bool(torch.stack(torch.aminmax(tensor)).isfinite().all()):
         return
     stored = checkpoint.architecture.dtype
-    grew = f" in {dtype}, from {stored} in the file" if dtype != stored else ""
+    narrower = dtype == "float16" and stored != dtype
     raise InputError(
-        f"tensor {name!r} has values that are NaN or infinite{grew}",
+        f"tensor {name!r} has values that are NaN or infinite" + (f" in {dtype}" if narrower else ""),
         where=checkpoint.directory,
-        fix="Take an earlier checkpoint, or --dtype float32 where only the conversion to float16 made them so.",
+        fix=f"Give --dtype {stored}: float16 ends at 65,504." if narrower else "Take an earlier checkpoint.",
         kind="weights-not-finite",
     )

@@ -47,15 +47,19 @@ def base_of(directory: Path) -> Path:
             f"names the base checkpoint {str(base)!r}, and there is none",
             where=path,
             fix="Put it there, or write its place into model_ckpt_path.",
+            kind="adapter-base",
         )
     return base
 
 
 class MergedAdapter:
-    """The adapters of `directory` merged into `base`. See `checkpoint.Checkpoint`. Errors: `InputError`."""
+    """The adapters of `directory` merged into `base`, a checkpoint like any other. See `checkpoint.Checkpoint`.
+
+    Errors: `InputError`.
+    """
 
     def __init__(self, directory: Path, base: MegatronDirectory) -> None:
-        self.directory, self._base = directory, base
+        self.directory, self.base = directory, base
         self.architecture, self.vocabulary, self.weights = base.architecture, base.vocabulary, base.weights
         self.stored_dtypes, self.stored_bytes = base.stored_dtypes, base.stored_bytes
         self._adapters = MegatronWeights(directory / "weights", "module.", within=directory)
@@ -71,7 +75,7 @@ class MergedAdapter:
         """Megatron's tensor of `weight`, merged where it has an adapter."""
         import numpy as np
 
-        stored = self._base.fused(weight)
+        stored = self.base.fused(weight)
         if weight.megatron not in self._adapted:
             return stored
         inward, outward = (self._factor(weight, side) for side in ("linear_in", "linear_out"))
@@ -82,7 +86,7 @@ class MergedAdapter:
     def files(self) -> list[Path]:
         """The files that hold tensors."""
         own = {chunk.file for tensor in self._adapters.stored.values() for chunk in tensor.chunks}
-        return sorted({*own, *self._base.files()})
+        return sorted({*own, *self.base.files()})
 
     def _factor(self, weight: Weight, side: str) -> "Array":
         return to_float32(loaded(self._adapters.tensor(*self._stored_as(weight, side))), self._adapters.dtype)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foundation.errors import InputError
+from foundation.regular_file import opener
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +154,7 @@ def _read_columns(path: Path, columns: "dict[str, pa.DataType]") -> "Iterator[pa
     from pyarrow import csv
 
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=opener) as stream:
             width = stream.readline().count(b"\t") + 1
         with csv.open_csv(
             path,

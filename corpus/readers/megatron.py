@@ -15,6 +15,7 @@ from corpus.scan.batch import BATCH_BYTES, Batch
 from corpus.store.index_format import HEADER, MAGIC, VERSION, idx_size
 from corpus.streams.compression import Observe, ObservedFile, named_errors
 from foundation.errors import InputError
+from foundation.regular_file import opener
 from tokenizer.vocabulary import EOS
 
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 8: "<u2"}
@@ -93,7 +94,7 @@ class _Dataset:
 
 def _open(path: Path) -> _Dataset:
     index = path.with_suffix(".idx")
-    with named_errors(index), open(index, "rb") as file:
+    with named_errors(index), open(index, "rb", opener=opener) as file:
         header, size = file.read(HEADER.size), index.stat().st_size
         if len(header) < HEADER.size or not header.startswith(MAGIC):
             raise _damaged(index, "it has no header of a Megatron index")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from corpus.scan.batch import Batch, BatchBuilder
 from corpus.streams.compression import Observe, named_errors
 from foundation.errors import InputError
+from foundation.regular_file import open_regular
 
 COLUMNS = ("contig_id", "nt_sequence")
 
@@ -40,7 +41,7 @@ def read_sharded_eden(path: Path, *, observe: Observe | None = None) -> Iterator
 
 @contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    with named_errors(path), open(path, "rb"):
+    with named_errors(path), open_regular(path):
         pass
     for unmerged in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-journal")):
         if unmerged.exists() and unmerged.stat().st_size:

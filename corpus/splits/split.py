@@ -14,7 +14,7 @@ import xxhash
 from corpus.exclusion.accession_list import AccessionList
 from corpus.scan.batch import Batch
 from corpus.splits.name_table import NameTable, name_hashes, read_clusters
-from corpus.splits.rule import SPLITS, SplitRule
+from corpus.splits.rule import SPLITS, SplitName, SplitRule
 from corpus.splits.strand_hash import strand_hashes
 from foundation.errors import InputError
 from tokenizer.sequence import Ids
@@ -86,6 +86,13 @@ def seeded(hashes: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
     """Hashes of the hashes of names."""
     digests = (xxhash.xxh3_64_intdigest(value.tobytes(), seed) for value in hashes.astype("<u8"))
     return np.fromiter(digests, dtype=np.uint64, count=len(hashes))
+
+
+def split_of_source(rule: SplitRule, source: Path) -> SplitName | None:
+    """The split of all records of a file, where its name decides; None where the records of a file go to several."""
+    if rule.by != "source" or rule.files():
+        return None
+    return SPLITS[int(draw(rule, seeded(name_hashes([source.name]), rule.seed))[0])]
 
 
 def unit_hashes(rule: SplitRule, sources: Sequence[Path]) -> npt.NDArray[np.uint64]:

@@ -15,6 +15,7 @@ from corpus.streams.read_ahead import ReadAhead
 from corpus.streams.standard_input import StandardInput, standard_input
 from foundation.atomic import FULL
 from foundation.errors import InputError
+from foundation.regular_file import open_regular, opener
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -119,9 +120,7 @@ def _raw(path: Path) -> Iterator[io.FileIO | StandardInput]:
     if path == STANDARD_INPUT:
         yield standard_input()
         return
-    with open(path, "rb", buffering=0) as raw:
-        if not raw.seekable():
-            raise InputError("is a pipe or a device", where=path, fix="Give a file, or - and pipe into the command.")
+    with open_regular(path) as raw:
         yield raw
 
 
@@ -149,7 +148,7 @@ class ObservedFile(io.FileIO):
     """A raw file whose every block passes `observe`, in the order of reading: for formats that seek."""
 
     def __init__(self, path: Path, observe: Observe | None) -> None:
-        super().__init__(path)
+        super().__init__(path, opener=opener)
         self._observe = observe or (lambda block: None)
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from corpus.streams.compression import STANDARD_INPUT, named_errors
 from foundation.errors import InputError
+from foundation.regular_file import opener
 
 
 def expand_inputs(arguments: Sequence[str]) -> list[Path]:
@@ -29,12 +30,12 @@ def expand_inputs(arguments: Sequence[str]) -> list[Path]:
 
 
 def _expand(argument: str, folder: Path) -> Iterator[Path]:
-    if argument.startswith("@") and ("\0" in argument or not os.path.lexists(folder / argument)):
-        yield from _listed(folder / argument[1:])
-        return
     path = folder / argument
     if "\0" in argument:
-        raise InputError("has a NUL in its name", where=repr(str(path)[:200]), fix="Check the list.")
+        raise InputError("has a NUL in its name", where=str(path)[:200], fix="Check the list.", kind="nul-in-name")
+    if argument.startswith("@") and not os.path.lexists(path):
+        yield from _listed(folder / argument[1:])
+        return
     with named_errors(path):
         yield from _named(path, argument)
 
@@ -65,7 +66,8 @@ def _matches(pattern: Path) -> list[Path]:
 def _listed(path: Path) -> Iterator[Path]:
     with named_errors(path):
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            with open(path, encoding="utf-8-sig", opener=opener) as file:
+                text = file.read()
         except UnicodeDecodeError:
             raise InputError("is no text", where=path, fix="Give a list of paths after the @, one a line.") from None
     lines = [(number, line.partition(" #")[0].strip()) for number, line in enumerate(text.splitlines(), start=1)]

@@ -67,7 +67,7 @@ def open_track(path: Path) -> Iterator[Track]:
             yield bigwig
             bigwig.write(temporary)
         else:
-            with gzip.open(temporary, "wt") if name.endswith(".gz") else open(temporary, "w") as file:
+            with (gzip.open if name.endswith(".gz") else open)(temporary, "wt", encoding="utf-8") as file:
                 yield _BedGraph(file, path)
 
 

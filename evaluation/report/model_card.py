@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from configs.llama import LlamaArchitecture, read_architecture
-from corpus.manifest import Manifest, read_manifest
+from corpus.manifest import Manifest, Source, read_manifest
+from corpus.splits.split import split_of_source
 from evaluation.baselines.baseline import TRAINING_SPLIT, Baselines
 from evaluation.likelihood.score import Score
 from evaluation.report.run_log import RunLog
@@ -62,7 +63,7 @@ def _values(
         "tokens": short(log.tokens),
         "time": duration(log.seconds),
         "training_bases": exact(training.bases) if training else "0",
-        "sources": [(_code(Path(s.path).name), exact(s.bases), s.sha256) for s in manifest.sources[:SHOWN_SOURCES]],
+        "sources": [_source_row(source, manifest) for source in manifest.sources[:SHOWN_SOURCES]],
         "hidden": exact(hidden) if hidden else "",
         "held_out": _code(score.split or Path(score.source).name),
         "bits": f"{score.bits_per_base:.4f}",
@@ -77,6 +78,14 @@ def _values(
         "weights": score.identity.weights,
         "config": log.config,
     }
+
+
+def _source_row(source: Source, manifest: Manifest) -> tuple[str, str, str, str]:
+    """Name, bases, split and checksum."""
+    path = Path(source.path)
+    split = split_of_source(manifest.settings.split, path)
+    told = "divided" if split is None else split if split == TRAINING_SPLIT else f"{split}, held out"
+    return _code(path.name), exact(source.bases), told, source.sha256
 
 
 def _plain(text: str) -> str:

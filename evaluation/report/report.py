@@ -16,6 +16,7 @@ from evaluation.report.fit import check_fit
 from evaluation.report.model_card import find_model, model_card
 from evaluation.report.run_log import RunLog, read_run_log
 from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
+from evaluation.report.stops import describe_stops, read_stops
 from evaluation.report.tiles import costs, count_records, headline, set_name
 from foundation.errors import InputError
 from foundation.pages.page import render_page, write_texts
@@ -54,6 +55,7 @@ def build_report(
         "subtitle": _subtitle(result, log, doubt),
         "tiles": {"large": headline(result, baselines, entropy_floor), "small": costs(log, result)},
         **_training(log, result, baselines, entropy_floor),
+        "stops": describe_stops(read_stops(run)),
         **_scores(result, baselines, entropy_floor),
         "corpus": view_corpus(corpus),
         "definitions": _definitions(result),

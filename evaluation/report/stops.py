@@ -8,6 +8,8 @@ from foundation.errors import InputError
 from foundation.typed import from_json
 
 NAME = "stops.jsonl"
+SHOWN = 10
+"""Stops of which a report tells the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,15 @@ def read_stops(run: Path) -> list[Stop]:
 
 
 def describe_stops(stops: list[Stop]) -> str:
-    """How often and why, as a sentence; "" without a stop."""
+    """How often and why, as sentences; "" without a stop."""
     if not stops:
         return ""
     requeued = sum(stop.requeue for stop in stops)
-    reasons = list(dict.fromkeys(stop.reason for stop in stops))
-    counts = [f"{reason} ({sum(stop.reason == reason for stop in stops)})" for reason in reasons]
     times = "once" if len(stops) == 1 else f"{len(stops)} times"
-    return f"Stopped {times} before the end, {requeued} of them to be started again: {'; '.join(counts)}."
+    shown = stops[-SHOWN:]
+    which = "" if len(shown) == len(stops) else f", the last {SHOWN}"
+    return f"Stopped {times}, and asked to be started again {requeued} of {len(stops)}{which}: {_reasons(shown)}."
+
+
+def _reasons(stops: list[Stop]) -> str:
+    return "; ".join(f"{stop.reason} (status {stop.status})" for stop in stops)

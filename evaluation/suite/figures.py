@@ -11,6 +11,7 @@ from evaluation.suite.compare import labels as labels_of
 from evaluation.suite.result import Evaluation
 from foundation.pages.figure import ACCENT, BAR, INK, MUTED, canvas, to_svg
 from foundation.pages.quantities import bits
+from foundation.terminal import printable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -90,6 +91,7 @@ def _set_ticks(axes: "Axes", places: Sequence[float]) -> None:
 
 
 def _cut(name: str) -> str:
-    """A name that fits beside a figure: its ends, which tell more than its middle."""
+    """A name that fits beside a figure: its ends, which tell more than its middle. A $ begins no formula."""
+    name = printable(name)
     head, tail = (_LETTERS - 1) // 2, _LETTERS // 2
-    return name if len(name) <= _LETTERS else f"{name[:head]}…{name[-tail:]}"
+    return (name if len(name) <= _LETTERS else f"{name[:head]}…{name[-tail:]}").replace("$", r"\$")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.atomic import atomic_file, sync
+from foundation.terminal import as_utf8
 
 
 def render_page(template: Path, values: Mapping[str, Any]) -> str:
@@ -26,7 +27,7 @@ def write_texts(texts: Mapping[Path, str]) -> None:
     with ExitStack() as stack:
         for path, text in texts.items():
             temporary = stack.enter_context(atomic_file(path))
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(as_utf8(text))
             sync(temporary)
 
 

@@ -91,6 +91,7 @@ def _lines(summary: "Summary") -> list[tuple[str, str]]:
     return [
         ("path", summary.path),
         ("format", summary.title),
+        *([("adapters of", summary.adapter_base)] if summary.adapter_base else []),
         ("parameters", f"{summary.parameters:,}"),
         ("architecture", f"{a['num_hidden_layers']} layers x {a['hidden_size']}, {a['num_attention_heads']} heads of "
                          f"{a['head_dim']}, {a['num_key_value_heads']} key-value heads, MLP {a['intermediate_size']}"),

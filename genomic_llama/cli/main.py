@@ -101,7 +101,7 @@ def convert(
         difference = compare_logits(source, written, cast=dtype is not None)
         say(f"largest difference of the logits in fp32: {difference:.3g}")
 
-    convert_checkpoint(
+    conversion = convert_checkpoint(
         source,
         destination,
         to=to.value,
@@ -110,6 +110,8 @@ def convert(
         compare=compare if verify is Verify.logits else None,
         overwrite=overwrite,
     )
+    if conversion.adapter_base:
+        say(f"merged its adapters into {conversion.adapter_base}")
     say(f"wrote {destination}")
 
 

@@ -161,20 +161,33 @@ def _disk(proposal: Proposal) -> Iterator[str]:
 
 
 def _paragraph(proposal: Proposal, one: Choice) -> str:
-    plan, machine = proposal.plan, proposal.plan.config.hardware
+    plan = proposal.plan
     days, hours = one.seconds * (1 / 86_400), one.gpu_hours
     work = "train low-rank adapters for" if plan.config.lora.dim else "fine-tune" if plan.config.finetune else "train"
     return (
         f"We will {work} a genomic language model of {short(plan.architecture.parameters)} parameters on "
         f"{short(plan.tokens)} tokens, where a token is one base, with sequences of {plan.sequence_length:,}. This is "
-        f"{proposal.total_flops:.2g} floating-point operations. On {one.gpus} NVIDIA {machine.gpu.upper()} GPUs in "
-        f"{precision_name(plan.config)} we expect {days.likely:.1f} days of computation, between {days.low:.1f} and "
+        f"{proposal.total_flops:.2g} floating-point operations. On {_gpus(one)} in {precision_name(plan.config)} "
+        f"we expect {days.likely:.1f} days of computation, between {days.low:.1f} and "
         f"{days.high:.1f}, which is {_rounded(hours.likely)} GPU-hours, between {_rounded(hours.low)} and "
         f"{_rounded(hours.high)}. The estimate takes its speed from published measurements of models of this "
-        f"architecture, and includes validation, checkpoints, restarts and hardware failures. The work is cut into "
-        f"about {plural(one.likely.jobs, 'job')} of up to {proposal.job_seconds / 3600:g} hours, each of which "
-        f"continues from the checkpoint of the last. We need {_bytes(proposal.disk.total)} of disk"
+        f"architecture, and includes validation, checkpoints, restarts and hardware failures. {_jobs(proposal, one)} "
+        f"We need {_bytes(proposal.disk.total)} of disk"
         + ("." if proposal.disk.corpus is not None else " for checkpoints, and one byte per base for the corpus.")
+    )
+
+
+def _gpus(one: Choice) -> str:
+    return plural(one.gpus, f"NVIDIA {one.config.hardware.gpu.upper()} GPU")
+
+
+def _jobs(proposal: Proposal, one: Choice) -> str:
+    limit = f"{proposal.job_seconds / 3600:g} hours"
+    if one.likely.jobs == 1:
+        return f"It fits into one job of {limit}."
+    return (
+        f"The work is cut into about {one.likely.jobs} jobs of up to {limit}, each of which continues from the "
+        "checkpoint of the last."
     )
 
 

@@ -3,6 +3,7 @@
 Imports nothing but the schema: `genomic-llama plan` asks these rules about hundreds of layouts in a tenth of a second.
 """
 
+import re
 from collections.abc import Iterator
 
 from configs.llama import LlamaArchitecture
@@ -244,7 +245,8 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
 
 
 def enforce(rules: Iterator[Rule], config: TrainConfig) -> None:
-    """Raise the first rule that does not hold."""
+    """Raise the first rule that does not hold: about the model, unless its problem begins with a setting."""
     for holds, problem, fix in rules:
         if not holds:
-            raise InputError(problem, where=config.model_tag, fix=fix)
+            where = None if re.match(r"[a-z_]+\.[a-z_0-9]+\b", problem) else config.model_tag
+            raise InputError(problem, where=where, fix=fix)

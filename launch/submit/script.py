@@ -8,7 +8,7 @@ from launch.submit.job import Job, lines, variables
 from launch.submit.kubernetes import kubernetes_manifest
 from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm
 from launch.submit.skypilot import skypilot_task
-from launch.submit.slurm_paths import FOLDER, NO_PYXIS, directive_word, on_host
+from launch.submit.slurm_paths import FOLDER, NO_PYXIS, log_directive, on_host
 from training.status import PREEMPTED
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -60,6 +60,6 @@ def _slurm_values(job: Job, site: Slurm) -> dict[str, str]:
     return {
         "inside": str(inside),
         "logs": str(logs),
-        "output": f"{directive_word(str(logs))}/%x-%j.log",
+        "output": log_directive(logs),
         "no_pyxis": NO_PYXIS,
     }

@@ -34,6 +34,8 @@ def on_host(path: Path, site: Slurm) -> Path:
     return path
 
 
-def directive_word(path: str) -> str:
-    """A file name as an #SBATCH line takes it: no shell reads that, and %x is the name of a job."""
-    return re.sub(r"([\\\"'#\s])", r"\\\1", path).replace("%", "%%")
+def log_directive(folder: Path) -> str:
+    """The log of a job in `folder` as an #SBATCH line takes it: no shell reads that, and %x is the job's name there."""
+    escaped = re.sub(r'([\\"])', r"\\\1", str(folder)).replace("%", "%%")
+    name = f"{escaped}/%x-%j.log"
+    return name if re.fullmatch(r"[\w/.@:+,=%-]+", name) else f'"{name}"'

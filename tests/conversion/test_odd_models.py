@@ -201,3 +201,36 @@ def test_a_context_length_that_no_memory_has(hf: Path, tmp_path: Path) -> None:
     edit_json(hf / "config.json", max_position_embeddings=1 << 40)
     loaded = load_model(hf, device="cpu")
     assert loaded.config.max_position_embeddings == 1 << 40
+
+
+def adapters(directory: Path, base: object, dtypes: tuple[torch.dtype, torch.dtype]) -> torch.Tensor:
+    """A NeMo checkpoint of adapters of rank 2 beside the first layer's projection; the change that they make."""
+    torch.manual_seed(5)
+    inward, outward = torch.randn(2, 32).to(dtypes[0]), torch.randn(32, 2).to(dtypes[1])
+    name = "module.decoder.layers.0.self_attention.linear_proj.adapter.{}.weight"
+    write_torch_dist(directory, {name.format("linear_in"): inward, name.format("linear_out"): outward})
+    (directory / "weights" / "adapter_metadata.json").write_text(json.dumps({"model_ckpt_path": str(base)}))
+    transform = {"_target_": "nemo.collections.llm.peft.lora.LoRA", "dim": 2, "alpha": 8}
+    (directory / "context").mkdir()
+    (directory / "context" / "model.yaml").write_text(json.dumps({"model_transform": transform}))
+    return 4.0 * outward.float() @ inward.float()
+
+
+@pytest.mark.parametrize("second", [torch.float32, torch.bfloat16], ids=str)
+def test_the_base_of_adapters_is_named(second: torch.dtype, square_hf: Path, tmp_path: Path) -> None:
+    convert(square_hf, tmp_path / "base", to="nemo")
+    change = adapters(tmp_path / "adapters", tmp_path / "base", (torch.float32, second))
+    assert summarise(tmp_path / "adapters").adapter_base == str(tmp_path / "base")
+    assert summarise(tmp_path / "base").adapter_base is None
+    assert convert(tmp_path / "adapters", tmp_path / "hf", to="hf").adapter_base == str(tmp_path / "base")
+    name = "model.layers.0.self_attn.o_proj.weight"
+    found, before = hf_tensors(tmp_path / "hf"), hf_tensors(square_hf)
+    torch.testing.assert_close(found[name], before[name] + change)
+    assert same_bits({**found, name: before[name]}, before)
+    assert kind_of(load_model, tmp_path / "adapters") == "not-converted"
+
+
+@pytest.mark.parametrize("base", ["http://localhost:1/base", "owner/name", "nemo://base", ""])
+def test_a_base_of_adapters_that_is_not_a_checkpoint_here(base: str, tmp_path: Path) -> None:
+    adapters(tmp_path / "adapters", base, (torch.float32, torch.float32))
+    assert kind_of(open_checkpoint, tmp_path / "adapters") == "adapter-base"

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from corpora import prepare
 from refusal import refused
 from typer.testing import CliRunner
 
@@ -245,7 +247,7 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     card = (files / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
     assert "2 layers of 32, 4 heads, 2 key-value heads, and 24 positions" in card
-    assert "| `genome.fa` |" in card
+    assert re.search(r"\| `genome\.fa` \| [\d,]+ \| divided \|", card)
     assert "is **not better than** the best Markov chain" in card
     assert "    trainer:\n      max_steps: 40\n" in card
 
@@ -271,6 +273,25 @@ def test_a_card_says_what_a_fine_tune_began_from(
     assert "30 optimizer steps on 123 k tokens" in card
     assert f"`{score.identity.weights}`, and are of step 30 of run `{run_id}`" in card
     assert "Low-rank adapters of rank 8 (alpha 32) on the weights of runs/base*/step=9" in page
+
+
+def test_a_card_says_which_genomes_are_held_out(
+    tiny_directory: Path, write_run: Callable[..., Path], files: Path
+) -> None:
+    """Split by source, whole files are; each is told by where its bases are."""
+    genomes = [files / f"g{number}.fa" for number in range(8)]
+    for number, genome in enumerate(genomes):
+        genome.write_text(f">r\n{TEXT[: 30 + number].replace('N', 'A')}\n")
+    prepare(genomes, files / "corpus", by="source", validation_fraction=0.5)
+    command("score", tiny_directory, files / "corpus", "--out", files / "s.json")
+    held_out = {record.length - 30 for record in read_score(files / "s.json").records}
+    command(
+        "report", write_run(), "--corpus", files / "corpus", "--score", files / "s.json", "--out", files / "r.html",
+        "--model-card", files / "README.md",
+    )  # fmt: skip
+    rows = re.findall(r"\| `g(\d)\.fa` \| \d+ \| (.+?) \|", (files / "README.md").read_text())
+    assert 0 < len(held_out) < 8
+    assert dict(rows) == {str(n): "validation, held out" if n in held_out else "train" for n in range(8)}
 
 
 def test_a_report_and_its_card_are_both_written_or_none(

@@ -215,3 +215,17 @@ def test_a_log_that_was_damaged_and_diverged_is_drawn_and_said(
     text = _Page(tmp_path / "report.html").text
     assert "3 steps have no finite loss" in text
     assert "1 damaged line is left out of the log" in text
+
+
+def test_the_page_says_how_often_a_run_was_stopped(
+    corpus: Path, score_file: Path, write_run: WriteRun, tmp_path: Path
+) -> None:
+    run = write_run()
+    build_report(run, corpus, score_file, tmp_path / "report.html")
+    assert "asked to be started again" not in _Page(tmp_path / "report.html").text
+    stop = {"time": 1.0, "job": "7", "attempt": "7.0", "step": 2, "status": 75, "requeue": True}
+    (run / "stops.jsonl").write_text(json.dumps({**stop, "reason": f"SIGUSR1 {HOSTILE}"}) + "\n")
+    build_report(run, corpus, score_file, tmp_path / "report.html")
+    page = _Page(tmp_path / "report.html")
+    assert f"Stopped once, and asked to be started again 1 of 1: SIGUSR1 {HOSTILE} (status 75)." in page.text
+    assert "script" not in page.tags

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from configs.llama import hf_config, read_architecture
+from configs.locate import CONFIGS
 from tokenizer.huggingface import write_tokenizer
 
 SIZES = ("tiny", "100m", "8b")
@@ -23,15 +24,19 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_configuration_needs_no_code_and_names_the_special_ids(size: str) -> None:
+    shipped = json.loads((CONFIGS / f"llama3_{size}_genomic_config" / "config.json").read_text("utf-8"))
     config = json.loads(json.dumps(hf_config(read_architecture(f"llama3_{size}_genomic_config"))))
+    assert {key: config[key] for key in shipped if key in config} == {
+        key: shipped[key] for key in shipped if key in config
+    }
     assert config["architectures"] == ["LlamaForCausalLM"]
     assert config["model_type"] == "llama"
     assert not {"auto_map", "quantization_config", "custom_pipelines"} & config.keys()
     assert (config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]) == (None, 0, 1)
     assert config["vocab_size"] == 256
-    assert config["head_dim"] * config["num_attention_heads"] > 0
-    assert config["rope_theta"] == config["rope_parameters"]["rope_theta"]  # transformers 4, and 5
-    assert config["torch_dtype"] == config["dtype"]
+    assert config["head_dim"] * config["num_attention_heads"] == config["hidden_size"]
+    assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 500_000.0  # transformers 4, and 5
+    assert config["torch_dtype"] == config["dtype"] == "bfloat16"
     assert config["rope_scaling"] is None
 
 

@@ -17,6 +17,12 @@ def test_a_kernel_computes_its_formula(name: str, tmp_path: Path) -> None:
     assert run_on_gpus(kernel_cases.run, name, log=log) == 0, log.read_text()[-3000:]
 
 
+def test_the_benchmark_compares_them(tmp_path: Path) -> None:
+    """On a GPU with the real ones; here with themselves, so that its code is known to run."""
+    log = tmp_path / "log"
+    assert run_on_gpus(kernel_cases.compare_with_itself, log=log) == 0, log.read_text()[-3000:]
+
+
 def test_each_has_the_arguments_of_the_real_one() -> None:
     """As Transformer Engine's source at v2.9 has them (`interface.txt`), by name where it takes names."""
     load()

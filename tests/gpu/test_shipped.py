@@ -11,6 +11,7 @@ from parallel_cases import curve
 from configs.compose import compose_config
 from configs.locate import find_directory
 from launch.planning.names import FACTORIES
+from scripts.support_page import EMULATED
 
 SHAPES = {
     "hidden_size": 256,
@@ -33,7 +34,7 @@ def test_a_configuration_trains_on_its_layout(name: str, corpus: Path, tmp_path:
     check_three_steps(tmp_path, name, corpus)
 
 
-@pytest.mark.parametrize("precision", ["fp8_delayed", "fp8_current", "mxfp8"])
+@pytest.mark.parametrize("precision", [one for each in EMULATED.values() for one in each if one != "bf16"])
 def test_the_8b_trains_in_each_precision_on_two_gpus(precision: str, corpus: Path, tmp_path: Path) -> None:
     """Weights in FP8, gathered while the layers compute; two GPUs give the curve of one."""
     capability = BLACKWELL if precision == "mxfp8" else HOPPER
@@ -46,7 +47,9 @@ def test_the_8b_trains_in_each_precision_on_two_gpus(precision: str, corpus: Pat
     assert curves[1] == pytest.approx(curves[0], rel=0, abs=1e-2)  # delayed scales follow the micro-batches
 
 
-@pytest.mark.parametrize("layout", ["gpus_1", "gpus_8", "gpus_64", "gpus_512"])
+@pytest.mark.parametrize(
+    "layout", ["gpus_1", "gpus_8", *(pytest.param(name, marks=pytest.mark.torture) for name in ("gpus_64", "gpus_512"))]
+)
 def test_a_named_layout_trains_on_fewer_gpus(layout: str, corpus: Path, tmp_path: Path) -> None:
     """All that it says, but for the number of GPUs."""
     values = (f"parallelism={layout}", "parallelism.gpus=null", "dataset.global_batch_size=4")

@@ -56,6 +56,14 @@ def test_a_run_leaves_its_log_and_its_configuration(six_steps: Path, corpus: Pat
         assert origin_of(six_steps / "checkpoints" / f"step={step}") == Origin(run=config["run_id"], step=step)
 
 
+def test_the_start_is_not_silent(six_steps: Path) -> None:
+    """What is done before the first step, in order: each takes many seconds."""
+    text = six_steps.with_suffix(".log").read_text()
+    told = ("checking the configuration", "importing NeMo", "setting up", "building the model", "step 1/6")
+    places = [text.index(line) for line in told]
+    assert places == sorted(places)
+
+
 def test_the_run_log_measures_the_run(six_steps: Path) -> None:
     """Speeds from their parts, FLOPs by hand, and a clock that misses nothing."""
     matrices = 4 * 256 * (2 * 256 + 2 * 128 + 3 * 704) + 256 * 256

@@ -4,7 +4,6 @@ All jobs are submitted at once and run side by side, with a stand-in for `python
 """
 
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,16 +91,11 @@ class Submitted:
 
 
 @pytest.fixture(scope="module")
-def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Submitted]:
+def submitted(cluster: Cluster, stub: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Submitted]:
     """Every case as a job of its own; what is to be done to one is done once it trains."""
     folder = tmp_path_factory.mktemp("runs")
-    python = folder / "bin" / "python"
-    python.parent.mkdir()
-    stub = Path(__file__).with_name("stub_training.py")
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} {stub} "$@"\n')
-    python.chmod(0o755)
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda name: submit_case(cluster, folder, name, CASES[name]), CASES)
+        found = pool.map(lambda name: submit_case(cluster, stub, folder / name, CASES[name]), CASES)
         jobs = dict(zip(CASES, found, strict=True))
     for name, case in CASES.items():
         if case.do:
@@ -110,23 +104,19 @@ def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dic
     return jobs
 
 
-def submit_case(cluster: Cluster, folder: Path, name: str, case: Case) -> Submitted:
+def submit_case(cluster: Cluster, stub: Path, run: Path, case: Case) -> Submitted:
     nodes, devices = case.shape
-    run = (cluster.small if "full" in case.stub else folder) / name
+    run = cluster.small / run.name if "full" in case.stub else run
     overrides = [
         f"run_dir={run}",
         f"hardware.num_nodes={nodes}",
         f"hardware.devices={devices}",
         "dataset.micro_batch_size=1",
-        f"launch.setup=export PATH={folder}/bin:$PATH STUB={case.stub}",
+        f"launch.setup=export PATH={stub}:$PATH STUB={case.stub}",
     ]
     # Slurm counts limits in minutes, and asks when so many seconds are left.
     limit = {"SBATCH_TIMELIMIT": "1", "SBATCH_SIGNAL": "USR1@50"} if case.limit else {}
-    program = Path(sys.executable).with_name("genomic-llama")
-    out = cluster.run(str(program), "launch", "llama3_tiny_genomic", "--slurm", *overrides, **limit)
-    number = re.search(r"Submitted batch job (\d+)", out)
-    assert number is not None
-    return Submitted(run=run, job=number[1])
+    return Submitted(run=run, job=cluster.launch("llama3_tiny_genomic", *overrides, **limit))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -39,6 +39,7 @@ from corpus.source_format import Format
 from corpus.streams.inputs import expand_inputs
 from corpus.verify import verify_corpus
 from evaluation.likelihood.bed import check_bed
+from evaluation.likelihood.model import load_model
 from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.score import read_score
 from evaluation.probing.datasets import read_task
@@ -50,6 +51,7 @@ from evaluation.variants.labels import Labelling, check_labels
 from evaluation.variants.vcf import read_vcf
 from foundation.errors import InputError
 from foundation.progress import unseen
+from foundation.terminal import as_utf8
 from launch.submit.sites import read_site
 from tokenizer.huggingface import validate_tokenizer
 
@@ -75,10 +77,12 @@ def targets(folder: Path) -> dict[str, Target]:
         _megatron_index(work),
         Target("compressed", _compressed(), lambda data: _read(work / "x", data, Format.FASTA)),
         *(_in_directory(folder, *place) for place in _CHECKPOINT_FILES),
+        *(_model_to_score(folder, kind) for kind in ("hf", "te")),
         _common_fields(_in_directory(folder, "trained", "weights/common.pt", _with_optimizer)),
         Target("common.pt", [(folder / "common.pt").read_bytes()], lambda data: _common(work, data)),
         *(_in_directory(folder, "corpus", name, _read_corpus) for name in ("manifest.json", "*.idx", "*.bin")),
         *_small_files(work),
+        Target("names", [b"[/foo]\xff\x1b[31m\nerror: x", b"a.fa", b"@a", b"**/*"], lambda data: _name(work, data)),
     ]
     return {target.name: target for target in found}
 
@@ -148,6 +152,20 @@ def _with_optimizer(directory: Path) -> None:
         convert(directory, Path(folder) / "out", to="bridge", optimizer=True)
 
 
+def _model_to_score(folder: Path, kind: str) -> Target:
+    """The same with transformers: what the strict reader lets through becomes a model that computes."""
+    target = _in_directory(folder, kind, "config.json", _loaded)
+    return Target(f"model to score: {target.name}", target.seeds, target.call)
+
+
+def _loaded(directory: Path) -> None:
+    import torch
+
+    model = load_model(directory, device="cpu")
+    with torch.no_grad():
+        assert model.model(torch.tensor([[65, 67, 71, 84]]), use_cache=False).last_hidden_state.shape[1] == 4
+
+
 def _record(directory: Path) -> None:
     if record := read_record(directory):
         assert all(isinstance(problem, str) for problem in check_files(directory, record))
@@ -210,6 +228,15 @@ def _common_fields(whole: Target) -> Target:
         whole.call(content.getvalue())
 
     return Target("trained/fields of common.pt", [seeds.as_json(seeds.TRAINED)], call)
+
+
+def _name(work: Path, data: bytes) -> None:
+    """A name on a command line, of an input or in a message: one printable line."""
+    name = os.fsdecode(data)
+    assert str(InputError("x", where=name, fix=name)).isprintable()
+    as_utf8(name).decode()
+    with contextlib.chdir(work):
+        _ignored(lambda: expand_inputs([name]))
 
 
 def _common(work: Path, data: bytes) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_process import HOPPER, train_on_gpus
-from parallel_cases import curve
+from parallel_cases import RATES, curve
 
 TINY = (
     "dataset.sequence_length=64",
@@ -51,7 +51,7 @@ def arguments(
         *("--config-name", config),
         *(f"hardware={gpu}", f"hardware.devices={ranks}", "precision=bf16", "parallelism=data_parallel"),
         *(f"run_dir={run}", f"dataset.corpus={corpus}", f"trainer.max_steps={steps}"),
-        *("dataset.global_batch_size=4", *TINY, *overrides),
+        *("dataset.global_batch_size=4", *RATES, *TINY, *overrides),
     ]
 
 

@@ -63,6 +63,12 @@ def _on_gpu(target: Callable[..., Any], arguments: tuple[Any, ...], named: bool)
         target(*arguments)
 
 
+def run_with_engine(target: Callable[..., Any], *arguments: Any, log: Path, seconds: float = 300) -> int:
+    """Exit status of `target(*arguments)` in a process with Transformer Engine, and no GPU until it pretends one."""
+    with _served():
+        return run_in_process(target, *arguments, log=log, seconds=seconds)
+
+
 @contextlib.contextmanager
 def _served() -> Iterator[None]:
     """Processes that start in this context are forked from the server with Transformer Engine."""

@@ -448,3 +448,12 @@ def run(name: str) -> None:
     """One of `CASES`, on numbers that are always the same."""
     torch.manual_seed(7)
     {case.__name__: case for case in CASES}[name]()
+
+
+def compare_with_itself() -> None:
+    """`benchmarks.gpu.kernels` with the emulation on both sides: every case runs, and differs by nothing."""
+    from benchmarks.gpu.kernels import CASES as COMPARED
+    from benchmarks.gpu.kernels import kernels
+
+    differences = kernels({}, "cpu", 60.0)["kernel_differences"]
+    assert differences == {case.__name__: 0.0 for case in COMPARED}

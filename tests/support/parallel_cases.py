@@ -5,7 +5,11 @@ from pathlib import Path
 
 from nemo_process import train_over
 
+RATES = ("optimizer.lr=2e-3", "optimizer.min_lr=2e-4")
+"""Those of pretraining, for fine-tunes too: in five steps a curve shall move far more than its tolerance."""
+
 VALUES = (
+    *RATES,
     "dataset.sequence_length=64",
     "dataset.global_batch_size=4",
     "dataset.micro_batch_size=1",

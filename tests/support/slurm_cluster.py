@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +49,6 @@ SlurmctldLogFile={folder}/log/slurmctld.log
 SlurmdLogFile={folder}/log/slurmd-%n.log
 PartitionName=tests Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 PartitionName=frail Nodes=n3,n2 MaxTime=INFINITE State=UP
-PartitionName=closed Nodes=n1 AllowAccounts=nobody MaxTime=INFINITE State=UP
 """
 
 
@@ -135,6 +135,12 @@ class Cluster:
         )
         assert result.returncode == 0, f"{command}: {result.stderr}"
         return result.stdout
+
+    def launch(self, recipe: str, *overrides: str, **variables: str) -> str:
+        """The number of the job that `genomic-llama launch RECIPE --slurm` submits."""
+        program = Path(sys.executable).with_name("genomic-llama")
+        told = self.run(str(program), "launch", recipe, "--slurm", *overrides, **variables)
+        return told.split("Submitted batch job ")[1].split()[0]
 
     def nodes(self) -> dict[str, str]:
         """The state of each node."""

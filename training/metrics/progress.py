@@ -1,4 +1,4 @@
-"""Training progress: step, loss, tokens/s and time left; a bar on a terminal, a line now and then elsewhere."""
+"""Training progress: step, loss, tokens/s and time left; a bar on a terminal, elsewhere a line every 30 s or sooner."""
 
 import sys
 import time
@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 from nemo.lightning.io import IOMixin
 
+from foundation.heartbeat import HEARTBEAT
+from foundation.progress import clock
 from training.metrics.run_log import RunLog
 
 
@@ -17,9 +19,25 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
         self.seconds_between_lines = seconds_between_lines
         self._seen = 0
 
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if trainer.is_global_zero:
+            HEARTBEAT.begin("building the model and looking for checkpoints")
+
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._began = self._shown = time.perf_counter()
         self._first_step = trainer.global_step
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        HEARTBEAT.doing(f"step {trainer.global_step + 1}/{trainer.max_steps}")
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        HEARTBEAT.doing(f"validation after step {trainer.global_step}")
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
+        HEARTBEAT.doing(f"saving the checkpoint of step {trainer.global_step}")
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        HEARTBEAT.end()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._seen += 1
@@ -34,10 +52,11 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
         loss = float(trainer.callback_metrics["reduced_train_loss"])
         line = (
             f"step {step}/{last}  loss {loss:.4f} nats/token  {_logged(trainer)}{tokens / elapsed:,.0f} tokens/s  "
-            f"{_clock((last - step) * elapsed / done)} left"
+            f"{clock((last - step) * elapsed / done)} left"
         )
         end = "\n" if not terminal or step == last else ""
         print(f"\r{_bar(step / last)} {line}\033[K" if terminal else line, end=end, file=sys.stderr, flush=True)
+        HEARTBEAT.said()
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero and trainer.global_step >= trainer.max_steps and self._seen == 0:
@@ -61,6 +80,7 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
                 f"{clear}step {trainer.global_step}: validation loss {loss:.4f} nats/token{_validated(trainer)}",
                 file=sys.stderr,
             )
+            HEARTBEAT.said()
 
 
 def _logged(trainer: Any) -> str:
@@ -85,9 +105,3 @@ def _run_log(trainer: Any) -> dict[str, Any]:
 def _bar(fraction: float, width: int = 24) -> str:
     filled = round(fraction * width)
     return "█" * filled + "░" * (width - filled)
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -197,8 +197,9 @@ def test_not_read(tmp_path: Path, magic: bytes, name: str) -> None:
 
 def test_pipes() -> None:
     end, _ = os.pipe()
-    with pytest.raises(InputError, match="is a pipe or a device"):
+    with pytest.raises(InputError) as caught:
         content(Path(f"/dev/fd/{end}"))
+    assert caught.value.kind == "not-a-regular-file"
 
 
 @pytest.mark.parametrize("damage", [False, True])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_the_size_of_a_checkpoint() -> None:
     assert system.checkpoint_bytes(large, read_architecture(large.model_tag)) == 14 * 6_981_685_248
 
 
-def test_a_run_directory(tmp_path: Path) -> None:
+def test_a_run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     for run, keep, expected in (
         (tmp_path / "run", 2, {"run directory": "ok", "disk space": "ok"}),
@@ -102,8 +103,11 @@ def test_a_run_directory(tmp_path: Path) -> None:
         assert states(list(system.run_directory(config, read_architecture(config.model_tag)))) == expected
     config = compose_config("train_35b", [f"run_dir={tmp_path}"])
     architecture = read_architecture(config.model_tag)
-    (_, space) = system.run_directory(config, architecture)
-    assert space.status == "will not work" or "GB free" in space.found
+    one = system.checkpoint_bytes(config, architecture)
+    for free, expected in ((one - 1, "will not work"), (one, "warning"), (3 * one, "ok")):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free, total=free, used=0))
+        (_, space) = system.run_directory(config, architecture)
+        assert space.status == expected
     assert not (tmp_path / "run").exists()  # nothing is left of the look
 
 
