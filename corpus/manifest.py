@@ -159,7 +159,9 @@ def read_manifest(directory: Path) -> Manifest:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         fix = "Name a folder that genomic-llama prepare made."
-        raise InputError(f"is no prepared corpus: it has no {FILE_NAME}", where=directory, fix=fix) from None
+        raise InputError(
+            f"is no prepared corpus: it has no {FILE_NAME}", where=directory, fix=fix, kind="not-a-corpus"
+        ) from None
     return _read(path, status.st_mtime_ns, status.st_size)
 
 
@@ -170,14 +172,24 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
     checksum = value.pop(_CHECKSUM, None) if isinstance(value, dict) else None
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
-        raise InputError(f"has format version {shown(version)}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
+        raise InputError(
+            f"has format version {shown(version)}, not {FORMAT_VERSION}",
+            where=path,
+            fix=_REMEDY,
+            kind="manifest-version",
+        )
     manifest = from_json(Manifest, value, str(path))
     for split in manifest.splits:
         if problem := _contradiction(split):
-            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY)
+            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY, kind="manifest-contradiction")
     if checksum is not None and _sealed(text[: text.rfind(f',\n  "{_CHECKSUM}"')]) != text:
         fix = f"Copy it here again. Where the change is meant, take the key {_CHECKSUM!r} out of it."
-        raise InputError("was changed since it was written: its own checksum is another", where=path, fix=fix)
+        raise InputError(
+            "was changed since it was written: its own checksum is another",
+            where=path,
+            fix=fix,
+            kind="manifest-changed",
+        )
     return manifest
 
 
@@ -219,11 +231,20 @@ def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview
     for file in manifest.files():
         path = directory / file.name
         if not path.is_file():
-            raise InputError("is in the manifest but not in the folder", where=path, fix=_REMEDY)
+            raise InputError(
+                "is in the manifest but not in the folder", where=path, fix=_REMEDY, kind="corpus-file-missing"
+            )
         if (size := path.stat().st_size) != file.bytes:
-            raise InputError(f"has {size:,} bytes, its manifest says {file.bytes:,}", where=path, fix=_REMEDY)
+            raise InputError(
+                f"has {size:,} bytes, its manifest says {file.bytes:,}",
+                where=path,
+                fix=_REMEDY,
+                kind="corpus-file-size",
+            )
         if full and xxh3_128(path, observe) != file.xxh3_128:
-            raise InputError("was changed: its checksum is not the manifest's", where=path, fix=_REMEDY)
+            raise InputError(
+                "was changed: its checksum is not the manifest's", where=path, fix=_REMEDY, kind="corpus-file-changed"
+            )
     return manifest
 
 

@@ -33,7 +33,9 @@ class DatasetRepository:
         self.name = name
         self._endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
         if not self._endpoint.startswith(("http://", "https://")):
-            raise InputError("is no address of a server", where=self._endpoint, fix="Begin it with https://.")
+            raise InputError(
+                "is no address of a server", where=self._endpoint, fix="Begin it with https://.", kind="not-an-address"
+            )
         token = os.environ.get("HF_TOKEN")
         self.headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(timeout=30, follow_redirects=True, headers=self.headers)
@@ -85,7 +87,12 @@ class DatasetRepository:
         return RemoteFile(path=path, url=url, size=size, sha256=sha256)
 
     def _odd(self, what: str) -> InputError:
-        return InputError(f"answers with {what}", where=self._endpoint, fix="Check HF_ENDPOINT, or try again later.")
+        return InputError(
+            f"answers with {what}",
+            where=self._endpoint,
+            fix="Check HF_ENDPOINT, or try again later.",
+            kind="server-answer",
+        )
 
 
 def is_safe(path: str) -> bool:
