@@ -161,7 +161,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a scaling of no size": (
         {"rope_scaling": {"rope_type": "llama3", **SCALING, "factor": 0}},
-        "rope-unsupported",
+        "config-value",
         "factor",
     ),
     "two values of theta": (
@@ -178,8 +178,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "a negative number": ({"num_hidden_layers": -1}, "config-value", "num_hidden_layers"),
     "not a number": ({"rope_theta": float("nan")}, "config-value", "rope_theta"),
     "true for a number": ({"hidden_size": True}, "config-value", "hidden_size"),
-    "heads without a group": ({"num_key_value_heads": 5}, "config-size", "num_attention_heads"),
-    "odd head": ({"head_dim": 127}, "config-size", "head_dim"),
+    "heads without a group": ({"num_key_value_heads": 5}, "config-value", "num_attention_heads"),
+    "odd head": ({"head_dim": 127}, "config-value", "head_dim"),
     "text for the size without heads' own": ({"hidden_size": "4096", "head_dim": None}, "config-value", "hidden_size"),
     "two dtypes": ({"dtype": "float32"}, "config-contradiction", "torch_dtype"),
     "code beside a plain Llama": ({"auto_map": {"AutoModel": "nowhere.Nothing"}}, "config-code", "auto_map"),

@@ -57,7 +57,7 @@ def test_a_usual_yaml_may_use_aliases(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["${oc.env:HOME}", "x${ oc.env:HOME }", "${oc.decode:1}", "${${a}:b}", "${a.b:c}"])
 def test_no_resolver_where_none_is_allowed(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(f"a: '{text}'\n")
-    with refused("reads-beyond-file", where="x.yaml", names=text[:5]):
+    with refused("reads-beyond-file", where="x.yaml", names=text.removeprefix("x")[:5]):
         read_yaml_text(tmp_path / "x.yaml", interpolations=False)
     (tmp_path / "x.yaml").write_text("a: '${b.c}/${ b.d }'\n")
     assert read_yaml_text(tmp_path / "x.yaml", interpolations=False)
