@@ -94,9 +94,11 @@ class Taxonomy:
             if self.knows(int(taxon)):
                 return int(taxon)
             gone = int(taxon) in self._deleted
-            raise self._unknown(f"taxon {taxon} was deleted" if gone else f"there is no taxon {taxon}")
+            if gone:
+                raise self._unknown(f"taxon {taxon} was deleted", "deleted-taxon")
+            raise self._unknown(f"there is no taxon {taxon}", "unknown-taxon")
         if not named:
-            raise self._unknown(f"no taxon has the scientific name {taxon!r}")
+            raise self._unknown(f"no taxon has the scientific name {taxon!r}", "unknown-taxon-name")
         if len(set(named)) > 1:
             choice = ", ".join(map(str, sorted(set(named))))
             raise InputError(
@@ -113,10 +115,8 @@ class Taxonomy:
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return frozenset(int(line.split("\t", 1)[0]) for line in lines if line)
 
-    def _unknown(self, problem: str) -> InputError:
-        return InputError(
-            problem, where=self.folder, fix="Check the taxon, or take a taxdump that has it.", kind="unknown-taxon"
-        )
+    def _unknown(self, problem: str, kind: str) -> InputError:
+        return InputError(problem, where=self.folder, fix="Check the taxon, or take a taxdump that has it.", kind=kind)
 
 
 def _read_nodes(path: Path) -> tuple[TaxIds, TaxIds, TaxIds]:

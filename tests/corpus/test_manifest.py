@@ -106,7 +106,7 @@ def test_no_manifest(corpus: Path, tmp_path: Path) -> None:
     with refused("not-json", where="manifest.json"):
         read_manifest(corpus)
     (corpus / "manifest.json").write_text("[" * 200_000)
-    with refused("not-json", where="manifest.json"):
+    with refused("nested-too-deep", where="manifest.json"):
         read_manifest(corpus)
     (corpus / "manifest.json").write_text("[]")
     with refused("manifest-version", where="manifest.json"):
@@ -135,7 +135,7 @@ def test_read_documents(corpus: Path, contigs: dict[str, bytes]) -> None:
     }
     assert sorted(documents.values()) == sorted(contigs.values())
     assert {"train[0]", "validation[0]"} <= set(documents)
-    with refused("split-missing", where="corpus"):
+    with refused("split-missing", where="corpus", fix="--test-fraction"):
         open_split(corpus, "test")
 
 

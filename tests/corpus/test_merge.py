@@ -69,7 +69,7 @@ def test_refused(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "hardlink_to", refuse)
-        with refused("cannot-be-linked", where="train-00000.bin"):
+        with refused("cannot-be-linked", where="train-00000.bin", fix="--copy"):
             merge(parts, out)
     (parts[1] / "train-00000.bin").unlink()
     with refused("corpus-file-missing", where="train-00000.bin"):

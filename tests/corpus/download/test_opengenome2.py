@@ -175,7 +175,7 @@ def test_what_is_not_there_is_an_error(hub: hub_server.Hub, tmp_path: Path, opti
 )
 def test_a_hostile_file_name_is_an_error(hub: hub_server.Hub, tmp_path: Path, path) -> None:
     hub.rows = [{"type": "file", "path": path, "lfs": {"oid": "0" * 64, "size": 1}}]
-    with refused("server-answer"):
+    with refused("unsafe-file-name"):
         fetch(tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
@@ -192,7 +192,7 @@ def test_a_link_out_of_the_folder_is_an_error(hub: hub_server.Hub, tmp_path: Pat
 @pytest.mark.parametrize("lfs", [{"oid": "xyz", "size": 1}, {"oid": "0" * 64, "size": -1}, {"oid": "0" * 64}, [1]])
 def test_a_list_without_sense_is_an_error(hub: hub_server.Hub, tmp_path: Path, lfs) -> None:
     hub.rows = [{"type": "file", "path": ORGANELLE.format("train", 11), "lfs": lfs}]
-    with refused("server-answer"):
+    with refused("file-without-checksum"):
         fetch(tmp_path)
 
 

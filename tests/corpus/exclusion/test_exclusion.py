@@ -174,9 +174,9 @@ def test_parts_that_do_nothing_are_an_error(parts) -> None:
 def test_an_unknown_preset_is_an_error_where_it_is_used(make_batch) -> None:
     """And not where a manifest that names it is read: that may be on another machine."""
     rule = ExclusionRule(preset=("eukaryotic_virus",))
-    with refused("unknown-preset", where="eukaryotic_virus"):
+    with refused("unknown-preset", where="eukaryotic_virus", fix="'eukaryotic_viruses'"):
         rule.files()
-    with refused("unknown-preset", where="eukaryotic_virus"):
+    with refused("unknown-preset", where="eukaryotic_virus", fix="'eukaryotic_viruses'"):
         Excluder(rule).excluded(make_batch("a"), Path("x.fa"))
 
 

@@ -89,7 +89,7 @@ class Dies:
 
 def test_the_error_of_a_lost_worker_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "x.fa").write_bytes(b">a\nACGT\n")
-    with refused("worker-died", where="x.fa"):
+    with refused("worker-died", where="x.fa", fix="leave the file out"):
         prepare([tmp_path / "x.fa"], tmp_path / "out", Settings(), engine=Dies())
 
 

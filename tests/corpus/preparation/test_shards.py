@@ -89,7 +89,7 @@ def test_goes_on_after_bad_input(tmp_path: Path, genomes: list[Path], capsys: py
     prepare(genomes, tmp_path / "expected", SETTINGS, shard_bytes=5000)
     good = genomes[2].read_bytes()
     genomes[2].write_bytes(good + b">protein\nMKL\n")
-    with refused("not-nucleotides", where="2.fa, record 6 'protein'"):
+    with refused("not-nucleotides", where="2.fa, record 6 'protein'", fix="protein"):
         prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
     assert "shards are finished and kept; the same command goes on" in capsys.readouterr().err
     assert list((tmp_path / ".out.prepare" / "shards").glob("*/result.json"))
@@ -212,9 +212,9 @@ def test_no_such_plan_or_shard(tmp_path: Path, genomes: list[Path]) -> None:
     with refused("no-plan"):
         prepare_shard(tmp_path, 0)
     work, _ = plan_preparation(genomes, tmp_path / "out", SETTINGS)
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError) as refusal:
         prepare_shard(work.path, -1)
-    assert refused.value.kind == "unknown-shard"
+    assert refusal.value.kind == "unknown-shard"
 
 
 def test_a_task_after_the_last_shard_has_nothing_to_do(tmp_path: Path, genomes: list[Path]) -> None:

@@ -49,7 +49,7 @@ def test_fields(tmp_path: Path) -> None:
     path = write(tmp_path, {"sequence": "AC", "seq": "GG"})
     assert read(path) == [("", "", b"AC")]
     assert read(path, field="seq") == [("", "", b"GG")]
-    with refused("no-text-field", where="x.jsonl, line 1 (byte 0)"):
+    with refused("no-text-field", where="x.jsonl, line 1 (byte 0)", names="'sequence', 'seq'"):
         read(path, field="x")
 
 

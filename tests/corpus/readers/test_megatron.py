@@ -121,8 +121,8 @@ def test_the_documents_before_an_error_come_first(tmp_path: Path) -> None:
 
 def test_which_file_to_name(tmp_path: Path) -> None:
     path = write(tmp_path, b"ACGT\0GG\0", GOOD)
-    with refused("index-for-tokens", where="x.idx"):
+    with refused("index-for-tokens", where="x.idx", fix="x.bin"):
         detect_format(path.with_suffix(".idx"))
     path.with_suffix(".idx").unlink()
-    with refused("bin-without-idx", where="x.bin"):
+    with refused("bin-without-idx", where="x.bin", fix="x.idx"):
         detect_format(path)
