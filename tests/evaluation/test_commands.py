@@ -202,7 +202,7 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
             "regions-overlap",
             "twice.bed, lines 1 and 3",
         ),
-        (("score", "{f}", "{f}/g.fa"), "directory-without-config", ""),
+        (("score", "{f}", "{f}/g.fa"), "no-config", ""),
         (
             ("variants", "{m}", "{f}/g.fa", "{f}/v.vcf", "--out", "{f}/o", "--window", "99"),
             "window",

@@ -143,7 +143,7 @@ def test_u_of_rna_is_read_as_t_and_said_once(
     ("text", "kind", "where"),
     [
         (">a\nACGT\n>b\n>c\nACGT\n", "no-sequence", "g.fa, record 2 'b'"),
-        (">a\nACGT-ACGT\n", "not-dna", "'a'"),
+        (">a\nACGT-ACGT\n", "not-nucleotides", "g.fa, record 1 'a'"),
         (">\nACGT\n", "no-record-name", "g.fa, record 1"),
         ("", "empty-file", "g.fa"),
     ],
