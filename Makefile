@@ -16,7 +16,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: schemas integrations test-integrations test-containers demo test test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
+.PHONY: schemas integrations test-integrations test-containers demo test test-fast test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -27,6 +27,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dis
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)
+
+# What a change to pure code breaks, in about a minute.
+test-fast: venv
+	$(PYTEST) -m fast $(TESTS)
 
 # Jobs that are submitted to a Slurm of the tests, which runs on this machine: as root, on Debian or Ubuntu.
 SLURM_PACKAGES := slurm-wlm munge iproute2

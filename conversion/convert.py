@@ -7,9 +7,8 @@ from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Checkpoint, Rows, Writer
-from conversion.files.checksum import checksum
 from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
-from conversion.files.mapped_file import loaded
+from conversion.files.mapped_file import blocks, loaded
 from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
 from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
@@ -21,6 +20,7 @@ from conversion.record import Conversion, TensorRecord, write_record
 from conversion.verify import chunk_name, named_rows, read_back, read_back_training, warn_of_damage
 from conversion.weight_table import Weight, expand
 from foundation.atomic import atomic_directory
+from foundation.checksum import xxh3_128_of
 from foundation.errors import InputError, nearest
 from foundation.progress import Advance, progress_bar
 from tokenizer.vocabulary import VOCAB_SIZE
@@ -164,7 +164,7 @@ def _write(
         parts = _parts(checkpoint, weight, fitted, architecture.dtype)
         for name, shape, rows in named_rows(fitted, parts):
             counts: list[int] = []
-            digest = checksum(rows, partial(_count, counts, architecture.dtype))
+            digest = xxh3_128_of(blocks(rows), partial(_count, counts, architecture.dtype))
             tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=digest)
             if any(counts):
                 damaged[name] = sum(counts)
@@ -196,7 +196,7 @@ def _write_training(training: Training, writer: Writer, target: Format, advance:
     states: dict[str, TensorRecord] = {}
     for name, stored, chunk, array in training.chunks(target.prefix):
         states[chunk_name(name, chunk)] = TensorRecord(
-            shape=chunk.shape, dtype=stored.dtype, checksum=checksum([array])
+            shape=chunk.shape, dtype=stored.dtype, checksum=xxh3_128_of(blocks([array]))
         )
         writer.dcp.write(name, stored.dtype, stored.shape, [array], offsets=chunk.offsets, shape=chunk.shape)
         advance(array.nbytes)

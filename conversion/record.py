@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture
 from conversion.checkpoint import check_inside
-from conversion.files.checksum import ALGORITHM, checksum_file
+from foundation.checksum import ALGORITHM, xxh3_128
 from foundation.errors import InputError
 from foundation.sealed import difference
 from foundation.typed import from_settings
@@ -100,7 +100,7 @@ def write_record(
         tensors=dict(tensors),
         files={
             path.relative_to(directory).as_posix(): FileRecord(
-                bytes=path.stat().st_size, checksum=None if path in large else checksum_file(path)
+                bytes=path.stat().st_size, checksum=None if path in large else xxh3_128(path)
             )
             for path in sorted(directory.rglob("*"))
             if path.is_file()

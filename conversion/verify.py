@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from conversion.checkpoint import Checkpoint, Rows
-from conversion.files.checksum import checksum
+from conversion.files.mapped_file import blocks
 from conversion.megatron.dcp_metadata import Chunk
 from conversion.megatron.megatron_directory import MegatronDirectory
 from conversion.megatron.training_state import read_training
 from conversion.record import TensorRecord
 from conversion.weight_table import Weight
+from foundation.checksum import xxh3_128_of
 from foundation.errors import InputError
 from foundation.progress import Advance
 from tokenizer.vocabulary import VOCAB_SIZE
@@ -35,7 +36,7 @@ def read_back(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], adva
     found: set[str] = set()
     for weight in checkpoint.weights:
         for name, shape, rows in named_rows(weight, checkpoint.parts(weight)):
-            record = TensorRecord(shape=shape, dtype=checkpoint.architecture.dtype, checksum=checksum(rows))
+            record = TensorRecord(shape=shape, dtype=checkpoint.architecture.dtype, checksum=xxh3_128_of(blocks(rows)))
             if expected.get(name) != record:
                 raise InputError(
                     f"{name!r} is {record}, expected {expected.get(name)}",
@@ -58,7 +59,7 @@ def read_back_training(checkpoint: Checkpoint, expected: Mapping[str, TensorReco
     found: dict[str, TensorRecord] = {}
     for name, stored, chunk, array in training.chunks(checkpoint.tensors.prefix):
         key = chunk_name(name, chunk)
-        found[key] = TensorRecord(shape=chunk.shape, dtype=stored.dtype, checksum=checksum([array]))
+        found[key] = TensorRecord(shape=chunk.shape, dtype=stored.dtype, checksum=xxh3_128_of(blocks([array])))
         advance(array.nbytes)
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):

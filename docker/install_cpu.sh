@@ -41,7 +41,7 @@ project() {
     # What needs no GPU is imported once, so that a missing package ends the build and not a job.
     export HOME=/tmp NUMBA_CACHE_DIR=/tmp/numba PYTHONDONTWRITEBYTECODE=1
     (cd / && $python -c 'import recipes.factories, corpus.preparation.prepare, conversion.convert, evaluation.suite.runner')
-    $python -m pip uninstall --yes --quiet pip setuptools
+    $python -m pip uninstall --yes --quiet pip  # setuptools is imported at runtime
     chmod -R a+rX "$venv"
 }
 

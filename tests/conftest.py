@@ -30,10 +30,30 @@ def tally(request: pytest.FixtureRequest) -> Callable[[str], Tally]:
     return begin
 
 
+_RUNS = {"nemo_process", "gpu_process", "parallel_cases", "resume_cases", "guard_cases"}
+"""Modules of `support` that start a process with NeMo in it."""
+_RUN_FIXTURES = {"whole", "start", "one_process_run", "one_process", "uninterrupted"}
+_PURE = ("foundation", "configs", "tokenizer", "corpus/samples", "corpus/store", "corpus/exclusion", "launch/planning")
+
+
+def _marker(item: pytest.Item) -> str:
+    """`nemo` where a test starts a process that imports it, `parallel` where several, `fast` where all is pure."""
+    names = getattr(item, "module", None)
+    used = {getattr(value, "__module__", "") for value in vars(names).values()} if names is not None else set()
+    if "parallel_cases" in used:
+        return "parallel"
+    if used & _RUNS or _RUN_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return "nemo"
+    folder = Path(item.path).relative_to(Path(__file__).parent).as_posix()
+    return "fast" if folder.startswith(_PURE) else ""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where TORTURE is set, what counts its cases belongs to the torture too, beside what is marked so."""
+    """Markers by what a test uses; where TORTURE is set, what counts its cases belongs to the torture too."""
     for item in items:
+        if marker := _marker(item):
+            item.add_marker(marker)
         if LONG and "tally" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.torture)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from configs.schema import TrainConfig
 from corpus import synthetic
-from corpus.manifest import has_own_checksum, verify
+from corpus.manifest import Manifest, has_own_checksum, verify
 from foundation.errors import InputError
 from launch.preflight.finding import Finding, broken, ok, warning
 from training.data.sources import Source, parse_sources
@@ -15,7 +15,7 @@ def check_corpora(config: TrainConfig) -> None:
     """Refuse a corpus that is not there, or whose files are not those of its manifest by size. Errors: `InputError`."""
     for source in parse_sources(config.dataset.corpus):
         if not _made_at_the_start(source):
-            verify(source.corpus)
+            _verify(source, config)
 
 
 def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
@@ -25,7 +25,7 @@ def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
             yield ok("corpus", "the built-in one, prepared at the start")
             continue
         try:
-            manifest = verify(source.corpus)
+            manifest = _verify(source, config)
         except (InputError, OSError) as error:
             yield broken("corpus", str(error), "Prepare it, or copy it here again.")
             continue
@@ -34,6 +34,17 @@ def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
         if not has_own_checksum(source.corpus):
             found = f"the manifest of {source.corpus} has no checksum of its own"
             yield warning("corpus", found, "It is an older one; damage in it that contradicts nothing is not seen.")
+
+
+def _verify(source: Source, config: TrainConfig) -> Manifest:
+    """The manifest of a corpus that is whole by its sizes, and has a base to learn from. Errors: `InputError`."""
+    manifest = verify(source.corpus)
+    train = manifest.split("train")
+    if train and config.dataset.soft_mask_weight == 0 and train.soft_masked == train.bases:
+        problem = "every base of train is lower-case, and dataset.soft_mask_weight=0: only the ends would be learned"
+        fix = "Raise dataset.soft_mask_weight, or prepare the sources in upper case."
+        raise InputError(problem, where=source.corpus, fix=fix, kind="no-trainable-base")
+    return manifest
 
 
 def _made_at_the_start(source: Source) -> bool:

@@ -62,6 +62,8 @@ def check_kubernetes(site: Kubernetes) -> None:
     for key in (*site.node_selector, *site.annotations, *site.labels, *site.resources):
         if not re.fullmatch(_KEY, key):
             raise InputError(f"launch: {key!r} is not a key", fix="Write name or prefix/name.", kind="kubernetes-key")
+    if site.mount in {path.rstrip("/") for path in site.claims}:
+        raise InputError(f"launch: two claims at {site.mount}", fix="Give each its own path.", kind="mount-twice")
     for path in (site.mount, *site.claims):
         if not path.startswith("/") or path == "/":
             raise InputError(f"launch: mount {path!r}", fix="Give an absolute path below /.", kind="kubernetes-path")

@@ -1,6 +1,7 @@
 """From a recipe and a site to a script, and to the program that submits it."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from configs.llama import read_architecture
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.terminal import say
+from foundation.terminal import say, say_text
 from launch.planning.commands import plan_command
 from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
@@ -25,6 +26,7 @@ from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm, read_s
 from launch.submit.slurm_paths import FOLDER, NO_PYXIS, on_host
 from launch.submit.slurm_paths import mounts as container_mounts
 from training.checkpointing.same_model import check_initial_weights
+from training.data.sources import parse_sources
 
 SUFFIX = {"slurm": "sbatch", "kubernetes": "yaml", "skypilot": "sky.yaml", "local": "sh"}
 SUBMIT = {
@@ -140,7 +142,7 @@ def off_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> 
         lacking.append("launch.mounts={/data: s3://my-bucket}")
     for key, values in _paths(job).items():
         places = durable if key == "run_dir" else readable
-        if off := [one for one in values if not _is_below(one, places)]:
+        if off := [one for one in values if _deepest(one, [*durable, *readable]) not in places]:
             name = Path(off[0]).name if len(off) == 1 else "corpus"
             lacking.append(f"{key}={durable[0].rstrip('/')}/{name}")
     return lacking
@@ -164,12 +166,18 @@ def check_container(job: Job, site: Slurm) -> None:
 def _paths(job: Job) -> dict[str, list[str]]:
     """What the job reads and writes, by key."""
     corpus = job.config.dataset.corpus
-    corpora = [corpus] if isinstance(corpus, str) else [str(one["corpus"]) for one in corpus]
+    corpora = [str(source.corpus) for source in parse_sources(corpus)]
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
         "init_from": [job.config.init_from] if job.config.init_from else [],
     }
+
+
+def _deepest(path: str, mounts: Sequence[str]) -> str | None:
+    """The mount that a path lies on: a read-only one may be inside one that can be written."""
+    holding = [mount for mount in mounts if _is_below(path, [mount])]
+    return max(holding, key=lambda mount: len(Path(os.path.normpath(mount)).parts), default=None)
 
 
 def _is_below(path: str | Path, mounts: Sequence[str]) -> bool:
@@ -191,10 +199,15 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     path = run_dir / f"launch.{SUFFIX[target]}"
     with atomic_file(path) as temporary:
         temporary.write_text(script, encoding="utf-8", errors="surrogateescape")  # names are bytes
-    if isinstance(site, Slurm):
-        (run_dir / FOLDER).mkdir(exist_ok=True)
-        say(f"script: {path}", f"log:    {run_dir / FOLDER}/{job.name}-JOB.log")
-    return subprocess.run([program, *options, str(path)], check=False).returncode
+    if not isinstance(site, Slurm):
+        return subprocess.run([program, *options, str(path)], check=False).returncode
+    logs = run_dir / FOLDER
+    logs.mkdir(exist_ok=True)
+    sent = subprocess.run([program, str(path)], stdout=subprocess.PIPE, text=True, check=False)
+    say_text(sent.stdout.strip())
+    if number := re.search(r"Submitted batch job (\d+)", sent.stdout):
+        say(f"script: {path}", f"log:    {logs}/{job.name}-{number[1]}.log")
+    return sent.returncode
 
 
 def check_pyxis(site: Slurm) -> None:

@@ -170,8 +170,11 @@ def test_what_cannot_be_is_refused_before_the_weights_are_read(
 ) -> None:
     import shutil
 
+    from safetensors.torch import load_file, save_file
+
     model = shutil.copytree(tiny_directory, files / "model")
-    (model / "model.safetensors").write_bytes(b"no weights")
+    weights = load_file(model / "model.safetensors")
+    save_file({name: one.fill_(float("nan")) for name, one in weights.items()}, model / "model.safetensors")
     (files / "strand.bed").write_text("c\t5\t30\tx\t0\t-1\n")
     (files / "numbers.yaml").write_text(f"batch_size: 0\nlikelihood: [{{name: g, source: {files}/g.fa}}]\n")
     with refused(kind):

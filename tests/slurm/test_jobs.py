@@ -28,7 +28,7 @@ def test_a_node_that_is_lost_and_comes_back(nodes: int, cluster: Cluster, stub: 
     names = "n3" if nodes == 1 else "n2,n3"
     where = (f"hardware.num_nodes={nodes}", "launch.partition=frail", f'launch.directives=["--nodelist={names}"]')
     job = stub_job(cluster, stub, tmp_path / "run", "0:wait", *where)
-    cluster.wait((tmp_path / "run" / "steps").exists, 60, what="steps")
+    cluster.wait((tmp_path / "run" / "steps").exists, 200, what="steps")
     cluster.lose_node("n3")
     cluster.wait(lambda: cluster.job(job)["Restarts"] == "1", 90, what="Slurm to notice")
     cluster.start_node("n3")

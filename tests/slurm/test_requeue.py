@@ -24,7 +24,7 @@ class Case:
     stub: str
     state: str = "COMPLETED"
     restarts: int = 0
-    code: str = "0:0"
+    code: str = "0:0"  # of srun, where the run says none: 143 too, if a rank was ended before it listened
     shape: tuple[int, int] = FOUR
     limit: bool = False
     do: str = ""
@@ -61,10 +61,10 @@ CASES = {
     "crash-after-a-checkpoint": Case(
         stub="0:ask-3,1:crash-5", state="FAILED", code="1:0", restarts=1, reasons=(ASKED,)
     ),
-    "killed-at-start": Case(stub="segv-load", state="FAILED", code="139:0"),
+    "killed-at-start": Case(stub="segv-load", state="FAILED", code="139:0|143:0"),
     "guard": Case(stub="guard-3", state="FAILED", code="65:0", reasons=("a guard at step 3",)),
     "hang": Case(stub="hang-3", state="FAILED", code="70:0", reasons=("a hang at step 3",)),
-    "75-without-a-word": Case(stub="status-75", state="FAILED", code="75:0"),
+    "75-without-a-word": Case(stub="status-75", state="FAILED", code="75:0|143:0"),
     "no-progress": Case(
         stub="ask-load",
         state="FAILED",
@@ -80,7 +80,8 @@ CASES = {
         reasons=(ASKED, "SIGUSR1 before the first step; no new checkpoint since step N"),
     ),
     "progress-each-time": Case(stub="0:ask-2,1:ask-4,2:ask-6", restarts=3, reasons=(ASKED, ASKED, ASKED)),
-    "full-disk": Case(stub="0:ask-3,0:full", state="FAILED", code="1:0"),
+    # No word can be written there: the status is srun's, of the rank that failed or of one that was ended for it.
+    "full-disk": Case(stub="0:ask-3,0:full", state="FAILED", code="1:0|137:0"),
 }
 
 
@@ -99,7 +100,7 @@ def submitted(cluster: Cluster, stub: Path, tmp_path_factory: pytest.TempPathFac
         jobs = dict(zip(CASES, found, strict=True))
     for name, case in CASES.items():
         if case.do:
-            cluster.wait((jobs[name].run / case.once).exists, 60, what=f"{name} to train")
+            cluster.wait((jobs[name].run / case.once).exists, 200, what=f"{name} to train")
             cluster.run(*case.do.split(), jobs[name].job)
     return jobs
 
@@ -124,7 +125,8 @@ def test_how_it_ends(name: str, submitted: dict[str, Submitted], cluster: Cluste
     case, one = CASES[name], submitted[name]
     job = cluster.wait_for(one.job)
     log = (one.run / "slurm" / f"llama3-tiny-genomic-{one.job}.log").read_text()
-    assert (job["JobState"], int(job["Restarts"]), job["ExitCode"]) == (case.state, case.restarts, case.code), log
+    assert (job["JobState"], int(job["Restarts"])) == (case.state, case.restarts), log
+    assert job["ExitCode"] in case.code.split("|"), log
     assert (
         tuple(re.sub("(after|since) step [1-9][0-9]*", r"\1 step N", stop.reason) for stop in read_stops(one.run))
         == case.reasons

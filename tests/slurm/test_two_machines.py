@@ -94,6 +94,6 @@ def test_asked_to_stop_it_saves_and_says_so(machines: Machines) -> None:
 
 def test_a_rank_that_crashes_ends_both_machines(machines: Machines) -> None:
     both = machines.start(STUB, STUB="crash-4")
-    assert all(process.wait(60) != 0 for process in both), machines.log()
+    assert all(process.wait(120) != 0 for process in both), machines.log()
     assert (machines.said / "status").read_text() == "1\n"
     assert not (machines.said / "requeue").exists()

@@ -22,7 +22,7 @@ from reading import megatron_index, rows
 
 from configs.locate import CONFIGS
 from conversion.convert import convert
-from conversion.files.checksum import checksum
+from conversion.files.mapped_file import blocks
 from conversion.formats import open_checkpoint
 from conversion.megatron.common_state import read_common
 from conversion.record import check_files, read_record
@@ -49,6 +49,7 @@ from evaluation.suite.result import read_evaluation
 from evaluation.variants.alleles import SCORED, list_alleles
 from evaluation.variants.labels import Labelling, check_labels
 from evaluation.variants.vcf import read_vcf
+from foundation.checksum import xxh3_128_of
 from foundation.errors import InputError
 from foundation.progress import unseen
 from foundation.terminal import as_utf8
@@ -143,7 +144,7 @@ def _checkpoint(directory: Path) -> None:
     checkpoint = open_checkpoint(directory)
     for weight in checkpoint.weights:
         for tensor in checkpoint.parts(weight):
-            checksum(tensor)
+            xxh3_128_of(blocks(tensor))
 
 
 def _with_optimizer(directory: Path) -> None:

@@ -151,7 +151,7 @@ class Cluster:
         """`scontrol show job`: JobState, Restarts, ExitCode and so on."""
         return dict(re.findall(r"(\w+)=(\S*)", self.run("scontrol", "show", "job", job)))
 
-    def wait_for(self, job: str, *states: str, seconds: float = 120) -> dict[str, str]:
+    def wait_for(self, job: str, *states: str, seconds: float = 300) -> dict[str, str]:
         """The job when it is in one of `states`; without one, when it is over."""
         over = states or ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
         self.wait(lambda: self.job(job)["JobState"] in over, seconds, what=f"job {job} to be {over}")

@@ -18,6 +18,7 @@ from corpus.read import read_documents
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from corpus.splits.split import TEST, TRAIN, VALIDATION, draw, unit_hashes
+from corpus.splits.strand_hash import strand_hashes
 from foundation.errors import InputError
 from tokenizer.sequence import reverse_complement
 
@@ -26,6 +27,11 @@ WriteFasta = Callable[..., Path]
 
 def genome(seed: int, length: int) -> bytes:
     return bytes(random.Random(seed).choices(b"ACGT", k=length))
+
+
+def hashed(sequence: bytes) -> int:
+    tokens = np.frombuffer(sequence + b"\0", dtype=np.uint8)
+    return int(strand_hashes(tokens, np.array([0, len(tokens)]), seed=0)[0])
 
 
 def texts(corpus: Path, split: str) -> list[bytes]:
@@ -81,6 +87,8 @@ def test_where_documents_are_many_the_nearest_is_moved(tmp_path: Path, write_fas
         assert manifest.settings == settings
         held_out.append((texts(tmp_path / name, "validation"), texts(tmp_path / name, "test")))
     assert held_out[0] == held_out[1]
+    by_hash = sorted(records.values(), key=hashed)
+    assert held_out[0] == ([by_hash[0]], [by_hash[-1]])  # validation has the low end of the hashes, test the high one
 
 
 def test_a_train_split_that_would_be_empty(tmp_path: Path, write_fasta: WriteFasta) -> None:

@@ -156,6 +156,7 @@ def test_cpus_are_enough_to_try_it() -> None:
         ("launch.node_selector={'a b': x}", "kubernetes-key"),
         ("launch.claims={reference: genomes}", "kubernetes-path"),
         ("launch.mount=/", "kubernetes-path"),
+        ("launch.claims={/workspace/: other}", "mount-twice"),
         ("launch.user=0", "runs-as-root"),
         ("launch.restarts=-1", "kubernetes-count"),
         ("launch.tolerations=['nvidia.com/gpu:Never']", "toleration"),
@@ -174,12 +175,13 @@ def test_refused_before_kubernetes_does(override: str, kind: str) -> None:
         (("run_dir=/reference/run",), False),  # read-only
         (("run_dir=/scratch/run", "dataset.corpus=/reference/corpus"), True),
         (("run_dir=runs/mine",), False),  # in the image
+        (("run_dir=/workspace/fixed/run",), False),  # a read-only claim inside
         (("run_dir=/tmp/run",), False),
         (("dataset.corpus=/data/corpus",), False),
     ],
 )
 def test_a_run_lies_on_a_claim_that_can_be_written(overrides: tuple[str, ...], accepted: bool) -> None:
-    given = (*PLACE, "launch.claims={/reference: genomes:ro, /scratch: scratch}", *overrides)
+    given = (*PLACE, "launch.claims={/reference: genomes:ro, /scratch: s, /workspace/fixed: f:ro}", *overrides)
     if accepted:
         assert manifest(*given)
         return

@@ -281,11 +281,18 @@ def test_the_command(tmp_path: Path) -> None:
     two = command("llama3_8b_genomic", "--slurm", "--local", cwd=tmp_path)
     assert two.returncode == 1
     assert list(tmp_path.iterdir()) == []
-    program(tmp_path / "sbatch", 'cat "$1"; exit 3')
+    program(tmp_path / "sbatch", 'cp "$1" sent; echo Submitted batch job 17 on cluster x; exit 3')
     sent = command("llama3_8b_genomic", "--slurm", BUILT_IN, cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")
     run = tmp_path.resolve() / "runs" / "llama3_8b_genomic"
-    told = f"script: {run}/launch.sbatch\nlog:    {run}/slurm/llama3-8b-genomic-JOB.log\n"
-    assert (sent.returncode, sent.stdout) == (3, told + dry.stdout)
+    assert (sent.returncode, sent.stdout.splitlines()) == (
+        3,
+        [
+            "Submitted batch job 17 on cluster x",
+            f"script: {run}/launch.sbatch",
+            f"log:    {run}/slurm/llama3-8b-genomic-17.log",
+        ],
+    )
+    assert (tmp_path / "sent").read_text() == dry.stdout
     assert (run / "slurm").is_dir()
     assert (tmp_path / "runs/llama3_8b_genomic/launch.sbatch").read_text() == dry.stdout
 

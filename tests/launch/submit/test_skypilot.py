@@ -82,6 +82,7 @@ def test_skypilot_reads_a_task_without_gpus(tmp_path: Path) -> None:
         (("launch.restarts=-1",), "skypilot-count"),
         (("run_dir=/reference/run", "launch.downloads={/reference: s3://x}"), "off-mounts"),
         (("run_dir=runs/mine",), "off-mounts"),
+        (("run_dir=/data/local/run", "launch.downloads={/data/local: s3://x}"), "off-mounts"),
         (("run_dir=/data/../tmp/run",), "off-mounts"),
         (("dataset.corpus=/elsewhere",), "off-mounts"),
     ],
