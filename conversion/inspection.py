@@ -86,7 +86,7 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
     if manifest := read_manifest(checkpoint.directory):
         if is_of_a_run(checkpoint.directory) and (wrong := misnamed(checkpoint.directory)):
             fix = f"Rename it: step={manifest.step}."
-            raise InputError(wrong[0], where=checkpoint.directory, fix=fix, kind="files-changed")
+            raise InputError(wrong[0], where=checkpoint.directory, fix=fix, kind="step-misnamed")
         _check_files(checkpoint.directory, manifest)
         return manifest
     found = _record(checkpoint)
@@ -100,7 +100,7 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
         where, record = found
         for problem in check_files(where, record):
             raise InputError(
-                problem, where=where, fix="Copy the checkpoint anew, or convert again.", kind="tensors-changed"
+                problem, where=where, fix="Copy the checkpoint anew, or convert again.", kind="recorded-file-differs"
             )
         read_back(checkpoint, record.tensors, advance)
         if record.optimizer:
@@ -115,7 +115,7 @@ def _check_files(directory: Path, manifest: CheckpointManifest) -> None:
                 problem,
                 where=directory,
                 fix="Copy the checkpoint anew, or go on from an older one.",
-                kind="files-changed",
+                kind="manifest-file-differs",
             )
 
 

@@ -120,7 +120,7 @@ def test_a_record_that_is_damaged(folder: Path, tmp_path: Path) -> None:
             verify_checkpoint(tmp_path / "bad")
     record["files"]["../../etc/passwd"] = {"bytes": 1, "checksum": None}
     (tmp_path / "bad" / "conversion.json").write_text(json.dumps(record))
-    with refused("files-changed", names="../../etc/passwd"):
+    with refused("recorded-file-differs", where="bad", names="../../etc/passwd"):
         verify_checkpoint(tmp_path / "bad")
 
 
