@@ -90,7 +90,7 @@ def test_training_and_the_doctor_refuse_them_early(model: Path, tmp_path: Path) 
     assert f"error: {model}: is of another model: " in result.stderr
     assert f"To train the model that it is, give model_tag={model}." in result.stderr
     ((status, found),) = [
-        (one.status, one.found) for one in examine("finetune_tiny", values) if one.what == "checkpoints"
+        (one.status, one.found) for one in examine("finetune_tiny", values) if one.what == "initial weights"
     ]
     assert status == "will not work"
     assert "is of another model" in found
