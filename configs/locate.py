@@ -26,7 +26,15 @@ def find_directory(tag: str | Path, *, holding: str) -> Path:
         if (directory / holding).is_file():
             return directory
     if any(directory.is_dir() for directory in places):
-        raise InputError(f"has no {holding}", where=tag, fix=f"Shipped directories: {', '.join(shipped)}.")
+        raise InputError(
+            f"has no {holding}",
+            where=tag,
+            fix=f"Shipped directories: {', '.join(shipped)}.",
+            kind="directory-without-config",
+        )
     raise InputError(
-        "no such directory, and no shipped one of this name", where=tag, fix=nearest(Path(tag).name, shipped)
+        "no such directory, and no shipped one of this name",
+        where=tag,
+        fix=nearest(Path(tag).name, shipped),
+        kind="no-such-directory",
     )

@@ -63,7 +63,7 @@ def check_foreign(directory: Path) -> None:
         if path.suffix in (".yaml", ".yml") and not path.is_dir():
             if not path.resolve().is_relative_to(directory.resolve()):
                 fix = "Put the file itself there."
-                raise InputError("is a link that leads out of the directory", where=path, fix=fix)
+                raise InputError("is a link that leads out of the directory", where=path, fix=fix, kind="link-outside")
             _check_file(path)
 
 
@@ -75,9 +75,14 @@ def _check_file(path: Path) -> None:
     names = [str(key) for key in content] + [str(part) for part in _PACKAGE.findall(text)]
     for name in names:
         if re.match(r"hydra\b|_global_\.hydra\b", name):
-            raise InputError(f"configures Hydra: {name!r}", where=path, fix=_FIX)
+            raise InputError(f"configures Hydra: {name!r}", where=path, fix=_FIX, kind="configures-hydra")
     defaults = content.get("defaults")
     for entry in defaults if isinstance(defaults, list) else []:
         for part in [*entry, *entry.values()] if isinstance(entry, dict) else [entry]:
             if re.search(r"\.\.|://|\bhydra\b", str(part)):
-                raise InputError(f"has the default {str(part)!r}, which leads elsewhere", where=path, fix=_FIX)
+                raise InputError(
+                    f"has the default {str(part)!r}, which leads elsewhere",
+                    where=path,
+                    fix=_FIX,
+                    kind="default-elsewhere",
+                )

@@ -74,12 +74,17 @@ def check_size(architecture: LlamaArchitecture, found: int, *, where: Path) -> N
 def check_inside(path: Path, directory: Path) -> None:
     """Refuse a link that leads out of a checkpoint. Errors: `InputError`."""
     if not path.resolve().is_relative_to(directory.resolve()):
-        raise InputError("is a link that leads outside of the checkpoint", where=path, fix="Put the file itself there.")
+        raise InputError(
+            "is a link that leads outside of the checkpoint",
+            where=path,
+            fix="Put the file itself there.",
+            kind="link-outside",
+        )
 
 
 def read_mapping(path: Path, limit: int = 1 << 23) -> Mapping[str, Any]:
     """The YAML file `path` as plain values: nothing that it names is looked up. Errors: `InputError`."""
     content = read_yaml(path, limit=limit)
     if not isinstance(content, dict):
-        raise InputError("cannot be read as YAML (it is no mapping)", where=path)
+        raise InputError("cannot be read as YAML (it is no mapping)", where=path, kind="not-a-mapping")
     return content

@@ -46,7 +46,7 @@ def convert(
     Errors: `InputError` naming file, tensor or key. `destination` then does not exist, or is as it was.
     """
     if dtype is not None and dtype not in WEIGHTS:
-        raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, WEIGHTS))
+        raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, WEIGHTS), kind="dtype")
     source, destination, target = Path(source), Path(destination), find_format(to)
     found = recognise(source)
     checkpoint = found.open(source)
@@ -67,7 +67,11 @@ def convert(
             states = _write_training(training, writer, target, advance) if training else {}
         written = target.open(directory)
         if written.architecture != architecture:
-            raise InputError(f"the written configuration reads back as {written.architecture}", fix="Report this.")
+            raise InputError(
+                f"the written configuration reads back as {written.architecture}",
+                fix="Report this.",
+                kind="written-differs",
+            )
         read_back(written, tensors, advance)
         if training:
             read_back_training(written, states, advance)
@@ -103,9 +107,12 @@ def strip(source: Path | str, destination: Path | str, *, overwrite: bool = Fals
             "holds adapters, beside their base",
             where=source,
             fix="Convert it, for example to nemo: that merges them into the base, without optimizer state.",
+            kind="adapters-and-optimizer",
         )
     if not isinstance(checkpoint, MegatronDirectory) or not checkpoint.tensors.others:
-        raise InputError("holds no optimizer state", where=source, fix="There is nothing to strip.")
+        raise InputError(
+            "holds no optimizer state", where=source, fix="There is nothing to strip.", kind="no-optimizer-state"
+        )
     return convert(source, destination, to=recognise(Path(source)).name, overwrite=overwrite)
 
 
@@ -116,10 +123,16 @@ def _training(checkpoint: Checkpoint, target: Format) -> Training:
             "its optimizer state is that of the adapters, which are merged into their base",
             where=checkpoint.directory,
             fix="Leave --optimizer out; to go on training the adapters, resume their run.",
+            kind="optimizer-of-adapters",
         )
     if target.prefix is None or not isinstance(checkpoint, MegatronDirectory):
         names = ", ".join(format.title for format in FORMATS if format.prefix is not None)
-        raise InputError("optimizer state is only in some formats", where=checkpoint.directory, fix=f"These: {names}.")
+        raise InputError(
+            "optimizer state is only in some formats",
+            where=checkpoint.directory,
+            fix=f"These: {names}.",
+            kind="format-without-optimizer",
+        )
     return read_training(checkpoint)
 
 

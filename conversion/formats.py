@@ -111,7 +111,7 @@ def find_format(name: str) -> Format:
     for format in FORMATS:
         if format.name == name:
             return format
-    raise InputError(f"unknown format {name!r}", fix=nearest(name, NAMES))
+    raise InputError(f"unknown format {name!r}", fix=nearest(name, NAMES), kind="unknown-format")
 
 
 def recognise(source: Path) -> Format:

@@ -86,7 +86,7 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
     if manifest := read_manifest(checkpoint.directory):
         if is_of_a_run(checkpoint.directory) and (wrong := misnamed(checkpoint.directory)):
             fix = f"Rename it: step={manifest.step}."
-            raise InputError(wrong[0], where=checkpoint.directory, fix=fix)
+            raise InputError(wrong[0], where=checkpoint.directory, fix=fix, kind="step-misnamed")
         _check_files(checkpoint.directory, manifest)
         return manifest
     found = _record(checkpoint)
@@ -99,7 +99,9 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
             return None
         where, record = found
         for problem in check_files(where, record):
-            raise InputError(problem, where=where, fix="Copy the checkpoint anew, or convert again.")
+            raise InputError(
+                problem, where=where, fix="Copy the checkpoint anew, or convert again.", kind="recorded-file-differs"
+            )
         read_back(checkpoint, record.tensors, advance)
         if record.optimizer:
             read_back_training(checkpoint, record.optimizer, advance)
@@ -109,7 +111,12 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
 def _check_files(directory: Path, manifest: CheckpointManifest) -> None:
     with progress_bar("verify", total=manifest.bytes, unit="B") as advance:
         for problem in check_against_manifest(directory, manifest.files, lambda block: advance(len(block))):
-            raise InputError(problem, where=directory, fix="Copy the checkpoint anew, or go on from an older one.")
+            raise InputError(
+                problem,
+                where=directory,
+                fix="Copy the checkpoint anew, or go on from an older one.",
+                kind="manifest-file-differs",
+            )
 
 
 def _check_alone(checkpoint: Checkpoint, advance: Any) -> None:

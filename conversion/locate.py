@@ -37,13 +37,21 @@ def find_checkpoint(source: Path) -> Located:
     if (source / "weights").is_dir():
         if is_unfinished(source):
             raise InputError(
-                "was not written to its end", where=source, fix="Give the run's directory to take its newest whole one."
+                "was not written to its end",
+                where=source,
+                fix="Give the run's directory to take its newest whole one.",
+                kind="checkpoint-unfinished",
             )
         return Located(path=source)
     if not source.exists() and source.name == LAST:
         source = source.parent
     if not source.is_dir():
-        raise InputError("no such directory", where=source, fix="Give the directory of a checkpoint, or of a run.")
+        raise InputError(
+            "no such directory",
+            where=source,
+            fix="Give the directory of a checkpoint, or of a run.",
+            kind="no-such-directory",
+        )
     folder = source / "checkpoints" if (source / "checkpoints").is_dir() else source
     return _newest(folder)
 
@@ -58,6 +66,7 @@ def _newest(folder: Path) -> Located:
         where=folder,
         fix="Give a NeMo 2 checkpoint (with weights/ and context/) or the directory of a run that has one, a "
         "Megatron-Bridge checkpoint (with run_config.yaml or iter_*/), or a Hugging Face model (with config.json).",
+        kind="no-checkpoint",
     )
 
 
@@ -131,12 +140,24 @@ def find_iteration(source: Path) -> Path:
     if tracker.is_file():
         text = tracker.read_text(encoding="utf-8", errors="replace")[:64].strip()
         if text != "release" and not text.isdecimal():
-            raise InputError(f"says {text!r}", where=tracker, fix="It must hold a number of steps, or `release`.")
+            raise InputError(
+                f"says {text!r}",
+                where=tracker,
+                fix="It must hold a number of steps, or `release`.",
+                kind="tracker-content",
+            )
         path = source / ("release" if text == "release" else f"iter_{int(text):07d}")
         if not path.is_dir():
-            raise InputError("this iteration is missing", where=path, fix="Copy the checkpoint anew.")
+            raise InputError(
+                "this iteration is missing", where=path, fix="Copy the checkpoint anew.", kind="missing-iteration"
+            )
         return path
     found = [path for path in source.iterdir() if _ITERATION.fullmatch(path.name) and path.is_dir()]
     if not found:
-        raise InputError("no iteration here", where=source, fix="Give the directory of a Megatron-Bridge checkpoint.")
+        raise InputError(
+            "no iteration here",
+            where=source,
+            fix="Give the directory of a Megatron-Bridge checkpoint.",
+            kind="no-iteration",
+        )
     return max(found, key=lambda path: int(path.name.removeprefix("iter_")))

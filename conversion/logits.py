@@ -46,7 +46,9 @@ def compare_logits(source: Checkpoint, written: Checkpoint, *, cast: bool) -> fl
         expected, found = logits(source, tokens, advance), logits(written, tokens, advance)
     difference = float((found - expected).abs().max())
     if not difference <= TOLERANCE * float(expected.abs().max()) and not cast:
-        raise InputError(f"the logits differ by {difference:.3g}", where=written.directory, fix="Report this.")
+        raise InputError(
+            f"the logits differ by {difference:.3g}", where=written.directory, fix="Report this.", kind="logits-differ"
+        )
     return difference
 
 

@@ -4,21 +4,27 @@ It is written last, when all else is durable. So a directory that has one was wr
 none was not, whatever else lies in it.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import xxhash
-
 from conversion.checkpoint import check_inside
 from foundation.atomic import atomic_file, sync
 from foundation.checksum import xxh3_128
-from foundation.errors import InputError
+from foundation.errors import InputError, shown
+from foundation.sealed import SealedFormat, difference
+from foundation.typed import from_settings
+from foundation.untrusted import parse_json, read_text
 
 NAME = "manifest.json"
 _LIMIT = 1 << 26
+_SEALED = SealedFormat(indent=1, over="values")
+_DIFFERENCES = {
+    "missing": "{} is missing",
+    "size": "{} has {:,} bytes, {:,} were written",
+    "checksum": "{} was changed: its checksum is not the manifest's",
+}
 _REMEDY = "Copy the checkpoint anew, or go on from an older one."
 
 
@@ -67,7 +73,7 @@ def write_manifest(directory: Path, manifest: CheckpointManifest) -> None:
     files = {name: asdict(manifest.files[name]) for name in sorted(manifest.files)}
     with atomic_file(directory / NAME) as path:
         content = {"step": manifest.step, "run": manifest.run, "trained_with": manifest.trained_with, "files": files}
-        path.write_text(_text(content))
+        path.write_text(_SEALED.text(content))
 
 
 def read_manifest(directory: Path) -> CheckpointManifest | None:
@@ -77,23 +83,23 @@ def read_manifest(directory: Path) -> CheckpointManifest | None:
         return None
     check_inside(path, directory)
     try:
-        if path.stat().st_size > _LIMIT:
-            raise ValueError(f"it has more than {_LIMIT} bytes")
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text)
-        if not isinstance(content, dict) or content.pop("xxh3_128", None) is None:
-            raise ValueError("it has no checksum of its own")
-        if _text(content) != text:
-            raise ValueError("its own checksum is another")
-        files = {name: CheckpointFile(**row) for name, row in content["files"].items()}
-        for name in files:
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise ValueError(f"{name!r} leads outside of the checkpoint")
-        trained_with = dict(content.get("trained_with", {}))
-        run = str(content.get("run", ""))
-        return CheckpointManifest(step=int(content["step"]), files=files, trained_with=trained_with, run=run)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"is damaged ({error})", where=path, fix=_REMEDY) from error
+        return _read(path)
+    except InputError as error:
+        raise InputError(f"is damaged ({error.problem})", where=error.where, fix=_REMEDY, kind=error.kind) from error
+
+
+def _read(path: Path) -> CheckpointManifest:
+    text = read_text(path, limit=_LIMIT)
+    content, seal = _SEALED.unseal(text, parse_json(text, where=path))
+    if seal != "whole":
+        problem = "its own checksum is another" if seal == "broken" else "it has no checksum of its own"
+        raise InputError(problem, where=path, fix=_REMEDY, kind=f"manifest-seal-{seal}")
+    manifest = from_settings(CheckpointManifest, content, str(path), fix=_REMEDY)
+    for name in manifest.files:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            problem = f"names {shown(name)}, outside of the checkpoint"
+            raise InputError(problem, where=path, fix=_REMEDY, kind="manifest-path-outside")
+    return manifest
 
 
 def check_against_manifest(
@@ -109,16 +115,9 @@ def check_against_manifest(
         path = directory / name
         check_inside(path, directory)
         try:
-            if not path.is_file():
-                yield f"{name} is missing"
-            elif (size := path.stat().st_size) != file.bytes:
-                yield f"{name} has {size:,} bytes, {file.bytes:,} were written"
-            elif xxh3_128(path, observe) != file.xxh3_128:
-                yield f"{name} was changed: its checksum is not the manifest's"
+            what = difference(path, bytes=file.bytes, xxh3=file.xxh3_128, observe=observe)
+            if what is not None:
+                size = path.stat().st_size if what == "size" else 0
+                yield _DIFFERENCES[what].format(name, size, file.bytes)
         except OSError as error:
             yield f"{name} cannot be read: {error.strerror}"
-
-
-def _text(content: Mapping[str, object]) -> str:
-    digest = xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
-    return json.dumps({**content, "xxh3_128": digest}, indent=1) + "\n"

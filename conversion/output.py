@@ -10,7 +10,12 @@ def check_apart(source: Path, destination: Path) -> None:
     """Refuse an output that is the input, lies in it or holds it."""
     a, b = source.resolve(), destination.resolve()
     if a.is_relative_to(b) or b.is_relative_to(a):
-        raise InputError(f"overlaps the input {source}", where=destination, fix="Choose another output.")
+        raise InputError(
+            f"overlaps the input {source}",
+            where=destination,
+            fix="Choose another output.",
+            kind="output-overlaps-input",
+        )
 
 
 def check_space(destination: Path, size: int) -> None:
@@ -22,4 +27,5 @@ def check_space(destination: Path, size: int) -> None:
             f"{size / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free",
             where=destination,
             fix="Free some space, or choose another disk.",
+            kind="not-enough-disk",
         )

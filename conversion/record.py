@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,14 @@ from configs.llama import LlamaArchitecture
 from conversion.checkpoint import check_inside
 from foundation.checksum import ALGORITHM, xxh3_128
 from foundation.errors import InputError
+from foundation.sealed import difference
+from foundation.typed import from_settings
 from foundation.untrusted import read_json
+from foundation.versions import version_shown
 
 NAME = "conversion.json"
 LIMIT = 1 << 28
+_FIX = "Delete it."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +106,7 @@ def write_record(
             if path.is_file()
         },
         algorithm=ALGORITHM,
-        versions={name: _version(name) for name in ("genomic-llama", "numpy", "xxhash")},
+        versions={name: version_shown(name) for name in ("genomic-llama", "numpy", "xxhash")},
         run=run,
         step=step,
     )
@@ -118,20 +121,11 @@ def read_record(directory: Path) -> Conversion | None:
     if not path.is_file():
         return None
     check_inside(path, directory)
-    content = read_json(path, limit=LIMIT)
-    try:
-        tensors, optimizer = (
-            {name: TensorRecord(**{**t, "shape": tuple(t["shape"])}) for name, t in content[part].items()}
-            for part in ("tensors", "optimizer")
-        )
-        files = {name: FileRecord(**file) for name, file in content["files"].items()}
-        if not all(type(file.bytes) is int and isinstance(file.checksum, str | None) for file in files.values()):
-            raise TypeError("a size is no number, or a checksum no text")
-        record = Conversion(**{**content, "tensors": tensors, "optimizer": optimizer, "files": files})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"is no record of a conversion ({error})", where=path, fix="Delete it.") from error
+    record = from_settings(Conversion, read_json(path, limit=LIMIT), str(path), fix=_FIX)
     if record.algorithm != ALGORITHM:
-        raise InputError(f"its checksums are {record.algorithm!r}, not {ALGORITHM}", where=path, fix="Delete it.")
+        raise InputError(
+            f"its checksums are {record.algorithm!r}, not {ALGORITHM}", where=path, fix=_FIX, kind="checksum-algorithm"
+        )
     return record
 
 
@@ -149,17 +143,7 @@ def check_files(directory: Path, record: Conversion) -> Iterator[str]:
 def _problem(path: Path, name: str, file: FileRecord) -> str | None:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return "leads outside of the checkpoint"
-    if not path.is_file():
-        return "is missing"
-    if path.stat().st_size != file.bytes:
+    what = difference(path, bytes=file.bytes, xxh3=file.checksum)
+    if what == "size":
         return f"has {path.stat().st_size:,} bytes, {file.bytes:,} were written"
-    if file.checksum is not None and xxh3_128(path) != file.checksum:
-        return "was changed"
-    return None
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+    return {None: None, "missing": "is missing", "checksum": "was changed"}[what]

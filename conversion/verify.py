@@ -42,11 +42,14 @@ def read_back(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], adva
                     f"{name!r} is {record}, expected {expected.get(name)}",
                     where=checkpoint.directory,
                     fix=_DAMAGED,
+                    kind="tensor-differs",
                 )
             found.add(name)
             advance(sum(piece.nbytes for piece in rows))
     if missing := expected.keys() - found:
-        raise InputError(f"{min(missing)!r} is missing", where=checkpoint.directory, fix="Convert again.")
+        raise InputError(
+            f"{min(missing)!r} is missing", where=checkpoint.directory, fix="Convert again.", kind="missing-tensor"
+        )
 
 
 def read_back_training(checkpoint: Checkpoint, expected: Mapping[str, TensorRecord], advance: Advance) -> None:
@@ -64,6 +67,7 @@ def read_back_training(checkpoint: Checkpoint, expected: Mapping[str, TensorReco
                 f"{name!r} is {found.get(name)}, expected {expected.get(name)}",
                 where=checkpoint.directory,
                 fix=_DAMAGED,
+                kind="tensor-differs",
             )
 
 

@@ -1,6 +1,5 @@
 """`manifest.json`: all that is known of a prepared corpus, and the check that its files are still what it says."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ from corpus.splits.rule import SPLITS
 from corpus.store.index_format import bin_path, idx_path
 from foundation.checksum import xxh3_128
 from foundation.errors import InputError, shown
+from foundation.sealed import KEY, SealedFormat, difference
 from foundation.typed import from_json, to_json
 from foundation.untrusted import parse_json, read_json, read_text
 
@@ -24,9 +24,12 @@ FILE_NAME = "manifest.json"
 _LIMIT = 1 << 30
 
 _REMEDY = "Prepare the corpus again with genomic-llama prepare."
-_CHECKSUM = "xxh3_128"
-_END = "\n}\n"
-"""Of a manifest without its own checksum, which comes before it as the last key."""
+_DIFFERENCES = {
+    "missing": "is in the manifest but not in the folder",
+    "size": "has {:,} bytes, its manifest says {:,}",
+    "checksum": "was changed: its checksum is not the manifest's",
+}
+_SEALED = SealedFormat(indent=2, over="text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,13 +143,12 @@ class Manifest:
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
     """Write `manifest.json` into `directory`, with a checksum over itself: XXH3-128 of the text before that key."""
-    text = json.dumps(to_json(manifest), indent=2) + "\n"
-    (directory / FILE_NAME).write_text(_sealed(text.removesuffix(_END)), encoding="utf-8")
+    (directory / FILE_NAME).write_text(_SEALED.text(to_json(manifest)), encoding="utf-8")
 
 
 def has_own_checksum(directory: Path) -> bool:
     """Whether damage in the manifest itself would be found; those from before there was a checksum have none."""
-    return _CHECKSUM in read_json(Path(directory) / FILE_NAME, limit=_LIMIT)
+    return KEY in read_json(Path(directory) / FILE_NAME, limit=_LIMIT)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -159,30 +161,37 @@ def read_manifest(directory: Path) -> Manifest:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         fix = "Name a folder that genomic-llama prepare made."
-        raise InputError(f"is no prepared corpus: it has no {FILE_NAME}", where=directory, fix=fix) from None
+        raise InputError(
+            f"is no prepared corpus: it has no {FILE_NAME}", where=directory, fix=fix, kind="not-a-corpus"
+        ) from None
     return _read(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=32)
 def _read(path: Path, modified: int, size: int) -> Manifest:
     text = read_text(path, limit=_LIMIT)
-    value = parse_json(text, where=path)
-    checksum = value.pop(_CHECKSUM, None) if isinstance(value, dict) else None
+    value, seal = _SEALED.unseal(text, parse_json(text, where=path))
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
-        raise InputError(f"has format version {shown(version)}, not {FORMAT_VERSION}", where=path, fix=_REMEDY)
-    manifest = from_json(Manifest, value, str(path))
+        raise InputError(
+            f"has format version {shown(version)}, not {FORMAT_VERSION}",
+            where=path,
+            fix=_REMEDY,
+            kind="manifest-version",
+        )
+    manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
         if problem := _contradiction(split):
-            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY)
-    if checksum is not None and _sealed(text[: text.rfind(f',\n  "{_CHECKSUM}"')]) != text:
-        fix = f"Copy it here again. Where the change is meant, take the key {_CHECKSUM!r} out of it."
-        raise InputError("was changed since it was written: its own checksum is another", where=path, fix=fix)
+            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY, kind="manifest-contradiction")
+    if seal == "broken":
+        fix = f"Copy it here again. Where the change is meant, take the key {KEY!r} out of it."
+        raise InputError(
+            "was changed since it was written: its own checksum is another",
+            where=path,
+            fix=fix,
+            kind="manifest-changed",
+        )
     return manifest
-
-
-def _sealed(body: str) -> str:
-    return f'{body},\n  "{_CHECKSUM}": "{xxhash.xxh3_128_hexdigest(body.encode())}"{_END}'
 
 
 def _contradiction(split: Split) -> str | None:
@@ -218,12 +227,10 @@ def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview
     manifest = read_manifest(directory)
     for file in manifest.files():
         path = directory / file.name
-        if not path.is_file():
-            raise InputError("is in the manifest but not in the folder", where=path, fix=_REMEDY)
-        if (size := path.stat().st_size) != file.bytes:
-            raise InputError(f"has {size:,} bytes, its manifest says {file.bytes:,}", where=path, fix=_REMEDY)
-        if full and xxh3_128(path, observe) != file.xxh3_128:
-            raise InputError("was changed: its checksum is not the manifest's", where=path, fix=_REMEDY)
+        what = difference(path, bytes=file.bytes, xxh3=file.xxh3_128 if full else None, observe=observe)
+        if what is not None:
+            problem = _DIFFERENCES[what].format(path.stat().st_size if what == "size" else 0, file.bytes)
+            raise InputError(problem, where=path, fix=_REMEDY, kind=f"corpus-file-{what}")
     return manifest
 
 

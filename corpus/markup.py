@@ -47,14 +47,17 @@ def check_markup(batch: Batch, where: object) -> None:
         return
     byte = int(batch.tokens[batch.bounds[record] + place])
     shown = repr(chr(byte)) if 32 < byte < 127 else f"byte 0x{byte:02x}"
-    problem = {
-        _LETTER: f"{shown} at place {place + 1} is no IUPAC nucleotide letter and in no tag",
-        _TAG: f"{shown} at place {place + 1} is in a tag and is not printable",
-        _UNCLOSED: f"the tag that opens at place {place + 1} does not close within {LONGEST_TAG:,} characters",
-        _BARE: "has tags and no bases",
+    kind, problem = {
+        _LETTER: ("not-nucleotides", f"{shown} at place {place + 1} is no IUPAC nucleotide letter and in no tag"),
+        _TAG: ("tag-not-printable", f"{shown} at place {place + 1} is in a tag and is not printable"),
+        _UNCLOSED: (
+            "tag-not-closed",
+            f"the tag that opens at place {place + 1} does not close within {LONGEST_TAG:,} characters",
+        ),
+        _BARE: ("no-sequence", "has tags and no bases"),
     }[status]
     where = f"{where}, record {batch.first + record} {batch.names[record]!r}"
-    raise InputError(problem, where=where, fix="Remove the record, or repair the file.")
+    raise InputError(problem, where=where, fix="Remove the record, or repair the file.", kind=kind)
 
 
 @njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: 
     Errors: `InputError` for corpora that were prepared with different settings, or that share a source.
     """
     if len(corpora) < 2:
-        raise InputError("at least two corpora are merged", fix="Name more.")
+        raise InputError("at least two corpora are merged", fix="Name more.", kind="too-few-corpora")
     manifests = [verify(corpus) for corpus in corpora]
     for corpus, manifest in zip(corpora, manifests, strict=True):
         _check_same_settings(corpora[0], manifests[0], corpus, manifest)
@@ -60,7 +60,9 @@ def _merge_split(
     for corpus, manifest in zip(corpora, manifests, strict=True):
         split = manifest.split(name)
         if split is None:
-            raise InputError(f"has no {name} split, as {corpora[0]} has", where=corpus, fix="Leave it out.")
+            raise InputError(
+                f"has no {name} split, as {corpora[0]} has", where=corpus, fix="Leave it out.", kind="split-missing"
+            )
         shards: list[Shard] = []
         for shard in split.shards:
             shards.append(_renamed(shard, f"{name}-{number:05d}"))
@@ -90,7 +92,9 @@ def _link(old: Path, new: Path) -> None:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
             raise
         fix = "Choose an output on the same file system, or copy with --copy."
-        raise InputError(f"cannot be linked to {new}: {error.strerror}", where=old, fix=fix) from None
+        raise InputError(
+            f"cannot be linked to {new}: {error.strerror}", where=old, fix=fix, kind="cannot-be-linked"
+        ) from None
 
 
 def _check_same_settings(first: Path, expected: Manifest, corpus: Path, manifest: Manifest) -> None:
@@ -98,7 +102,12 @@ def _check_same_settings(first: Path, expected: Manifest, corpus: Path, manifest
     for key, value in _by_content(expected).items():
         if theirs[key] != value:
             problem = f"was prepared with {key} {theirs[key]}, but {first} with {value}"
-            raise InputError(problem, where=corpus, fix="Prepare one of them again with the settings of the other.")
+            raise InputError(
+                problem,
+                where=corpus,
+                fix="Prepare one of them again with the settings of the other.",
+                kind="settings-differ",
+            )
 
 
 def _by_content(manifest: Manifest) -> dict[str, Any]:
@@ -126,5 +135,5 @@ def _check_sources(corpora: Sequence[Path], manifests: Sequence[Manifest]) -> No
         own = {source.sha256: f"{source.path} of {corpus}" for source in manifest.sources}
         for sha256 in own.keys() & seen.keys():
             fix = "Leave one of the corpora out."
-            raise InputError(f"is the same file as {seen[sha256]}", where=own[sha256], fix=fix)
+            raise InputError(f"is the same file as {seen[sha256]}", where=own[sha256], fix=fix, kind="source-twice")
         seen |= own

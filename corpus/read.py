@@ -27,5 +27,6 @@ def open_split(corpus: Path, split: str) -> TokenStream:
             f"has no {split} split, only {', '.join(known.name for known in manifest.splits)}",
             where=corpus,
             fix=f"Prepare it with a --{split}-fraction above 0.",
+            kind="split-missing",
         )
     return TokenStream([Path(corpus) / shard.name for shard in found.shards])

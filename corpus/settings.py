@@ -11,7 +11,7 @@ from corpus.source_format import Format
 from corpus.splits.rule import SplitRule
 from foundation.errors import InputError, nearest
 from foundation.typed import from_json, to_json
-from foundation.untrusted import read_yaml_text
+from foundation.untrusted import read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +44,24 @@ class Settings:
     def __post_init__(self) -> None:
         formats = [format.value for format in Format]
         if self.format is not None and self.format not in formats:
-            raise InputError(f"no format {self.format!r}", fix=nearest(self.format, formats))
+            raise InputError(f"no format {self.format!r}", fix=nearest(self.format, formats), kind="unknown-format")
         if self.segment_length is not None and self.segment_length < 1:
-            raise InputError(f"is {self.segment_length}", where="segment_length", fix="Give a number of bases above 0.")
+            raise InputError(
+                f"is {self.segment_length}",
+                where="segment_length",
+                fix="Give a number of bases above 0.",
+                kind="segment-length",
+            )
         if self.segment_length is not None and self.markup:
-            raise InputError("segments of text with markup would cut tags", fix="Leave segment_length or markup out.")
+            raise InputError(
+                "segments of text with markup would cut tags",
+                fix="Leave segment_length or markup out.",
+                kind="segments-of-markup",
+            )
 
 
 SHIPPED = CONFIGS / "prepare"
+_FIX = f"Compare {SHIPPED / 'opengenome2.yaml'}."
 
 
 def compose_settings(name: str | None, given: Mapping[str, Any]) -> Settings:
@@ -62,7 +72,9 @@ def compose_settings(name: str | None, given: Mapping[str, Any]) -> Settings:
     values: dict[str, Any] = to_json(Settings())
     if name is not None:
         path = _find(name)
-        layer = _read_yaml(path)
+        layer = read_yaml(path) or {}
+        if not isinstance(layer, dict):
+            raise InputError("is not a mapping of settings", where=path, fix=_FIX, kind="not-a-mapping")
         from_json(Settings, _laid_over(values, layer), str(path))  # so that an error names the file
         values = _laid_over(values, layer)
     return from_json(Settings, _laid_over(values, given), "prepare")
@@ -82,18 +94,6 @@ def _find(name: str) -> Path:
         if path.is_file():
             return path
     shipped = (path.stem for path in SHIPPED.glob("*.yaml"))
-    raise InputError("are no settings of a preparation", where=name, fix=nearest(name, shipped))
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    try:
-        value = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path)))
-    except InputError:
-        raise
-    except Exception as error:  # of YAML or of OmegaConf
-        raise InputError(f"is no YAML: {error}", where=path) from None
-    if not isinstance(value, dict):
-        raise InputError("is no mapping of settings", where=path)
-    return {str(key): item for key, item in value.items()}
+    raise InputError(
+        "are no settings of a preparation", where=name, fix=nearest(name, shipped), kind="unknown-settings"
+    )

@@ -28,12 +28,24 @@ def _check_shard(corpus: Path, shard: Shard) -> None:
     if (index.documents, index.tokens) != (shard.documents, shard.tokens):
         found = f"{index.documents:,} documents, {index.tokens:,} tokens"
         said = f"{shard.documents:,} and {shard.tokens:,}"
-        raise InputError(f"has {found}, its manifest says {said}", where=where, fix="Prepare the corpus again.")
+        raise InputError(
+            f"has {found}, its manifest says {said}",
+            where=where,
+            fix="Prepare the corpus again.",
+            kind="index-disagrees",
+        )
     begin = 0
     for first in range(0, index.documents, _DOCUMENTS):
         starts = index.starts(first, min(first + _DOCUMENTS, index.documents))
         if starts[0] != begin:
-            raise InputError(f"leaves a gap before document {first}", where=where, fix="Prepare the corpus again.")
+            raise InputError(
+                f"leaves a gap before document {first}", where=where, fix="Prepare the corpus again.", kind="index-gap"
+            )
         begin = int(starts[-1])
     if begin != index.tokens:
-        raise InputError("leaves tokens that are of no document", where=where, fix="Prepare the corpus again.")
+        raise InputError(
+            "leaves tokens that are of no document",
+            where=where,
+            fix="Prepare the corpus again.",
+            kind="tokens-of-no-document",
+        )

@@ -7,13 +7,13 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from conversion.origin import origin_of
 from corpus.manifest import FILE_NAME
 from foundation.checksum import sha256
 from foundation.progress import progress_bar
+from foundation.versions import version_shown
 
 _PACKAGES = ("genomic-llama", "torch", "transformers")
 
@@ -65,7 +65,7 @@ def source_digest(source: Path) -> str:
 
 def versions() -> dict[str, str]:
     """Of the software that decides the numbers."""
-    return {package: version(package) for package in _PACKAGES}
+    return {package: version_shown(package) for package in _PACKAGES}
 
 
 def _model_files(model: Path) -> list[Path]:

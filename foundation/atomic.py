@@ -148,7 +148,9 @@ def full_disk(path: Path) -> Iterator[None]:
         if cause is None or isinstance(error, InputError):
             raise
         problem = f"cannot be written: {FULL[cause.errno or 0]}"
-        raise InputError(problem, where=path, fix="Free some space, or choose an output elsewhere.") from error
+        raise InputError(
+            problem, where=path, fix="Free some space, or choose an output elsewhere.", kind="disk-full"
+        ) from error
 
 
 @contextmanager
@@ -158,7 +160,7 @@ def _refusals(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"cannot be written: {error.strerror or error}"
-        raise InputError(problem, where=path, fix="Choose an output elsewhere.") from error
+        raise InputError(problem, where=path, fix="Choose an output elsewhere.", kind="cannot-be-written") from error
 
 
 def _replace(new: Path, path: Path, seen: Seen) -> None:

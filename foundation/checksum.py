@@ -20,7 +20,7 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         fix = "Check the path and its permissions."
-        raise InputError(f"cannot be read: {error.strerror}", where=path, fix=fix) from None
+        raise InputError(f"cannot be read: {error.strerror}", where=path, fix=fix, kind="cannot-be-read") from None
 
 
 ALGORITHM = "xxh3_128"

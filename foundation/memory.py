@@ -28,7 +28,7 @@ def bounded_memory(where: object) -> Iterator[None]:
     except MemoryError as error:
         problem = f"needs more memory than the {free / 1e9:.1f} GB that are free"
         fix = "Check how it was made; if it is right, use a machine with more memory."
-        raise InputError(problem, where=where, fix=fix) from error
+        raise InputError(problem, where=where, fix=fix, kind="not-enough-memory") from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 

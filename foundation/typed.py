@@ -31,22 +31,22 @@ def to_json(value: object) -> Any:
     return [to_json(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
-def from_json(kind: type[T], value: Any, where: str) -> T:
-    """`value` as `kind`, every key given: what one of our own programs wrote.
+def from_json(kind: type[T], value: Any, where: str, *, fix: str = "") -> T:
+    """`value` as `kind`, every key given: what one of our own programs wrote. `fix` says what to do with another.
 
     `kind` is a dataclass of str, int, float, bool, Path, None, Any, tuple[X, ...], list[X], dict[str, X], Literal and
     dataclasses. Errors: `InputError` of the kinds `unknown-key`, `missing-key` and `wrong-type`.
     """
-    result: T = _Reader(defaults=False).read(kind, value, where)
+    result: T = _Reader(defaults=False, fix=fix).read(kind, value, where)
     return result
 
 
-def from_settings(kind: type[T], value: Any, where: str = "") -> T:
+def from_settings(kind: type[T], value: Any, where: str = "", *, fix: str = "") -> T:
     """`value` as `kind` as a person writes it: fields have defaults, and a whole number may stand for text.
 
     Errors: `InputError`, as `from_json`; `missing-value` for a field whose default is `MISSING`.
     """
-    result: T = _Reader(defaults=True).read(kind, value, where)
+    result: T = _Reader(defaults=True, fix=fix).read(kind, value, where)
     return result
 
 
@@ -67,6 +67,7 @@ def optional(kind: Any) -> tuple[Any, bool]:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Reader:
     defaults: bool
+    fix: str
 
     def read(self, kind: Any, value: Any, where: str) -> Any:
         kind, may_be_none = optional(kind)
@@ -102,7 +103,7 @@ class _Reader:
             if name in value and value[name] != MISSING:
                 given[name] = self.read(hints(kind)[name], value[name], inside)
             elif not self.defaults:
-                raise InputError(f"lacks the key {name!r}", where=where, kind="missing-key")
+                raise InputError(f"lacks the key {name!r}", where=where, fix=self.fix, kind="missing-key")
             else:
                 given |= self._default(hints(kind)[name], field, inside)
         return kind(**given)
@@ -113,7 +114,7 @@ class _Reader:
             return {field.name: self.read(kind, {}, where)}
         without = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if without or field.default == MISSING:
-            raise InputError(f"no value for {where}", fix=f"Add {where}=VALUE.", kind="missing-value")
+            raise InputError("has no value", where=where, fix=self.fix or f"Add {where}=VALUE.", kind="missing-value")
         return {}
 
     def _typed(self, kind: Any, value: Any, where: str) -> Any:
@@ -121,7 +122,8 @@ class _Reader:
             return str(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             name = "number" if isinstance(kind, tuple) else kind.__name__
-            raise InputError(f"is {shown(value)}, not {_WORDS.get(name, name)}", where=where or None, kind="wrong-type")
+            problem = f"is {shown(value)}, not {_WORDS.get(name, name)}"
+            raise InputError(problem, where=where or None, fix=self.fix, kind="wrong-type")
         return value
 
     def _literal(self, choices: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -37,7 +37,8 @@ def parse_json(text: str, *, where: object, pairs_hook: Any = None) -> Any:
         return json.loads(text, object_pairs_hook=pairs_hook)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise InputError(f"is no JSON ({reason})", where=where, fix=_FIX) from error
+        kind = "nested-too-deep" if isinstance(error, RecursionError) else "not-json"
+        raise InputError(f"is not JSON ({reason})", where=where, fix=_FIX, kind=kind) from error
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,7 +62,8 @@ def read_yaml(path: Path, *, limit: int = SIZE_LIMIT) -> Any:
     try:
         return yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX) from error
+        kind = "yaml-tag" if isinstance(error, yaml.constructor.ConstructorError) else "not-yaml"
+        raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX, kind=kind) from error
 
 
 @cache
@@ -96,12 +98,23 @@ def read_yaml_text(path: Path, *, limit: int = SIZE_LIMIT, interpolations: bool 
         for scalar in _scalars(text):
             if not interpolations and (found := _RESOLVER.search(scalar)):
                 problem = f"uses {scalar[found.start() : found.start() + 40]!r}, which reads more than this file"
-                raise InputError(problem, where=path, fix="Give such a value on the command line.")
+                raise InputError(
+                    problem, where=path, fix="Give such a value on the command line.", kind="reads-beyond-file"
+                )
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX) from error
+        kind = error.kind if isinstance(error, _BeyondError) else "not-yaml"
+        raise InputError(f"cannot be read as YAML ({error})", where=path, fix=_FIX, kind=kind) from error
     return text
+
+
+class _BeyondError(ValueError):
+    """A YAML text goes beyond a limit; `kind` as of the `InputError` that it becomes."""
+
+    def __init__(self, problem: str, kind: str) -> None:
+        super().__init__(problem)
+        self.kind = kind
 
 
 def read_text(path: Path, *, limit: int = SIZE_LIMIT) -> str:
@@ -111,13 +124,16 @@ def read_text(path: Path, *, limit: int = SIZE_LIMIT) -> str:
             data = file.read(limit + 1)
     except OSError as error:
         reason = "it does not exist" if isinstance(error, FileNotFoundError) else error.strerror or error
-        raise InputError(f"cannot be read: {reason}", where=path, fix="Check the path.") from error
+        kind = "missing-file" if isinstance(error, FileNotFoundError) else "cannot-be-read"
+        raise InputError(f"cannot be read: {reason}", where=path, fix="Check the path.", kind=kind) from error
     if len(data) > limit:
-        raise InputError(f"has more than {limit:,} bytes", where=path, fix=_FIX)
+        raise InputError(f"has more than {limit:,} bytes", where=path, fix=_FIX, kind="too-large")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"is no text ({error.reason} at byte {error.start:,})", where=path, fix=_FIX) from error
+        raise InputError(
+            f"is not text ({error.reason} at byte {error.start:,})", where=path, fix=_FIX, kind="not-text"
+        ) from error
 
 
 def _scalars(text: str) -> Iterator[str]:
@@ -133,7 +149,7 @@ def _scalars(text: str) -> Iterator[str]:
             counts.append(1)
             sizes.pop(event.anchor, None)  # an alias within would make a circle
             if len(anchors) > DEPTH_LIMIT:
-                raise ValueError(f"it is nested deeper than {DEPTH_LIMIT}")
+                raise _BeyondError(f"it is nested deeper than {DEPTH_LIMIT}", "nested-too-deep")
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             size, anchor = counts.pop(), anchors.pop()
             counts[-1] += size
@@ -141,7 +157,7 @@ def _scalars(text: str) -> Iterator[str]:
                 sizes[anchor] = size
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                raise ValueError(f"the alias {event.anchor!r} stands for what holds it, or for nothing")
+                raise _BeyondError(f"the alias {event.anchor!r} stands for what holds it, or for nothing", "yaml-alias")
             counts[-1] += sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
             counts[-1] += 1
@@ -149,4 +165,4 @@ def _scalars(text: str) -> Iterator[str]:
                 sizes[event.anchor] = 1
             yield event.value
         if sum(counts) > VALUE_LIMIT:
-            raise ValueError(f"it stands for more than {VALUE_LIMIT:,} values")
+            raise _BeyondError(f"it stands for more than {VALUE_LIMIT:,} values", "too-many-values")

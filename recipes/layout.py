@@ -3,7 +3,6 @@
 from typing import Any
 
 import nemo_run as run
-import torch
 from megatron.core.distributed import DistributedDataParallelConfig
 
 from configs.schema import TrainConfig
@@ -42,11 +41,8 @@ def optimizer_state_fields(config: TrainConfig) -> dict[str, Any]:
     precision = config.precision
     fields: dict[str, Any] = {}
     if config.parallelism.precision_aware_optimizer:
-        fields |= {
-            "main_grads_dtype": torch.float32 if precision.grad_reduce_in_fp32 else torch.bfloat16,
-            # Exact: the 16 bits of an fp32 master weight that its bf16 weight lacks. FP8 weights lack more.
-            "store_param_remainders": precision.compute == "bf16-mixed" and precision.fp8 == "none",
-        }
+        # Exact: the 16 bits of an fp32 master weight that its bf16 weight lacks. FP8 weights lack more.
+        fields["store_param_remainders"] = precision.compute == "bf16-mixed" and precision.fp8 == "none"
     if precision.fp8 != "none":
         # Megatron-Core decides by it, when the config is made, who keeps the master weights.
         fields |= {"fp8_recipe": precision.fp8, "reuse_grad_buf_for_mxfp8_param_ag": _gathers_in_gradients(config)}

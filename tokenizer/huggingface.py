@@ -47,6 +47,7 @@ def validate_tokenizer(directory: Path) -> None:
             "no tokenizer.json here",
             where=directory,
             fix="Give the directory of a nucleotide tokenizer, for example configs/example_checkpoint.",
+            kind="no-tokenizer",
         )
     content = read_json(path, pairs_hook=unique_keys)
     try:
@@ -56,14 +57,17 @@ def validate_tokenizer(directory: Path) -> None:
             raise TypeError("an id is no number, or a token no text")
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"is not the tokenizer.json of a word-level tokenizer ({error!r})", where=path, fix=_EXPECTED
+            f"is not the tokenizer.json of a word-level tokenizer ({error!r})",
+            where=path,
+            fix=_EXPECTED,
+            kind="not-a-tokenizer",
         ) from error
     rows = dict(pairs)
     if len(rows) != VOCAB_SIZE:
         problem = f"has {len(rows)} tokens, {VOCAB_SIZE} were expected"
-        raise InputError(problem, where=path, fix=_rows(rows) or _EXPECTED)
+        raise InputError(problem, where=path, fix=_rows(rows) or _EXPECTED, kind="tokenizer-size")
     if differences := _rows(rows):
-        raise InputError("another vocabulary", where=path, fix=differences)
+        raise InputError("another vocabulary", where=path, fix=differences, kind="tokenizer-vocabulary")
     _check_pipeline(content, path)
 
 
@@ -74,14 +78,19 @@ def _check_pipeline(content: Mapping[str, Any], path: Path) -> None:
     """The steps around the vocabulary: one character a token, nothing added, nothing normalised."""
     if content["model"].get("type") != "WordLevel":
         raise InputError(
-            f"model type is {shown(content['model'].get('type'))}, not 'WordLevel'", where=path, fix=_EXPECTED
+            f"model type is {shown(content['model'].get('type'))}, not 'WordLevel'",
+            where=path,
+            fix=_EXPECTED,
+            kind="tokenizer-model",
         )
     if content.get("normalizer") is not None:
-        raise InputError("has a normalizer, which would change the sequence", where=path, fix=_EXPECTED)
+        raise InputError(
+            "has a normalizer, which would change the sequence", where=path, fix=_EXPECTED, kind="tokenizer-normalizer"
+        )
     split = content.get("pre_tokenizer")
     wanted = {"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"}
     if not isinstance(split, dict) or {key: split.get(key) for key in wanted} != wanted:
-        raise InputError("does not split into single characters", where=path, fix=_EXPECTED)
+        raise InputError("does not split into single characters", where=path, fix=_EXPECTED, kind="tokenizer-splitting")
     after = content.get("post_processor") or {}
     template = after.get("single", []) if isinstance(after, dict) else [after]
     if not isinstance(template, list) or not all(isinstance(piece, dict) and "Sequence" in piece for piece in template):
@@ -89,6 +98,7 @@ def _check_pipeline(content: Mapping[str, Any], path: Path) -> None:
             "its post_processor adds special tokens to every sequence",
             where=path,
             fix="Set post_processor to null: prompts would otherwise continue after the end of a document.",
+            kind="tokenizer-post-processor",
         )
 
 

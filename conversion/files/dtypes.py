@@ -78,7 +78,9 @@ def cast(array: "Array", source: str, target: str, name: str) -> "Array":
                 _to_bfloat16(wide) if target == "bfloat16" else wide.astype(_NUMPY[target]).view(raw(target))
             )
         if not np.array_equal(np.isfinite(to_float32(written[place], target)), np.isfinite(wide)):
-            raise InputError(f"{name!r} has values too large for {target}", fix="Choose bfloat16 or float32.")
+            raise InputError(
+                f"{name!r} has values too large for {target}", fix="Choose bfloat16 or float32.", kind="dtype-overflow"
+            )
     return result
 
 

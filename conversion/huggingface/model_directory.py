@@ -142,6 +142,7 @@ class ModelDirectoryWriter:
                 f"NVLlama has no head_dim of its own, and {architecture.num_attention_heads} heads of "
                 f"{architecture.head_dim} are not hidden_size {architecture.hidden_size}",
                 fix="Convert to another format.",
+                kind="no-head-dim",
             )
         config = hf_config(architecture) | {"architectures": [ARCHITECTURES[kind]]}
         generation = {"bos_token_id": architecture.bos_token_id, "eos_token_id": EOS.id, "pad_token_id": PAD.id}

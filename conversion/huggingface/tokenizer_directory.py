@@ -27,9 +27,11 @@ def read_bos(directory: Path) -> int | None:
     path = directory / "tokenizer_config.json"
     values = read_json(path) if path.is_file() else {}
     if not isinstance(values, dict):
-        raise InputError("is no tokenizer configuration", where=path)
+        raise InputError("is no tokenizer configuration", where=path, kind="not-a-tokenizer")
     token = values.get("bos_token")
     content = token.get("content") if isinstance(token, dict) else token
     if content not in (None, BOS.content):
-        raise InputError(f"bos_token is {shown(content)}", where=path, fix=f"It must be null or {BOS.content!r}.")
+        raise InputError(
+            f"bos_token is {shown(content)}", where=path, fix=f"It must be null or {BOS.content!r}.", kind="bos-token"
+        )
     return None if content is None else BOS.id

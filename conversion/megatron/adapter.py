@@ -40,7 +40,9 @@ def base_of(directory: Path) -> Path:
     try:
         base = Path(read_json(path, limit=_LIMIT)["model_ckpt_path"])
     except (TypeError, KeyError) as error:
-        raise InputError(f"does not name a base checkpoint ({error})", where=path, fix="Copy it anew.") from error
+        raise InputError(
+            f"does not name a base checkpoint ({error})", where=path, fix="Copy it anew.", kind="no-base-named"
+        ) from error
     base = base.parent if base.name == "weights" else base  # NeMo writes either
     if not (base / "weights").is_dir() or is_adapter(base):
         raise InputError(
@@ -131,11 +133,17 @@ def _rank_and_alpha(directory: Path) -> tuple[int, float]:
     values = fields if isinstance(fields, dict) else {}
     if values.get("_target_") != _LORA:
         raise InputError(
-            f"the adapters are {shown(values.get('_target_'))}", where=path, fix=f"Only {_LORA} can be merged."
+            f"the adapters are {shown(values.get('_target_'))}",
+            where=path,
+            fix=f"Only {_LORA} can be merged.",
+            kind="adapter-class",
         )
     rank, alpha = values.get("dim"), values.get("alpha")
     if not (isinstance(rank, int) and isinstance(alpha, int | float) and rank > 0 and alpha > 0):
         raise InputError(
-            f"model_transform has dim {shown(rank)} and alpha {shown(alpha)}", where=path, fix="Copy it anew."
+            f"model_transform has dim {shown(rank)} and alpha {shown(alpha)}",
+            where=path,
+            fix="Copy it anew.",
+            kind="adapter-rank",
         )
     return rank, float(alpha)

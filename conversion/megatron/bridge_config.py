@@ -34,18 +34,24 @@ def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArc
     path = directory / NAME
     if not path.is_file():
         raise InputError(
-            "is missing", where=path, fix="Copy the whole checkpoint: the weights alone do not tell the architecture."
+            "is missing",
+            where=path,
+            fix="Copy the whole checkpoint: the weights alone do not tell the architecture.",
+            kind="no-config",
         )
     check_inside(path, directory)
     fields = read_mapping(path).get("model")
     if not isinstance(fields, dict):
-        raise InputError("has no section `model`", where=path, fix="Give a checkpoint of Megatron-Bridge.")
+        raise InputError(
+            "has no section `model`", where=path, fix="Give a checkpoint of Megatron-Bridge.", kind="no-model-section"
+        )
     target = fields.get("_target_")
     if not (isinstance(target, str) and target.startswith(_PROVIDERS)):
         raise InputError(
             f"the model was made by {shown(target)}",
             where=path,
             fix="Only the Llama providers of Megatron-Bridge and eden_megatron are supported.",
+            kind="model-class",
         )
     check_activation(fields, path)
     given = {**fields, "vocab_size": fields.get("vocab_size") or vocabulary, **_scaling(fields, path)}
@@ -59,7 +65,9 @@ def run_config(architecture: LlamaArchitecture, *, optimizer: bool) -> dict[str,
     scaling = architecture.rope_scaling
     if scaling and scaling != RopeScaling(factor=scaling.factor):
         raise InputError(
-            f"Megatron-Bridge knows only the RoPE scaling of Llama 3.1, not {scaling}", fix="Convert to another format."
+            f"Megatron-Bridge knows only the RoPE scaling of Llama 3.1, not {scaling}",
+            fix="Convert to another format.",
+            kind="rope-unsupported",
         )
     fields = {key: value for key, value in megatron_fields(architecture).items() if key not in _SCALING_FIELDS}
     for absent in ("add_qkv_bias", "layernorm_zero_centered_gamma"):  # other names, and their defaults are these
@@ -101,10 +109,16 @@ def _scaling(fields: Mapping[str, Any], path: Path) -> dict[str, Any]:
             f"model.rope_scaling is {shown(scaled)}",
             where=path,
             fix="It must say true or false: the logits depend on it.",
+            kind="rope-scaling-flag",
         )
     if not scaled:
         return {}
     factor = fields.get("rope_scaling_factor")
     if isinstance(factor, bool) or not isinstance(factor, int | float):
-        raise InputError(f"model.rope_scaling_factor is {shown(factor)}", where=path, fix="It must be a number.")
+        raise InputError(
+            f"model.rope_scaling_factor is {shown(factor)}",
+            where=path,
+            fix="It must be a number.",
+            kind="rope-scaling-factor",
+        )
     return {"scale_factor": float(factor)}

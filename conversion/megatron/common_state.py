@@ -71,13 +71,15 @@ class _Plain:
             return value
         if isinstance(value, int) and abs(value) < 1 << 63:
             return value
-        raise InputError(f"{name} holds {shown(value)}")
+        raise InputError(f"{name} holds {shown(value)}", kind="odd-value")
 
     def _spend(self, value: Any) -> None:
         self._values -= 1
         self._bytes -= len(value) if isinstance(value, str) else 0
         if self._values < 0 or self._bytes < 0:
-            raise InputError(f"stands for more than {VALUE_LIMIT:,} values, or for many times its bytes")
+            raise InputError(
+                f"stands for more than {VALUE_LIMIT:,} values, or for many times its bytes", kind="too-many-values"
+            )
 
 
 def _schedule(content: Mapping[str, Any], optimizer: Mapping[str, Any], step: int, plain: _Plain) -> dict[str, Any]:
@@ -174,4 +176,4 @@ def _scalar(value: Any, name: str) -> bool | int | float | str | None:
 
 
 def _wrong(value: Any, name: str, expected: str) -> InputError:
-    return InputError(f"{name} is {shown(value)}, not {expected}")
+    return InputError(f"{name} is {shown(value)}, not {expected}", kind="wrong-type")

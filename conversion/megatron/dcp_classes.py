@@ -97,8 +97,11 @@ class MetadataUnpickler(DataUnpickler):
                 f"asks to load {shown(f'{module}.{name}')}, which no checkpoint needs",
                 where=self.path,
                 fix="Nothing was run. Do not open this checkpoint with other tools: loading it may run code.",
+                kind="pickle-code",
             )
         return ALLOWED[module, name]
 
     def persistent_load(self, identity: Any) -> Any:
-        raise InputError("holds a persistent id, which no checkpoint needs", where=self.path)
+        raise InputError(
+            "holds a persistent id, which no checkpoint needs", where=self.path, kind="pickle-persistent-id"
+        )

@@ -49,7 +49,12 @@ def read_metadata(weights: Path) -> Listing:
     """
     path = weights / ".metadata"
     if not path.is_file():
-        raise InputError("no .metadata here", where=weights, fix="The checkpoint is incomplete, or of another format.")
+        raise InputError(
+            "no .metadata here",
+            where=weights,
+            fix="The checkpoint is incomplete, or of another format.",
+            kind="no-metadata",
+        )
     _inside(path, weights)
     try:
         with open_regular(path) as file:
@@ -59,7 +64,10 @@ def read_metadata(weights: Path) -> Listing:
         raise
     except Exception as error:  # a broken pickle can raise anything
         raise InputError(
-            f"is truncated or damaged ({type(error).__name__}: {error})", where=path, fix="Copy the checkpoint anew."
+            f"is truncated or damaged ({type(error).__name__}: {error})",
+            where=path,
+            fix="Copy the checkpoint anew.",
+            kind="metadata-damaged",
         ) from error
 
 
@@ -105,12 +113,21 @@ def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights
     if not len(offsets) == len(shape) == len(whole) or any(
         offset + size > full for offset, size, full in zip(offsets, shape, whole, strict=True)
     ):
-        raise InputError(f"a chunk of {name!r} lies outside of the tensor", where=weights / ".metadata")
+        raise InputError(
+            f"a chunk of {name!r} lies outside of the tensor", where=weights / ".metadata", kind="chunk-outside"
+        )
     info = storage.get((name, offsets))
     if info is None:
-        raise InputError(f"chunk {list(offsets)} of {name!r} is in no file", where=weights / ".metadata")
+        raise InputError(
+            f"chunk {list(offsets)} of {name!r} is in no file", where=weights / ".metadata", kind="chunk-in-no-file"
+        )
     if getattr(info, "transform_descriptors", None):
-        raise InputError(f"{name!r} is stored compressed", where=weights / ".metadata", fix="Save it uncompressed.")
+        raise InputError(
+            f"{name!r} is stored compressed",
+            where=weights / ".metadata",
+            fix="Save it uncompressed.",
+            kind="stored-compressed",
+        )
     file = _file(info.relative_path, weights)
     start, length = _count(info.offset), _count(info.length)
     if start + length > file.stat().st_size:
@@ -118,6 +135,7 @@ def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights
             f"is truncated: {name!r} ends at byte {start + length}, the file at {file.stat().st_size}",
             where=file,
             fix="Copy the checkpoint anew.",
+            kind="file-truncated",
         )
     return Chunk(offsets=offsets, shape=shape, file=file, start=start, length=length)
 
@@ -132,17 +150,23 @@ def _file(relative: Any, weights: Path) -> Path:
             f"names the shard {shown(relative)}, outside of the checkpoint",
             where=weights / ".metadata",
             fix="Nothing was read there. Do not trust this checkpoint.",
+            kind="shard-outside",
         )
     file = weights / name
     _inside(file, weights)
     if not file.is_file():
-        raise InputError("this shard is missing", where=file, fix="Copy the checkpoint anew.")
+        raise InputError("this shard is missing", where=file, fix="Copy the checkpoint anew.", kind="missing-shard")
     return file
 
 
 def _inside(file: Path, weights: Path) -> None:
     if not file.resolve().is_relative_to(weights.resolve()):
-        raise InputError("is a link that leads outside of the checkpoint", where=file, fix="Put the file itself there.")
+        raise InputError(
+            "is a link that leads outside of the checkpoint",
+            where=file,
+            fix="Put the file itself there.",
+            kind="link-outside",
+        )
 
 
 def _shape(value: Any) -> Shape:

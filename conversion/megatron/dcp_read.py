@@ -40,13 +40,22 @@ class Shards:
         rest = len(leading)
         chunks = [chunk for chunk in stored.chunks if _holds(chunk, leading)]
         if len(chunks) > _MOST_CHUNKS:
-            raise InputError(f"{name!r} is in {len(chunks)} chunks", where=self._where, fix="That cannot be right.")
+            raise InputError(
+                f"{name!r} is in {len(chunks)} chunks",
+                where=self._where,
+                fix="That cannot be right.",
+                kind="chunk-count",
+            )
         covered = sum(math.prod(chunk.shape[rest:]) for chunk in chunks)
         if covered != math.prod(stored.shape[rest:]) or any(_overlap(a, b, rest) for a, b in combinations(chunks, 2)):
-            raise InputError(f"the chunks of {name!r} do not make up the whole tensor", where=self._where)
+            raise InputError(
+                f"the chunks of {name!r} do not make up the whole tensor", where=self._where, kind="chunks-incomplete"
+            )
         files = {chunk.file for chunk in chunks}
         if covered * DTYPES[stored.dtype].itemsize > sum(self._file(path).size for path in files):
-            raise InputError(f"{name!r} is larger than the files that it is in", where=self._where)
+            raise InputError(
+                f"{name!r} is larger than the files that it is in", where=self._where, kind="tensor-too-large"
+            )
         if len(chunks) == 1:
             view: Array = self.chunk(name, stored, chunks[0])[_within(chunks[0], leading)]
             return view
@@ -65,12 +74,14 @@ class Shards:
                 f"{name!r} at byte {chunk.start} is no readable tensor ({error})",
                 where=chunk.file,
                 fix="Copy the checkpoint anew.",
+                kind="chunk-unreadable",
             ) from error
         if found.shape != chunk.shape or found.dtype != stored.dtype:
             raise InputError(
                 f"{name!r} at byte {chunk.start} is {list(found.shape)} {found.dtype}, "
                 f"`.metadata` says {list(chunk.shape)} {stored.dtype}",
                 where=chunk.file,
+                kind="chunk-disagrees",
             )
         return file.array(found.start, found.shape, found.dtype)
 
@@ -83,6 +94,7 @@ class Shards:
                 f"{name!r} at byte {chunk.start} is damaged ({error})",
                 where=chunk.file,
                 fix="Copy the checkpoint anew.",
+                kind="chunk-damaged",
             ) from error
 
     def _file(self, path: Path) -> MappedFile:

@@ -62,7 +62,9 @@ class MegatronWeights:
         self.others = {name: tensor for name, tensor in tensors.items() if NOT_WEIGHTS.fullmatch(name)}
         self.stored = {name: tensor for name, tensor in tensors.items() if name not in self.others}
         if not self.stored:
-            raise InputError("lists no weights", where=self.listing, fix="Give the checkpoint of a model.")
+            raise InputError(
+                "lists no weights", where=self.listing, fix="Give the checkpoint of a model.", kind="no-weights"
+            )
         dtypes = {name: tensor.dtype for name, tensor in self.stored.items()}
         self.stored_dtypes = stored_dtypes(dtypes, where=self.listing)
         self.dtype = common_dtype(self.stored_dtypes)

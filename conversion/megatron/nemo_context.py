@@ -41,12 +41,17 @@ def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchit
     path = directory / "context" / "model.yaml"
     if not path.is_file():
         raise InputError(
-            "is missing", where=path, fix="Copy the whole checkpoint: the weights alone do not tell the architecture."
+            "is missing",
+            where=path,
+            fix="Copy the whole checkpoint: the weights alone do not tell the architecture.",
+            kind="no-config",
         )
     check_inside(path, directory)
     fields = read_mapping(path).get("config")
     if not isinstance(fields, dict) or "_target_" not in fields:
-        raise InputError("is not the model.yaml of a NeMo model (no `config` with a `_target_`)", where=path)
+        raise InputError(
+            "is not the model.yaml of a NeMo model (no `config` with a `_target_`)", where=path, kind="no-model-section"
+        )
     architecture = from_megatron_fields(_fields(fields, vocabulary, path), dtype=dtype, where=path)
     tokenizer = directory / "context" / TOKENIZER
     check_inside(tokenizer, directory)
@@ -61,6 +66,7 @@ def _fields(fields: Mapping[str, Any], vocabulary: int, path: Path) -> dict[str,
             f"the model was made by {shown(target)}",
             where=path,
             fix="Only NeMo's LlamaConfig and its Llama 2, 3, 3.1 and 3.2 variants are supported.",
+            kind="model-class",
         )
     check_activation(fields, path)
     given = dict(fields)
@@ -77,4 +83,6 @@ def check_activation(fields: Mapping[str, Any], path: Path) -> None:
     activation = fields.get("activation_func")
     name = activation.get("_target_") if isinstance(activation, Mapping) else activation
     if name is not None and not (isinstance(name, str) and name.rsplit(".", 1)[-1] == "silu"):
-        raise InputError(f"activation_func is {shown(name)}", where=path, fix="Only SiLU is supported.")
+        raise InputError(
+            f"activation_func is {shown(name)}", where=path, fix="Only SiLU is supported.", kind="activation"
+        )

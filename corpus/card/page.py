@@ -14,16 +14,16 @@ from corpus.card.figures import gc_figure, length_figure
 from corpus.card.histogram import gc_summary, length_summary
 from corpus.card.lengths import read_lengths
 from corpus.manifest import Source, Split, read_manifest
-from foundation.errors import InputError
 from foundation.pages.page import render_page, render_text, write_texts
 from foundation.pages.quantities import exact, short
-from foundation.typed import from_json, to_json
-from foundation.untrusted import read_yaml_text
+from foundation.typed import from_settings, to_json
+from foundation.untrusted import read_yaml
 
 HTML, MARKDOWN = "datacard.html", "DATACARD.md"
 SHOWN_SOURCES = 100
 
 _HERE = Path(__file__).parent
+_FIX = "Give title, description and licence as text, and source_licences as a licence per pattern."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +38,7 @@ class CardText:
 
 def read_card_text(path: Path) -> CardText:
     """The text in a YAML file with keys of `CardText`, each optional. Errors: `InputError` naming the key."""
-    from omegaconf import OmegaConf
-
-    try:
-        value = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path)))
-    except InputError:
-        raise
-    except Exception as error:  # of YAML or of OmegaConf
-        raise InputError(f"is no YAML: {error}", where=path) from None
-    defaults = to_json(CardText())
-    return from_json(CardText, defaults | value if isinstance(value, dict) else value, str(path))
+    return from_settings(CardText, read_yaml(path) or {}, str(path), fix=_FIX)
 
 
 def write_card(corpus: Path, out: Path, text: CardText | None = None) -> tuple[Path, Path]:

@@ -53,7 +53,7 @@ def download(
     Errors: `InputError` that names the file.
     """
     if connections < 1:
-        raise InputError(f"is {connections}", where="connections", fix="Give 1 or more.")
+        raise InputError(f"is {connections}", where="connections", fix="Give 1 or more.", kind="connection-count")
     total = sum(file.size - file.fetched(out) for file in files)
     stop = threading.Event()
     with (
@@ -81,7 +81,10 @@ def ask(client: httpx.Client, url: str) -> httpx.Response:
             return response
         except httpx.ConnectError as error:
             raise InputError(
-                f"cannot be reached: {error}", where=url, fix="Check the network and the address."
+                f"cannot be reached: {error}",
+                where=url,
+                fix="Check the network and the address.",
+                kind="server-unreachable",
             ) from None
         except (httpx.RequestError, _BusyError) as error:
             failures += 1
@@ -92,7 +95,9 @@ def _fetch(client: httpx.Client, file: RemoteFile, out: Path, advance: Advance, 
     target, part, failures = out / file.path, file.part(out), 0
     if target.is_file():  # of a call whose record is lost
         if target.stat().st_size != file.size or sha256(target) != file.sha256:
-            raise InputError("is another file than the repository's", where=target, fix="Move it away.")
+            raise InputError(
+                "is another file than the repository's", where=target, fix="Move it away.", kind="another-file-there"
+            )
         advance(file.size)
         return
     _make_folder(target.parent, out)
@@ -107,7 +112,7 @@ def _fetch(client: httpx.Client, file: RemoteFile, out: Path, advance: Advance, 
     if (found := sha256(part)) != file.sha256:
         part.unlink()
         problem = f"has the SHA-256 {found[:12]}..., the repository says {file.sha256[:12]}...; it was removed"
-        raise InputError(problem, where=part, fix="Fetch it again.")
+        raise InputError(problem, where=part, fix="Fetch it again.", kind="download-checksum")
     part.replace(target)
 
 
@@ -139,7 +144,7 @@ def _save(
             have += len(block)
             if have > file.size:
                 problem = f"is longer than the {file.size:,} bytes that the repository says"
-                raise InputError(problem, where=file.path, fix="Try again later.")
+                raise InputError(problem, where=file.path, fix="Try again later.", kind="download-too-long")
             stream.write(block)
             unreported += len(block)
             if unreported >= REPORT or have == file.size:
@@ -166,17 +171,25 @@ def _check(response: httpx.Response) -> None:
         after = response.headers.get("Retry-After", "")
         raise _BusyError(f"the server answers {status}", float(after) if after.isdecimal() else 0)
     if status in (401, 403):
-        raise InputError(f"is refused ({status})", where=where, fix="A token may be needed: set HF_TOKEN.")
+        raise InputError(
+            f"is refused ({status})", where=where, fix="A token may be needed: set HF_TOKEN.", kind="server-refuses"
+        )
     if status == 404:
-        raise InputError("is not there (404)", where=where, fix="Check the name and the revision.")
+        raise InputError(
+            "is not there (404)", where=where, fix="Check the name and the revision.", kind="not-on-server"
+        )
     if status not in (200, 206):
-        raise InputError(f"answers {status}", where=where, fix="Check the endpoint, or try again later.")
+        raise InputError(
+            f"answers {status}", where=where, fix="Check the endpoint, or try again later.", kind="server-answer"
+        )
 
 
 def _pause(error: Exception, failures: int, where: str, sleep: Callable[[float], object]) -> None:
     if failures > RETRIES:
         problem = f"failed {failures} times in a row, last with: {error or type(error).__name__}"
-        raise InputError(problem, where=where, fix="Try again later; what was fetched is kept.") from error
+        raise InputError(
+            problem, where=where, fix="Try again later; what was fetched is kept.", kind="download-failed"
+        ) from error
     wait = error.wait if isinstance(error, _BusyError) else 0
     sleep(min(max(wait, FIRST_PAUSE * 2 ** (failures - 1)), MAX_PAUSE))
 
@@ -184,7 +197,7 @@ def _pause(error: Exception, failures: int, where: str, sleep: Callable[[float],
 def _make_folder(folder: Path, out: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not folder.resolve().is_relative_to(out.resolve()):
-        raise InputError(f"leads out of {out}", where=folder, fix="Remove the link.")
+        raise InputError(f"leads out of {out}", where=folder, fix="Remove the link.", kind="link-outside")
 
 
 def _size(path: Path) -> int:

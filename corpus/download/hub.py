@@ -33,14 +33,16 @@ class DatasetRepository:
         self.name = name
         self._endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
         if not self._endpoint.startswith(("http://", "https://")):
-            raise InputError("is no address of a server", where=self._endpoint, fix="Begin it with https://.")
+            raise InputError(
+                "is no address of a server", where=self._endpoint, fix="Begin it with https://.", kind="not-an-address"
+            )
         token = os.environ.get("HF_TOKEN")
         self.headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(timeout=30, follow_redirects=True, headers=self.headers)
         answer, _ = self._ask(f"{self._endpoint}/api/datasets/{name}/revision/{quote(revision, safe='')}")
         self.commit = str(answer.get("sha")) if isinstance(answer, dict) else ""
         if not re.fullmatch(r"[0-9a-f]{40}", self.commit):
-            raise self._odd("no commit for the revision")
+            raise self._odd("no commit for the revision", "server-without-commit")
 
     def __enter__(self) -> "DatasetRepository":
         return self
@@ -59,33 +61,38 @@ class DatasetRepository:
                 return
             rows, url = self._ask(url)
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise self._odd("a list that is none")
+                raise self._odd("a list that is none", "server-list")
             yield from (self._file(row, folder) for row in rows if row.get("type") == "file" and row.get("lfs"))
-        raise self._odd("a list without an end")
+        raise self._odd("a list without an end", "server-list-endless")
 
     def _ask(self, url: str) -> tuple[Any, str | None]:
         """The JSON at `url`, and the address of the next page."""
         response = ask(self._client, url)
         following = response.links.get("next", {}).get("url")
         if following is not None and httpx.URL(following).host != httpx.URL(self._endpoint).host:
-            raise self._odd("a next page on another server")
+            raise self._odd("a next page on another server", "page-elsewhere")
         try:
             return response.json(), following
         except ValueError:
-            raise self._odd("no JSON") from None
+            raise self._odd("no JSON", "not-json") from None
 
     def _file(self, row: dict[str, Any], folder: str) -> RemoteFile:
         path, lfs = row.get("path"), row["lfs"]
         size, sha256 = (lfs.get("size"), lfs.get("oid")) if isinstance(lfs, dict) else (None, None)
         if not isinstance(path, str) or not is_safe(path) or not path.startswith(f"{folder}/"):
-            raise self._odd(f"the file name {path!r}")
+            raise self._odd(f"the file name {path!r}", "unsafe-file-name")
         if type(size) is not int or size < 0 or not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
-            raise self._odd(f"no size or checksum for {path}")
+            raise self._odd(f"no size or checksum for {path}", "file-without-checksum")
         url = f"{self._endpoint}/datasets/{self.name}/resolve/{self.commit}/{quote(path)}"
         return RemoteFile(path=path, url=url, size=size, sha256=sha256)
 
-    def _odd(self, what: str) -> InputError:
-        return InputError(f"answers with {what}", where=self._endpoint, fix="Check HF_ENDPOINT, or try again later.")
+    def _odd(self, what: str, kind: str) -> InputError:
+        return InputError(
+            f"answers with {what}",
+            where=self._endpoint,
+            fix="Check HF_ENDPOINT, or try again later.",
+            kind=kind,
+        )
 
 
 def is_safe(path: str) -> bool:

@@ -86,16 +86,21 @@ def _files(repository: DatasetRepository, folder: str, splits: Iterable[str]) ->
             found.append(file)
     if not found:
         problem = f"{ROOT}/{folder} holds no file of {', '.join(splits)}"
-        raise InputError(problem, where=repository.name, fix="Its layout may have changed: look at it on the Hub.")
+        raise InputError(
+            problem,
+            where=repository.name,
+            fix="Its layout may have changed: look at it on the Hub.",
+            kind="folder-without-files",
+        )
     return found
 
 
 def _check_names(kind: str, names: Sequence[str], known: Iterable[str]) -> None:
     if not names:
-        raise InputError(f"no {kind} was given", fix=f"Known: {', '.join(known)}.")
+        raise InputError(f"no {kind} was given", fix=f"Known: {', '.join(known)}.", kind="nothing-chosen")
     for name in names:
         if name not in known:
-            raise InputError(f"no {kind} of OpenGenome2", where=name, fix=nearest(name, known))
+            raise InputError(f"no {kind} of OpenGenome2", where=name, fix=nearest(name, known), kind="unknown-name")
 
 
 def _is_there(file: RemoteFile, out: Path, recorded: Mapping[str, Mapping[str, object]]) -> bool:
@@ -105,7 +110,12 @@ def _is_there(file: RemoteFile, out: Path, recorded: Mapping[str, Mapping[str, o
     if recorded[file.path].get("sha256") == file.sha256 and (out / file.path).stat().st_size == file.size:
         return True
     problem = "is not what the repository has now"
-    raise InputError(problem, where=out / file.path, fix="Give the --revision that it is of, or move it away.")
+    raise InputError(
+        problem,
+        where=out / file.path,
+        fix="Give the --revision that it is of, or move it away.",
+        kind="another-revision",
+    )
 
 
 def _check_room(missing: Sequence[RemoteFile], out: Path) -> None:
@@ -113,7 +123,7 @@ def _check_room(missing: Sequence[RemoteFile], out: Path) -> None:
     need = sum(file.size - file.fetched(out) for file in missing)
     if need > (free := shutil.disk_usage(place).free):
         problem = f"has {_gigabytes(free)} free, {_gigabytes(need)} are to be fetched"
-        raise InputError(problem, where=out, fix="Choose another disk, or fewer sources.")
+        raise InputError(problem, where=out, fix="Choose another disk, or fewer sources.", kind="not-enough-disk")
 
 
 def _summary(files: Mapping[str, Sequence[RemoteFile]], missing: Sequence[RemoteFile], out: Path, commit: str) -> str:
@@ -139,7 +149,12 @@ def _read_record(out: Path) -> dict[str, dict[str, object]]:
         record: dict[str, dict[str, object]] = read_json(path)["files"]
         return {name: dict(row) for name, row in record.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError("is no record of a download", where=path, fix="Remove it; files are then checked.") from None
+        raise InputError(
+            "is no record of a download",
+            where=path,
+            fix="Remove it; files are then checked.",
+            kind="not-a-download-record",
+        ) from None
 
 
 def _write_record(recorded: Mapping[str, Mapping[str, object]], out: Path) -> None:

@@ -22,7 +22,7 @@ class AccessionList:
     def __init__(self, path: Path) -> None:
         self.listed = set(_read(path))
         if not self.listed:
-            raise InputError("names no record", where=path, fix="Write one accession a line.")
+            raise InputError("names no record", where=path, fix="Write one accession a line.", kind="list-empty")
         self.matched: set[str] = set()
         self._of_base = {without_version(accession): accession for accession in self.listed}
 
@@ -75,5 +75,7 @@ def _read(path: Path) -> Iterator[str]:
                 continue
             if len(words) > 1:
                 fix = "Write one accession a line."
-                raise InputError(f"has {len(words)} words", where=f"{path}, line {number}", fix=fix)
+                raise InputError(
+                    f"has {len(words)} words", where=f"{path}, line {number}", fix=fix, kind="accession-line"
+                )
             yield words[0]

@@ -65,10 +65,17 @@ class AccessionTaxids:
             ) as reader:
                 for batch in reader:
                     if batch[taxid].null_count:
-                        raise InputError("has a row without a taxid", where=self._path, fix=_FIX)
+                        raise InputError(
+                            "has a row without a taxid", where=self._path, fix=_FIX, kind="row-without-taxid"
+                        )
                     yield batch[accession], np.asarray(batch[taxid], dtype=np.int32)
         except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-            raise InputError(f"is no table of accessions and taxids: {error}", where=self._path, fix=_FIX) from None
+            raise InputError(
+                f"is no table of accessions and taxids: {error}",
+                where=self._path,
+                fix=_FIX,
+                kind="not-an-accession-table",
+            ) from None
 
     def _layout(self) -> tuple[list[str], bool]:
         """The names of the columns, and whether the first line holds them."""
@@ -78,7 +85,9 @@ class AccessionTaxids:
             return first, True
         if len(first) == 2 and first[1].strip().isdecimal():
             return ["accession", "taxid"], False
-        raise InputError("has neither NCBI's header nor two columns", where=self._path, fix=_FIX)
+        raise InputError(
+            "has neither NCBI's header nor two columns", where=self._path, fix=_FIX, kind="accession-table-columns"
+        )
 
 
 def _hashes(accessions: Sequence[str]) -> npt.NDArray[np.uint64]:

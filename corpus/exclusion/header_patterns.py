@@ -38,13 +38,21 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise InputError(
-            f"is no regular expression: {error}", where=where, fix="Escape what is meant literally."
+            f"is no regular expression: {error}",
+            where=where,
+            fix="Escape what is meant literally.",
+            kind="not-a-pattern",
         ) from None
     if compiled.search(""):
-        raise InputError("matches every header", where=where, fix="Write something that a header has to contain.")
+        raise InputError(
+            "matches every header",
+            where=where,
+            fix="Write something that a header has to contain.",
+            kind="pattern-matches-all",
+        )
     if _repeats_a_repeat(_parser().parse(pattern)):
         problem = "repeats a repeat, as in (a+)+, which may take for ever on a long header"
-        raise InputError(problem, where=where, fix="Write it with one repeat.")
+        raise InputError(problem, where=where, fix="Write it with one repeat.", kind="pattern-nested-repeat")
     return compiled
 
 

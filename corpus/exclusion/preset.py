@@ -6,7 +6,7 @@ from pathlib import Path
 from configs.locate import CONFIGS
 from foundation.errors import InputError, nearest
 from foundation.typed import from_json
-from foundation.untrusted import read_yaml_text
+from foundation.untrusted import read_yaml
 
 PRESETS = CONFIGS / "exclusion"
 
@@ -35,18 +35,15 @@ def find_preset(name: str) -> Path:
     for path in (PRESETS / f"{name}.yaml", Path(name)):
         if path.is_file():
             return path
-    raise InputError("is no exclusion preset", where=name, fix=nearest(name, (p.stem for p in PRESETS.glob("*.yaml"))))
+    raise InputError(
+        "is no exclusion preset",
+        where=name,
+        fix=nearest(name, (p.stem for p in PRESETS.glob("*.yaml"))),
+        kind="unknown-preset",
+    )
 
 
 def read_preset(name: str) -> Preset:
     """The preset of that name. Errors: `InputError` naming the file and the key."""
-    from omegaconf import OmegaConf
-
     path = find_preset(name)
-    try:
-        value = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path)))
-    except InputError:
-        raise
-    except Exception as error:  # of YAML or of OmegaConf
-        raise InputError(f"is no YAML: {error}", where=path) from None
-    return from_json(Preset, value, str(path))
+    return from_json(Preset, read_yaml(path), str(path), fix=f"Compare {PRESETS / 'eukaryotic_viruses.yaml'}.")

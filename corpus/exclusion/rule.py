@@ -46,9 +46,19 @@ class ExclusionRule:
         needs_taxa = {"taxdump": self.taxdump, "accession_taxids": self.accession_taxids, "strict": self.strict}
         for name, given in needs_taxa.items():
             if given and not self.by_taxon:
-                raise InputError("has nothing to work on", where=name, fix="Give taxa or a preset to leave out.")
+                raise InputError(
+                    "has nothing to work on",
+                    where=name,
+                    fix="Give taxa or a preset to leave out.",
+                    kind="exclusion-without-taxa",
+                )
         if self.accession_taxids and not self.taxdump:
-            raise InputError("needs a taxdump", where="accession_taxids", fix="Name the folder of NCBI's taxdump.")
+            raise InputError(
+                "needs a taxdump",
+                where="accession_taxids",
+                fix="Name the folder of NCBI's taxdump.",
+                kind="accessions-without-taxdump",
+            )
 
     @property
     def by_taxon(self) -> bool:

@@ -55,6 +55,7 @@ class TaxonFilter:
                     "has no known taxonomy, which a strict exclusion wants of each record",
                     where=f"{source}, record {batch.first + record} {batch.names[record]!r}",
                     fix="Give its taxon in the header (taxid=...) or the accession table, or list its accession.",
+                    kind="taxonomy-unknown",
                 )
 
     def _reason(self, taxids: Sequence[int], lineages: Sequence[Lineage]) -> str | None:

@@ -94,12 +94,19 @@ class Taxonomy:
             if self.knows(int(taxon)):
                 return int(taxon)
             gone = int(taxon) in self._deleted
-            raise self._unknown(f"taxon {taxon} was deleted" if gone else f"there is no taxon {taxon}")
+            if gone:
+                raise self._unknown(f"taxon {taxon} was deleted", "deleted-taxon")
+            raise self._unknown(f"there is no taxon {taxon}", "unknown-taxon")
         if not named:
-            raise self._unknown(f"no taxon has the scientific name {taxon!r}")
+            raise self._unknown(f"no taxon has the scientific name {taxon!r}", "unknown-taxon-name")
         if len(set(named)) > 1:
             choice = ", ".join(map(str, sorted(set(named))))
-            raise InputError(f"{taxon!r} names several taxa", where=self.folder, fix=f"Give a taxid, one of {choice}.")
+            raise InputError(
+                f"{taxon!r} names several taxa",
+                where=self.folder,
+                fix=f"Give a taxid, one of {choice}.",
+                kind="ambiguous-taxon",
+            )
         return named[0]
 
     @cached_property
@@ -108,8 +115,8 @@ class Taxonomy:
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return frozenset(int(line.split("\t", 1)[0]) for line in lines if line)
 
-    def _unknown(self, problem: str) -> InputError:
-        return InputError(problem, where=self.folder, fix="Check the taxon, or take a taxdump that has it.")
+    def _unknown(self, problem: str, kind: str) -> InputError:
+        return InputError(problem, where=self.folder, fix="Check the taxon, or take a taxdump that has it.", kind=kind)
 
 
 def _read_nodes(path: Path) -> tuple[TaxIds, TaxIds, TaxIds]:
@@ -120,7 +127,7 @@ def _read_nodes(path: Path) -> tuple[TaxIds, TaxIds, TaxIds]:
     table = pa.Table.from_batches(_read_columns(path, {"0": pa.int32(), "2": pa.int32(), "4": pa.string()}))
     ids, parents = _ids(table["0"]), _ids(table["2"])
     if not len(ids) or ids.min() < 1 or parents.min() < 1:
-        raise InputError("has a taxid below 1", where=path, fix=_REMEDY)
+        raise InputError("has a taxid below 1", where=path, fix=_REMEDY, kind="taxid-below-1")
     ranked = pc.is_in(table["4"], value_set=pa.array(LINEAGE_RANKS)).to_numpy()
     return ids, parents, ids[ranked]
 
@@ -164,14 +171,16 @@ def _read_columns(path: Path, columns: "dict[str, pa.DataType]") -> "Iterator[pa
         ) as reader:
             yield from reader
     except FileNotFoundError:
-        raise InputError("does not exist", where=path, fix="Name the folder of an unpacked taxdump.tar.gz.") from None
+        raise InputError(
+            "does not exist", where=path, fix="Name the folder of an unpacked taxdump.tar.gz.", kind="missing-file"
+        ) from None
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise InputError(f"is no NCBI taxdump file: {error}", where=path, fix=_REMEDY) from None
+        raise InputError(f"is no NCBI taxdump file: {error}", where=path, fix=_REMEDY, kind="not-a-taxdump") from None
 
 
 def _ids(column: "pa.Array | pa.ChunkedArray") -> TaxIds:
     if column.null_count:
-        raise InputError("lacks a taxid", fix=_REMEDY)
+        raise InputError("lacks a taxid", fix=_REMEDY, kind="row-without-taxid")
     values: TaxIds = np.asarray(column, dtype=np.int32)
     return values
 

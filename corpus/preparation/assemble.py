@@ -4,7 +4,6 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
-from importlib import metadata
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from corpus.preparation.record_names import FILE_NAME, Hashes, check_names
 from corpus.preparation.results import ShardResult
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.formats import Slice, read_slice
+from foundation.versions import version_shown
 
 _RECORDED = ("genomic-llama", "numpy", "isal", "zstandard", "pyarrow", "orjson", "xxhash")
 
@@ -29,7 +29,7 @@ def assemble(plan: Plan, results: Sequence[ShardResult], work: WorkFolder) -> Ma
         excluded.update(result.excluded)
     return Manifest(
         format_version=FORMAT_VERSION,
-        versions={name: _version(name) for name in _RECORDED} | {"python": platform.python_version()},
+        versions={name: version_shown(name) for name in _RECORDED} | {"python": platform.python_version()},
         settings=plan.settings,
         rule_files=plan.rule_files,
         sources=tuple(_sources(plan, results)),
@@ -81,10 +81,3 @@ def _check_names_of_cut_sources(plan: Plan, results: Sequence[ShardResult], work
             hashes.setdefault(part.source, []).append(own.astype(np.uint64))
     for source in slices:
         check_names(slices[source], hashes[source], read)
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -51,7 +51,7 @@ class LocalEngine:
 
     def __init__(self, processes: int, *, apart: bool = False) -> None:
         if processes < 1:
-            raise InputError(f"is {processes}", where="processes", fix="Give 1 or more.")
+            raise InputError(f"is {processes}", where="processes", fix="Give 1 or more.", kind="process-count")
         self._processes, self._apart = processes, apart
 
     def kept_apart(self) -> "LocalEngine":
@@ -162,7 +162,9 @@ class RayEngine:
             import ray
             from ray.exceptions import RayError, RayTaskError
         except ModuleNotFoundError:
-            raise InputError("Ray is not installed", fix="Install the extra: pip install -e '.[ray]'.") from None
+            raise InputError(
+                "Ray is not installed", fix="Install the extra: pip install -e '.[ray]'.", kind="missing-package"
+            ) from None
 
         with _ray_cluster(self._address):
             remote = ray.remote(max_retries=self._retries, num_cpus=1)(_call)
@@ -214,7 +216,10 @@ def _ray_cluster(address: str | None) -> Iterator[None]:
         ray.init(address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError) as error:
         raise InputError(
-            f"no Ray cluster: {error}", where=address, fix="Check the address, or leave it out."
+            f"no Ray cluster: {error}",
+            where=address,
+            fix="Check the address, or leave it out.",
+            kind="ray-unreachable",
         ) from error
     try:
         yield
@@ -252,6 +257,7 @@ def _died(task: int, how: str) -> InputError:
         how,
         where=f"task {task}",
         fix="Finished tasks are kept. Run it again with fewer processes or more memory.",
+        kind="worker-died",
     )
     error.task = task
     return error

@@ -20,18 +20,30 @@ def check_output(sources: Sequence[Path], out: Path) -> None:
     Errors: `InputError`.
     """
     if not sources:
-        raise InputError("no source was given", fix="Name at least one file.")
+        raise InputError("no source was given", fix="Name at least one file.", kind="no-source")
     folder = out.resolve()
     for source in sources:
         if folder in source.resolve().parents:
-            raise InputError(f"holds the source {source}", where=out, fix="Choose another output.")
+            raise InputError(
+                f"holds the source {source}", where=out, fix="Choose another output.", kind="output-holds-source"
+            )
     if folder.is_mount():
-        raise InputError("is a mount point, which cannot be replaced", where=out, fix="Choose a folder inside it.")
+        raise InputError(
+            "is a mount point, which cannot be replaced",
+            where=out,
+            fix="Choose a folder inside it.",
+            kind="output-is-a-mount",
+        )
     if folder.is_dir():
         strangers = [item.name for item in folder.iterdir() if not _is_ours(item)]
         if strangers:
             problem = f"holds {sorted(strangers)[0]!r}, which is of no prepared corpus"
-            raise InputError(problem, where=out, fix="Choose another output; this one is not replaced.")
+            raise InputError(
+                problem,
+                where=out,
+                fix="Choose another output; this one is not replaced.",
+                kind="output-of-another-kind",
+            )
 
 
 def check_source_split(sources: Sequence[Path], rule: SplitRule) -> None:

@@ -95,7 +95,9 @@ def make_plan(
     Errors: `InputError` for a source or a file of the settings that is missing or of no known format.
     """
     if shard_bytes < 1:
-        raise InputError(f"is {shard_bytes}", where="shard size", fix="Give a number of bytes above 0.")
+        raise InputError(
+            f"is {shard_bytes}", where="shard size", fix="Give a number of bytes above 0.", kind="shard-size"
+        )
     sources: list[PlannedSource] = []
     shards: list[list[Part]] = []
     room = 0
@@ -139,7 +141,7 @@ def read_plan(path: Path) -> Plan:
         return _read_plan(path, path.stat().st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         fix = "Name the working folder that genomic-llama prepare --plan-only printed."
-        raise InputError("holds no plan of a preparation", where=path.parent, fix=fix) from None
+        raise InputError("holds no plan of a preparation", where=path.parent, fix=fix, kind="no-plan") from None
 
 
 @lru_cache(maxsize=1)

@@ -91,7 +91,9 @@ def plan_preparation(
     """
     sources = [Path(source) for source in sources]
     if STANDARD_INPUT in sources:
-        raise InputError("cannot be planned for others", where="standard input", fix="Name files.")
+        raise InputError(
+            "cannot be planned for others", where="standard input", fix="Name files.", kind="plan-of-standard-input"
+        )
     with _planned(sources, real_directory(out).resolve(), settings, shard_bytes, overwrite) as (work, plan, _):
         return work, plan
 
@@ -131,11 +133,16 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
             sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}
             problem = f"{error.problem}, or the file is damaged"
             fix = f"{error.fix} If it dies again, leave the file out."
-            raise InputError(problem, where=", ".join(sorted(sources)), fix=fix) from error
+            raise InputError(problem, where=", ".join(sorted(sources)), fix=fix, kind="worker-died") from error
         raise
     for path, sha256 in checksum_rules(plan.settings).items():
         if sha256 != plan.rule_files[path]:
-            raise InputError("was changed while it was followed", where=path, fix="Give the same command again.")
+            raise InputError(
+                "was changed while it was followed",
+                where=path,
+                fix="Give the same command again.",
+                kind="rule-file-changed",
+            )
     results = [read_result(work, plan, shard) for shard in shards]
     if None in results:
         raise RuntimeError(f"shard {results.index(None)} was said to be finished and is not")

@@ -69,6 +69,7 @@ def check_names(slices: Sequence[Slice], hashes: Sequence[Hashes], read: Read) -
                 f"has the same name as record {first[0]}",
                 where=f"{slices[0].path}, record {second[0]} {second[1]!r}",
                 fix="Rename one of them, or remove it.",
+                kind="record-name-twice",
             )
 
 

@@ -101,7 +101,9 @@ class WorkFolder:
             with self._lock() as mine:
                 if not mine:
                     fix = "Wait for it, or choose another output."
-                    raise InputError("is being prepared by another process", where=self.path, fix=fix)
+                    raise InputError(
+                        "is being prepared by another process", where=self.path, fix=fix, kind="prepared-by-another"
+                    )
                 yield
         except BaseException:
             with contextlib.suppress(FileNotFoundError), self._lock() as mine:

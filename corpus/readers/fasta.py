@@ -67,7 +67,9 @@ def read_fasta_stream(
     if status != scanner.END:
         raise _error(status, window, f"{where}, record {columns.next_number}", columns.last_name(state.names), where)
     if not start and columns.next_number == 1 and window.position == window.end:
-        raise InputError("holds no record", where=where, fix="Leave it out, or check how it was made.")
+        raise InputError(
+            "holds no record", where=where, fix="Leave it out, or check how it was made.", kind="no-record"
+        )
 
 
 def _find_header(window: Window, stop: int | None) -> bool:
@@ -89,26 +91,37 @@ def _error(status: int, window: Window, record: str, name: str, where: object) -
         return _no_header(where, line)
     if status == scanner.EMPTY:
         fix = "Remove the record, or complete the file."
-        return InputError("has no sequence", where=f"{record} {name!r}", fix=fix)
+        return InputError("has no sequence", where=f"{record} {name!r}", fix=fix, kind="no-sequence")
     if status == scanner.INNER_RETURN or b"\r" in line.rstrip(b"\r"):
         fix = "Convert it: tr '\\r' '\\n'."
-        return InputError("has old Macintosh line ends (CR only)", where=where, fix=fix)
+        return InputError("has old Macintosh line ends (CR only)", where=where, fix=fix, kind="mac-line-ends")
     if status == scanner.TOO_LONG:
         problem = f"its header is longer than {LONGEST_HEADER:,} bytes"
-        return InputError(problem, where=record, fix="Check how it was made.")
+        return InputError(problem, where=record, fix="Check how it was made.", kind="header-too-long")
     assert status == scanner.NO_NAME
     header = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
-    return InputError(f"has no name: its header is {header!r}", where=record, fix="Name it right after the '>'.")
+    return InputError(
+        f"has no name: its header is {header!r}",
+        where=record,
+        fix="Name it right after the '>'.",
+        kind="no-record-name",
+    )
 
 
 def _no_header(where: object, start: bytes) -> InputError:
     if start.startswith(b"@"):
         return InputError(
-            "is FASTQ: it starts with '@'", where=where, fix="Convert it to FASTA, e.g. with seqtk seq -A."
+            "is FASTQ: it starts with '@'",
+            where=where,
+            fix="Convert it to FASTA, e.g. with seqtk seq -A.",
+            kind="fastq-for-fasta",
         )
     found = os.fsdecode(start[:20]).encode("utf-8", "backslashreplace").decode()
     return InputError(
-        f"is no FASTA: the first line does not start with '>' but with {found!r}", where=where, fix=_encoding(start)
+        f"is no FASTA: the first line does not start with '>' but with {found!r}",
+        where=where,
+        fix=_encoding(start),
+        kind="not-fasta",
     )
 
 

@@ -27,23 +27,39 @@ def read_fastq_stream(stream: io.BufferedReader, where: object) -> Iterator[Batc
     if status != scanner.END:
         raise _error(status, window, f"{where}, record {columns.next_number}")
     if columns.next_number == 1:
-        raise InputError("holds no record", where=where, fix="Leave it out, or check how it was made.")
+        raise InputError(
+            "holds no record", where=where, fix="Leave it out, or check how it was made.", kind="no-record"
+        )
 
 
 def _error(status: int, window: Window, record: str) -> InputError:
     header = window.text[window.position : min(window.end, window.position + 1000)].tobytes().partition(b"\n")[0]
     line = header.rstrip(b"\r").decode("utf-8", "backslashreplace")
-    problem, fix = {
-        scanner.NO_MARK: (f"does not start with '@' but with {line[:20]!r}", "Check the record before it."),
+    kind, problem, fix = {
+        scanner.NO_MARK: (
+            "fastq-no-mark",
+            f"does not start with '@' but with {line[:20]!r}",
+            "Check the record before it.",
+        ),
         scanner.NO_PLUS: (
+            "fastq-no-plus",
             "its third line does not start with '+': a sequence of several lines, or a damaged record",
             "Give each record four lines, e.g. with seqtk seq -l0.",
         ),
-        scanner.UNEQUAL: ("its qualities are not as many as its bases", "Give each record four lines, or repair it."),
-        scanner.EMPTY: ("has no sequence", "Remove the record."),
-        scanner.CUT: ("is cut: the file ends within it", "Fetch the file again."),
-        scanner.TOO_LONG: (f"is longer than {LONGEST_RECORD:,} bytes", "Check how it was made."),
-        scanner.NO_NAME: (f"has no name: its header is {line!r}", "Name it right after the '@'."),
-        scanner.INNER_RETURN: ("has a carriage return in its header", "Convert the line ends: tr '\\r' '\\n'."),
+        scanner.UNEQUAL: (
+            "fastq-quality-count",
+            "its qualities are not as many as its bases",
+            "Give each record four lines, or repair it.",
+        ),
+        scanner.EMPTY: ("no-sequence", "has no sequence", "Remove the record."),
+        scanner.CUT: ("fastq-cut", "is cut: the file ends within it", "Fetch the file again."),
+        scanner.TOO_LONG: ("record-too-long", f"is longer than {LONGEST_RECORD:,} bytes", "Check how it was made."),
+        scanner.NO_NAME: ("no-record-name", f"has no name: its header is {line!r}", "Name it right after the '@'."),
+        scanner.INNER_RETURN: (
+            "mac-line-ends",
+            "has a carriage return in its header",
+            "Convert the line ends: tr '\\r' '\\n'.",
+        ),
     }[status]
-    return InputError(problem, where=f"{record} {line[1:].split()[0] if line[1:].split() else ''!r}", fix=fix)
+    name = line[1:].split()[0] if line[1:].split() else ""
+    return InputError(problem, where=f"{record} {name!r}", fix=fix, kind=kind)

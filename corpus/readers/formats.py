@@ -45,19 +45,26 @@ def detect_format(path: Path, look: Look | None = None) -> Format:
     look = look or look_at(path)
     head, compressed = look.head, look.compressed
     if not head and not compressed:
-        raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
+        raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.", kind="empty-file")
     format = next((format for magic, format in _MAGIC.items() if head.startswith(magic)), None)
     if format and compressed:
-        raise InputError(f"is compressed {format.value}", where=path, fix="Decompress it first.")
+        raise InputError(
+            f"is compressed {format.value}", where=path, fix="Decompress it first.", kind="compressed-format"
+        )
     format = format or _MARKS.get(head.lstrip()[:1]) or _EXTENSIONS.get(_extension(path))
     if format is None and path.suffix == ".bin":
         fix = f"A Megatron dataset needs {path.with_suffix('.idx').name} beside it."
-        raise InputError("is of no known format", where=path, fix=fix)
+        raise InputError("is of no known format", where=path, fix=fix, kind="bin-without-idx")
     if format is None:
-        raise InputError(f"is of no known format: it starts with {head[:16]!r}", where=path, fix=_FIX)
+        raise InputError(
+            f"is of no known format: it starts with {head[:16]!r}", where=path, fix=_FIX, kind="unknown-format"
+        )
     if path == STANDARD_INPUT and format in _SEEKING:
         raise InputError(
-            f"is {format.value}, which is not read from a pipe", where="standard input", fix="Name a file."
+            f"is {format.value}, which is not read from a pipe",
+            where="standard input",
+            fix="Name a file.",
+            kind="format-from-pipe",
         )
     return format
 

@@ -53,26 +53,30 @@ def read_jsonl_stream(
         number += 1
     yield from builder.finish()
     if empty and not start and not stream.peek(1):
-        raise InputError("holds no record", where=path, fix="Leave it out, or check how it was made.")
+        raise InputError("holds no record", where=path, fix="Leave it out, or check how it was made.", kind="no-record")
 
 
 def _record(line: bytes, fields: tuple[str, ...], longest: int) -> tuple[str, bytes]:
     """Name and sequence of one line. Errors: `InputError` that does not say where."""
     if len(line) > longest:
-        raise InputError(f"is longer than {longest:,} bytes", fix="Check how it was made.")
+        raise InputError(f"is longer than {longest:,} bytes", fix="Check how it was made.", kind="line-too-long")
     if line.startswith(codecs.BOM_UTF8):
-        raise InputError("begins with a byte order mark", fix="Remove it: sed '1s/^\\xef\\xbb\\xbf//'.")
+        raise InputError(
+            "begins with a byte order mark", fix="Remove it: sed '1s/^\\xef\\xbb\\xbf//'.", kind="byte-order-mark"
+        )
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"is no JSON: {error}", fix="Repair the line, or remove it.") from None
+        raise InputError(f"is no JSON: {error}", fix="Repair the line, or remove it.", kind="not-json") from None
     if not isinstance(row, dict):
-        raise InputError(f"is {_kind(row)}, not an object", fix='Give lines such as {"text": "ACGT"}.')
+        raise InputError(
+            f"is {_kind(row)}, not an object", fix='Give lines such as {"text": "ACGT"}.', kind="not-an-object"
+        )
     if _may_repeat(line, row):
         _check_repeated(line)
     sequence = _text(row, fields).encode()
     if b"\0" in sequence:
-        raise InputError(f"its text has a NUL at base {sequence.index(0) + 1}", fix="Repair the line.")
+        raise InputError(f"its text has a NUL at base {sequence.index(0) + 1}", fix="Repair the line.", kind="nul")
     return _name(row), sequence
 
 
@@ -103,11 +107,12 @@ def _text(row: dict[str, Any], fields: tuple[str, ...]) -> str:
         if text and isinstance(text, str):
             return text
         if field in row:
-            how = "empty" if text == "" else f"{_kind(text)}, not a string"
-            raise InputError(f"field {field!r} is {how}", fix="Repair or remove the line, or name another field.")
+            how, kind = ("empty", "no-sequence") if text == "" else (f"{_kind(text)}, not a string", "field-not-text")
+            fix = "Repair or remove the line, or name another field."
+            raise InputError(f"field {field!r} is {how}", fix=fix, kind=kind)
     there = ", ".join(map(repr, row)) or "none"
     problem = f"has no field {' or '.join(map(repr, fields))}; its fields are: {there[:500]}"
-    raise InputError(problem, fix="Name the field with --text-field.")
+    raise InputError(problem, fix="Name the field with --text-field.", kind="no-text-field")
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -30,7 +30,9 @@ def is_megatron(path: Path) -> bool:
     with named_errors(path):
         if _is_index(path):
             fix = f"Name {path.with_suffix('.bin').name}."
-            raise InputError("is the index of a Megatron dataset, not its tokens", where=path, fix=fix)
+            raise InputError(
+                "is the index of a Megatron dataset, not its tokens", where=path, fix=fix, kind="index-for-tokens"
+            )
         return path.suffix == ".bin" and _is_index(path.with_suffix(".idx"))
 
 
@@ -57,13 +59,14 @@ def read_megatron(
             limit = dataset.bounds[first] + BATCH_BYTES
             end = min(max(int(np.searchsorted(dataset.bounds, limit, side="right")) - 1, first + 1), last)
             tokens, bounds = dataset.read(file, first, end)
-            good, problem = _check(tokens, bounds)
+            good, kind, problem = _check(tokens, bounds)
             if good:
                 names = [f"{path.stem}_{number}" for number in range(first, first + good)]
                 yield _batch(first - start + 1, names, tokens[: bounds[good]], bounds[: good + 1])
             if problem:
                 fix = "Leave it out, or make the dataset again with one byte a token and one EOS a document."
-                raise InputError(problem, where=f"{path}, document {first + good:,}, counted from 0", fix=fix)
+                where = f"{path}, document {first + good:,}, counted from 0"
+                raise InputError(problem, where=where, fix=fix, kind=kind)
             first = end
 
 
@@ -102,14 +105,16 @@ def _open(path: Path) -> _Dataset:
         if version != VERSION or code not in _DTYPES:
             problem = f"has version {version} and tokens of dtype code {code}"
             fix = f"Version {VERSION} is read, and whole numbers: the codes {', '.join(map(str, _DTYPES))}."
-            raise InputError(problem, where=index, fix=fix)
+            raise InputError(problem, where=index, fix=fix, kind="megatron-index-version")
         if size != idx_size(sequences, marks):
             raise _damaged(index, f"it has {size:,} bytes and would need {idx_size(sequences, marks):,}")
         lengths = np.frombuffer(file.read(4 * sequences), dtype="<u4")  # int32, which Megatron lets run over
         offsets = np.frombuffer(file.read(8 * sequences), dtype="<i8")
         places = np.frombuffer(file.read(8 * marks), dtype="<i8")
     if marks < 2:
-        raise InputError("holds no document", where=path, fix="Leave it out, or check how it was made.")
+        raise InputError(
+            "holds no document", where=path, fix="Leave it out, or check how it was made.", kind="no-record"
+        )
     dtype, offsets = np.dtype(_DTYPES[code]), np.append(offsets, path.stat().st_size)
     if (places[1:] < places[:-1]).any() or places[0] != 0 or places[-1] != sequences:
         raise _damaged(index, "its documents are not one after the other")
@@ -118,18 +123,23 @@ def _open(path: Path) -> _Dataset:
     return _Dataset(path=path, dtype=dtype, bounds=offsets[places])
 
 
-def _check(tokens: Tokens, bounds: Bounds) -> tuple[int, str]:
-    """How many documents can be taken, from the first on, and what is wrong with the one after them, or ""."""
+def _check(tokens: Tokens, bounds: Bounds) -> tuple[int, str, str]:
+    """How many documents can be taken, from the first on; kind and problem of the one after them, or ""."""
     sizes, closed = np.diff(bounds), _closed(tokens, bounds)
     end = tokens == EOS.id
     end[bounds[1:][closed] - 1] = False
     foreign = (tokens < 0) | (tokens > 255) if tokens.dtype != np.uint8 else end[:0]
     found = [
-        (np.flatnonzero(sizes == closed), "has no base"),
-        (np.searchsorted(bounds, np.flatnonzero(end), side="right") - 1, "has an EOS (0) before its end"),
-        (np.searchsorted(bounds, np.flatnonzero(foreign), side="right") - 1, "has a token that is no byte"),
+        (np.flatnonzero(sizes == closed), "no-sequence", "has no base"),
+        (np.searchsorted(bounds, np.flatnonzero(end), side="right") - 1, "eos-inside", "has an EOS (0) before its end"),
+        (
+            np.searchsorted(bounds, np.flatnonzero(foreign), side="right") - 1,
+            "token-not-a-byte",
+            "has a token that is no byte",
+        ),
     ]
-    return min(((int(where[0]), problem) for where, problem in found if where.size), default=(len(sizes), ""))
+    firsts = ((int(where[0]), kind, problem) for where, kind, problem in found if where.size)
+    return min(firsts, key=lambda one: one[0], default=(len(sizes), "", ""))
 
 
 def _batch(first: int, names: list[str], tokens: Tokens, bounds: Bounds) -> Batch:
@@ -158,4 +168,6 @@ def _is_index(path: Path) -> bool:
 
 
 def _damaged(path: Path, problem: str) -> InputError:
-    return InputError(f"is damaged: {problem}", where=path, fix="Fetch or make it again.")
+    return InputError(
+        f"is damaged: {problem}", where=path, fix="Fetch or make it again.", kind="megatron-index-damaged"
+    )

@@ -36,7 +36,9 @@ def read_parquet(
         names = _name_column(file.schema_arrow, column)
         groups = range(file.num_row_groups)[start:stop]
         if file.metadata.num_rows == 0:
-            raise InputError("holds no record", where=path, fix="Leave it out, or check how it was made.")
+            raise InputError(
+                "holds no record", where=path, fix="Leave it out, or check how it was made.", kind="no-record"
+            )
         row = sum(file.metadata.row_group(group).num_rows for group in range(start))
         first = 1
         for group in groups:
@@ -69,23 +71,30 @@ def _opened(path: Path, observe: Observe | None) -> Iterator[Any]:
             raise
         except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
             problem = f"is damaged, or no Parquet file: {' '.join(str(error).split())[:300]}"
-            raise InputError(problem, where=path, fix="Fetch or write it again.") from None
+            raise InputError(problem, where=path, fix="Fetch or write it again.", kind="not-parquet") from None
 
 
 def _sequence_column(path: Path, schema: Any, field: str | None) -> str:
     wanted = (field,) if field else SEQUENCE_FIELDS
     if len(both := [name for name in wanted if name in schema.names]) > 1:
-        raise InputError(f"has the columns {' and '.join(map(repr, both))}", where=path, fix="Name one: --text-field.")
+        raise InputError(
+            f"has the columns {' and '.join(map(repr, both))}",
+            where=path,
+            fix="Name one: --text-field.",
+            kind="two-text-columns",
+        )
     name = next((name for name in wanted if name in schema.names), None)
     if name is None:
         there = ", ".join(map(repr, schema.names)) or "none"
         problem = f"has no column {' or '.join(map(repr, wanted))}; its columns are: {there[:500]}"
-        raise InputError(problem, where=path, fix="Name the column with --text-field.")
+        raise InputError(problem, where=path, fix="Name the column with --text-field.", kind="no-text-field")
     if schema.names.count(name) > 1:
-        raise InputError(f"has several columns {name!r}", where=path, fix="Rename one of them.")
+        raise InputError(f"has several columns {name!r}", where=path, fix="Rename one of them.", kind="column-twice")
     if not _is_text(schema.field(name).type):
         problem = f"column {name!r} holds {schema.field(name).type}, not strings"
-        raise InputError(problem, where=path, fix="Name the column of the sequences with --text-field.")
+        raise InputError(
+            problem, where=path, fix="Name the column of the sequences with --text-field.", kind="column-not-text"
+        )
     return name
 
 
@@ -119,16 +128,18 @@ def _tokens(column: Any, where: str, row: int) -> tuple[Ids, npt.NDArray[np.int6
     """Tokens and bounds of an Arrow array whose first element is row `row`, from 0."""
     if column.null_count:
         null = row + column.is_null().to_numpy(zero_copy_only=False).argmax() + 1
-        raise InputError("is null", where=f"{where}, row {null}", fix="Remove the row.")
+        raise InputError("is null", where=f"{where}, row {null}", fix="Remove the row.", kind="null-sequence")
     offsets, data = _buffers(column)
     lengths = np.diff(offsets)
     if not lengths.all():
-        raise InputError("is empty", where=f"{where}, row {row + lengths.argmin() + 1}", fix="Remove the row.")
+        raise InputError(
+            "is empty", where=f"{where}, row {row + lengths.argmin() + 1}", fix="Remove the row.", kind="no-sequence"
+        )
     nul = find(0, data, offsets[0], offsets[-1])
     if nul >= 0:
         record = int(np.searchsorted(offsets, nul, side="right")) - 1
         problem = f"has a NUL at base {nul - offsets[record] + 1}"
-        raise InputError(problem, where=f"{where}, row {row + record + 1}", fix="Repair the row.")
+        raise InputError(problem, where=f"{where}, row {row + record + 1}", fix="Repair the row.", kind="nul")
     bounds = (offsets - offsets[0]) + np.arange(len(offsets))
     tokens = np.empty(bounds[-1], dtype=np.uint8)
     _separate(data, offsets, tokens)

@@ -27,15 +27,18 @@ def read_sharded_eden(path: Path, *, observe: Observe | None = None) -> Iterator
         empty = True
         for rowid, name, sequence in rows:
             empty = False
-            problem = _problem(name, sequence)
-            if problem:
+            if odd := _odd(name, sequence):
                 yield from builder.finish()
-                raise InputError(problem, where=f"{path}, table sequences, row {rowid}", fix="Repair the row.")
+                kind, problem = odd
+                where = f"{path}, table sequences, row {rowid}"
+                raise InputError(problem, where=where, fix="Repair the row.", kind=kind)
             if observe:
                 observe(memoryview(sequence))
             yield from builder.add(name.decode("utf-8", "backslashreplace"), "", sequence)
     if empty:
-        raise InputError("holds no sequence", where=path, fix="Leave it out, or check how it was made.")
+        raise InputError(
+            "holds no sequence", where=path, fix="Leave it out, or check how it was made.", kind="no-record"
+        )
     yield from builder.finish()
 
 
@@ -46,7 +49,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     for unmerged in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-journal")):
         if unmerged.exists() and unmerged.stat().st_size:
             fix = f"Open it once with sqlite3 and close it, so that {unmerged.name} is merged."
-            raise InputError("has changes that are not in it yet", where=path, fix=fix)
+            raise InputError("has changes that are not in it yet", where=path, fix=fix, kind="sqlite-unmerged")
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -55,7 +58,9 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA cell_size_check = ON")
             yield connection
     except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
-        raise InputError(f"is damaged, or no SQLite database: {error}", where=path, fix="Fetch it again.") from None
+        raise InputError(
+            f"is damaged, or no SQLite database: {error}", where=path, fix="Fetch it again.", kind="not-sqlite"
+        ) from None
 
 
 def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
@@ -63,25 +68,32 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
     there = ", ".join(sorted(name.decode("utf-8", "backslashreplace") for name in tables)) or "none"
     fix = "Give the database of sequences, with a table sequences(contig_id, nt_sequence)."
     if b"sequences" not in tables:
-        raise InputError(f"is no ShardedEden database; its tables are: {there[:500]}", where=path, fix=fix)
+        raise InputError(
+            f"is no ShardedEden database; its tables are: {there[:500]}", where=path, fix=fix, kind="eden-tables"
+        )
     columns = connection.execute("PRAGMA table_xinfo(sequences)").fetchall()
     names = {name.decode("utf-8", "backslashreplace") for _, name, _, _, _, _, hidden in columns if not hidden}
     if not names.issuperset(COLUMNS):
         problem = f"its table sequences has the columns {', '.join(sorted(names))[:500]}"
-        raise InputError(f"is no ShardedEden database: {problem}", where=path, fix=fix)
+        raise InputError(f"is no ShardedEden database: {problem}", where=path, fix=fix, kind="eden-columns")
     if (tables[b"sequences"] or b"").upper().startswith(b"CREATE VIRTUAL"):
-        raise InputError("is no ShardedEden database: its table sequences is virtual", where=path, fix=fix)
+        raise InputError(
+            "is no ShardedEden database: its table sequences is virtual", where=path, fix=fix, kind="eden-virtual-table"
+        )
     try:
         connection.execute("SELECT rowid FROM sequences LIMIT 0")
     except sqlite3.OperationalError:
-        raise InputError("its table sequences has no row ids, which give the order", where=path, fix=fix) from None
+        raise InputError(
+            "its table sequences has no row ids, which give the order", where=path, fix=fix, kind="eden-row-ids"
+        ) from None
 
 
-def _problem(name: object, sequence: object) -> str | None:
+def _odd(name: object, sequence: object) -> tuple[str, str] | None:
+    """Kind and problem of a row that cannot be taken."""
     if not isinstance(name, bytes) or not name:
-        return "contig_id is no text, or empty"
+        return "no-record-name", "contig_id is not text, or empty"
     if not isinstance(sequence, bytes):
-        return "nt_sequence is no text"
+        return "field-not-text", "nt_sequence is not text"
     if not sequence:
-        return "nt_sequence is empty"
-    return "nt_sequence has a NUL" if b"\0" in sequence else None
+        return "no-sequence", "nt_sequence is empty"
+    return ("nul", "nt_sequence has a NUL") if b"\0" in sequence else None

@@ -49,7 +49,9 @@ def read_twobit(
         file = _File(path, raw)
         entries = _table(file)
         if not entries:
-            raise InputError("holds no sequence", where=path, fix="Leave it out, or check how it was made.")
+            raise InputError(
+                "holds no sequence", where=path, fix="Leave it out, or check how it was made.", kind="no-record"
+            )
         for entry in entries[start:stop]:
             try:
                 sequence = _sequence(file, entry)
@@ -77,37 +79,38 @@ class _File:
         if signature != SIGNATURE:
             self._order = ">"
             if int(signature).to_bytes(4, "little") != SIGNATURE.to_bytes(4, "big"):
-                raise self.error("is no 2bit file: its signature is another")
+                raise self.error("twobit-signature", "is no 2bit file: its signature is another")
 
     def seek(self, offset: int, what: str) -> None:
         if offset > self._size:
-            raise self.error(f"{what} would begin at byte {offset:,}, after the end")
+            raise self.error("file-truncated", f"{what} would begin at byte {offset:,}, after the end")
         self._raw.seek(offset)
 
     def read(self, count: int, what: str) -> bytes:
         here = self._raw.tell()
         if count > self._size - here:
-            raise self.error(f"{what} would need {count:,} bytes from byte {here:,}; the file has {self._size:,}")
+            problem = f"{what} would need {count:,} bytes from byte {here:,}; the file has {self._size:,}"
+            raise self.error("file-truncated", problem)
         return self._raw.read(count)
 
     def integers(self, count: int, what: str, width: int = 4) -> npt.NDArray[np.int64]:
         return np.frombuffer(self.read(width * count, what), dtype=f"{self._order}u{width}").astype(np.int64)
 
-    def error(self, problem: str) -> InputError:
-        return InputError(f"is damaged: {problem}", where=self._path, fix="Fetch or make it again.")
+    def error(self, kind: str, problem: str) -> InputError:
+        return InputError(f"is damaged: {problem}", where=self._path, fix="Fetch or make it again.", kind=kind)
 
 
 def _table(file: _File) -> list[Entry]:
     version, count, _ = file.integers(3, "the header").tolist()
     if version not in (0, 1):
-        raise file.error(f"its version is {version}, not 0 or 1")
+        raise file.error("twobit-version", f"its version is {version}, not 0 or 1")
     entries = []
     for number in range(1, count + 1):
         what = f"entry {number:,} of {count:,} in its table"
         name = file.read(file.read(1, what)[0], what).decode("utf-8", "backslashreplace")
         offset = int(file.integers(1, what, 8 if version else 4)[0])
         if not name or offset < 0:
-            raise file.error(f"{what} has no name or no offset")
+            raise file.error("twobit-table", f"{what} has no name or no offset")
         entries.append(Entry(name=name, offset=offset))
     return entries
 
@@ -117,7 +120,7 @@ def _sequence(file: _File, entry: Entry) -> Ids:
     file.seek(entry.offset, what)
     length = int(file.integers(1, what)[0])
     if length == 0:
-        raise file.error(f"{what} is empty")
+        raise file.error("no-sequence", f"{what} is empty")
     unknown = _runs(file, length, f"{what}, its runs of N,")
     masked = _runs(file, length, f"{what}, its soft-masked runs,")
     file.integers(1, what)  # reserved
@@ -135,7 +138,7 @@ def _runs(file: _File, length: int, what: str) -> Runs:
     count = int(file.integers(1, what)[0])
     starts, sizes = file.integers(count, what), file.integers(count, what)
     if (starts + sizes > length).any():
-        raise file.error(f"{what} go beyond its {length:,} bases")
+        raise file.error("twobit-runs", f"{what} go beyond its {length:,} bases")
     return starts, starts + sizes
 
 

@@ -30,7 +30,12 @@ class Blend:
         shares = exact_shares(self.weights)
         if min(shares) * BLOCK < 1:
             problem = f"a source has the share {float(min(shares)):.2g}"
-            raise InputError(problem, where="dataset.corpus", fix=f"Give each at least 1/{BLOCK}, or leave it out.")
+            raise InputError(
+                problem,
+                where="dataset.corpus",
+                fix=f"Give each at least 1/{BLOCK}, or leave it out.",
+                kind="share-too-small",
+            )
 
     def __call__(self, index: int, /) -> Place:
         block, position = divmod(index, BLOCK)
@@ -44,7 +49,12 @@ def exact_shares(weights: Sequence[float]) -> tuple[Fraction, ...]:
     """`weights` as decimal fractions of their sum. Errors: `InputError` for one that is not above 0."""
     for weight in weights:
         if not 0 < weight < float("inf"):
-            raise InputError(f"has the weight {weight}", where="dataset.corpus", fix="Give each source one above 0.")
+            raise InputError(
+                f"has the weight {weight}",
+                where="dataset.corpus",
+                fix="Give each source one above 0.",
+                kind="source-weight",
+            )
     fractions = [Fraction(str(weight)) for weight in weights]
     return tuple(fraction / sum(fractions) for fraction in fractions)
 

@@ -31,12 +31,19 @@ class Cutting:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise InputError(f"is {self.mode!r}", where="dataset.mode", fix=nearest(self.mode, MODES))
+            raise InputError(
+                f"is {self.mode!r}", where="dataset.mode", fix=nearest(self.mode, MODES), kind="sample-mode"
+            )
         check_length("dataset.sequence_length", self.seq_length)
         if self.stride is None:
             return
         if self.mode != "window":
-            raise InputError(f"is {self.stride}", where="dataset.stride", fix="It goes with dataset.mode=window alone.")
+            raise InputError(
+                f"is {self.stride}",
+                where="dataset.stride",
+                fix="It goes with dataset.mode=window alone.",
+                kind="stride-without-window",
+            )
         check_stride(self.stride, self.seq_length)
 
     def windows(self, corpus: Path, split: str) -> Windows:
@@ -135,5 +142,10 @@ def evaluation_dataset(
 
 def _not_empty(windows: Windows, corpus: Path, split: str) -> Windows:
     if not len(windows):
-        raise InputError(f"has a {split} split without a single label", where=corpus, fix="Prepare it again.")
+        raise InputError(
+            f"has a {split} split without a single label",
+            where=corpus,
+            fix="Prepare it again.",
+            kind="split-without-labels",
+        )
     return windows

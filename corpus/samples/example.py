@@ -93,7 +93,9 @@ def label_weights(soft_mask_weight: float = 1.0, markup_weight: float = 0.0) -> 
 
 def _hundredths(name: str, weight: float) -> int:
     if not 0 <= weight <= 1 or abs(weight * FULL_WEIGHT - round(weight * FULL_WEIGHT)) > 1e-6:
-        raise InputError(f"is {weight}", where=name, fix="Give a loss weight in [0, 1] of at most two decimals.")
+        raise InputError(
+            f"is {weight}", where=name, fix="Give a loss weight in [0, 1] of at most two decimals.", kind="loss-weight"
+        )
     return round(weight * FULL_WEIGHT)
 
 

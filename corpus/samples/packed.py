@@ -102,7 +102,7 @@ class PackedWindows:
         with open(self.path, "rb") as file:
             expected = HEADER.unpack(file.read(HEADER.size))[-1]
         if _checksum(self.path) != expected:
-            raise InputError("is damaged", where=self.path, fix=_REMEDY)
+            raise InputError("is damaged", where=self.path, fix=_REMEDY, kind="packing-damaged")
 
     def spans(self, sample: int) -> Sequence[Span]:
         """The pieces of one window, in the order of the stream."""
@@ -114,7 +114,7 @@ class PackedWindows:
     def _read(self, size: int, offset: int) -> bytes:
         data = os.pread(self._file, size, offset)
         if len(data) != size:
-            raise InputError("is shorter than when it was opened", where=self.path, fix=_REMEDY)
+            raise InputError("is shorter than when it was opened", where=self.path, fix=_REMEDY, kind="file-shrank")
         return data
 
     @cached_property
@@ -134,12 +134,14 @@ def _read_header(path: Path, expected: tuple[int, int, int, bytes]) -> tuple[int
     with open(path, "rb") as file:
         header = file.read(HEADER.size)
     if len(header) < HEADER.size or not header.startswith(MAGIC):
-        raise InputError("is no packing", where=path, fix=_REMEDY)
+        raise InputError("is no packing", where=path, fix=_REMEDY, kind="not-a-packing")
     _, seq_length, tokens, documents, pieces, windows, digest, _ = HEADER.unpack(header)
     if (seq_length, tokens, documents, digest) != expected:
-        raise InputError("was packed for another split or sequence length", where=path, fix=_REMEDY)
+        raise InputError(
+            "was packed for another split or sequence length", where=path, fix=_REMEDY, kind="packing-of-another"
+        )
     if path.stat().st_size != HEADER.size + PIECE.itemsize * pieces + 8 * (windows + 1):
-        raise InputError("is truncated", where=path, fix=_REMEDY)
+        raise InputError("is truncated", where=path, fix=_REMEDY, kind="packing-truncated")
     return pieces, windows
 
 

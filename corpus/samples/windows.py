@@ -123,7 +123,7 @@ class DocumentWindows:
 def check_length(name: str, tokens: int) -> int:
     """`tokens`, after the check that it is a length. Errors: `InputError`."""
     if tokens < 1:
-        raise InputError(f"is {tokens}", where=name, fix="Give a number of tokens above 0.")
+        raise InputError(f"is {tokens}", where=name, fix="Give a number of tokens above 0.", kind="token-count")
     return tokens
 
 
@@ -131,7 +131,12 @@ def check_stride(stride: int, seq_length: int) -> int:
     """`stride`, after the check that windows of `seq_length` leave no gaps. Errors: `InputError`."""
     if check_length("dataset.stride", stride) > seq_length:
         problem = f"is {stride}, above the sequence length of {seq_length}"
-        raise InputError(problem, where="dataset.stride", fix="Bases between two windows would be lost; lower it.")
+        raise InputError(
+            problem,
+            where="dataset.stride",
+            fix="Bases between two windows would be lost; lower it.",
+            kind="stride-too-long",
+        )
     return stride
 
 

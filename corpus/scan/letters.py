@@ -20,7 +20,7 @@ def explain_letters(batch: Batch, record: int, where: object) -> InputError:
     others = ", ".join(_show(bytes([byte])) for byte in foreign if byte != letter[0])
     problem = f"{shown} at base {match.start() + 1} is no IUPAC nucleotide letter" + f" (also: {others})" * bool(others)
     where = f"{where}, record {batch.first + record} {batch.names[record]!r}"
-    return InputError(problem, where=where, fix=_fix(letter, foreign))
+    return InputError(problem, where=where, fix=_fix(letter, foreign), kind="not-nucleotides")
 
 
 def _fix(letter: bytes, foreign: bytes) -> str:

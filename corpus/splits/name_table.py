@@ -56,14 +56,19 @@ def _read_clusters(path: Path) -> NameTable:
         columns = line.split("\t")
         if len(columns) != 2 or not all(columns):
             fix = "Write representative and member, separated by a tab, as MMseqs2 does in _cluster.tsv."
-            raise InputError("is not two columns", where=f"{path}, line {number}", fix=fix)
+            raise InputError("is not two columns", where=f"{path}, line {number}", fix=fix, kind="cluster-line")
         representatives.append(columns[0])
         members.append(columns[1])
     hashes = name_hashes(members)
     order = np.argsort(hashes, kind="stable")
     if (twice := np.flatnonzero(np.diff(hashes[order]) == 0)).size:
         name = members[order[twice[0]]]
-        raise InputError(f"has {name!r} in more than one line", where=path, fix="Let each record be in one cluster.")
+        raise InputError(
+            f"has {name!r} in more than one line",
+            where=path,
+            fix="Let each record be in one cluster.",
+            kind="record-in-two-clusters",
+        )
     return NameTable(hashes=hashes[order], values=name_hashes(representatives)[order])
 
 

@@ -45,15 +45,31 @@ class SplitRule:
         for name in ("validation_fraction", "test_fraction"):
             value = getattr(self, name)
             if not 0 <= value < 1:
-                raise InputError(f"is {value}", where=name, fix="Give a share of the records in [0, 1).")
+                raise InputError(
+                    f"is {value}", where=name, fix="Give a share of the records in [0, 1).", kind="split-share"
+                )
         if self.validation_fraction + self.test_fraction >= 1:
-            raise InputError("leave nothing for train", where="validation_fraction and test_fraction", fix="Lower one.")
+            raise InputError(
+                "leave nothing for train",
+                where="validation_fraction and test_fraction",
+                fix="Lower one.",
+                kind="no-training-share",
+            )
         if not 0 <= self.seed < 2**64:
-            raise InputError(f"is {self.seed}", where="seed", fix="Give a number from 0 to 2**64 - 1.")
+            raise InputError(f"is {self.seed}", where="seed", fix="Give a number from 0 to 2**64 - 1.", kind="seed")
         if self.by not in get_args(SplitBy):
-            raise InputError(f"is {self.by!r}", where="split by", fix=f"Known: {', '.join(get_args(SplitBy))}.")
+            raise InputError(
+                f"is {self.by!r}",
+                where="split by",
+                fix=f"Known: {', '.join(get_args(SplitBy))}.",
+                kind="unknown-split-rule",
+            )
         if (self.by == "cluster") != (self.clusters is not None):
-            raise InputError("a split by cluster and a cluster file go together", fix="Give both or neither.")
+            raise InputError(
+                "a split by cluster and a cluster file go together",
+                fix="Give both or neither.",
+                kind="clusters-without-file",
+            )
 
     def names(self) -> tuple[SplitName, ...]:
         """The splits that this rule makes."""

@@ -68,6 +68,7 @@ class Splitter:
                 f"is in no cluster of {self.rule.clusters}",
                 where=f"{source}, record {batch.names[int(missing[0])]!r}",
                 fix="Cluster the same files that are prepared; names are compared up to the first white space.",
+                kind="record-in-no-cluster",
             )
         return clusters.values[found]
 

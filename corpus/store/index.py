@@ -38,7 +38,9 @@ class TokenIndex:
         while done < len(view):
             count = os.preadv(self._bin, [view[done:]], start + done)
             if not count:
-                raise InputError("is shorter than when it was opened", where=bin_path(self.prefix), fix=_REMEDY)
+                raise InputError(
+                    "is shorter than when it was opened", where=bin_path(self.prefix), fix=_REMEDY, kind="file-shrank"
+                )
             done += count
 
     def starts(self, first: int, last: int) -> npt.NDArray[np.int64]:
@@ -61,11 +63,15 @@ class TokenIndex:
     def _column(self, offset: int, start: int, stop: int) -> npt.NDArray[np.int64]:
         data = os.pread(self._idx, 8 * (stop - start), offset + 8 * start)
         if len(data) != 8 * (stop - start):
-            raise InputError("is shorter than when it was opened", where=idx_path(self.prefix), fix=_REMEDY)
+            raise InputError(
+                "is shorter than when it was opened", where=idx_path(self.prefix), fix=_REMEDY, kind="file-shrank"
+            )
         return np.frombuffer(data, dtype="<i8")
 
     def _out_of_order(self) -> InputError:
-        return InputError("has documents out of order", where=idx_path(self.prefix), fix=_REMEDY)
+        return InputError(
+            "has documents out of order", where=idx_path(self.prefix), fix=_REMEDY, kind="documents-out-of-order"
+        )
 
     @cached_property
     def _bin(self) -> int:
@@ -106,14 +112,23 @@ def _read_header(path: Path) -> tuple[int, int]:
     with open(path, "rb") as stream:
         header = stream.read(HEADER.size)
     if len(header) < HEADER.size or not header.startswith(MAGIC):
-        raise InputError("is no Megatron index", where=path, fix=_REMEDY)
+        raise InputError("is no Megatron index", where=path, fix=_REMEDY, kind="not-a-megatron-index")
     _, version, dtype, sequences, marks = HEADER.unpack(header)
     if version != VERSION:
-        raise InputError(f"has format version {version}, not {VERSION}", where=path, fix=_REMEDY)
+        raise InputError(
+            f"has format version {version}, not {VERSION}", where=path, fix=_REMEDY, kind="megatron-index-version"
+        )
     if dtype != UINT8:
-        raise InputError(f"holds tokens of dtype code {dtype}, not uint8 (1)", where=path, fix=_REMEDY)
+        raise InputError(
+            f"holds tokens of dtype code {dtype}, not uint8 (1)", where=path, fix=_REMEDY, kind="token-dtype"
+        )
     if not marks or size < idx_size(sequences, marks):
-        raise InputError(f"is truncated: {size:,} of {idx_size(sequences, marks):,} bytes", where=path, fix=_REMEDY)
+        raise InputError(
+            f"is truncated: {size:,} of {idx_size(sequences, marks):,} bytes",
+            where=path,
+            fix=_REMEDY,
+            kind="index-truncated",
+        )
     return sequences, marks
 
 
@@ -123,7 +138,7 @@ def _open(path: Path, inode: int) -> int:
     if os.fstat(handle).st_ino != inode:
         os.close(handle)
         fix = "Start the command again; give a corpus that is in use no new content."
-        raise InputError("was replaced while it was in use", where=path, fix=fix)
+        raise InputError("was replaced while it was in use", where=path, fix=fix, kind="index-replaced")
     return handle
 
 
@@ -131,4 +146,4 @@ def _status(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except FileNotFoundError:
-        raise InputError("does not exist", where=path, fix=_REMEDY) from None
+        raise InputError("does not exist", where=path, fix=_REMEDY, kind="missing-file") from None

@@ -32,11 +32,14 @@ def check_end(path: Path, raw: io.FileIO) -> None:
             break
         position += block
     if os.pread(raw.fileno(), len(END), max(position - len(END), 0)) == END:
-        problem = f"is corrupt: after its end block, at byte {position:,}, is no other block of bgzf"
+        kind, problem = (
+            "compression-corrupt",
+            f"is corrupt: after its end block, at byte {position:,}, is no other block of bgzf",
+        )
     else:
         whole = f"its last whole block ends at byte {position:,} of {size:,}"
-        problem = f"is truncated: the end block of bgzf is missing; {whole}"
-    raise InputError(problem, where=path, fix="Fetch or compress it again.")
+        kind, problem = "compression-truncated", f"is truncated: the end block of bgzf is missing; {whole}"
+    raise InputError(problem, where=path, fix="Fetch or compress it again.", kind=kind)
 
 
 def _block_size(header: bytes) -> int:

@@ -51,7 +51,7 @@ def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -
     with named_errors(path), _raw(path) as raw:
         head = _look(raw)
         if not head:
-            raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.")
+            raise InputError("is empty", where=path, fix="Leave it out, or fetch it again.", kind="empty-file")
         codec, blocked = _codec(path, head), bgzf.is_bgzf(head)
         if blocked and isinstance(raw, io.FileIO):
             bgzf.check_end(path, raw)
@@ -104,15 +104,17 @@ def named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise InputError("does not exist", where=path, fix="Check the path.") from None
+        raise InputError("does not exist", where=path, fix="Check the path.", kind="missing-file") from None
     except IsADirectoryError:
         fix = f"Name the files in it, e.g. with a wildcard: '{path}/*'."
-        raise InputError("is a directory", where=path, fix=fix) from None
+        raise InputError("is a directory", where=path, fix=fix, kind="is-a-directory") from None
     except OSError as error:
         if error.errno in FULL:
             raise  # of an output, written while this was open
         problem = f"cannot be read: {error.strerror or error}"
-        raise InputError(problem, where=path, fix="Check the file and its permissions.") from None
+        raise InputError(
+            problem, where=path, fix="Check the file and its permissions.", kind="cannot-be-read"
+        ) from None
 
 
 @contextmanager
@@ -140,7 +142,12 @@ def _look(raw: io.FileIO | StandardInput, size: int = HEAD) -> bytes:
 def _codec(path: Path, head: bytes) -> Codec | None:
     for magic, (name, fix) in _NOT_READ.items():
         if head.startswith(magic):
-            raise InputError(f"is {name}, which is not read", where=path, fix=fix.replace("FILE", str(path)))
+            raise InputError(
+                f"is {name}, which is not read",
+                where=path,
+                fix=fix.replace("FILE", str(path)),
+                kind="unread-compression",
+            )
     return next((codec for codec in CODECS if codec.starts(head)), None)
 
 

@@ -23,9 +23,9 @@ def expand_inputs(arguments: Sequence[str]) -> list[Path]:
             first = inputs.setdefault(os.path.realpath(path) if path != STANDARD_INPUT else "-", path)
             if first is not path:
                 also = f", also as {first}" if first != path else ""
-                raise InputError(f"is named twice{also}", where=path, fix="Name each file once.")
+                raise InputError(f"is named twice{also}", where=path, fix="Name each file once.", kind="source-twice")
     if not inputs:
-        raise InputError("no input is named", fix="Name at least one file.")
+        raise InputError("no input is named", fix="Name at least one file.", kind="no-source")
     return list(inputs.values())
 
 
@@ -47,19 +47,19 @@ def _named(path: Path, argument: str) -> Iterator[Path]:
         fix = (
             f"Name the files in it, e.g. with a wildcard: '{path}/*.fa.gz', or '{path}/**/*.fa.gz' for its folders too."
         )
-        raise InputError("is a directory", where=path, fix=fix)
+        raise InputError("is a directory", where=path, fix=fix, kind="is-a-directory")
     elif path.exists():
         yield path
     elif glob.has_magic(argument):
         yield from _matches(path)
     else:
-        raise InputError("does not exist", where=path, fix="Check the path.")
+        raise InputError("does not exist", where=path, fix="Check the path.", kind="missing-file")
 
 
 def _matches(pattern: Path) -> list[Path]:
     found = sorted(path for name in glob.iglob(str(pattern), recursive=True) if (path := Path(name)).is_file())
     if not found:
-        raise InputError("matches no file", where=pattern, fix="Check the pattern.")
+        raise InputError("matches no file", where=pattern, fix="Check the pattern.", kind="pattern-without-match")
     return found
 
 
@@ -69,15 +69,20 @@ def _listed(path: Path) -> Iterator[Path]:
             with open(path, encoding="utf-8-sig", opener=opener) as file:
                 text = file.read()
         except UnicodeDecodeError:
-            raise InputError("is no text", where=path, fix="Give a list of paths after the @, one a line.") from None
+            raise InputError(
+                "is no text", where=path, fix="Give a list of paths after the @, one a line.", kind="not-text"
+            ) from None
     lines = [(number, line.partition(" #")[0].strip()) for number, line in enumerate(text.splitlines(), start=1)]
     named = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not named:
-        raise InputError("names no file", where=path, fix="Write one path a line.")
+        raise InputError("names no file", where=path, fix="Write one path a line.", kind="list-empty")
     for number, line in named:
         if line.startswith("@") or line == "-":
-            raise InputError(f"{line!r} cannot be in a list", where=f"{path}, line {number}", fix="Name a file.")
+            raise InputError(
+                f"{line!r} cannot be in a list", where=f"{path}, line {number}", fix="Name a file.", kind="list-entry"
+            )
         try:
             yield from _expand(line, path.parent)
         except InputError as error:
-            raise InputError(error.problem, where=f"{path}, line {number}: {error.where}", fix=error.fix) from None
+            where = f"{path}, line {number}: {error.where}"
+            raise InputError(error.problem, where=where, fix=error.fix, kind=error.kind) from None

@@ -146,12 +146,16 @@ class MemberStream(io.RawIOBase):
             return
         if self._decoder is not None:
             problem = f"is truncated: the {self._codec.member} at byte {self._member:,} does not end"
-            raise self._damaged(f"{problem} within the {self._position:,} bytes of the file")
+            raise self._damaged("compression-truncated", f"{problem} within the {self._position:,} bytes of the file")
         if self._tail != self._end:
-            raise self._damaged(f"is truncated: the end block is missing after byte {self._position:,}")
+            raise self._damaged(
+                "compression-truncated", f"is truncated: the end block is missing after byte {self._position:,}"
+            )
 
     def _corrupt(self, how: str) -> InputError:
-        return self._damaged(f"is corrupt: the {self._codec.member} at byte {self._member:,} {how}")
+        return self._damaged(
+            "compression-corrupt", f"is corrupt: the {self._codec.member} at byte {self._member:,} {how}"
+        )
 
-    def _damaged(self, problem: str) -> InputError:
-        return InputError(problem, where=self._path, fix="Fetch or compress it again.")
+    def _damaged(self, kind: str, problem: str) -> InputError:
+        return InputError(problem, where=self._path, fix="Fetch or compress it again.", kind=kind)

@@ -37,11 +37,17 @@ def markov_baselines(corpus: Path, score: Score, *, max_bases: int = MAX_TRAININ
     """
     if score.strand != "forward" or score.regions is not None:
         problem = "chains are compared on whole records, read forward"
-        raise InputError(problem, where=score.source, fix="Score without --bed and --strand for a report.")
+        raise InputError(
+            problem, where=score.source, fix="Score without --bed and --strand for a report.", kind="score-of-regions"
+        )
     training = count_kmers((region.ids for region in read_regions(corpus, split=TRAINING_SPLIT)), max_bases=max_bases)
     held_out = count_kmers(_scored_sequences(corpus, score))
     if held_out.targets != score.bases_scored:
-        raise InputError(f"{held_out.targets:,} bases to score, {score.bases_scored:,} in the score", fix=_FIX)
+        raise InputError(
+            f"{held_out.targets:,} bases to score, {score.bases_scored:,} in the score",
+            fix=_FIX,
+            kind="score-base-count",
+        )
     return Baselines(scores=score_markov(training, held_out), training_bases=training.bases, capped=training.capped)
 
 
@@ -54,7 +60,7 @@ def _scored_sequences(corpus: Path, score: Score) -> Iterator[Ids]:
         region = next(regions, None)
         if region is None or (region.name, len(region.ids)) != (record.name, record.length):
             problem = f"record {number} is not the {record.name!r} of {record.length:,} bases that was scored"
-            raise InputError(problem, where=where, fix=_FIX)
+            raise InputError(problem, where=where, fix=_FIX, kind="score-of-other-records")
         yield region.ids
 
 

@@ -47,7 +47,11 @@ def log_probabilities(training: KmerCounts, order: int) -> npt.NDArray[np.float6
 def score_markov(training: KmerCounts, held_out: KmerCounts) -> tuple[MarkovScore, ...]:
     """The chains of order 0 to 6, fitted to `training`, on `held_out`. Errors: `InputError` for nothing to learn."""
     if not training.targets:
-        raise InputError("the training split has no base to count", fix="Prepare a corpus with a training split.")
+        raise InputError(
+            "the training split has no base to count",
+            fix="Prepare a corpus with a training split.",
+            kind="no-base-to-count",
+        )
     tables = [log_probabilities(training, order) for order in range(MAX_ORDER + 1)]
     return tuple(_score(tables, held_out, order) for order in range(MAX_ORDER + 1))
 

@@ -141,7 +141,11 @@ def _batches(model: "PreTrainedModel", pieces: Iterator[_Piece], reading: Readin
                 targets = piece.ids[len(piece.ids) - len(logs) :]
                 scored = is_unambiguous(targets)
                 if not np.isfinite(logs[scored]).all():
-                    raise InputError("a log-probability is not a number", fix="Use float32, or check the weights.")
+                    raise InputError(
+                        "a log-probability is not a number",
+                        fix="Use float32, or check the weights.",
+                        kind="not-a-number",
+                    )
                 yield piece, np.where(scored, logs, np.float32(np.nan))
 
 

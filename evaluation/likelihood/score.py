@@ -102,7 +102,9 @@ def read_score(path: Path) -> Score:
         raise InputError(problem, where=path, fix=_FIX, kind="score-version" if older else "not-a-score")
     score = from_json(Score, data.get("score"), str(path))
     if not (score.bases_scored > 0 and math.isfinite(score.nats) and score.nats >= 0 and score.seconds >= 0):
-        raise InputError("has no scored base, or a loss that is no positive number", where=path, fix=_FIX)
+        raise InputError(
+            "has no scored base, or a loss that is no positive number", where=path, fix=_FIX, kind="score-impossible"
+        )
     return score
 
 

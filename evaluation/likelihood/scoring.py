@@ -94,7 +94,7 @@ def score_regions(
     )
     if not score.bases_scored:
         fix = "A record needs two bases, A, C, G or T, at least."
-        raise InputError("has no base to score", where=source.source, fix=fix)
+        raise InputError("has no base to score", where=source.source, fix=fix, kind="no-base-to-score")
     return score
 
 

@@ -46,7 +46,7 @@ def find_model(score: Score, score_file: Path, card: Path) -> tuple[Path, LlamaA
     relative = "" if given.is_absolute() else "a relative path, and "
     problem = f"its model is {score.model}, {relative}no directory with a config.json"
     fix = "Run report where score was run, or write the card into the directory of the model."
-    raise InputError(problem, where=score_file, fix=fix)
+    raise InputError(problem, where=score_file, fix=fix, kind="score-model-gone")
 
 
 def _values(

@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from evaluation.report.tiles import costs, count_records, headline, set_name
 from foundation.errors import InputError
 from foundation.pages.page import render_page, write_texts
 from foundation.pages.quantities import bits, exact, short
+from foundation.versions import version_shown
 
 SHOWN_RECORDS = 15
 
@@ -45,7 +45,7 @@ def build_report(
     Errors: `InputError` for inputs that are missing, broken, or not of one another.
     """
     if entropy_floor is not None and not 0 <= entropy_floor <= UNIFORM_BITS:
-        raise InputError(f"entropy floor {entropy_floor} is outside [0, 2] bits per base")
+        raise InputError(f"entropy floor {entropy_floor} is outside [0, 2] bits per base", kind="entropy-floor")
     log, result = read_run_log(run), read_score(score)
     doubt = check_fit(result, score, log, run)
     found = find_model(result, score, card) if card else None
@@ -191,10 +191,4 @@ def _definitions(score: Score) -> Sequence[tuple[str, str]]:
 
 
 def _versions() -> list[tuple[str, str]]:
-    found = [("Python", platform.python_version())]
-    for package in _PACKAGES:
-        try:
-            found.append((package, version(package)))
-        except PackageNotFoundError:
-            found.append((package, "not installed"))
-    return found
+    return [("Python", platform.python_version()), *((package, version_shown(package)) for package in _PACKAGES)]

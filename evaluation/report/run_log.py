@@ -5,12 +5,8 @@ There are lines of training, of validation and of checkpoints; docs/training.md 
 """
 
 import dataclasses
-import functools
-import json
 import math
 import statistics
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +14,8 @@ from typing import Any
 
 from evaluation.report.lineage import Lineage, lineage
 from foundation.errors import InputError
+from foundation.metrics_log import NAME, MetricsLog, read_metrics, take_repeated
+from foundation.typed import from_settings
 from foundation.untrusted import read_text, read_yaml
 
 
@@ -54,8 +52,8 @@ class Validation:
     step: int
     validation_loss: float
     validation_bits_per_base: float | None = None
-    validation_loss_by_source: Mapping[str, float | None] | None = None
-    validation_bits_per_base_by_source: Mapping[str, float | None] | None = None
+    validation_loss_by_source: dict[str, float | None] | None = None
+    validation_bits_per_base_by_source: dict[str, float | None] | None = None
     validation_seconds: float | None = None
     time: float | None = None
 
@@ -117,30 +115,32 @@ def read_run_log(run: Path) -> RunLog:
     that step on is dropped. A line that does not parse is left out, as the run itself does when it goes on.
     Errors: `InputError` naming the file, and the line where a key is missing, unknown or of another type.
     """
-    path = Path(run) / "metrics.jsonl"
-    texts = _read_lines(path)
-    rows = [_parse(text) for text in texts]
-    torn = bool(rows) and rows[-1] is None and not texts[-1].endswith(b"\n")
-    lines = [_line(row, f"{path}, line {number}") for number, row in enumerate(rows, start=1) if row is not None]
+    path = Path(run) / NAME
+    log = _read_metrics(path)
+    lines = [_line(row, f"{path}, line {number}") for number, row in log.rows]
     steps, validations, replaced = dict[int, Step](), dict[int, Validation](), list[Step]()
     for line in lines:
         if isinstance(line, Validation):
             validations[line.step] = line
         elif isinstance(line, Step):
-            again = [old for old in steps if old >= line.step] if line.step <= next(reversed(steps), 0) else []
-            if again:
+            if again := take_repeated(steps, line.step):
                 validations = {old: value for old, value in validations.items() if old < line.step}
-            replaced += [steps.pop(old) for old in again]
+            replaced += again
             steps[line.step] = line
     if not steps:
-        raise InputError("has no training step", where=path, fix="Give the directory of a run that has trained.")
+        raise InputError(
+            "has no training step",
+            where=path,
+            fix="Give the directory of a run that has trained.",
+            kind="no-training-step",
+        )
     config, settings = _read_config(Path(run) / "config.yaml")
     return RunLog(
         steps=tuple(steps.values()),
         validations=tuple(validations[step] for step in sorted(validations)),
         replaced=len(replaced),
-        damaged=rows.count(None) - torn,
-        torn=torn,
+        damaged=log.damaged,
+        torn=log.torn,
         config=config,
         lineage=lineage(settings),
         wall_time=_wall_time(lines, replaced),
@@ -165,65 +165,30 @@ def _wall_time(lines: Sequence[Step | Validation | Saving], replaced: Sequence[S
     return {**parts, "no process, or unknown": max(0.0, whole - sum(parts.values()))}
 
 
-def _read_lines(path: Path) -> list[bytes]:
+def _read_metrics(path: Path) -> MetricsLog:
     try:
-        return path.read_bytes().splitlines(keepends=True)
+        return read_metrics(path)
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX) from error
-
-
-def _parse(text: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None
+        raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX, kind="cannot-be-read") from error
 
 
 def _line(row: dict[str, Any], where: str) -> Step | Validation | Saving:
     row |= {key: math.nan for key in ("loss", "validation_loss") if row.get(key, 0.0) is None}
-    if "validation_loss" in row:
-        return Validation(**_checked(Validation, row, where))
-    if "checkpoint_seconds" in row:
-        return Saving(**_checked(Saving, row, where))
-    return Step(**_checked(Step, row, where))
-
-
-def _checked(kind: type, row: dict[str, Any], where: str) -> dict[str, Any]:
-    """`row`, with the keys and types of the dataclass `kind`."""
-    fields = _fields(kind)
-    if unknown := sorted(row.keys() - fields.keys()):
-        raise InputError(f"unknown key {unknown[0]!r}", where=where, fix=f"Known: {', '.join(fields)}.")
-    for key, (required, kinds) in fields.items():
-        if key not in row and not required:
-            continue
-        if key not in row or isinstance(row[key], bool) or not isinstance(row[key], kinds):
-            raise InputError(f"`{key}` is missing or not of its type", where=where, fix=_FIX)
-    for key, least in (("step", 1), ("tokens", 1)):
-        if row.get(key, least) < least:
-            raise InputError(f"`{key}` is {row[key]}, at least {least} was expected", where=where, fix=_FIX)
-    if not row.get("seconds", 1.0) > 0:
-        raise InputError(f"`seconds` is {row['seconds']}, a duration was expected", where=where, fix=_FIX)
-    return row
-
-
-@functools.cache
-def _fields(kind: type) -> dict[str, tuple[bool, tuple[type, ...]]]:
-    """Whether a key has to be there, and its types; a float may be written as an integer."""
-    found = {}
-    for field in dataclasses.fields(kind):
-        hint = typing.get_type_hints(kind)[field.name]
-        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        kinds = tuple(typing.get_origin(option) or option for option in options)
-        found[field.name] = (field.default is dataclasses.MISSING, (*kinds, int) if float in kinds else kinds)
-    return found
+    kind: type[Step] | type[Validation] | type[Saving] = (
+        Validation if "validation_loss" in row else Saving if "checkpoint_seconds" in row else Step
+    )
+    line = from_settings(kind, row, where, fix=_FIX)
+    for key in ("step", "tokens", "seconds"):
+        if not (value := getattr(line, key, 1)) > 0:
+            raise InputError(f"is {value}, not above 0", where=f"{where}.{key}", fix=_FIX, kind="not-positive")
+    return line
 
 
 def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
     """The text and its values."""
     settings = read_yaml(path)
     if not isinstance(settings, dict):
-        raise InputError("is not a mapping of settings", where=path, fix=_FIX)
+        raise InputError("is not a mapping of settings", where=path, fix=_FIX, kind="not-a-mapping")
     return read_text(path), settings
 
 

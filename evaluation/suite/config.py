@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omegaconf import MISSING
-
 from foundation.errors import InputError
-from foundation.untrusted import read_yaml_text
+from foundation.typed import MISSING, from_settings
+from foundation.untrusted import read_yaml
 
 
 @dataclass
@@ -85,27 +84,14 @@ class Suite:
 
 def read_suite(path: Path) -> Suite:
     """Read a YAML file. Errors: `InputError` for an unknown key, a value of the wrong type, or one that is missing."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError  # type: ignore[import-untyped]
-
-    try:
-        given = OmegaConf.create(read_yaml_text(path, interpolations=False))
-        merged = OmegaConf.merge(OmegaConf.structured(Suite), given)
-        missing = sorted(OmegaConf.missing_keys(merged))
-        if missing:
-            raise InputError(f"no value for {missing[0]}", where=path, fix="Add it.")
-        suite = OmegaConf.to_object(merged)
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(str(error).splitlines()[0], where=path, fix=_FIX) from error
-    assert isinstance(suite, Suite)
+    suite = from_settings(Suite, read_yaml(path) or {}, str(path), fix=_FIX)
     names = [(type(task).__name__, task.name) for task in tasks(suite)]
     if not names:
-        raise InputError("has no task", where=path, fix=_FIX)
+        raise InputError("has no task", where=path, fix=_FIX, kind="suite-empty")
     if len(set(names)) < len(names):
-        raise InputError("two tasks of a kind have one name", where=path, fix="Name them apart.")
+        raise InputError(
+            "two tasks of a kind have one name", where=path, fix="Name them apart.", kind="task-name-twice"
+        )
     return suite
 
 

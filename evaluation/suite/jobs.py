@@ -46,7 +46,9 @@ def plan_jobs(models: Sequence[Path], suite: Suite, out: Path, dtype: str) -> li
         path = result_path(out, model)
         if path in paths:
             problem = f"its result would be {path.name}, as that of {paths[path]}"
-            raise InputError(problem, where=model, fix="Name a model once; evaluate two of one name apart.")
+            raise InputError(
+                problem, where=model, fix="Name a model once; evaluate two of one name apart.", kind="model-name-twice"
+            )
         paths[path] = model
     read_ahead(models, [source for task in tasks(suite) for source in sources(task)])
     return [_job(model, path, suite, dtype) for path, model in paths.items()]
@@ -78,7 +80,9 @@ def _earlier(model: Path, path: Path, weights: str) -> dict[str, TaskResult]:
         before = read_evaluation(file)
         if before.weights != weights and os.path.abspath(before.model) != os.path.abspath(model):
             problem = f"holds the results of another model, {before.model}"
-            raise InputError(problem, where=file, fix="Choose another --out, or remove the file.")
+            raise InputError(
+                problem, where=file, fix="Choose another --out, or remove the file.", kind="results-of-another-model"
+            )
         if before.weights == weights:
             results |= {one.fingerprint: one for one in (*before.others, *before.tasks)}
     return results

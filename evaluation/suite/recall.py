@@ -39,10 +39,12 @@ class Recall:
 def check_distances(distances: list[int], *, where: object) -> None:
     """Errors: `InputError`, at `where`, for no distance, or one below a needle."""
     if not distances:
-        raise InputError("no distance", where=where, fix=f"Give some, each of {NEEDLE} bases or more.")
+        raise InputError(
+            "no distance", where=where, fix=f"Give some, each of {NEEDLE} bases or more.", kind="no-distance"
+        )
     if min(distances) < NEEDLE:
         problem = f"a distance of {min(distances)} bases is shorter than the needle"
-        raise InputError(problem, where=where, fix=f"Each is {NEEDLE} bases or more.")
+        raise InputError(problem, where=where, fix=f"Each is {NEEDLE} bases or more.", kind="distance-too-short")
 
 
 def fitting(distances: list[int], positions: int, *, where: object) -> list[int]:
@@ -53,7 +55,7 @@ def fitting(distances: list[int], positions: int, *, where: object) -> list[int]
         problem = f"no distance fits into the model's {positions:,} positions"
         room = positions - NEEDLE
         fix = f"Give one of {NEEDLE} to {room:,} bases." if room >= NEEDLE else "Leave the task out for this model."
-        raise InputError(problem, where=where, fix=fix)
+        raise InputError(problem, where=where, fix=fix, kind="no-distance-fits")
     return fit
 
 

@@ -112,7 +112,12 @@ def read_evaluation(path: Path) -> Evaluation:
     elif found != FORMAT:
         other = isinstance(found, str) and found.startswith(_ANY_FORMAT)
         problem = f"is of another version ({found!r})" if other else "is not an evaluation"
-        raise InputError(f"{problem}, {FORMAT!r} was expected", where=path, fix=_FIX)
+        raise InputError(
+            f"{problem}, {FORMAT!r} was expected",
+            where=path,
+            fix=_FIX,
+            kind="evaluation-version" if other else "not-an-evaluation",
+        )
     return from_json(Evaluation, data.get("evaluation"), str(path))
 
 

@@ -57,20 +57,29 @@ def check_suite(suite: Suite, path: Path) -> None:
     for task in tasks(suite):
         for needed in sources(task):
             if not needed.exists():
-                raise InputError(f"{needed} does not exist", where=where(path, task), fix="Check the path.")
+                raise InputError(
+                    f"{needed} does not exist", where=where(path, task), fix="Check the path.", kind="missing-source"
+                )
     for recall in suite.recall:
         check_distances(list(recall.distances), where=where(path, recall))
     for probe in suite.probes:
         if strange := set(probe.heads) - set(HEADS):
-            raise InputError(f"no head {min(strange)!r}", where=where(path, probe), fix=f"Known: {', '.join(HEADS)}.")
+            raise InputError(
+                f"no head {min(strange)!r}",
+                where=where(path, probe),
+                fix=f"Known: {', '.join(HEADS)}.",
+                kind="unknown-head",
+            )
         if probe.pooling not in ("mean", "last", "max"):
             problem = f"no pooling {probe.pooling!r}"
-            raise InputError(problem, where=where(path, probe), fix="Known: mean, last, max.")
+            raise InputError(problem, where=where(path, probe), fix="Known: mean, last, max.", kind="unknown-pooling")
         read_task(Path(probe.directory))
     for variant in suite.variants:
         if variant.strand not in STRANDS:
             problem = f"no strand {variant.strand!r}"
-            raise InputError(problem, where=where(path, variant), fix=f"Known: {', '.join(STRANDS)}.")
+            raise InputError(
+                problem, where=where(path, variant), fix=f"Known: {', '.join(STRANDS)}.", kind="unknown-strand"
+            )
 
 
 def _check_numbers(suite: Suite, path: Path) -> None:

@@ -197,5 +197,7 @@ class _Reference:
 
 def _sum(logs: npt.NDArray[np.float32]) -> float:
     if not np.isfinite(logs).all():
-        raise InputError("a log-probability is not a number", fix="Use float32, or check the weights.")
+        raise InputError(
+            "a log-probability is not a number", fix="Use float32, or check the weights.", kind="not-a-number"
+        )
     return float(logs.sum(dtype=np.float64))

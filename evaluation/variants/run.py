@@ -98,7 +98,9 @@ def score_variants(
     longest = int(model.config.max_position_embeddings)
     if run.placement.length > longest:
         problem = f"a window of {run.placement.length:,} bases is longer than the model's {longest:,} positions"
-        raise InputError(problem, where=run.model, fix=f"Give --window {longest} or less.")
+        raise InputError(
+            problem, where=run.model, fix=f"Give --window {longest} or less.", kind="window-beyond-positions"
+        )
     vcf = read_vcf(run.vcf)
     contigs = load_contigs(run.fasta, [record.contig for record in vcf.records])
     alleles = list_alleles(vcf, contigs, run.vcf)

@@ -51,7 +51,12 @@ class Journal:
         first, *lines = self._path.read_text("utf-8").split("\n")
         if first != self._run:
             problem = "holds a run of another model, genome, VCF file or setting, which was interrupted"
-            raise InputError(problem, where=self._path, fix="Give what that run was given, or remove the file.")
+            raise InputError(
+                problem,
+                where=self._path,
+                fix="Give what that run was given, or remove the file.",
+                kind="journal-of-another-run",
+            )
         return [_from_json(one) for line in lines[:-1] for one in json.loads(line)]
 
     @contextmanager

@@ -143,7 +143,7 @@ def download(
     from corpus.download.opengenome2 import SOURCES, SPLITS, download_opengenome2
 
     if name != "opengenome2":
-        raise InputError(f"no data set {name!r}", fix="Known: opengenome2.")
+        raise InputError(f"no data set {name!r}", fix="Known: opengenome2.", kind="unknown-data-set")
 
     def confirm(summary: str) -> bool:
         say_text(summary)

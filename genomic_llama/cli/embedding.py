@@ -61,7 +61,12 @@ def embed(
     fasta = None if source.is_dir() else source
     check_embedding_file(out, fasta=fasta, bed=bed, per_base=pooling is Pooling.none)
     if source.is_dir() and bed is not None:
-        raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+        raise InputError(
+            "--bed goes with a FASTA file",
+            where=source,
+            fix="Give the genome instead of the corpus.",
+            kind="bed-without-fasta",
+        )
     if bed is not None:
         check_bed(bed)
     check_writable(out)
@@ -126,7 +131,9 @@ def probe(
     from evaluation.probing.table import class_lines, format_table, read_table, write_table
 
     if pooling is Pooling.none:
-        raise InputError("a probe needs one vector a sequence", fix="Give --pooling mean, last or max.")
+        raise InputError(
+            "a probe needs one vector a sequence", fix="Give --pooling mean, last or max.", kind="pooling-none"
+        )
     check_writable(out)
     read = [read_task(path) for path in tasks]
     for task in read:

@@ -73,9 +73,14 @@ def score(
 
     is_corpus = source.is_dir()
     if is_corpus and bed is not None:
-        raise InputError("--bed goes with a FASTA file", where=source, fix="Give the genome instead of the corpus.")
+        raise InputError(
+            "--bed goes with a FASTA file",
+            where=source,
+            fix="Give the genome instead of the corpus.",
+            kind="bed-without-fasta",
+        )
     if flank and bed is None:
-        raise InputError("--flank goes with --bed", fix="Leave it out.")
+        raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
     if per_base is not None:
         check_track(per_base, fasta=None if is_corpus else source, bed=bed)
     if bed is not None:
@@ -195,7 +200,9 @@ def report(
         problem = f"--entropy-floor {entropy_floor} is outside [0, 8] bits per base"
         raise InputError(problem, fix="2 is that of random bases.", kind="entropy-floor")
     if model_card is not None and model_card.resolve() == out.resolve():
-        raise InputError("--out and --model-card are one file", where=out, fix="Give them two names.")
+        raise InputError(
+            "--out and --model-card are one file", where=out, fix="Give them two names.", kind="one-file-twice"
+        )
     check_writable(out, model_card)
     if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
         warn(f"warning: {doubt}")

@@ -59,7 +59,11 @@ def generate(
     from tokenizer.sequence import not_nucleotides
 
     if strange := not_nucleotides(alphabet.encode("utf-8", "replace")):
-        raise InputError(f"the alphabet has {strange.decode('latin-1')!r}, no nucleotides", fix="Give --alphabet ACGT.")
+        raise InputError(
+            f"the alphabet has {strange.decode('latin-1')!r}, no nucleotides",
+            fix="Give --alphabet ACGT.",
+            kind="alphabet",
+        )
     if set("Uu") & set(alphabet):
         fix = "Give --alphabet ACGT: models learn RNA written with T."
         raise InputError(f"the alphabet {alphabet!r} has U", fix=fix, kind="alphabet")

@@ -35,7 +35,9 @@ def launch(
     chosen = {"slurm": slurm, "kubernetes": kubernetes, "skypilot": skypilot, "local": local}
     targets = [name for name, wanted in chosen.items() if wanted]
     if len(targets) != 1:
-        raise InputError("one of --slurm, --kubernetes, --skypilot and --local is needed", fix="Give one.")
+        raise InputError(
+            "one of --slurm, --kubernetes, --skypilot and --local is needed", fix="Give one.", kind="no-place-to-launch"
+        )
 
     from launch.preflight.start import warn as warn_about
     from launch.submit.launch import make_script, memory_warning, submit

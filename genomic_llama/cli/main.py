@@ -35,9 +35,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from foundation.versions import version_shown
 
-        say(f"genomic-llama {version('genomic-llama')}")
+        say(f"genomic-llama {version_shown('genomic-llama')}")
         raise typer.Exit
 
 

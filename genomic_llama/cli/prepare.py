@@ -242,5 +242,9 @@ def _engine(name: EngineName, processes: int | None, ray_address: str | None) ->
     if name is EngineName.ray:
         return RayEngine(address=ray_address)
     if ray_address is not None:
-        raise InputError("--ray-address goes with --engine ray", fix="Add it, or leave the address out.")
+        raise InputError(
+            "--ray-address goes with --engine ray",
+            fix="Add it, or leave the address out.",
+            kind="ray-address-without-ray",
+        )
     return LocalEngine(processes or len(os.sched_getaffinity(0)))

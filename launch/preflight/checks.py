@@ -19,6 +19,7 @@ from launch.preflight.finding import BROKEN, Finding, ok, refused
 from launch.preflight.machine import check_machine, check_ranks
 from launch.preflight.software import software_findings
 from launch.preflight.system import run_directory, system_findings
+from training.checkpointing.same_layout import check_same_layout, layout_of
 from training.checkpointing.same_model import check_initial_weights
 from training.checkpointing.same_run import check_resume
 
@@ -73,6 +74,15 @@ CHECKS = (
             check_resume(run.config, run.architecture, run.sequence_length) if run.own_checkpoints else None
         ),
         after="corpus",
+    ),
+    Check(
+        name="optimizer state",
+        quick=lambda run: (
+            check_same_layout(Path(run.config.run_dir) / "checkpoints", layout_of(run.config))
+            if run.own_checkpoints
+            else None
+        ),
+        after="resume",
     ),
     Check(name="checkpoints", thorough=lambda run: checkpoint_findings(run.config), after="resume"),
 )

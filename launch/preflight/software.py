@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from foundation.versions import installed_version
 from launch.preflight.finding import Finding, broken, ok, warning
 
 ROOT = Path(__file__).parents[2]
@@ -71,10 +72,8 @@ def required_versions() -> dict[str, str]:
 
 def installed(name: str) -> str | None:
     """The version of a package without its build (torch's `+cpu`); None where it is not installed."""
-    try:
-        return importlib.metadata.version(name).partition("+")[0]
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    version = installed_version(name)
+    return version and version.partition("+")[0]
 
 
 def _package(name: str, pin: str | None) -> Finding:

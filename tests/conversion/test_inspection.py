@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from by_hand import SCALING, save_llama
+from refusal import refused
 
 from conversion.convert import convert
 from conversion.inspection import summarise, verify_checkpoint
@@ -105,14 +106,21 @@ def test_strip_on_the_command_line(folder: Path, tmp_path: Path) -> None:
 
 def test_a_record_that_is_damaged(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "hf", tmp_path / "bad")
-    for text in ("", "[]", "{}", '{"tensors": 3}'):
-        (tmp_path / "bad" / "conversion.json").write_text(text)
-        with pytest.raises(InputError, match=r"no record of a conversion|is no JSON"):
-            verify_checkpoint(tmp_path / "bad")
     record = json.loads((folder / "hf" / "conversion.json").read_text())
+    for text, kind in (
+        ("", "not-json"),
+        ("[]", "wrong-type"),
+        ("{}", "missing-value"),
+        (json.dumps(record | {"tensors": 3}), "wrong-type"),
+        (json.dumps(record | {"surprise": 3}), "unknown-key"),
+        (json.dumps(record | {"algorithm": "md5"}), "checksum-algorithm"),
+    ):
+        (tmp_path / "bad" / "conversion.json").write_text(text)
+        with refused(kind):
+            verify_checkpoint(tmp_path / "bad")
     record["files"]["../../etc/passwd"] = {"bytes": 1, "checksum": None}
     (tmp_path / "bad" / "conversion.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="leads outside of the checkpoint"):
+    with refused("recorded-file-differs", where="bad", names="../../etc/passwd"):
         verify_checkpoint(tmp_path / "bad")
 
 

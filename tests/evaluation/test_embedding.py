@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusal import refused
 
 from evaluation.embedding.embedding import Embedding, embed_regions
 from evaluation.embedding.embedding_files import write_embeddings
 from evaluation.likelihood.likelihood import plan_reading
 from evaluation.likelihood.regions import Region
-from foundation.errors import InputError
 from tokenizer.sequence import encode
 
 TEXTS = {"a": "ACGTTGCAAGGC", "b": "acg", "c": "T", "d": "GATTACAGATTACAGATTACAGAT"}
@@ -100,11 +100,11 @@ def test_files(tiny_model: Any, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_is_refused(tiny_model: Any, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"layer 3 is outside \[0, 2\]"):
+    with refused("layer", names="[0, 2]"):
         _embed(tiny_model, REGIONS, layer=3)
-    with pytest.raises(InputError, match=r"End it in \.parquet"):
+    with refused("embedding-suffix", where="x.npy", fix=".parquet"):
         write_embeddings([], tmp_path / "x.npy", {})
     twice = _embed(tiny_model, [REGIONS[0], REGIONS[0]], pooling="none")
-    with pytest.raises(InputError, match=r"x\.safetensors: two sequences have the name 'a'"):
+    with refused("duplicate-name", where="x.safetensors", names="'a'"):
         write_embeddings(twice, tmp_path / "x.safetensors", {})
     assert not list(tmp_path.iterdir())

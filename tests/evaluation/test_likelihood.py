@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusal import refused
 from scored import base_nats, score_records
 
 from evaluation.likelihood.regions import read_regions
 from evaluation.likelihood.score import read_score, write_score
-from foundation.errors import InputError
 from tokenizer.sequence import encode
 
 CONTEXT = 24
@@ -106,28 +106,29 @@ def test_a_score_survives_its_file(tiny_model: Any, tmp_path: Path, corpus: Path
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "kind", "where"),
     [
-        ("{", "no JSON"),
-        ("[]", "not a score"),
-        ('{"format": "genomic-llama score 3"}', "score.json"),
-        ('{"format": "genomic-llama score 2"}', "another version"),
+        ("{", "not-json", "score.json"),
+        ("[]", "not-a-score", "score.json"),
+        ('{"format": "genomic-llama score 3"}', "wrong-type", "score.json"),
+        ('{"format": "genomic-llama score 3", "score": {}}', "missing-key", "score.json"),
+        ('{"format": "genomic-llama score 2"}', "score-version", "score.json"),
     ],
 )
-def test_a_broken_score_file_is_named(tmp_path: Path, content: str, message: str) -> None:
+def test_a_broken_score_file_is_named(tmp_path: Path, content: str, kind: str, where: str) -> None:
     (tmp_path / "score.json").write_text(content)
-    with pytest.raises(InputError, match=message):
+    with refused(kind, where=where):
         read_score(tmp_path / "score.json")
 
 
 def test_what_cannot_be_scored_is_refused(tiny_model: Any) -> None:
-    with pytest.raises(InputError, match=r"'protein'.*no nucleotides"):
+    with refused("not-dna", where="record 'protein'"):
         score_records(tiny_model, [("protein", encode("MLEQ"))], source="s")
-    with pytest.raises(InputError, match="no base to score"):
+    with refused("no-base-to-score", where="s"):
         score_records(tiny_model, [("one", encode("A"))], source="s")
-    with pytest.raises(InputError, match="context length 25"):
+    with refused("context-length", names="25", fix="24"):
         base_nats(tiny_model, encode("ACGT"), context_length=25)
-    with pytest.raises(InputError, match="stride"):
+    with refused("stride", fix="24"):
         base_nats(tiny_model, encode("ACGT"), stride=25)
 
 
@@ -137,5 +138,5 @@ def test_a_loss_that_is_no_number_is_an_error(tiny_model: Any) -> None:
     broken = copy.deepcopy(tiny_model)
     with torch.no_grad():
         broken.lm_head.weight.fill_(float("nan"))
-    with pytest.raises(InputError, match="not a number"):
+    with refused("not-a-number", fix="float32"):
         base_nats(broken, encode("ACGT"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusal import refused
 from scored import score_records
 
 from corpus.readers.fasta import read_fasta
@@ -14,7 +15,6 @@ from evaluation.baselines import kmers
 from evaluation.baselines.kmers import MAX_ORDER, count_kmers
 from evaluation.baselines.markov import best_markov, log_probabilities, score_markov
 from evaluation.likelihood.regions import read_regions
-from foundation.errors import InputError
 from tokenizer.sequence import encode
 
 ORDERS = range(MAX_ORDER + 1)
@@ -106,7 +106,7 @@ def test_no_more_than_the_cap_is_counted() -> None:
 
 
 def test_nothing_to_learn_from_is_an_error() -> None:
-    with pytest.raises(InputError, match="no base to count"):
+    with refused("no-base-to-count"):
         score_markov(count_kmers([encode("N")]), count_kmers([encode("ACGT")]))
 
 

@@ -79,7 +79,7 @@ def test_what_is_not_there_is_named(directory: Path, tmp_path: Path) -> None:
     (directory / "pytorch_model.bin").unlink()
     assert _refused(directory).kind == "no-weights"
     (directory / "config.json").write_text("{")
-    assert "no JSON" in _refused(directory).problem
+    assert _refused(directory).kind == "not-json"
     (directory / "config.json").unlink()
     assert (_refused(directory).kind, _refused(directory).where) == ("no-config", directory)
 

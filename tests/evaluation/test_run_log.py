@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusal import refused
 
 from evaluation.report.run_log import read_run_log
-from foundation.errors import InputError
 from training.metrics.clock import rows
 
 WriteRun = Callable[..., Path]
@@ -63,28 +63,34 @@ def test_a_diverged_loss_is_kept(write_run: WriteRun) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "kind", "key"),
     [
-        (_line(2, seconds=None), "`seconds` is missing"),
-        (_line(2, tokens=1.5), "`tokens` is missing"),
-        (_line(2, seconds=0), "`seconds` is 0"),
-        (_line(0), "`step` is 0"),
-        (_line(2, surprise=1), "unknown key 'surprise'"),
-        ('{"step": 2, "validation_loss": "low"}\n', "`validation_loss` is missing"),
+        (_line(2, seconds=None), "wrong-type", ".seconds"),
+        (_line(2).replace('"seconds"', '"time"'), "missing-value", ".seconds"),
+        (_line(2, tokens=1.5), "wrong-type", ".tokens"),
+        (_line(2, tokens=True), "wrong-type", ".tokens"),
+        (_line(2, seconds=0), "not-positive", ".seconds"),
+        (_line(2, tokens=0), "not-positive", ".tokens"),
+        (_line(0), "not-positive", ".step"),
+        ('{"step": 0, "validation_loss": 1.0}\n', "not-positive", ".step"),
+        ('{"step": 0, "checkpoint_seconds": 1.0}\n', "not-positive", ".step"),
+        (_line(2, surprise=1), "unknown-key", ""),
+        ('{"step": 2, "validation_loss": "low"}\n', "wrong-type", ".validation_loss"),
+        ('{"step": 2, "validation_loss": 1.0, "validation_loss_by_source": [1]}\n', "wrong-type", "_by_source"),
     ],
 )
-def test_a_broken_line_is_named(write_run: WriteRun, line: str, message: str) -> None:
-    with pytest.raises(InputError, match=message) as error:
+def test_a_broken_line_is_named(write_run: WriteRun, line: str, kind: str, key: str) -> None:
+    with refused(kind, where=key) as error:
         read_run_log(_lines(write_run(), _line(1), line, _line(3)))
-    assert "metrics.jsonl, line 2" in str(error.value)
+    assert "metrics.jsonl, line 2" in str(error.value.where)
 
 
 def test_what_is_not_there_is_named(write_run: WriteRun, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"metrics\.jsonl.*cannot be read"):
+    with refused("cannot-be-read", where="metrics.jsonl"):
         read_run_log(tmp_path / "nothing")
-    with pytest.raises(InputError, match="no training step"):
+    with refused("no-training-step", where="metrics.jsonl"):
         read_run_log(_lines(write_run(), ""))
-    with pytest.raises(InputError, match=r"config\.yaml.*cannot be read as YAML"):
+    with refused("yaml-tag", where="config.yaml"):
         read_run_log(write_run("python", config="x: !!python/object/apply:os.system ['true']\n"))
 
 

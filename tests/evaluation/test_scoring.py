@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusal import refused
 from scored import base_nats, score_records
 
 from corpus.readers.fasta import read_fasta
 from evaluation.likelihood.regions import load_contigs, read_regions
 from evaluation.likelihood.tracks import open_track
-from foundation.errors import InputError
 from tokenizer.sequence import encode, reverse_complement
 
 GENOME = {"chr1": b"ACGTTGCAAGGCTNACGgtacaTTGACCATGACCGATTTACGACNNNGGA" * 3, "two": b"TTGACCATGACCGATTTACG"}
@@ -110,26 +110,26 @@ def test_a_name_is_found_with_and_without_chr_and_the_very_name_wins(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("bed", "message"),
+    ("bed", "kind", "where", "names"),
     [
-        ("chr9\t0\t5\n", "line 1: 'chr9' is no record"),
-        ("chr1\t0\t500\n", "ends at 500, chr1 has 150 bases"),
-        ("chr1\t5\t5\n", "is empty"),
-        ("#x\nchr1 0\n", "line 2: is not BED"),
-        ("# nothing\n", "holds no region"),
+        ("chr9\t0\t5\n", "bed-contig", "regions.bed, line 1", "'chr9'"),
+        ("chr1\t0\t500\n", "bed-end", "regions.bed, line 1", "150"),
+        ("chr1\t5\t5\n", "bed-empty-region", "regions.bed, line 1", ""),
+        ("#x\nchr1 0\n", "not-bed", "regions.bed, line 2", ""),
+        ("# nothing\n", "bed-empty", "regions.bed", ""),
     ],
 )
-def test_wrong_regions_are_named(genome_file: Path, bed: str, message: str) -> None:
+def test_wrong_regions_are_named(genome_file: Path, bed: str, kind: str, where: str, names: str) -> None:
     (genome_file.parent / "regions.bed").write_text(bed)
-    with pytest.raises(InputError, match=message):
+    with refused(kind, where=where, names=names):
         list(read_regions(genome_file, bed=genome_file.parent / "regions.bed"))
 
 
 def test_a_track_is_whole_or_not_there(tiny_model: Any, genome_file: Path, tmp_path: Path) -> None:
     (tmp_path / "regions.bed").write_text("chr1\t0\t50\nchr1\t40\t90\n")
-    with pytest.raises(InputError, match="overlap at 40"):
+    with refused("regions-overlap", names="40"):
         _per_base(tiny_model, tmp_path / "t.bw", genome_file)
-    with pytest.raises(InputError, match=r"End it in one of \.bedgraph"):
+    with refused("track-suffix", where="t.wig", fix=".bedgraph"):
         _per_base(tiny_model, tmp_path / "t.wig", genome_file)
     assert not list(tmp_path.glob("*t.*"))
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from refusal import refused
 
-from foundation.errors import InputError
 from foundation.memory import available_memory, bounded_memory
 
 COMMAND = Path(sys.executable).with_name("genomic-llama")
@@ -27,7 +27,7 @@ def test_what_is_free() -> None:
 def test_an_allocation_beyond_it_is_an_error_and_the_limit_goes_away() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
     with (
-        pytest.raises(InputError, match=r"x\.fa: needs more memory than the"),
+        refused("not-enough-memory", where="x.fa"),
         bounded_memory("x.fa"),
     ):
         np.empty(1 << 46, dtype=np.uint8)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal import refused
 
-from foundation.errors import InputError, shown
-from foundation.untrusted import VALUE_LIMIT, read_json, read_yaml, read_yaml_text
+from foundation.errors import shown
+from foundation.untrusted import read_json, read_yaml, read_yaml_text
 
 
 def laughs(levels: int, width: int = 2) -> str:
@@ -22,29 +23,28 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "kind"),
     [
-        (laughs(40), f"more than {VALUE_LIMIT:,} values"),
-        (MERGES, f"more than {VALUE_LIMIT:,} values"),
-        ("a: " + "[" * 200_000, "nested deeper than 64"),  # ends a process that gives it to the C parser
-        ("a: " + "{b: " * 5_000, "nested deeper than 64"),
-        ("&a [*a]", "what holds it"),
-        ("b: &a 1\na: &a [*a]", "what holds it"),
-        ("a: *b", "what holds it, or for nothing"),
-        ("a: !!python/object/apply:os.system ['touch ran']", "could not determine a constructor"),
-        ("a: !!python/name:os.system", "could not determine a constructor"),
-        ("a: " + "9" * 5_000, "cannot be read as YAML"),
-        ("a: [", "cannot be read as YAML"),
-        ("{[1]: 2}", "cannot be read as YAML"),
-        ("\x00", "cannot be read as YAML"),
+        (laughs(40), "too-many-values"),
+        (MERGES, "too-many-values"),
+        ("a: " + "[" * 200_000, "nested-too-deep"),  # ends a process that gives it to the C parser
+        ("a: " + "{b: " * 5_000, "nested-too-deep"),
+        ("&a [*a]", "yaml-alias"),
+        ("b: &a 1\na: &a [*a]", "yaml-alias"),
+        ("a: *b", "yaml-alias"),
+        ("a: !!python/object/apply:os.system ['touch ran']", "yaml-tag"),
+        ("a: !!python/name:os.system", "yaml-tag"),
+        ("a: " + "9" * 5_000, "not-yaml"),
+        ("a: [", "not-yaml"),
+        ("{[1]: 2}", "yaml-tag"),
+        ("\x00", "not-yaml"),
     ],
 )
-def test_yaml(text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yaml(text: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.yaml").write_text(text)
-    with pytest.raises(InputError, match=message) as caught:
+    with refused(kind, where=tmp_path / "x.yaml"):
         read_yaml(tmp_path / "x.yaml")
-    assert str(caught.value).startswith(str(tmp_path / "x.yaml"))
     assert not (tmp_path / "ran").exists()
 
 
@@ -57,38 +57,37 @@ def test_a_usual_yaml_may_use_aliases(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["${oc.env:HOME}", "x${ oc.env:HOME }", "${oc.decode:1}", "${${a}:b}", "${a.b:c}"])
 def test_no_resolver_where_none_is_allowed(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(f"a: '{text}'\n")
-    with pytest.raises(InputError, match="reads more than this file"):
+    with refused("reads-beyond-file", where="x.yaml", names=text.removeprefix("x")[:5]):
         read_yaml_text(tmp_path / "x.yaml", interpolations=False)
     (tmp_path / "x.yaml").write_text("a: '${b.c}/${ b.d }'\n")
     assert read_yaml_text(tmp_path / "x.yaml", interpolations=False)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "kind"),
     [
-        (b"[" * 200_000, "nested too deep"),
-        (b"{" + b'"a":{' * 100_000, "nested too deep"),
-        (b"9" * 5_000, "is no JSON"),
-        (b"{", "is no JSON"),
-        (b"\xff{}", "is no text"),
-        (b" " * 2_000, "more than 1,000 bytes"),
+        (b"[" * 200_000, "nested-too-deep"),
+        (b"{" + b'"a":{' * 100_000, "nested-too-deep"),
+        (b"9" * 5_000, "not-json"),
+        (b"{", "not-json"),
+        (b"\xff{}", "not-text"),
+        (b" " * 2_000, "too-large"),
     ],
 )
-def test_json(content: bytes, message: str, tmp_path: Path) -> None:
+def test_json(content: bytes, kind: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(content)
-    with pytest.raises(InputError, match=message):
-        read_json(tmp_path / "x.json", limit=1_000 if "1,000" in message else 1 << 20)
+    with refused(kind, where=tmp_path / "x.json"):
+        read_json(tmp_path / "x.json", limit=1_000 if kind == "too-large" else 1 << 20)
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
+    with refused("missing-file", where="none"):
         read_json(tmp_path / "none")
-    with pytest.raises(InputError, match="Is a directory"):
+    with refused("cannot-be-read", where=tmp_path):
         read_json(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError) as caught:  # and does not wait for somebody to write
+    with refused("not-a-regular-file", where="pipe"):  # and does not wait for somebody to write
         read_json(tmp_path / "pipe")
-    assert caught.value.kind == "not-a-regular-file"
 
 
 @given(st.recursive(st.one_of(st.integers(), st.text(), st.none()), lambda inner: st.lists(inner) | st.tuples(inner)))

@@ -193,18 +193,16 @@ def settings(config: TrainConfig) -> dict[str, dict[str, Any]]:
     layout, precision, machine_ = config.parallelism, config.precision, config.hardware
     eight_bit = precision.fp8 != "none"
     recompute = layout.recompute_layers > 0
-    wide = "torch.float32" if precision.grad_reduce_in_fp32 else "torch.bfloat16"
     optimizer: dict[str, Any] = {"use_distributed_optimizer": layout.distributed_optimizer, "bf16": True}
     if layout.precision_aware_optimizer:
         optimizer |= {
             "use_precision_aware_optimizer": True,
-            "main_grads_dtype": wide,
             "exp_avg_dtype": f"torch.{precision.moments}",
             "exp_avg_sq_dtype": f"torch.{precision.moments}",
             "store_param_remainders": not eight_bit,
         }
     if eight_bit:
-        optimizer["fp8_recipe"] = precision.fp8
+        optimizer |= {"fp8_recipe": precision.fp8, "reuse_grad_buf_for_mxfp8_param_ag": precision.fp8 == "mxfp8"}
     return {
         "model": {
             "fp8": precision.fp8_format if eight_bit else None,

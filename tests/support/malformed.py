@@ -196,7 +196,9 @@ TABLES = [
         "is no ShardedEden database; its tables are: none",
     ),
     Case("no sequence", "x.db", sqlite("CREATE TABLE sequences (contig_id, nt_sequence)"), "holds no sequence"),
-    Case("a null sequence", "x.db", eden(("a", "ACGT"), ("b", None)), "table sequences, row 2: nt_sequence is no text"),
+    Case(
+        "a null sequence", "x.db", eden(("a", "ACGT"), ("b", None)), "table sequences, row 2: nt_sequence is not text"
+    ),
     Case(
         "a schema of no UTF-8",
         "x.db",

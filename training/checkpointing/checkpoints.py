@@ -19,6 +19,7 @@ from conversion.locate import is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from foundation.atomic import sync
 from training.checkpointing.folder import clean, out_of_sight, point
+from training.checkpointing.same_layout import check_same_layout, live_layout
 from training.checkpointing.same_run import check_same_run, trained_with
 from training.checkpointing.seal import seal
 from training.metrics.live_config import live_architecture, lora_values
@@ -35,6 +36,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Before the model is built. Errors: `InputError` for a run that cannot go on from what is there."""
         check_same_run(Path(self.dirpath), _trained_with(trainer, pl_module), trainer.datamodule.sources)
+        check_same_layout(Path(self.dirpath), live_layout(trainer.strategy))
         trainer.strategy.barrier()  # all have looked
         if trainer.is_global_zero:
             clean(Path(self.dirpath))

@@ -15,6 +15,7 @@ from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
 from corpus import synthetic
 from foundation.errors import InputError
+from foundation.metrics_log import NAME as METRICS
 from training.data.order import NUCLEOTIDE_IDS, check_same, order_settings
 from training.data.sources import Source, parse_sources
 from training.metrics.clock import rows
@@ -57,7 +58,7 @@ def lost_step(run: Path) -> int | None:
     """The last step of a run that saved checkpoints, by its log, and has none: a disk may be missing."""
     if newest_whole(run / "checkpoints") is not None:
         return None
-    lines = list(rows(run / "metrics.jsonl"))
+    lines = rows(run / METRICS)
     saved = any("checkpoint_seconds" in line for line in lines)
     return max((int(line["step"]) for line in lines if "loss" in line), default=None) if saved else None
 

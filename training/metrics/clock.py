@@ -1,11 +1,11 @@
 """Where the wall time of a run goes: one phase at a time, and the share that is worth something over all restarts."""
 
-import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from foundation.metrics_log import read_metrics, take_repeated
 
 
 class PhaseClock:
@@ -46,17 +46,16 @@ class Goodput:
 
 def goodput_so_far(log: Path, *, done: int, began: float) -> Goodput:
     """What the run log of a run says that goes on after step `done`; `began`, a Unix time, where there is none."""
-    steps: list[tuple[int, float]] = []
+    steps: dict[int, float] = {}
     first = None
     for row in rows(log):
         if "loss" in row:
             first = first or row
-            while steps and steps[-1][0] >= row["step"]:
-                steps.pop()
-            steps.append((row["step"], row["seconds"]))
+            take_repeated(steps, row["step"])
+            steps[row["step"]] = row["seconds"]
     if first and "time" in first:
         began = first["time"] - first["seconds"] - first.get("start_seconds", 0.0)
-    return Goodput(began=began, productive=sum(seconds for step, seconds in steps if step <= done))
+    return Goodput(began=began, productive=sum(seconds for step, seconds in steps.items() if step <= done))
 
 
 def drop_torn_line(log: Path) -> None:
@@ -66,14 +65,6 @@ def drop_torn_line(log: Path) -> None:
             file.truncate(text.rfind(b"\n") + 1)
 
 
-def rows(log: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a run log. One that is damaged, as a power cut leaves it, is left out: it shall not stop the run."""
-    if not log.exists():
-        return
-    for line in log.read_bytes().splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
+def rows(log: Path) -> list[dict[str, Any]]:
+    """The lines of a run log, none where there is no log, without damaged ones: they shall not stop the run."""
+    return [row for _, row in read_metrics(log).rows] if log.exists() else []

@@ -13,6 +13,7 @@ from megatron.core import parallel_state
 from nemo.lightning.io import IOMixin
 
 from foundation.json_lines import append_line
+from foundation.metrics_log import NAME as METRICS
 from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
 from training.metrics.flops import flops_per_token
 from training.metrics.live_config import live_architecture, live_config, lora_values
@@ -56,7 +57,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         )
         self._first_step, self._steps, self._training = trainer.global_step, 0, LossSums()
         if trainer.is_global_zero:
-            log, began = Path(self.run_dir) / "metrics.jsonl", psutil.Process().create_time()
+            log, began = Path(self.run_dir) / METRICS, psutil.Process().create_time()
             drop_torn_line(log)
             self._goodput = goodput_so_far(log, done=trainer.global_step, began=began)
             self._start_seconds = max(0.0, time.time() - began)
@@ -174,7 +175,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             logger.log_metrics(flat, step=trainer.global_step)
 
     def _append(self, **line: object) -> None:
-        append_line(Path(self.run_dir) / "metrics.jsonl", line)
+        append_line(Path(self.run_dir) / METRICS, line)
 
 
 def run_id(trainer: Any) -> str:

@@ -13,6 +13,7 @@ import pytest
 from corpora import prepare
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal import refused
 
 from corpus.card.data import CardData, card_data
 from corpus.card.figures import length_figure, log_ticks
@@ -157,7 +158,7 @@ def test_a_corpus_gets_its_card(write_fasta: Any, contigs: dict[str, bytes], tmp
     assert f"{sum(s.bases for s in manifest.splits):,}" in page.text
     assert manifest.sources[0].sha256 in markdown.read_text("utf-8")
     assert "not stated" in page.text
-    with pytest.raises(InputError, match="no prepared corpus"):
+    with refused("not-a-corpus"):
         write_card(tmp_path, tmp_path / "card")
 
 
@@ -248,7 +249,7 @@ def test_text_comes_from_yaml(tmp_path: Path) -> None:
         file.write_text(content)
         with pytest.raises(InputError, match=rf"card\.yaml.*{message}"):
             read_card_text(file)
-    with pytest.raises(InputError, match="does not exist"):
+    with refused("missing-file", where="none.yaml"):
         read_card_text(tmp_path / "none.yaml")
 
 

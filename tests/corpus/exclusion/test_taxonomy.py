@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal import refused
 
 from corpus.exclusion.taxonomy import Taxonomy
 from foundation.errors import InputError
@@ -56,7 +57,7 @@ def test_a_broken_taxdump_is_an_error(taxdump: Path, content: str) -> None:
 
 
 def test_a_missing_taxdump_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nodes\.dmp: does not exist"):
+    with refused("missing-file", where="nodes.dmp"):
         Taxonomy(tmp_path)
 
 

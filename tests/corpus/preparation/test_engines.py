@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import shard_cases
+from refusal import refused
 
 from corpus.preparation.engines import Engine, LocalEngine, RayEngine, _died, check_reachable
 from corpus.preparation.prepare import prepare
@@ -68,14 +69,14 @@ def test_the_first_error_ends_the_others_and_is_raised_as_it_is(engine: Engine, 
 def test_a_dead_worker_is_an_error_that_names_its_task(engine: Engine, tmp_path: Path) -> None:
     engine = RayEngine(retries=0) if isinstance(engine, RayEngine) else engine
     done: list[int] = []
-    with pytest.raises(InputError, match=r"task 3: .*Finished tasks are kept"):
+    with refused("worker-died", where="task 3"):
         engine.run(range(5), partial(shard_cases.die_at, tmp_path, 3), done.append)
     assert 3 not in done
     assert {f"shard-{task}" for task in done} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_single_task_apart_may_die_too(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"task 3: its process died"):
+    with refused("worker-died", where="task 3"):
         LocalEngine(1, apart=True).run([3], partial(shard_cases.die_at, tmp_path, 3), print)
 
 
@@ -88,7 +89,7 @@ class Dies:
 
 def test_the_error_of_a_lost_worker_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "x.fa").write_bytes(b">a\nACGT\n")
-    with pytest.raises(InputError, match=r"x\.fa: its process died, or the file is damaged.*leave the file out"):
+    with refused("worker-died", where="x.fa", fix="leave the file out"):
         prepare([tmp_path / "x.fa"], tmp_path / "out", Settings(), engine=Dies())
 
 
@@ -110,13 +111,13 @@ def test_an_unreachable_cluster_is_an_error(tmp_path: Path) -> None:
 
 def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match="not installed"):
+    with refused("missing-package"):
         RayEngine().run([1], print, print)
 
 
 def test_no_task_and_no_process() -> None:
     LocalEngine(2).run([], print, print)
-    with pytest.raises(InputError, match="processes"):
+    with refused("process-count", where="processes"):
         LocalEngine(0)
 
 

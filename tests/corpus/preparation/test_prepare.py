@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpora import prepare
+from refusal import refused
 
 from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import verify
@@ -197,7 +198,7 @@ def test_a_rule_file_that_changes(tmp_path: Path, write_fasta: WriteFasta, monke
 
     settings = Settings(split=SplitRule(validation_fraction=0, validation_list=listed))
     source = write_fasta({"a": b"ACGT", "b": b"GGGT"})
-    with pytest.raises(InputError, match=r"held-out\.txt: was changed while it was followed"):
+    with refused("rule-file-changed", where="held-out.txt"):
         prepare_sources([source], tmp_path / "out", settings, engine=Engine())
     assert not (tmp_path / "out").exists()
 
@@ -205,10 +206,10 @@ def test_a_rule_file_that_changes(tmp_path: Path, write_fasta: WriteFasta, monke
 def test_overwriting(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> None:
     genome, out = write_fasta(contigs), tmp_path / "out"
     prepare([genome], out, validation_fraction=0.2, test_fraction=0.2)
-    with pytest.raises(InputError, match="already exists"):
+    with refused("output-exists", where="out"):
         prepare([genome], out)
     before = documents(out)
-    with pytest.raises(InputError, match="does not exist"):
+    with refused("missing-file", where="no.fa"):
         prepare([tmp_path / "no.fa"], out, overwrite=True)
     assert documents(out) == before
     prepare([genome], out, validation_fraction=0.2, overwrite=True)
@@ -218,18 +219,18 @@ def test_overwriting(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str,
 
 def test_never_replaces_what_is_no_corpus(tmp_path: Path, write_fasta: WriteFasta) -> None:
     genome = write_fasta({"a": b"ACGT"})
-    with pytest.raises(InputError, match="holds the source"):
+    with refused("output-holds-source"):
         prepare([genome], tmp_path, overwrite=True)
     out = tmp_path / "thesis"
     out.mkdir()
     (out / "chapter.tex").write_text("x")
-    with pytest.raises(InputError, match=r"holds 'chapter\.tex', which is of no prepared corpus"):
+    with refused("output-of-another-kind", where="thesis"):
         prepare([genome], out, overwrite=True)
-    with pytest.raises(InputError, match="mount point"):
+    with refused("output-is-a-mount", where="/proc"):
         prepare([genome], Path("/proc"), overwrite=True)
-    with pytest.raises(InputError, match="no source"):
+    with refused("no-source"):
         prepare([], tmp_path / "out")
-    with pytest.raises(InputError, match="segment_length: is 0"):
+    with refused("segment-length", where="segment_length"):
         prepare([genome], tmp_path / "out", segment_length=0)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusal import refused
 
 from corpus.scan.batch import Batch, BatchBuilder
 from corpus.splits.rule import SPLITS, SplitRule
@@ -84,7 +85,7 @@ def test_lists_come_first(tmp_path: Path, many: Batch) -> None:
     assert all(listed[name] == drawn[name] for name in many.names if name not in ("r1", "r3"))
     assert listed["r1"] == listed["r3"] == "validation"
     validation.write_text("#\n")
-    with pytest.raises(InputError, match=r"validation\.txt: names no record"):
+    with refused("list-empty", where="validation.txt"):
         assign(batch(a=b"A"), validation_list=validation, seed=1)
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from reading import Row, read, rows, twobit, write_eden
+from refusal import refused
 
 from corpus.readers.formats import Slice, detect_format, read_slice, slices
 from corpus.scan import window
@@ -77,12 +78,12 @@ def test_compressed_binary_formats(tmp_path: Path, format: Format) -> None:
 
 def test_unknown_content(tmp_path: Path) -> None:
     (tmp_path / "x.dat").write_bytes(b"\x7fELF")
-    with pytest.raises(InputError, match=r"x.dat: is of no known format: it starts with b'\\x7fELF'"):
+    with refused("unknown-format", where="x.dat"):
         detect_format(tmp_path / "x.dat")
     (tmp_path / "x.fa.gz").write_bytes(gzip.compress(b"hello"))
     assert detect_format(tmp_path / "x.fa.gz") is Format.FASTA  # whose reader says what is wrong
     (tmp_path / "empty.fa").touch()
-    with pytest.raises(InputError, match=r"empty.fa: is empty"):
+    with refused("empty-file", where="empty.fa"):
         detect_format(tmp_path / "empty.fa")
 
 
@@ -139,12 +140,12 @@ def test_errors_in_a_slice_name_their_place(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"text": "ACGT"}\n' * 5 + b"broken\n" + b'{"text": "ACGT"}\n')
     late = Slice(path=path, format=Format.JSONL, start=40, stop=None)
-    with pytest.raises(InputError, match=r"x.jsonl, line 6 \(byte 85\): is no JSON"):
+    with refused("not-json", where="x.jsonl, line 6 (byte 85)"):
         rows(read_slice(late, field=None, markup=False))
     path = tmp_path / "x.fa"
     path.write_bytes(b">a\nACGT\n>b\n>c\nA\n")
     late = Slice(path=path, format=Format.FASTA, start=4, stop=None)
-    with pytest.raises(InputError, match=r"x.fa, from byte 4, record 1 'b': has no sequence"):
+    with refused("no-sequence", where="x.fa, from byte 4, record 1 'b'"):
         rows(read_slice(late, field=None, markup=False))
 
 

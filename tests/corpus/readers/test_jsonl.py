@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reading import read, rows
+from refusal import refused
 
 from corpus.readers.jsonl import read_jsonl_stream
 from foundation.errors import InputError
@@ -48,7 +49,7 @@ def test_fields(tmp_path: Path) -> None:
     path = write(tmp_path, {"sequence": "AC", "seq": "GG"})
     assert read(path) == [("", "", b"AC")]
     assert read(path, field="seq") == [("", "", b"GG")]
-    with pytest.raises(InputError, match=r"line 1 \(byte 0\): has no field 'x'; its fields are: 'sequence', 'seq'"):
+    with refused("no-text-field", where="x.jsonl, line 1 (byte 0)", names="'sequence', 'seq'"):
         read(path, field="x")
 
 
@@ -57,7 +58,7 @@ def test_a_line_that_is_too_long(tmp_path: Path) -> None:
     stream = io.BufferedReader(io.BytesIO(first + b'{"text": "' + b"A" * 10_000_000))  # type: ignore[arg-type]
     batches = read_jsonl_stream(stream, Path("x.jsonl"), longest_line=1000)
     assert rows([next(batches)]) == [("", "", b"ACGT")]
-    with pytest.raises(InputError, match=r"x.jsonl, line 2 \(byte 17\): is longer than 1,000 bytes"):
+    with refused("line-too-long", where="x.jsonl, line 2 (byte 17)"):
         next(batches)
     assert stream.tell() < 20_000
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from malformed import AB, CASES, CLEAN, Case
 from reading import Row, rows
+from refusal import refused
 
 from corpus.readers.formats import Slice, detect_format, read_slice
 from corpus.scan.batch import Batch
@@ -44,17 +45,17 @@ def test_the_records_before_an_error_come_first(tmp_path: Path) -> None:
     path.write_bytes(CLEAN + b">c\n")
     batches = read_slice(Slice(path=path, format=detect_format(path), start=0, stop=None), field=None, markup=False)
     assert rows([next(batches)]) == AB
-    with pytest.raises(InputError, match="record 3 'c'"):
+    with refused("no-sequence", where="x.fa, record 3 'c'"):
         next(batches)
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is a directory. Name the files in it"):
+    with refused("is-a-directory"):
         checked(tmp_path)
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no.fa: does not exist"):
+    with refused("missing-file", where="no.fa"):
         checked(tmp_path / "no.fa")
 
 
@@ -82,5 +83,5 @@ def test_a_database_with_a_log_that_is_not_merged(tmp_path: Path) -> None:
     case = next(case for case in CASES if case.name == "ShardedEden")
     (tmp_path / "x.db").write_bytes(case.content)
     (tmp_path / "x.db-wal").write_bytes(b"changes")
-    with pytest.raises(InputError, match=r"has changes that are not in it yet. Open it once with sqlite3"):
+    with refused("sqlite-unmerged", where="x.db"):
         checked(tmp_path / "x.db")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from corpora import prepare
 from reading import Row, megatron_index, read, rows
+from refusal import refused
 
 from corpus.read import read_documents
 from corpus.readers import megatron
@@ -78,7 +79,7 @@ def test_markup(tmp_path: Path) -> None:
     path = write(tmp_path, text, megatron_index([len(text)]))
     assert read(path, markup=True) == [("x_0", "", text)]
     path.write_bytes(text.replace(b"a;|", b"a;A"))
-    with pytest.raises(InputError, match=r"x\.bin"):
+    with refused("tag-not-closed", where="x.bin, record 1 'x_0'"):
         read(path, markup=True)
 
 
@@ -114,14 +115,14 @@ def test_the_documents_before_an_error_come_first(tmp_path: Path) -> None:
     (part,) = slices(path, Format.MEGATRON, 100)
     batches = read_slice(part, field=None, markup=False)
     assert rows([next(batches)]) == [("x_0", "", b"ACGT")]
-    with pytest.raises(InputError, match="document 1"):
+    with refused("eos-inside", where="x.bin, document 1, counted from 0"):
         next(batches)
 
 
 def test_which_file_to_name(tmp_path: Path) -> None:
     path = write(tmp_path, b"ACGT\0GG\0", GOOD)
-    with pytest.raises(InputError, match=r"x.idx: is the index of a Megatron dataset, not its tokens. Name x.bin."):
+    with refused("index-for-tokens", where="x.idx", fix="x.bin"):
         detect_format(path.with_suffix(".idx"))
     path.with_suffix(".idx").unlink()
-    with pytest.raises(InputError, match=r"x.bin: is of no known format. A Megatron dataset needs x.idx beside it."):
+    with refused("bin-without-idx", where="x.bin", fix="x.idx"):
         detect_format(path)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reading import read, rows, twobit
+from refusal import refused
 
 from corpus.readers.formats import read_slice, slices
 from corpus.source_format import Format
-from foundation.errors import InputError
 
 SEQUENCES = st.text("ACGTacgtNn", min_size=1, max_size=90).map(str.encode)
 NAMES = st.text("chr1_é", min_size=1, max_size=20)
@@ -43,5 +43,5 @@ def test_cut_anywhere(tmp_path: Path, order: str, version: int) -> None:
     path = tmp_path / "x.2bit"
     for cut in range(4, len(data)):
         path.write_bytes(data[:cut])
-        with pytest.raises(InputError, match=r"x.2bit: is damaged"):
+        with refused("file-truncated", where="x.2bit"):
             read(path)

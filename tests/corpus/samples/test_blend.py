@@ -4,13 +4,12 @@ from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal import refused
 
 from corpus.samples.blend import BLOCK, Blend, apportion, exact_shares
 from corpus.samples.order import Shuffled
-from foundation.errors import InputError
 
 WEIGHTS = (0.18, 0.24, 0.03, 0.02, 0.09, 0.09, 0.35, 0.0003, 0.005)
 SAMPLES = (5000, 300, 11, 7, 9000, 40, 123, 3, 1)
@@ -68,7 +67,7 @@ def test_largest_remainders() -> None:
 
 
 def test_weights_that_cannot_be() -> None:
-    with pytest.raises(InputError, match="weight 0"):
+    with refused("source-weight", where="dataset.corpus"):
         blend(weights=(0, 1), samples=(1, 1))
-    with pytest.raises(InputError, match=r"share 1e-06.*1/65536"):
+    with refused("share-too-small", where="dataset.corpus", fix="1/65536", names="1e-06"):
         blend(weights=(1, 10**6), samples=(1, 1))

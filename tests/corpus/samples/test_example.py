@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from refusal import refused
 
 from corpus.samples.example import Example, join_segments, label_weights, make_example, segments, takes_other_strand
-from foundation.errors import InputError
 from tokenizer.sequence import Ids, encode
 from tokenizer.vocabulary import EOS, PAD
 
@@ -83,9 +83,9 @@ def test_segments() -> None:
 
 @pytest.mark.parametrize("weight", [-0.1, 1.5, 0.125, float("nan")])
 def test_weights_are_hundredths(weight: float) -> None:
-    with pytest.raises(InputError, match="soft_mask_weight: is"):
+    with refused("loss-weight", where="soft_mask_weight"):
         label_weights(weight)
-    with pytest.raises(InputError, match="markup_weight: is"):
+    with refused("loss-weight", where="markup_weight"):
         label_weights(1.0, weight)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
+from refusal import refused
 
 from corpus.store import stream as stream_module
 from corpus.store.index import TokenIndex
@@ -125,7 +126,7 @@ def test_documents_out_of_order(tmp_path: Path, column: str, value: int) -> None
     data = bytearray(path.read_bytes())
     data[place : place + 8] = value.to_bytes(8, "little", signed=True)
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"train\.idx: has documents out of order"):
+    with refused("documents-out-of-order", where="train.idx"):
         TokenIndex(tmp_path / "train").starts(90, 110)
 
 
@@ -134,10 +135,10 @@ def test_truncated_tokens(tmp_path: Path) -> None:
     stream = TokenStream([prefix])
     with open(bin_path(prefix), "r+b") as file:
         file.truncate(10)
-    with pytest.raises(InputError, match=r"train.bin: is shorter"):
+    with refused("file-shrank", where="train.bin"):
         stream.read(0, 20)
     bin_path(prefix).unlink()
-    with pytest.raises(InputError, match=r"train.bin: does not exist"):
+    with refused("missing-file", where="train.bin"):
         TokenIndex(prefix)
 
 

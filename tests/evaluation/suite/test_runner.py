@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusal import refused
 
 from evaluation import digest
 from evaluation.suite import runner
@@ -18,7 +19,6 @@ from evaluation.suite.config import read_suite
 from evaluation.suite.output import read_directory
 from evaluation.suite.result import Evaluation
 from evaluation.suite.runner import evaluate_models
-from foundation.errors import InputError
 
 ROOT = Path(__file__).parents[3]
 
@@ -180,13 +180,13 @@ def test_two_models_of_one_name_are_told_apart(models: list[Path], quick: Path, 
     shutil.copytree(models[0], other)
     config = other / "config.json"
     config.write_text(config.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-05'))
-    with pytest.raises(InputError, match=r"as that of .*run/step=100"):
+    with refused("model-name-twice", where=other, names="run/step=100"):
         _evaluate([models[0], other], quick, tmp_path / "out")
-    with pytest.raises(InputError, match="Name a model once"):
+    with refused("model-name-twice", where=models[0]):
         _evaluate([models[0], models[0]], quick, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     _evaluate(models[:1], quick, tmp_path / "out")
-    with pytest.raises(InputError, match=r"step=100\.json: holds the results of another model"):
+    with refused("results-of-another-model", where="step=100.json"):
         _evaluate([other], quick, tmp_path / "out")
 
 

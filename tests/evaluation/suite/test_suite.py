@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusal import refused
 
 from configs.locate import CONFIGS
 from evaluation.suite.compare import by_training, compare, format_comparison, labels
@@ -26,7 +27,6 @@ from evaluation.suite.result import (
 )
 from evaluation.suite.runner import evaluate_models
 from evaluation.suite.tasks import check_suite
-from foundation.errors import InputError
 
 
 def _metric(**changes: Any) -> Metric:
@@ -63,38 +63,37 @@ def test_a_suite_runs_and_its_result_survives_its_file(tiny_directory: Path, sui
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "kind", "where"),
     [
-        ("", "has no task"),
-        ("likelihod: []", "likelihod"),
-        ("likelihood: [{name: x}]", r"no value for likelihood\[0\]\.source"),
-        ("likelihood: [{name: x, source: a, stride: many}]", "many"),
-        ("recall: [{}, {}]", "one name"),
-        ("[", "suite.yaml"),
+        ("", "suite-empty", "suite.yaml"),
+        ("likelihod: []", "unknown-key", "suite.yaml"),
+        ("likelihood: [{name: x}]", "missing-value", "suite.yaml.likelihood[0].source"),
+        ("likelihood: [{name: x, source: a, stride: many}]", "wrong-type", "suite.yaml.likelihood[0].stride"),
+        ("likelihood: [{name: x, source: a, strid: 3}]", "unknown-key", "suite.yaml.likelihood[0]"),
+        ("probes: {name: x}", "wrong-type", "suite.yaml.probes"),
+        ("[likelihood]", "wrong-type", "suite.yaml"),
+        ("recall: [{}, {}]", "task-name-twice", "suite.yaml"),
+        ("[", "not-yaml", "suite.yaml"),
     ],
 )
-def test_a_wrong_suite_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_a_wrong_suite_is_named(tmp_path: Path, text: str, kind: str, where: str) -> None:
     (tmp_path / "suite.yaml").write_text(text)
-    with pytest.raises(InputError, match=message):
+    with refused(kind, where=where):
         read_suite(tmp_path / "suite.yaml")
 
 
 def test_what_a_suite_needs_is_asked_for_before_the_work(suite_file: Path) -> None:
-    for key, value, message in (
-        ("strand: forward", "strand: sideways", "no strand 'sideways'"),
-        ("seeds: 2", "seeds: 2, heads: [tree]", "no head 'tree'"),
-        ("seeds: 2", "seeds: 2, pooling: none", "no pooling 'none'"),
-        ("v.vcf", "w.vcf", "suite.yaml, task 'made up': .*w.vcf does not exist"),
-        (
-            "batch_size",
-            "recall: [{distances: [128, 63]}]\nbatch_size",
-            "task 'recall': a distance of 63 .* 64 bases or",
-        ),
-        ("batch_size", "recall: [{distances: []}]\nbatch_size", "task 'recall': no distance"),
+    for key, value, kind, task, named in (
+        ("strand: forward", "strand: sideways", "unknown-strand", "made up", "'sideways'"),
+        ("seeds: 2", "seeds: 2, heads: [tree]", "unknown-head", "letters", "'tree'"),
+        ("seeds: 2", "seeds: 2, pooling: none", "unknown-pooling", "letters", "'none'"),
+        ("v.vcf", "w.vcf", "missing-source", "made up", "w.vcf"),
+        ("batch_size", "recall: [{distances: [128, 63]}]\nbatch_size", "distance-too-short", "recall", "63"),
+        ("batch_size", "recall: [{distances: []}]\nbatch_size", "no-distance", "recall", ""),
     ):
         text = suite_file.read_text()
         suite_file.write_text(text.replace(key, value))
-        with pytest.raises(InputError, match=message):
+        with refused(kind, where=f"suite.yaml, task {task!r}", names=named):
             check_suite(read_suite(suite_file), suite_file)
         suite_file.write_text(text)
 
@@ -132,9 +131,9 @@ def test_recall_counts_the_second_copy_alone() -> None:
         assert one.bases == 3 * (NEEDLE - CUE)
         assert one.bits == pytest.approx(float(bits.mean()), abs=1e-5)
         assert one.accuracy == pytest.approx(float((logs.argmax(-1) == truth).double().mean()))
-    with pytest.raises(InputError, match=r"s.yaml, task 'r': no distance fits into .* Give one of 64 to 86 bases"):
+    with refused("no-distance-fits", where="s.yaml, task 'r'", fix="64 to 86"):
         fitting([100], 150, where="s.yaml, task 'r'")
-    with pytest.raises(InputError, match="shorter than the needle"):
+    with refused("distance-too-short", names="10"):
         fitting([10], 150, where=None)
 
 
@@ -242,8 +241,8 @@ def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(InputError, match=r"x\.json: is not an evaluation.*choose another --out"):
+    with refused("not-an-evaluation", where="x.json", fix="--out"):
         read_evaluation(tmp_path / "x.json")
     (tmp_path / "x.json").write_text('{"format": "genomic-llama evaluation 1", "evaluation": {}}')
-    with pytest.raises(InputError, match=r"is of another version.*evaluation 1.*choose another --out"):
+    with refused("evaluation-version", where="x.json", fix="--out", names="evaluation 1"):
         read_evaluation(tmp_path / "x.json")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusal import refused
 
 from evaluation.variants import run as run_module
 from evaluation.variants.labels import Labelling
@@ -15,7 +16,6 @@ from evaluation.variants.measures import RESAMPLES, discriminate, measure
 from evaluation.variants.output import journal_path, write_result
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import Placement
-from foundation.errors import InputError
 
 HEADER = "##fileformat=VCFv4.2\n##contig=<ID=chr1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n"
 ROW = "chr1\t3\t.\tG\tA\t.\t.\t.\tGT\t0/1\n"
@@ -133,7 +133,7 @@ def test_an_interrupted_run_goes_on(
     import dataclasses
 
     other = dataclasses.replace(files, strand="forward")
-    with pytest.raises(InputError, match=r"out\.partial: holds a run of another"):
+    with refused("journal-of-another-run", where="out.partial"):
         score_variants(tiny_model, other, journal=journal)
     write_result(again, files, tmp_path / "out")
     assert not journal.exists()
@@ -221,10 +221,8 @@ def test_what_is_not_one_vcf_of_this_genome_is_refused(
     parts = [part.encode() for part in text.partition("##fileformat")]
     members = [gzip.compress(parts[0] + parts[1]), gzip.compress(parts[2])]  # as `cat a.vcf.gz b.vcf.gz` makes them
     files.vcf.write_bytes(b"".join(members) if compress and text else text.encode())
-    with pytest.raises(InputError) as refusal:
+    with refused(kind, where=f"{files.vcf}" + f", line {line}" * bool(line)):
         score_variants(tiny_model, files)
-    assert refusal.value.kind == kind
-    assert str(refusal.value.where) == f"{files.vcf}" + f", line {line}" * bool(line)
 
 
 def test_a_reference_base_of_several_is_not_a_mismatch(tiny_model: Any, files: VariantRun, tmp_path: Path) -> None:
@@ -257,12 +255,12 @@ def test_a_reference_base_of_several_is_not_a_mismatch(tiny_model: Any, files: V
 def test_impossible_settings_are_refused(tiny_model: Any, files: VariantRun) -> None:
     import dataclasses
 
-    for values in ((1, 1, 1), (10, 11, 1), (10, 5, 6), (10, 0, 1)):
-        with pytest.raises(InputError):
+    wrong = {(1, 1, 1): "window", (10, 11, 1): "downstream", (10, 5, 6): "grid", (10, 0, 1): "downstream"}
+    for values, kind in wrong.items():
+        with refused(kind):
             Placement(length=values[0], downstream=values[1], grid=values[2])
     long = dataclasses.replace(files, placement=Placement(length=25, downstream=5, grid=1))
-    with pytest.raises(InputError, match="longer than the model's 24 positions"):
+    with refused("window-beyond-positions", fix="24"):
         score_variants(tiny_model, long)
-    with pytest.raises(InputError) as refusal:
+    with refused("label-one-kind"):
         score_variants(tiny_model, files, labelling=Labelling(key="NONE", positive=("1",)))
-    assert refusal.value.kind == "label-one-kind"

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from refusal import refused
 
-from foundation.errors import InputError
 from foundation.pages.page import write_texts
 
 
@@ -24,7 +24,7 @@ def test_a_disk_that_is_full_when_one_is_synced_changes_none(
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match="the disk is full") as error:
+    with refused("disk-full") as error:
         write_texts(dict.fromkeys(paths, "new"))
     assert paths[full_at].name in str(error.value)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {path.name: "old" for path in paths}

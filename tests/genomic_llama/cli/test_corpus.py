@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusal import refused
 from typer.testing import CliRunner
 
 from corpus.manifest import Manifest, read_manifest
 from corpus.read import read_documents
-from foundation.errors import InputError
 from genomic_llama.cli.main import app
 
 SEQUENCES = {f"contig{n}": "ACGTTGCAnn"[: 3 + n % 7] * (5 + n) for n in range(30)}
@@ -103,7 +103,7 @@ def test_opengenome2_leaves_out_viruses_of_eukaryotes(tmp_path: Path) -> None:
     assert (train.documents, train.bases) == (2, 80 + 108)
     assert train.markup == len(texts["phage"]) - 80 + 2
     assert "configs/exclusion/eukaryotic_viruses.yaml" in manifest.rule_files
-    with pytest.raises(InputError, match=r"record .*plain.*taxonomy"):
+    with refused("taxonomy-unknown", where="record 3 'plain'"):
         prepared(tmp_path, source, "--settings", "opengenome2", "--strict-taxonomy", "--validation-fraction", 0)
 
 
@@ -121,17 +121,17 @@ def test_a_plan_worked_off_by_others(genome: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "problem"),
+    ("arguments", "kind", "fix"),
     [
-        (("--settings", "opengenome3"), "opengenome3: are no settings of a preparation. Did you mean 'opengenome2'?"),
-        (("--split-by", "cluster"), "a split by cluster and a cluster file go together"),
-        (("--ray-address", "here"), "--ray-address goes with --engine ray"),
-        (("--format", "genbank"), "genbank"),
-        (("--segment-length", "9", "--markup"), "would cut tags"),
+        (("--settings", "opengenome3"), "unknown-settings", "'opengenome2'"),
+        (("--split-by", "cluster"), "clusters-without-file", ""),
+        (("--ray-address", "here"), "ray-address-without-ray", ""),
+        (("--format", "genbank"), "unknown-format", ""),
+        (("--segment-length", "9", "--markup"), "segments-of-markup", ""),
     ],
 )
-def test_wrong_options(genome: Path, tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
+def test_wrong_options(genome: Path, tmp_path: Path, arguments: tuple[str, ...], kind: str, fix: str) -> None:
+    with refused(kind, fix=fix):
         prepared(tmp_path, genome, *arguments)
 
 

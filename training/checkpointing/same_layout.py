@@ -1,0 +1,91 @@
+"""Whether the optimizer's state in a run's checkpoints fits its layout: from names and YAML alone.
+
+Megatron-Core's distributed optimizer writes one buffer for each part of the model, cut for data parallelism (NeMo's
+`dp_reshardable`). Such a state can be dealt out again over data and context parallelism, and over nothing else.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from configs.schema import TrainConfig
+from conversion.checkpoint import read_mapping
+from conversion.locate import newest_first
+from conversion.manifest import read_manifest
+from foundation.errors import InputError
+from training.checkpointing.same_run import newest_whole
+
+_BUFFERS = b"optimizer.distributed.dp_group_idx_"
+"""In the names of what `dp_reshardable` stores; NeMo's `ckpt_optim_fully_reshardable` has none such."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerLayout:
+    """What the stored form of the optimizer's state depends on."""
+
+    tensor: int
+    pipeline: int
+    distributed: bool
+
+    def __str__(self) -> str:
+        kind = "distributed" if self.distributed else "plain"
+        return f"tensor {self.tensor}, pipeline {self.pipeline} and the {kind} optimizer"
+
+    def fits(self, other: "OptimizerLayout") -> bool:
+        """The plain optimizer's state is stored parameter by parameter, so that it can be cut anew."""
+        return self == other or not (self.distributed or other.distributed)
+
+
+def layout_of(config: TrainConfig) -> OptimizerLayout:
+    """That of a run which is about to start."""
+    layout = config.parallelism
+    return OptimizerLayout(tensor=layout.tensor, pipeline=layout.pipeline, distributed=layout.distributed_optimizer)
+
+
+def live_layout(strategy: Any) -> OptimizerLayout:
+    """That of NeMo's Megatron strategy."""
+    return OptimizerLayout(
+        tensor=strategy.tensor_model_parallel_size,
+        pipeline=strategy.pipeline_model_parallel_size,
+        distributed=bool(getattr(strategy.ddp_config, "use_distributed_optimizer", False)),
+    )
+
+
+def check_same_layout(folder: Path, now: OptimizerLayout) -> None:
+    """That the optimizer's state of the checkpoint in `folder` that a run goes on from can be loaded under `now`.
+
+    What is damaged is left to the check of the whole checkpoint, and the one before it is asked.
+    Errors: `InputError` of the kind `optimizer-layout` that names both layouts.
+    """
+    newest_whole(folder)
+    for path in newest_first(folder):
+        try:
+            if read_manifest(path) is None:
+                continue
+            before = _stored_layout(path)
+        except (InputError, OSError):
+            continue
+        if before is not None and not before.fits(now):
+            raise InputError(
+                f"its optimizer state is that of {before}, and this run has {now}",
+                where=path,
+                fix=f"Go on with parallelism.tensor={before.tensor}, parallelism.pipeline={before.pipeline} and "
+                f"parallelism.distributed_optimizer={str(before.distributed).lower()} (data and context parallelism "
+                "may change), or start a new run from the checkpoint's weights (init_from, and another run_dir).",
+                kind="optimizer-layout",
+            )
+        return
+
+
+def _stored_layout(checkpoint: Path) -> OptimizerLayout | None:
+    """The layout of the run that wrote it; None where it does not matter, or nothing tells it."""
+    model = read_mapping(checkpoint / "context" / "model.yaml")
+    try:
+        layout = OptimizerLayout(
+            tensor=int(model["config"]["tensor_model_parallel_size"]),
+            pipeline=int(model["config"]["pipeline_model_parallel_size"]),
+            distributed=bool(model["optim"]["config"]["use_distributed_optimizer"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    return layout if _BUFFERS in (checkpoint / "weights" / ".metadata").read_bytes() or not layout.distributed else None
