@@ -87,7 +87,7 @@ def check_disjoint(bed: Path, out: Path) -> None:
 def _line(fields: list[str], where: str, number: int) -> BedLine:
     _refuse_others(fields, where)
     if len(fields) < 3 or not fields[0].strip() or not all(map(_DIGITS.fullmatch, fields[1:3])):
-        header = number == 1 and not any(character.isdigit() for character in "".join(fields[1:3]))
+        header = number == 1 and len(fields) >= 3 and not any(character.isdigit() for character in "".join(fields[1:3]))
         fix = "Remove the line of column names, or put a # before it." if header else _COLUMNS
         raise InputError("is not BED", where=where, fix=fix, kind="not-bed")
     contig, start, end = fields[0], int(fields[1]), int(fields[2])
@@ -103,7 +103,7 @@ def _strand(fields: list[str], where: str) -> str:
     """+ or -. Errors: `InputError` for another strand, and for one in a column where BED has none."""
     if len(fields) < 6:
         for column in (4, 5):
-            if fields[column - 1 : column] in (["+"], ["-"]):
+            if fields[column - 1 : column] in (["+"], ["-"], ["+1"], ["-1"]):
                 problem = f"column {column} is {fields[column - 1]!r}, and a strand belongs into column 6"
                 fix = "Write contig, start, end, name, score, strand."
                 raise InputError(problem, where=where, fix=fix, kind="bed-strand")

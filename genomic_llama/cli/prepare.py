@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.terminal import say
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def prepare(
             overwrite=overwrite,
         )
     for split in manifest.splits:
-        say(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases")
+        say(f"{split.name}: {plural(split.documents, 'document')}, {plural(split.bases, 'base')}")
     if manifest.excluded:
         say(f"left out: {sum(manifest.excluded.values()):,} records")
     say(f"wrote {out}")

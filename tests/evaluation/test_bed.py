@@ -77,7 +77,15 @@ def test_another_strand_is_refused_with_its_line(tmp_path: Path, strand: str) ->
 
 @pytest.mark.parametrize(
     "line",
-    ["c1\t500\t600\t-", "c1 500 600 -", "c1\t500\t600\tr\t-", "c1 500 600 my region 0 -", "c1 5 9 c2 7 12 name 0 + -"],
+    [
+        "c1\t500\t600\t-",
+        "c1 500 600 -",
+        "c1\t500\t600\t-1",
+        "c1\t500\t600\t+1",
+        "c1\t500\t600\tr\t-",
+        "c1 500 600 my region 0 -",
+        "c1 5 9 c2 7 12 name 0 + -",
+    ],
 )
 def test_a_strand_in_another_column_is_refused(tmp_path: Path, line: str) -> None:
     with refused("bed-strand"):

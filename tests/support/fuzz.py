@@ -35,6 +35,7 @@ _PACKAGES = ["foundation", "configs", "conversion", "corpus", "evaluation", "tok
 def main() -> None:
     """Run all, and print what was found."""
     way, folder, seed, count, *names = sys.argv[1:]
+    os.environ["OMP_NUM_THREADS"] = "1"  # threads of torch do not survive the fork, and who waits for them hangs
     fuzz_targets = _instrumented() if way == "atheris" else importlib.import_module("fuzz_targets")
     began = time.monotonic()
     targets = fuzz_targets.targets(Path(folder))
