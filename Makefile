@@ -23,7 +23,7 @@ demo: venv
 
 # JOBS processes, which share the test files; each imports NeMo once. Threads of their own would only be in their way.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/slurm --numprocesses $(JOBS) --dist loadfile
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)

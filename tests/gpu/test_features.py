@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from gpu_cases import TINY, on_gpus
 from nemo_process import train
+from parallel_cases import RATES
 
 NEAR_FP32 = 2e-2
 STEPS = 3
@@ -66,7 +67,9 @@ def test_fp8_weights_under_adapters(start: str, corpus: Path, tmp_path: Path) ->
 def on_the_cpu(run: Path, corpus: Path, *overrides: str) -> list[dict[str, Any]]:
     values = (f"run_dir={run}", f"dataset.corpus={corpus}", f"trainer.max_steps={STEPS}", "dataset.global_batch_size=4")
     log = run.with_suffix(".log")
-    assert train("--config-name", "finetune_tiny", *values, *TINY, *overrides, log=log) == 0, log.read_text()[-3000:]
+    assert train("--config-name", "finetune_tiny", *values, *RATES, *TINY, *overrides, log=log) == 0, log.read_text()[
+        -3000:
+    ]
     return lines(run)
 
 

@@ -20,6 +20,7 @@ from parallel_cases import VALUES
 from resume_cases import SYNCHRONOUS, arguments, hold_and_fork
 
 from configs.llama import read_architecture
+from configs.locate import CONFIGS
 from conversion.listing import list_checkpoints
 from conversion.manifest import read_manifest
 from corpus.synthetic import write_synthetic_genome
@@ -47,7 +48,7 @@ def other_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with another RoPE: of the same shapes, so that its weights would load."""
-    source = Path("configs/llama3_tiny_genomic_config/config.json")
+    source = CONFIGS / "llama3_tiny_genomic_config" / "config.json"
     values = json.loads(source.read_text())
     folder = tmp_path_factory.mktemp("model")
     (folder / "config.json").write_text(json.dumps({**values, "rope_theta": 1234.0}))
