@@ -15,12 +15,12 @@ from nemo import lightning as nl
 from nemo.lightning.ckpt_utils import ckpt_to_dir
 from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
-from conversion.locate import is_of_a_run, newest_first, step_of
+from conversion.locate import LAST, is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from foundation.atomic import sync
 from training.checkpointing.folder import clean, out_of_sight, point
 from training.checkpointing.same_layout import check_same_layout, live_layout
-from training.checkpointing.same_run import check_same_run, trained_with
+from training.checkpointing.same_run import check_same_run, newest_whole, trained_with
 from training.checkpointing.seal import seal
 from training.metrics.live_config import live_architecture, lora_values
 from training.metrics.run_log import run_id
@@ -33,6 +33,8 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     `every_n_train_steps`, at the end, and by `save_now`; not at validations, as NeMo makes them too.
     """
 
+    _trains = False
+
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Before the model is built. Errors: `InputError` for a run that cannot go on from what is there."""
         check_same_run(Path(self.dirpath), _trained_with(trainer, pl_module), trainer.datamodule.sources)
@@ -41,6 +43,23 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         if trainer.is_global_zero:
             clean(Path(self.dirpath))
         super().setup(trainer, pl_module, stage)  # has a barrier
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._trains = True
+        super().on_train_start(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Where no step was left to train: a kill after the last save may have left an old checkpoint and link."""
+        newest = newest_whole(Path(self.dirpath)) if trainer.is_global_zero and not self._trains else None
+        if newest is None:
+            return
+        if self.save_top_k != -1:
+            self.nemo_topk_check_previous_run()
+        link = newest.with_name(f"{newest.name}-{LAST}")
+        for other in newest.parent.glob(f"*-{LAST}"):
+            if other.is_symlink() and other != link:
+                other.unlink()
+        point(link, newest)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """No checkpoint."""

@@ -45,6 +45,18 @@ def test_killed_at_any_moment(
     compare(run, whole)
 
 
+def test_a_kill_after_the_last_save_leaves_nothing(
+    uninterrupted: dict[str, Path], corpus: Path, tmp_path: Path
+) -> None:
+    """No step is left to train; the checkpoints that were kept too long go, and the link follows."""
+    whole, run = uninterrupted[SYNCHRONOUS], tmp_path / "run"
+    shutil.copytree(whole, run, symlinks=True)
+    (run / "checkpoints" / f"step={STEPS}-last").unlink()
+    (run / "checkpoints" / f"step={STEPS - 1}-last").symlink_to(f"step={STEPS - 1}")
+    train(run, corpus, STEPS)
+    compare(run, whole)
+
+
 def wait(process: Any, run: Path, when: str, random_: random.Random) -> None:
     """Until it is to be killed, or has ended."""
     before = set(run.glob("checkpoints/*-unfinished"))
