@@ -19,11 +19,11 @@ class InputError(ValueError):
         The file or setting, with the record, line or key where there is one.
     fix : str, optional
         What the user can do about it.
-    kind : str, optional
+    kind : str
         The code of this error, in kebab-case ("missing-tensor"): what tests and callers look at, never the sentence.
     """
 
-    def __init__(self, problem: str, *, where: object = None, fix: str = "", kind: str = "") -> None:
+    def __init__(self, problem: str, *, where: object = None, kind: str, fix: str = "") -> None:
         self.problem, self.where, self.fix, self.kind = problem, where, fix, kind
         message = one_line(problem) if where is None else f"{printable(where)}: {one_line(problem)}"
         super().__init__(f"{message}. {one_line(fix)}" if fix else message)

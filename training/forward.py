@@ -78,8 +78,12 @@ def _positions(tokens: torch.Tensor, cu_seqlens: torch.Tensor | None) -> torch.T
 def _check_layout(micro_batch_size: int) -> None:
     """The same rules as `launch.preflight.check`, for runs that were put together elsewhere."""
     if parallel_state.get_context_parallel_world_size() > 1:
-        raise InputError("packed samples with context parallelism", fix="Use dataset.mode=window or concat.")
+        raise InputError(
+            "packed samples with context parallelism", fix="Use dataset.mode=window or concat.", kind="packed-context"
+        )
     if micro_batch_size > 1 and parallel_state.get_pipeline_model_parallel_world_size() > 1:
         raise InputError(
-            "packed samples, several to a micro-batch, over pipeline stages", fix="Use micro_batch_size=1."
+            "packed samples, several to a micro-batch, over pipeline stages",
+            fix="Use micro_batch_size=1.",
+            kind="packed-pipeline",
         )

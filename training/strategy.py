@@ -92,6 +92,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
                 f"every checkpoint is damaged: {each}",
                 where=newest.parent,
                 fix="Copy one anew, or start another run from weights that are whole (init_from).",
+                kind="all-checkpoints-damaged",
             )
         torch.distributed.barrier()  # all have looked
         if torch.distributed.get_rank() == 0:
@@ -127,7 +128,12 @@ def _directory(path: Any) -> Path:
 
 def _refuse_damaged(directory: Path) -> None:
     if (directory / MANIFEST).exists() and (problems := _problems(directory)):
-        raise InputError(_shown(problems), where=directory, fix="Copy the checkpoint anew, or give another.")
+        raise InputError(
+            _shown(problems),
+            where=directory,
+            fix="Copy the checkpoint anew, or give another.",
+            kind="checkpoint-damaged",
+        )
 
 
 def _problems(directory: Path) -> list[str]:

@@ -98,7 +98,9 @@ def _read_settings(path: Path) -> dict[str, Settings | str]:
     settings: dict[str, Settings | str] = read_json(path)
     if not isinstance(settings, dict) or not all(isinstance(settings.get(name), dict | str) for name in PRECISIONS):
         fix = "Give a file that --write-settings wrote."
-        raise InputError(f"has not the settings of {', '.join(PRECISIONS)}", where=path, fix=fix)
+        raise InputError(
+            f"has not the settings of {', '.join(PRECISIONS)}", where=path, fix=fix, kind="benchmark-settings"
+        )
     return settings
 
 
@@ -107,7 +109,9 @@ def _find_gpu(smi: str | None) -> str:
     for kind in kinds:
         if smi and kind.upper() in smi.partition(",")[0].upper():
             return kind
-    raise InputError(f"nvidia-smi names no GPU that is known here: {smi}", fix="Give --gpu, or --dry-run.")
+    raise InputError(
+        f"nvidia-smi names no GPU that is known here: {smi}", fix="Give --gpu, or --dry-run.", kind="unknown-gpu"
+    )
 
 
 def _set_environment() -> None:

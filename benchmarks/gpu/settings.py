@@ -52,7 +52,7 @@ def fitting(gpu: str, precision: str) -> tuple[list[str], int]:
         architecture = dataclasses.replace(whole, num_hidden_layers=layers)
         if fits(config, memory_per_gpu(config, architecture, length)):
             return one, layers
-    raise InputError(f"not even {FEWER} layers fit on one {gpu} in {precision}, by the plan")
+    raise InputError(f"not even {FEWER} layers fit on one {gpu} in {precision}, by the plan", kind="too-small-gpu")
 
 
 FEWER = 2

@@ -32,6 +32,6 @@ def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
     """
     known = {**FACTORIES, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
     if recipe not in known:
-        raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known))
+        raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known), kind="unknown-recipe")
     of_any_size = recipe in FINETUNE_FACTORIES and known[recipe] in ("finetune", "finetune_lora")
     return known[recipe], (f"model={recipe.split('_')[1]}",) if of_any_size else ()

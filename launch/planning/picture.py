@@ -29,7 +29,9 @@ COLOURS = {
 def check_picture(path: Path) -> None:
     """Refuse a name whose end is none of FORMATS. Errors: `InputError`."""
     if path.suffix.lower() not in FORMATS:
-        raise InputError("is no name of a picture", where=path, fix=f"End it with {', '.join(FORMATS)}.")
+        raise InputError(
+            "is no name of a picture", where=path, fix=f"End it with {', '.join(FORMATS)}.", kind="picture-format"
+        )
 
 
 def write_picture(plan: Plan, path: Path) -> None:

@@ -107,10 +107,15 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
         config = dataclasses.replace(config, init_from="CHECKPOINT")  # which one makes no difference
     check_values(config)
     if config.hardware.accelerator != "gpu":
-        raise InputError("a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.")
+        raise InputError(
+            "a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.", kind="plan-for-cpu"
+        )
     if config.hardware.memory_gib <= 0:
         raise InputError(
-            "hardware.memory_gib is not known", where=recipe, fix="Give --gpu, or hardware.memory_gib=GIB."
+            "hardware.memory_gib is not known",
+            where=recipe,
+            fix="Give --gpu, or hardware.memory_gib=GIB.",
+            kind="unknown-memory",
         )
     config = on_gpus(config, gpus) if gpus else config
     architecture = read_architecture(config.model_tag)
@@ -168,20 +173,22 @@ def run_seconds(plan: Plan, throughput: Throughput) -> float:
 def _check_options(overrides: tuple[str, ...], *, gpu: str, tokens: float) -> None:
     """Refuse options that are no numbers of tokens, or say something else than an override."""
     if not math.isfinite(tokens) or tokens < 0 or 0 < tokens < 1:
-        raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.")
+        raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.", kind="tokens")
     for override in overrides:
         key, _, value = override.partition("=")
         if gpu and key in ("hardware", "hardware.gpu") and value != gpu:
-            raise InputError(f"--gpu {gpu} with {override}", fix="Give one of them.")
+            raise InputError(f"--gpu {gpu} with {override}", fix="Give one of them.", kind="gpu-twice")
         if tokens and key == "trainer.max_steps":
             raise InputError(
-                f"--tokens {tokens:g} with {override}", fix="Give one of them: both say how long the run is."
+                f"--tokens {tokens:g} with {override}",
+                fix="Give one of them: both say how long the run is.",
+                kind="tokens-twice",
             )
 
 
 def _machine(gpu: str, gpus: int) -> tuple[str, ...]:
     if gpus < 0:
-        raise InputError(f"--gpus {gpus}", fix="Give a number above 0.")
+        raise InputError(f"--gpus {gpus}", fix="Give a number above 0.", kind="gpus")
     if not gpu:
         return ()
     group_values("hardware", gpu)  # a misspelt one ends here

@@ -249,4 +249,4 @@ def enforce(rules: Iterator[Rule], config: TrainConfig) -> None:
     for holds, problem, fix in rules:
         if not holds:
             where = None if re.match(r"[a-z_]+\.[a-z_0-9]+\b", problem) else config.model_tag
-            raise InputError(problem, where=where, fix=fix)
+            raise InputError(problem, where=where, fix=fix, kind="settings-rule")

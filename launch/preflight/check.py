@@ -36,16 +36,19 @@ def check_dataset(config: TrainConfig, sequence_length: int) -> None:
         raise InputError(
             f"dataset.mode=packed with parallelism.context={layout.context}",
             fix="Packed samples are not split over devices; use parallelism.context=1, or dataset.mode=window.",
+            kind="packed-context",
         )
     if data.mode == "packed" and layout.pipeline > 1 and data.micro_batch_size > 1:
         raise InputError(
             f"dataset.mode=packed and parallelism.pipeline={layout.pipeline} with "
             f"dataset.micro_batch_size={data.micro_batch_size}",
             fix="Pipeline stages pass packed samples on one at a time: use dataset.micro_batch_size=1.",
+            kind="packed-pipeline",
         )
     most = (2**31 - 1) // FULL_WEIGHT
     if (tokens := data.global_batch_size * sequence_length) > most:
         raise InputError(
             f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens a step",
             fix=f"Megatron-Core counts hundredths of tokens in 32 bits: at most {most:,}.",
+            kind="batch-too-large",
         )

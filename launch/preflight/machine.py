@@ -57,14 +57,18 @@ def check_machine(config: TrainConfig) -> None:
     where, doctor = f"hardware={machine.gpu}", "genomic-llama doctor says more."
     if torch.version.cuda is None:
         fix = f"Install the CUDA build (docs/install.md), or give hardware=cpu. {doctor}"
-        raise InputError("wants GPUs, and torch is built without CUDA", where=where, fix=fix)
+        raise InputError("wants GPUs, and torch is built without CUDA", where=where, fix=fix, kind="torch-without-cuda")
     found = torch.cuda.device_count()  # asks the driver, without starting CUDA
     if found < machine.devices:
         fix = f"Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give hardware.devices={max(found, 1)}. {doctor}"
-        raise InputError(f"wants {machine.devices} GPUs a node, and torch finds {found}", where=where, fix=fix)
+        raise InputError(
+            f"wants {machine.devices} GPUs a node, and torch finds {found}", where=where, fix=fix, kind="too-few-gpus"
+        )
     if importlib.util.find_spec("transformer_engine") is None:
         fix = f"Install it: docs/install.md. {doctor}"
-        raise InputError("wants Transformer Engine, which is not installed", where=where, fix=fix)
+        raise InputError(
+            "wants Transformer Engine, which is not installed", where=where, fix=fix, kind="no-transformer-engine"
+        )
 
 
 @contextmanager
@@ -79,7 +83,9 @@ def meeting_place() -> Iterator[None]:
         used = "EADDRINUSE" in str(error)
         problem = "the port is in use" if used else str(error).splitlines()[0]
         fix = "Another run may be alive: end it, or set MASTER_PORT to another." if used else "Look at MASTER_ADDR."
-        raise InputError(f"the ranks cannot meet: {problem}", where=address, fix=fix) from error
+        raise InputError(
+            f"the ranks cannot meet: {problem}", where=address, fix=fix, kind="ranks-cannot-meet"
+        ) from error
 
 
 @contextmanager
@@ -95,4 +101,6 @@ def room_for_checkpoints(run_dir: Path) -> Iterator[None]:
         if not of_a_save or shutil.disk_usage(run_dir).free > LEAST_ROOM:
             raise
         fix = "Free some space and give the same command: it goes on from the newest whole checkpoint."
-        raise InputError("a checkpoint cannot be written: the disk is full", where=run_dir, fix=fix) from error
+        raise InputError(
+            "a checkpoint cannot be written: the disk is full", where=run_dir, fix=fix, kind="disk-full"
+        ) from error

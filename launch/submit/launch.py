@@ -66,7 +66,9 @@ def make_script(
     job = make_job(recipe, [override for override in overrides if override not in own], directory)
     machine = job.config.hardware
     if target == "local" and machine.num_nodes > 1:
-        raise InputError(f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.")
+        raise InputError(
+            f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.", kind="local-nodes"
+        )
     site, lacking = read_site(target, site_file, own)
     mounts: list[str] = []
     if not isinstance(site, Slurm | Local):
@@ -160,6 +162,7 @@ def check_container(job: Job, site: Slurm) -> None:
         raise InputError(
             f"{told}: on no mount of the container ({', '.join(mounts)})",
             fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
+            kind="off-container-mounts",
         )
 
 
@@ -190,7 +193,9 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     program, *options = SUBMIT[target]
     if shutil.which(program) is None:
         raise InputError(
-            f"{program} is not on this machine", fix="Print the script with --dry-run, and submit it where it is."
+            f"{program} is not on this machine",
+            fix="Print the script with --dry-run, and submit it where it is.",
+            kind="no-scheduler",
         )
     run_dir = Path(job.config.run_dir)
     if isinstance(site, Slurm):

@@ -103,7 +103,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
     if file is not None:
         values = read_yaml(file) or {}
         if not isinstance(values, dict):
-            raise InputError("is no mapping of keys to values", where=file)
+            raise InputError("is no mapping of keys to values", where=file, kind="site-file")
     for override in overrides:
         key, equals, text = override.removeprefix("launch.").partition("=")
         if not equals:
@@ -123,7 +123,11 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
         _check_directives(site)
     for variable in site.environment:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-            raise InputError(f"launch.environment names {variable!r}", fix="A variable has letters, digits and _.")
+            raise InputError(
+                f"launch.environment names {variable!r}",
+                fix="A variable has letters, digits and _.",
+                kind="variable-name",
+            )
     return site, [f"launch.{name}={example}" for name, example in lacking.items()]
 
 
@@ -136,7 +140,9 @@ def _check_time(site: Slurm) -> None:
     seconds = slurm_seconds(site.time)
     if seconds is None:
         raise InputError(
-            f"launch.time={site.time}", fix="Write HOURS:MINUTES:SECONDS or DAYS-HOURS:MINUTES:SECONDS, and quote it."
+            f"launch.time={site.time}",
+            fix="Write HOURS:MINUTES:SECONDS or DAYS-HOURS:MINUTES:SECONDS, and quote it.",
+            kind="time-limit",
         )
     if site.grace_seconds <= 0 or seconds - site.grace_seconds < LEAST_SECONDS:
         raise InputError(
@@ -166,11 +172,15 @@ def _check_directives(site: Slurm) -> None:
     for name in ("account", "partition", "qos", "gres"):
         value = getattr(site, name)
         if value is not None and not re.fullmatch(r"[^\s'\"\\;#$`]+", value):
-            raise InputError(f"launch.{name}={value!r}", fix="Give one word, as Slurm has it, without quotes.")
+            raise InputError(
+                f"launch.{name}={value!r}", fix="Give one word, as Slurm has it, without quotes.", kind="not-one-word"
+            )
 
 
 def _check_lines(name: str, value: Any) -> None:
     texts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
     for text in texts:
         if isinstance(text, str) and not text.isprintable():
-            raise InputError(f"{name} holds a line break or control character: {text!r}", fix="Take it out.")
+            raise InputError(
+                f"{name} holds a line break or control character: {text!r}", fix="Take it out.", kind="unprintable"
+            )

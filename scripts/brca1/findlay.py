@@ -44,11 +44,13 @@ def write_findlay_vcf(table: Path, fasta: Path, vcf: Path) -> Counter[str]:
     rows = enumerate(_rows(table), start=1)
     head = next((row for _, row in islice(rows, _HEAD_WITHIN) if set(COLUMNS) <= set(row)), None)
     if head is None:
-        raise InputError(f"has no line with the columns {', '.join(COLUMNS)}", where=table, fix=_PUBLISHED)
+        raise InputError(
+            f"has no line with the columns {', '.join(COLUMNS)}", where=table, fix=_PUBLISHED, kind="findlay-columns"
+        )
     named = [(number, dict(zip(head, row, strict=False))) for number, row in rows if any(row)]
     variants = sorted(_variant(row, f"{table}, line {number}") for number, row in named)
     if not variants:
-        raise InputError("has no variant", where=table, fix=_PUBLISHED)
+        raise InputError("has no variant", where=table, fix=_PUBLISHED, kind="findlay-empty")
     contig, sequence = _chromosome(fasta)
     _check_references(variants, sequence, table, fasta)
     with atomic_file(vcf) as temporary, open(temporary, "w", encoding="utf-8") as file:
@@ -71,7 +73,12 @@ def _chromosome(fasta: Path) -> tuple[str, bytes]:
 
     found = next((record for record in read_fasta(fasta) if record.name in CONTIGS), None)
     if found is None:
-        raise InputError(f"has no record {', '.join(CONTIGS)}", where=fasta, fix="Give chromosome 17 of GRCh37.")
+        raise InputError(
+            f"has no record {', '.join(CONTIGS)}",
+            where=fasta,
+            fix="Give chromosome 17 of GRCh37.",
+            kind="findlay-contig",
+        )
     return found.name, found.sequence
 
 
@@ -85,13 +92,20 @@ def _check_references(variants: Sequence[_Variant], sequence: bytes, table: Path
             f"{len(wrong):,} of {len(variants):,} reference bases are not those of {fasta}: "
             f"at {one.position:,} the table has {one.ref}, the FASTA {base}"
         )
-        raise InputError(problem, where=table, fix="The positions are of GRCh37 (hg19): give its chromosome 17.")
+        raise InputError(
+            problem,
+            where=table,
+            fix="The positions are of GRCh37 (hg19): give its chromosome 17.",
+            kind="findlay-assembly",
+        )
 
 
 def _variant(row: dict[str, str], where: str) -> _Variant:
     chromosome, position, ref, alt, kind, score = (row.get(column, "") for column in COLUMNS)
     if chromosome.removesuffix(".0") not in CONTIGS:  # a number in the spreadsheet
-        raise InputError(f"chromosome is {chromosome!r}, not 17", where=where, fix=_PUBLISHED)
+        raise InputError(
+            f"chromosome is {chromosome!r}, not 17", where=where, fix=_PUBLISHED, kind="findlay-chromosome"
+        )
     checks = (
         ("position (hg19)", position, re.fullmatch(r"[1-9][0-9]{0,8}(\.0)?", position)),
         ("reference", ref, re.fullmatch("[ACGT]", ref)),
@@ -100,7 +114,7 @@ def _variant(row: dict[str, str], where: str) -> _Variant:
     )
     for column, value, good in checks:
         if not good:
-            raise InputError(f"{column} is {value!r}", where=where, fix=_PUBLISHED)
+            raise InputError(f"{column} is {value!r}", where=where, fix=_PUBLISHED, kind="findlay-value")
     info = [f"CLASS={kind}"]
     if re.fullmatch(_NUMBER, score):
         info.append(f"SCORE={score}")
@@ -130,11 +144,15 @@ def _rows(table: Path) -> Iterator[Sequence[str]]:
     except (OSError, KeyError, ValueError, csv.Error) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"cannot be read ({error})", where=table, fix="Give .xlsx, .csv or .tsv.") from error
+        raise InputError(
+            f"cannot be read ({error})", where=table, fix="Give .xlsx, .csv or .tsv.", kind="findlay-unreadable"
+        ) from error
     except Exception as error:  # openpyxl raises zipfile's own for what is no spreadsheet
         if type(error).__name__ not in ("BadZipFile", "InvalidFileException"):
             raise
-        raise InputError(f"is no spreadsheet ({error})", where=table, fix="Give .xlsx, .csv or .tsv.") from error
+        raise InputError(
+            f"is no spreadsheet ({error})", where=table, fix="Give .xlsx, .csv or .tsv.", kind="findlay-spreadsheet"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -157,10 +157,10 @@ def test_an_output_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> 
 
 
 def test_an_error_names_the_place_and_the_fix_and_crosses_processes() -> None:
-    error = InputError("is empty", where="genome.fa", fix="Give a FASTA file.")
+    error = InputError("is empty", where="genome.fa", fix="Give a FASTA file.", kind="empty")
     assert str(error) == "genome.fa: is empty. Give a FASTA file."
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
-    assert str(InputError("no")) == "no"
+    assert str(InputError("no", kind="no")) == "no"
 
 
 def test_nearest_names_a_close_one_or_lists_all() -> None:

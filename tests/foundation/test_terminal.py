@@ -30,8 +30,10 @@ NAMES = {
 def test_names_are_shown_without_what_a_terminal_obeys(raw: bytes, shown: str) -> None:
     name = os.fsdecode(raw)
     assert printable(name) == shown
-    assert str(InputError("is empty", where=name, fix=f"Look at {name}.")).startswith(f"{shown}: is empty. Look at ")
-    assert "\n" not in str(InputError(f"no {name}"))
+    assert str(InputError("is empty", where=name, fix=f"Look at {name}.", kind="empty")).startswith(
+        f"{shown}: is empty. Look at "
+    )
+    assert "\n" not in str(InputError(f"no {name}", kind="no"))
 
 
 @given(st.text())

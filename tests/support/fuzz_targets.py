@@ -234,7 +234,7 @@ def _common_fields(whole: Target) -> Target:
 def _name(work: Path, data: bytes) -> None:
     """A name on a command line, of an input or in a message: one printable line."""
     name = os.fsdecode(data)
-    assert str(InputError("x", where=name, fix=name)).isprintable()
+    assert str(InputError("x", where=name, fix=name, kind="x")).isprintable()
     as_utf8(name).decode()
     with contextlib.chdir(work):
         _ignored(lambda: expand_inputs([name]))

@@ -21,7 +21,7 @@ def fail_at(folder: Path, bad: int, task: int) -> None:
     if task == bad:
         while not list(folder.glob("pid-*")):
             time.sleep(0.01)
-        raise InputError("is bad", where=f"shard {task}")
+        raise InputError("is bad", where=f"shard {task}", kind="bad")
     hang(folder, task)
 
 

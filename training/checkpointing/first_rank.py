@@ -45,8 +45,8 @@ def told_to_all(trainer: Any) -> Iterator[None]:
         refusal = _verdict(store)
         if refusal is not None:
             store.add(_HEARD, 1)
-            problem, where, fix = refusal
-            raise InputError(problem, where=where, fix=fix)
+            problem, where, fix, kind = refusal
+            raise InputError(problem, where=where, fix=fix, kind=kind)
         yield
 
 
@@ -76,13 +76,13 @@ def _verdict(store: TCPStore) -> Any:
         store.wait([_VERDICT], _PATIENCE)
         return json.loads(store.get(_VERDICT))
     except DistError as error:
-        raise InputError("the first rank gave no answer", fix="See its log.") from error
+        raise InputError("the first rank gave no answer", fix="See its log.", kind="first-rank-silent") from error
 
 
-def _words(error: Exception) -> tuple[str, str | None, str]:
+def _words(error: Exception) -> tuple[str, str | None, str, str]:
     if isinstance(error, InputError):
-        return error.problem, None if error.where is None else str(error.where), error.fix
-    return f"the first rank ended: {error or type(error).__name__}", None, "Its log says more."
+        return error.problem, None if error.where is None else str(error.where), error.fix, error.kind
+    return f"the first rank ended: {error or type(error).__name__}", None, "Its log says more.", "first-rank-ended"
 
 
 def _linger(store: TCPStore, others: int) -> None:

@@ -55,7 +55,9 @@ def _refuse_damaged(source: Path) -> None:
     checkpoint = find_checkpoint(source).path
     manifest = read_manifest(checkpoint)
     for problem in check_against_manifest(checkpoint, manifest.files) if manifest else ():
-        raise InputError(problem, where=checkpoint, fix="Copy the checkpoint anew, or give another.")
+        raise InputError(
+            problem, where=checkpoint, fix="Copy the checkpoint anew, or give another.", kind="initial-weights-damaged"
+        )
 
 
 def _fingerprint(source: Path) -> str:

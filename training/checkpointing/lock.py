@@ -30,7 +30,9 @@ def hold(run_dir: Path) -> None:
         process = _written(handle)
         os.close(handle)
         fix = "Wait for it, end it, or give another run_dir."
-        raise InputError(f"another process trains here ({process})", where=run_dir, fix=fix) from None
+        raise InputError(
+            f"another process trains here ({process})", where=run_dir, fix=fix, kind="run-in-use"
+        ) from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 

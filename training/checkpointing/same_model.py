@@ -33,7 +33,7 @@ def check_same_model(source: Path, wanted: LlamaArchitecture) -> None:
     different = [key for key in here if key not in MAY_CHANGE and there[key] != here[key]]
     if different:
         each = "; ".join(f"{key} is {there[key]}, and {here[key]} in model_tag" for key in different)
-        raise InputError(f"is of another model: {each}", where=source, fix=_fix(source))
+        raise InputError(f"is of another model: {each}", where=source, fix=_fix(source), kind="another-model")
 
 
 def _fix(source: Path) -> str:

@@ -50,6 +50,7 @@ def newest_whole(folder: Path) -> Path | None:
             f"has no {MANIFEST}, so nobody knows whether it is whole",
             where=unknown[0],
             fix="Give it as init_from, with another run_dir, or take it away.",
+            kind="checkpoint-unknown",
         )
     return None
 

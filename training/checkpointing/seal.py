@@ -40,7 +40,12 @@ def seal(directory: Path, step: int, trained_with: dict[str, Any], *, run: str) 
     gathered: list[tuple[dict[str, CheckpointFile], str]] = [({}, "")] * ranks
     torch.distributed.all_gather_object(gathered, (rows, problem))
     if problems := [problem for _, problem in gathered if problem]:
-        raise InputError(f"a checkpoint could not be written: {problems[0]}", where=directory, fix="Check the disk.")
+        raise InputError(
+            f"a checkpoint could not be written: {problems[0]}",
+            where=directory,
+            fix="Check the disk.",
+            kind="checkpoint-not-written",
+        )
     if rank == 0:
         files = {name: row for rows, _ in gathered for name, row in rows.items()}
         write_manifest(directory, CheckpointManifest(step=step, files=files, trained_with=trained_with, run=run))

@@ -74,6 +74,7 @@ def check_steps(state: Any) -> None:
         raise InputError(
             "the checkpoint's optimizer does not know its step: an earlier version wrote it",
             fix="Start a new run from its weights: init_from=CHECKPOINT and another run_dir.",
+            kind="optimizer-without-step",
         )
 
 

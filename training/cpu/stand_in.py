@@ -39,6 +39,7 @@ def cpu_stand_in() -> Iterator[None]:
         raise InputError(
             "hardware=cpu was asked for on a machine with CUDA",
             fix="Choose another hardware group, or hide the GPUs with CUDA_VISIBLE_DEVICES=''.",
+            kind="cpu-beside-cuda",
         )
     from megatron.core import optimizer
     from megatron.core.dist_checkpointing.strategies import filesystem_async

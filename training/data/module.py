@@ -128,7 +128,9 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         if trainer is self._prepared_for:
             return  # a later stage of the same trainer, whose limits are in micro-batches by now
         if trainer.max_steps <= 0:
-            raise InputError(f"is {trainer.max_steps}", where="trainer.max_steps", fix="Give a number of steps.")
+            raise InputError(
+                f"is {trainer.max_steps}", where="trainer.max_steps", fix="Give a number of steps.", kind="max-steps"
+            )
         for source in self.sources:
             verify(source.corpus)
         self._train = train_dataset(
@@ -218,7 +220,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             return None
         if missing := [source for source in self.sources if source not in having]:
             fix = f"Prepare the corpus with a {split} fraction, or set trainer.limit_val_batches=0."
-            raise InputError(f"has no {split} split", where=missing[0].corpus, fix=fix)
+            raise InputError(f"has no {split} split", where=missing[0].corpus, fix=fix, kind="no-split")
         return evaluation_dataset(
             [source.corpus for source in self.sources],
             [source.weight for source in self.sources],

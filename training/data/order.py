@@ -62,7 +62,7 @@ def check_same(
             for key in different
         )
         fix = "Restore it, or start a new run from the checkpoint's weights (init_from, and another run_dir)."
-        raise InputError(each, where=where, fix=fix)
+        raise InputError(each, where=where, fix=fix, kind="another-run")
 
 
 def _other_corpus(before: Any, now: Sequence[str], sources: Sequence[Source]) -> str:

@@ -32,11 +32,13 @@ def parse_sources(corpus: Any) -> tuple[Source, ...]:
     if isinstance(corpus, (str, Path)):
         return (Source(corpus=_directory(str(corpus))),)
     if not isinstance(corpus, Sequence) or not corpus:
-        raise InputError(f"is {corpus!r}", where="dataset.corpus", fix=_FIX)
+        raise InputError(f"is {corpus!r}", where="dataset.corpus", fix=_FIX, kind="corpus-setting")
     sources = tuple(_parse(entry, f"dataset.corpus[{number}]") for number, entry in enumerate(corpus))
     for source in sources:
         if [other.corpus for other in sources].count(source.corpus) > 1:
-            raise InputError(f"names {source.corpus} twice", where="dataset.corpus", fix="Add up its weights.")
+            raise InputError(
+                f"names {source.corpus} twice", where="dataset.corpus", fix="Add up its weights.", kind="corpus-twice"
+            )
     return sources
 
 
@@ -48,15 +50,20 @@ def source_names(sources: Sequence[Source]) -> list[str]:
 
 def _parse(entry: Any, where: str) -> Source:
     if not isinstance(entry, Mapping):
-        raise InputError(f"is {entry!r}", where=where, fix=_FIX)
+        raise InputError(f"is {entry!r}", where=where, fix=_FIX, kind="corpus-entry")
     for key in entry:
         if key not in _KEYS:
-            raise InputError(f"unknown key {key!r}", where=where, fix=nearest(str(key), _KEYS))
+            raise InputError(f"unknown key {key!r}", where=where, fix=nearest(str(key), _KEYS), kind="unknown-key")
     for key, kinds in (("corpus", str), ("weight", (int, float))):
         if not isinstance(entry.get(key), kinds) or isinstance(entry[key], bool):
-            raise InputError(f"{key} is {entry.get(key)!r}", where=where, fix=_FIX)
+            raise InputError(f"{key} is {entry.get(key)!r}", where=where, fix=_FIX, kind="corpus-entry-value")
     if not 0 < entry["weight"] < float("inf"):
-        raise InputError(f"weight is {entry['weight']}", where=where, fix="Give a number above 0, or leave it out.")
+        raise InputError(
+            f"weight is {entry['weight']}",
+            where=where,
+            fix="Give a number above 0, or leave it out.",
+            kind="corpus-weight",
+        )
     return Source(corpus=_directory(entry["corpus"]), weight=float(entry["weight"]))
 
 

@@ -26,10 +26,16 @@ def check_loggers(config: TrainConfig) -> None:
             )
     if values.mlflow_uri is not None and values.mlflow is None:
         raise InputError(
-            f"logging.mlflow_uri={values.mlflow_uri} without logging.mlflow", fix="Add logging.mlflow=EXPERIMENT."
+            f"logging.mlflow_uri={values.mlflow_uri} without logging.mlflow",
+            fix="Add logging.mlflow=EXPERIMENT.",
+            kind="mlflow-uri-alone",
         )
     if not values.wandb_offline and values.wandb is None:
-        raise InputError("logging.wandb_offline=false without logging.wandb", fix="Add logging.wandb=PROJECT.")
+        raise InputError(
+            "logging.wandb_offline=false without logging.wandb",
+            fix="Add logging.wandb=PROJECT.",
+            kind="wandb-online-alone",
+        )
 
 
 def logger_fields(config: TrainConfig) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Failing(io.RawIOBase):
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         if not self._left:
-            raise InputError("is cut", where="file")
+            raise InputError("is cut", where="file", kind="cut")
         count = min(len(buffer), self._left)
         self._left -= count
         return count
