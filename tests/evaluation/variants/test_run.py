@@ -195,7 +195,7 @@ def test_the_bootstrap_interval_covers_the_truth(tiny_model: Any, files: Variant
 @pytest.mark.parametrize(
     ("text", "kind", "line"),
     [
-        ("", "", 0),
+        ("", "empty-file", 0),
         ("chr1\t1\n", "not-vcf", 0),
         ("##fileformat=VCFv4.2\n#CHROM\tPOS\n", "vcf-columns", 0),
         ("##fileformat=VCFv4.2\nchr1\t1\t.\tA\tC\t.\t.\t.\n" + HEADER, "vcf-columns", 0),
