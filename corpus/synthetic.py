@@ -36,7 +36,10 @@ def write_synthetic_genome(path: Path, *, contigs: int = 60, contig_length: int 
 
 
 def ensure_synthetic_corpus(directory: Path) -> None:
-    """Prepare a corpus of the default genome in `directory`, unless one is there."""
+    """Prepare a corpus of the default genome in `directory`, unless one is there.
+
+    Of several runs that start together each makes one; the first keeps the place, and the others use it.
+    """
     from corpus.preparation.prepare import prepare
     from corpus.settings import Settings
     from corpus.splits.rule import SplitRule
@@ -47,7 +50,13 @@ def ensure_synthetic_corpus(directory: Path) -> None:
     with tempfile.TemporaryDirectory(dir=directory.parent) as folder:
         genome = Path(folder) / "synthetic_genome.fa"
         write_synthetic_genome(genome)
-        prepare([genome], directory, Settings(split=SplitRule(validation_fraction=VALIDATION_FRACTION)))
+        made = Path(folder) / directory.name
+        prepare([genome], made, Settings(split=SplitRule(validation_fraction=VALIDATION_FRACTION)))
+        try:
+            made.rename(directory)
+        except OSError:
+            if not (directory / "manifest.json").exists():
+                raise
 
 
 def _contigs(contigs: int, length: int, seed: int) -> list[bytes]:
