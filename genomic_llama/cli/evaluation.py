@@ -10,6 +10,7 @@ from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
 from genomic_llama.cli import embedding, generation, variants
 from genomic_llama.cli.options import (
+    Adapter,
     BatchSize,
     Bed,
     ContextLength,
@@ -48,6 +49,7 @@ def score(
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: BatchSize = 8,
     overwrite: Overwrite = False,
@@ -61,7 +63,7 @@ def score(
 
     from configs.llama import read_architecture
     from corpus.manifest import read_manifest
-    from evaluation.digest import identify
+    from evaluation.digest import identify, named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_context, plan_reading
@@ -87,12 +89,13 @@ def score(
         check_bed(bed)
     check_writable(out, per_base)
     known = read_manifest(source).split(split) if is_corpus else None
-    check_directory(model)
+    check_directory(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     plan_context(longest, context_length=context_length, stride=stride)
     work = Work(
         command="score",
         model=model,
+        adapter=adapter,
         sources={"source": source, "bed": bed},
         settings={
             "split": split, "flank": flank, "strand": strand.value, "acgt_only": acgt_only,
@@ -106,7 +109,7 @@ def score(
         if out is not None:
             say(_summary(read_score(out)))
         return
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     with open_track(per_base) if per_base else nullcontext() as track:
         result = score_regions(
             loaded,
@@ -115,8 +118,8 @@ def score(
                 loaded, context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only
             ),
             Source(
-                model=str(model),
-                identity=identify(model),
+                model=named(model, adapter),
+                identity=identify(model, adapter),
                 source=str(source),
                 split=split if is_corpus else None,
                 regions=str(bed) if bed else None,
