@@ -13,8 +13,8 @@ def command_page(group: Any) -> str:
     lines = [
         "# Commands",
         "",
-        "Every command, as `genomic-llama COMMAND --help` prints it. Written by `python -m scripts.command_page`; a test",
-        "compares.",
+        "Every command, as `genomic-llama COMMAND --help` prints it. Written by `python -m scripts.command_page`; a",
+        "test compares.",
     ]
     for name, command in _commands(group, "genomic-llama"):
         lines += ["", f"## {name}", "", *_section(name, command)]
@@ -37,7 +37,9 @@ def _section(name: str, command: Any) -> list[str]:
     lines = [_prose(command.help or ""), "", "```sh", usage, "```"]
     if arguments:
         lines += ["", "| argument | meaning |", "| --- | --- |"]
-        lines += [f"| `{each.make_metavar(context)}` | {_cell(getattr(each, 'help', '') or '')} |" for each in arguments]
+        lines += [
+            f"| `{each.make_metavar(context)}` | {_cell(getattr(each, 'help', '') or '')} |" for each in arguments
+        ]
     if options:
         lines += ["", "| option | value | default | meaning |", "| --- | --- | --- | --- |"]
         lines += [_option(each, context) for each in options]
