@@ -9,10 +9,10 @@ from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
 from genomic_llama.cli.options import (
-    BatchSize,
     Bed,
     ContextLength,
     Dtype,
+    FittingBatchSize,
     Head,
     Model,
     ModelDtype,
@@ -39,7 +39,7 @@ def embed(
     context_length: ContextLength = None,
     stride: Stride = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Embeddings of sequences: a layer's output, pooled or for every base.
@@ -113,7 +113,7 @@ def probe(
         int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1, max=1000)
     ] = 5,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set.
