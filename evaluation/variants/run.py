@@ -41,7 +41,7 @@ SHOWN_MISMATCHES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class VariantRun:
-    """What is scored, and how. `batch_size` does not change the result."""
+    """What is scored, and how. `distances`: give the `Shift` of each allele too. `batch_size` changes no result."""
 
     model: Path
     fasta: Path
@@ -49,7 +49,8 @@ class VariantRun:
     placement: Placement
     strand: str
     dtype: str
-    batch_size: int = 8
+    batch_size: int | None = None
+    distances: bool = False
     adapter: Path | None = None
 
     @property
@@ -62,6 +63,7 @@ class VariantRun:
             **asdict(self.placement),
             "strand": self.strand,
             "dtype": self.dtype,
+            **({"distances": True} if self.distances else {}),
         }
 
 
@@ -138,8 +140,9 @@ def _effects(
     ):
         readings, size = STRANDS[run.strand], run.batch_size
         for some in variant_effects(
-            model, rest, contigs, run.placement, readings=readings, batch_size=size, advance=advance
-        ):
+            model, rest, contigs, run.placement, readings=readings, batch_size=size, distances=run.distances,
+            advance=advance,
+        ):  # fmt: skip
             if book:
                 book.add(some)
             effects += some
@@ -178,4 +181,5 @@ def _fingerprint(run: VariantRun) -> dict[str, object]:
         **asdict(run.placement),
         "strand": run.strand,
         "dtype": run.dtype,
+        **({"distances": True} if run.distances else {}),
     }

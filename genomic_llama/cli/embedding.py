@@ -10,10 +10,10 @@ from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
 from genomic_llama.cli.options import (
     Adapter,
-    BatchSize,
     Bed,
     ContextLength,
     Dtype,
+    FittingBatchSize,
     Head,
     Model,
     ModelDtype,
@@ -41,7 +41,7 @@ def embed(
     stride: Stride = None,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Embeddings of sequences: a layer's output, pooled or for every base.
@@ -118,7 +118,7 @@ def probe(
     ] = 5,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set.

@@ -33,6 +33,12 @@ class Head(str, Enum):
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 BatchSize = Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1, max=1_000_000)]
+FittingBatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", help="Sequences of one forward pass.", min=1, max=1_000_000, show_default="as many as fit"
+    ),
+]
 Model = Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)]
 Adapter = Annotated[
     Path | None,

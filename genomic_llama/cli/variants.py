@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable, full_disk
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import Adapter, BatchSize, Dtype, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 
 commands = typer.Typer()
 
@@ -40,9 +40,16 @@ def variants(
     ] = "1",
     negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
     by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
+    distances: Annotated[
+        bool,
+        typer.Option(
+            "--distances",
+            help="Also the Jensen-Shannon divergence, embedding distances and entropy change after each variant.",
+        ),
+    ] = False,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Effects of variants: the change of log-likelihood from the reference allele to each alternative.
@@ -67,7 +74,7 @@ def variants(
     placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
     run = VariantRun(
         model=model, adapter=adapter, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
-        batch_size=batch_size,
+        batch_size=batch_size, distances=distances,
     )  # fmt: skip
     labelling = None
     if label is not None:
