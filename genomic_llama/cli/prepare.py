@@ -101,6 +101,10 @@ def prepare(
             rich_help_panel=_FORMAT,
         ),
     ] = None,
+    rna: Annotated[
+        bool | None,
+        typer.Option("--rna/--no-rna", help="Store U of RNA as T.", show_default="no", rich_help_panel=_FORMAT),
+    ] = None,
     exclude_accessions: Annotated[
         list[Path] | None, typer.Option(help="File of accessions, one a line.", rich_help_panel=_EXCLUDE)
     ] = None,
@@ -182,6 +186,7 @@ def prepare(
         "format": format,
         "text_field": text_field,
         "markup": markup,
+        "rna": rna,
     }
     composed = compose_settings(settings, _without_none(given))
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
