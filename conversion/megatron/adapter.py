@@ -41,7 +41,7 @@ def base_of(directory: Path) -> Path:
         base = Path(read_json(path, limit=_LIMIT)["model_ckpt_path"])
     except (TypeError, KeyError) as error:
         raise InputError(
-            f"does not name a base checkpoint ({error})", where=path, fix="Copy it anew.", kind="no-base-named"
+            f"does not name a base checkpoint ({error})", where=path, fix="Copy it again.", kind="no-base-named"
         ) from error
     base = base.parent if base.name == "weights" else base  # NeMo writes either
     if not (base / "weights").is_dir() or is_adapter(base):
@@ -143,7 +143,7 @@ def _rank_and_alpha(directory: Path) -> tuple[int, float]:
         raise InputError(
             f"model_transform has dim {shown(rank)} and alpha {shown(alpha)}",
             where=path,
-            fix="Copy it anew.",
+            fix="Copy it again.",
             kind="adapter-rank",
         )
     return rank, float(alpha)

@@ -52,7 +52,7 @@ def score_regions(
     strand: str = "forward",
     track: Track | None = None,
 ) -> Score:
-    """Score `regions`. Errors: `InputError` for characters that are no nucleotides, and for no base to score at all."""
+    """Score `regions`. Errors: `InputError` for characters that are not nucleotides, and if no base can be scored."""
     readings = STRANDS[strand]
     waiting: list[Region] = []
     records: list[RecordScore] = []

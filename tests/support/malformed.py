@@ -113,10 +113,10 @@ TEXT = [
     Case("NUL", "x.fa", b">a\nAC\0GT\n", "byte 0x00 at base 3"),
     Case("a special token", "x.fa", b">a\nAC\3GT\n", "byte 0x03 at base 3"),
     Case("spaces at line ends", "x.fa", b">a\nACGT \n", "byte 0x20 at base 5.*white space"),
-    Case("binary", "x.fa", bytes(range(1, 256)), "is no FASTA: the first line does not start with '>'"),
+    Case("binary", "x.fa", bytes(range(1, 256)), "is not FASTA: the first line does not start with '>'"),
     Case("UTF-16", "x.fa", CLEAN.decode().encode("utf-16"), "It is UTF-16; convert it: iconv"),
     Case("byte order mark", "x.fa", b"\xef\xbb\xbf" + CLEAN, "It has a byte order mark; remove it: sed"),
-    Case("a name that is no UTF-8", "x.fa", b">a\xe9 b\xe9\nAC\n", [("a\\xe9", "b\\xe9", b"AC")]),
+    Case("a name that is not UTF-8", "x.fa", b">a\xe9 b\xe9\nAC\n", [("a\\xe9", "b\\xe9", b"AC")]),
     Case("a long line", "x.fa", LONG_LINE, [("a", "", LONG_LINE[3:-1])]),
     Case("a long header", "x.fa", b">" + b"a" * 3_000_000, "record 1: its header is longer than 1,048,576 bytes"),
     Case("a web page", "x.fa", b"<!DOCTYPE html>\n", "does not start with '>' but with '<!DOCTYPE html>'"),
@@ -146,7 +146,7 @@ TABLES = [
     Case("null for text", "x.jsonl", b'{"text": null}\n', "field 'text' is null, not a string"),
     Case("no text", "x.jsonl", JSONL + b'{"text": ""}\n', r"line 3 \(byte 56\): field 'text' is empty"),
     Case("NUL in text", "x.jsonl", b'{"text": "AC\\u0000"}\n', "its text has a NUL at base 3"),
-    Case("text of no UTF-8", "x.jsonl", b'{"text": "AC\xff"}\n', r"line 1 \(byte 0\): is no JSON: .*UTF-8"),
+    Case("text of no UTF-8", "x.jsonl", b'{"text": "AC\xff"}\n', r"line 1 \(byte 0\): is not JSON: .*UTF-8"),
     Case("half a surrogate", "x.jsonl", b'{"text": "AC\\ud800"}\n', r"line 1 \(byte 0\): is no JSON"),
     Case("tags without markup", "x.jsonl", b'{"text": "|d__B|AC"}\n', "'|' at base 1.*read it with --markup"),
     Case(
@@ -181,7 +181,9 @@ TABLES = [
     Case("2bit without a base", "x.2bit", twobit([("a", b"")]), "sequence 'a' is empty"),
     Case("2bit without a sequence", "x.2bit", twobit([]), "holds no sequence"),
     Case("ShardedEden", "x.sqlite", EDEN, AB),
-    Case("another schema", "x.sqlite", sqlite("CREATE TABLE t (x)"), "is no ShardedEden database; its tables are: t"),
+    Case(
+        "another schema", "x.sqlite", sqlite("CREATE TABLE t (x)"), "is not a ShardedEden database; its tables are: t"
+    ),
     Case("other columns", "x.db", sqlite("CREATE TABLE sequences (a, b)"), "its table sequences has the columns a, b"),
     Case(
         "no row ids",
@@ -193,7 +195,7 @@ TABLES = [
         "a view",
         "x.db",
         sqlite("CREATE VIEW sequences AS SELECT 'a' AS contig_id, 'ACGT' AS nt_sequence"),
-        "is no ShardedEden database; its tables are: none",
+        "is not a ShardedEden database; its tables are: none",
     ),
     Case("no sequence", "x.db", sqlite("CREATE TABLE sequences (contig_id, nt_sequence)"), "holds no sequence"),
     Case(

@@ -59,7 +59,7 @@ def test_a_file_whose_name_begins_with_at(folder: Path) -> None:
         (b"\n*.bam\n", r"list.txt, line 2: \*.bam: matches no file"),
         (b"@list.txt\n", "list.txt, line 1: '@list.txt' cannot be in a list"),
         (b"-\n", "list.txt, line 1: '-' cannot be in a list"),
-        (b"\xff\xfe", "list.txt: is no text"),
+        (b"\xff\xfe", "list.txt: is not text"),
         (b"a.fa\ndeep/../a.fa\n", "deep/../a.fa: is named twice, also as a.fa"),
     ],
 )

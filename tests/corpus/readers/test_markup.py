@@ -25,7 +25,7 @@ def test_fine(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("ACXGT", "'X' at place 3 is no IUPAC nucleotide letter and in no tag"),
+        ("ACXGT", "'X' at place 3 is not an IUPAC nucleotide letter and is in no tag"),
         (TAG[1:] + "AC", "record 2 'r2': '_' at place 2 is no IUPAC"),
         (TAG[:-1] + "ACGT", "the tag that opens at place 1 does not close"),
         ("ACGT|" + "A" * 3000 + "|C", "the tag that opens at place 5 does not close within 2,048 characters"),

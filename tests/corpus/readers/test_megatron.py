@@ -101,8 +101,8 @@ GOOD = megatron_index([5, 3])
         (b"AC\0T\0GG\0", GOOD, r"x.bin, document 0, counted from 0: has an EOS \(0\) before its end"),
         (b"ACGT\0\0\0\0", megatron_index([5, 1, 2]), r"document 1, counted from 0: has no base"),
         (b"ACGT\0", megatron_index([5, 0]), r"document 1, counted from 0: has no base"),
-        (b"A\0C\0\0\1\0\0", megatron_index([2, 2], code=8, size=2), r"document 1, .*: has a token that is no byte"),
-        (b"A\0\xff\xff", megatron_index([1, 1], code=3, size=2), r"document 1, .*: has a token that is no byte"),
+        (b"A\0C\0\0\1\0\0", megatron_index([2, 2], code=8, size=2), r"document 1, .*: has a token that is not a byte"),
+        (b"A\0\xff\xff", megatron_index([1, 1], code=3, size=2), r"document 1, .*: has a token that is not a byte"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, tokens: bytes, index: bytes, problem: str) -> None:

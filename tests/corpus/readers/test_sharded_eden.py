@@ -45,5 +45,5 @@ def test_it_is_not_written_to(tmp_path: Path) -> None:
 def test_tables_that_compute_are_refused(tmp_path: Path, schema: str) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute(schema)
-    with pytest.raises(InputError, match="is no ShardedEden database"):
+    with pytest.raises(InputError, match="is not a ShardedEden database"):
         read(tmp_path / "x.db")

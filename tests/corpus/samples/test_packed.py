@@ -112,7 +112,11 @@ def test_a_damaged_packing(tmp_path: Path, write_split: Any, documents: list[byt
     stream, path = write_split(documents), tmp_path / "train.128.pack"
     write_packing(stream, path, 128, DIGEST)
     good = path.read_bytes()
-    for content, problem in ((good[:-1], "is truncated"), (good[:20], "is no packing"), (b"x" * 500, "is no packing")):
+    for content, problem in (
+        (good[:-1], "is truncated"),
+        (good[:20], "is not a packing"),
+        (b"x" * 500, "is not a packing"),
+    ):
         path.write_bytes(content)
         with pytest.raises(InputError, match=problem):
             PackedWindows(stream, path, 128, DIGEST)

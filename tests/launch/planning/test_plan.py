@@ -187,7 +187,7 @@ def test_recomputation_is_the_least_that_is_enough() -> None:
     [
         ({"recipe": "llama3_8b_genomics"}, "no recipe 'llama3_8b_genomics'.*Did you mean 'llama3_8b_genomic'"),
         ({"gpu": "h1000"}, "no option 'h1000' in the group hardware"),
-        ({"gpus": 12}, "--gpus 12 is no multiple of 8"),
+        ({"gpus": 12}, "--gpus 12 is not a multiple of 8"),
         ({"gpus": -1}, "--gpus -1"),
         ({"tokens": math.nan}, "--tokens nan"),
         ({"tokens": 1e12, "overrides": ("trainer.max_steps=10",)}, r"--tokens 1e\+12 with trainer.max_steps=10"),
@@ -246,7 +246,7 @@ def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--picture", name]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (1, "")
-    assert f"error: {name}: is no name of a picture. End it with .svg, .png, .pdf." in result.stderr
+    assert f"error: {name}: is not the name of a picture. End it with .svg, .png, .pdf." in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
