@@ -105,7 +105,10 @@ def _has_markup(text: Ids) -> bool:
 def _error(status: int, byte: int, place: int, where: object, *, fix: str) -> InputError:
     shown = repr(chr(byte)) if 32 < byte < 127 else f"byte 0x{byte:02x}"
     kind, problem = {
-        _LETTER: ("not-nucleotides", f"{shown} at place {place + 1} is no IUPAC nucleotide letter and in no tag"),
+        _LETTER: (
+            "not-nucleotides",
+            f"{shown} at place {place + 1} is not an IUPAC nucleotide letter and is in no tag",
+        ),
         _TAG: ("tag-not-printable", f"{shown} at place {place + 1} is in a tag and is not printable"),
         _UNCLOSED: (
             "tag-not-closed",

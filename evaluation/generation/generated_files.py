@@ -47,7 +47,7 @@ def _prompt(text: str, number: int) -> Region:
 
 
 def write_generated(generated: Sequence[Generated], out: Path, *, with_prompt: bool, per_base: Path | None) -> None:
-    """Write `out`: a record a sample, its header says how it ended and its mean log-probability."""
+    """Write `out`: one record per sample, its header says how it ended and its mean log-probability."""
     with atomic_file(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for one in generated:
             mean = f" mean_log_probability={one.logs.mean(dtype=np.float64):.5f}" if len(one.logs) else ""

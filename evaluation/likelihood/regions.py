@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from corpus.letters import BAR
-from corpus.markup import split_tag
+from corpus.markup import check_markup, is_markup, other_strand, split_tag
 from evaluation.likelihood.bed import read_bed, say_blocks
 from evaluation.rna import AsDna
 from foundation.errors import InputError
@@ -39,13 +39,11 @@ def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
 
     Errors: `InputError` for characters that are neither nucleotides nor markup.
     """
-    from corpus.markup import is_markup, other_strand
-
     minus = reverse != (region.strand == "-")
     context = reverse_complement(region.after) if minus else region.before
     ids = other_strand(region.ids) if minus else region.ids
     if strange := not_nucleotides(ids[~is_markup(ids)].tobytes()):
-        problem = f"has characters that are no nucleotides: {strange[:10].decode('latin-1')!r}"
+        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
         fix = "Remove the record, or repair the file."
         raise InputError(problem, where=f"record {region.name!r}", fix=fix, kind="not-dna")
     ahead = len(region.tag) + len(context)
@@ -112,7 +110,6 @@ def _records(fasta: Path) -> Iterator[Region]:
 
 
 def _tagged_records(fasta: Path) -> Iterator[Region]:
-    from corpus.markup import check_markup
     from corpus.readers.fasta import read_fasta_stream
     from corpus.streams.compression import open_source
 
@@ -207,7 +204,7 @@ def _bed_regions(fasta: Path, bed: Path, flank: int) -> Iterator[Region]:
     for line in lines:
         where = f"{bed}, line {line.number}"
         if line.contig not in contigs:
-            problem, fix = f"{line.contig!r} is no record of {fasta}", "Give the matching FASTA file."
+            problem, fix = f"{line.contig!r} is not a record of {fasta}", "Give the matching FASTA file."
             raise InputError(problem, where=where, fix=fix, kind="bed-contig")
         whole = contigs[line.contig]
         if line.end > len(whole):

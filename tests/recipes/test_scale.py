@@ -62,7 +62,7 @@ REFUSED = {
     "parallelism.recompute_layers=33": ("parallelism.recompute_layers=33 of 32", ""),
     "parallelism.pipeline=2 parallelism.recompute_layers=17": ("parallelism.recompute_layers=17 of 16", ""),
     "parallelism.context=2 dataset.sequence_length=1022": (
-        "dataset.sequence_length=1022 is no multiple of 4",
+        "dataset.sequence_length=1022 is not a multiple of 4",
         "parallelism.context",
     ),
     "parallelism.distributed_optimizer=false": ("parallelism.precision_aware_optimizer=true", "=false"),
@@ -85,7 +85,7 @@ REFUSED = {
         "parallelism=plain",
     ),
     "finetune=true init_from=x lora.dim=6 parallelism.tensor=4": (
-        "lora.dim=6 is no multiple of parallelism.tensor=4",
+        "lora.dim=6 is not a multiple of parallelism.tensor=4",
         "",
     ),
     "lora.dim=8": ("lora.dim=8 with finetune=false", "finetune=true"),

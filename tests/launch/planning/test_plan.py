@@ -251,7 +251,7 @@ def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--picture", name]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (1, "")
-    assert f"error: {name}: is no name of a picture. End it with .svg, .png, .pdf." in result.stderr
+    assert f"error: {name}: is not the name of a picture. End it with .svg, .png, .pdf." in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
