@@ -94,6 +94,7 @@ def score(
             fix="Give the genome instead of the corpus.",
             kind="bed-without-fasta",
         )
+    first = check_markup_options(markup, tag, bed=bed, is_corpus=is_corpus)
     if flank and bed is None:
         raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
     if per_base is not None:
@@ -105,7 +106,6 @@ def score(
         check_bed(bed)
     check_writable(out, per_base, *expected)
     known = read_manifest(source).split(split) if is_corpus else None
-    first = check_markup_options(markup, tag, bed=bed, is_corpus=is_corpus)
     check_directory(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     plan_context(longest, context_length=context_length, stride=stride)

@@ -133,9 +133,15 @@ def test_what_is_not_a_tag_in_a_prompt(text: str, kind: str) -> None:
         read_prompts([text], None)
 
 
-@pytest.mark.parametrize("tag", ["", "||", "|d__|ACGT", "ACGT|d__|", "|a|b|"])
-def test_what_is_not_a_tag_alone(tag: str) -> None:
-    with refused("not-a-tag", where="tag"):
+@pytest.mark.parametrize(
+    ("tag", "kind"),
+    [
+        ("", "not-a-tag"), ("||", "not-a-tag"), ("|d__|ACGT", "not-a-tag"), ("ACGT|d__|", "not-nucleotides"),
+        ("|a|b|", "tag-not-closed"),
+    ],
+)  # fmt: skip
+def test_what_is_not_a_tag_alone(tag: str, kind: str) -> None:
+    with refused(kind, where="tag"):
         tag_of(tag)
 
 
