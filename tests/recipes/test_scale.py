@@ -30,7 +30,7 @@ from scripts.support_page import (
 )
 
 LAYOUTS = {"gpus_1": 1, "gpus_8": 8, "gpus_64": 64, "gpus_512": 512}
-CAPABLE = {"bf16": set(GPUS), "mxfp8": {"b200", "gb200", "b300", "gb300"}}
+CAPABLE = {"bf16": set(GPUS), "fp8_blockwise": {"h100", "h200"}, "mxfp8": {"b200", "gb200", "b300", "gb300"}}
 
 
 def machine(gpu: str, gpus: int) -> list[str]:
@@ -71,7 +71,7 @@ REFUSED = {
     "precision.fp8_parameters=true": "without FP8",
     "precision=fp8_current init_from=x": "rounded to FP8.*fp8_parameters=false",
     "precision=fp8_current dataset.sequence_length=1000": "1000 tokens on a device.*multiple of 16",
-    "precision=mxfp8 hardware=b200 dataset.sequence_length=8176": "8176 tokens on a device.*multiple of 32",
+    "precision=mxfp8 hardware=b200 dataset.sequence_length=8168": "16336 tokens on a device.*multiple of 32",
     "hardware.num_nodes=64": "global_batch_size=384 is no multiple",
     "hardware=cpu parallelism=plain parallelism.precision_aware_optimizer=true": "precision_aware_optimizer=true",
     "finetune=true init_from=x model=tiny hardware=cpu": "parallelism=plain, as train_tiny and finetune_tiny have",
@@ -94,9 +94,12 @@ def test_fine_tuning_needs_weights() -> None:
     check_config(compose_config("finetune", ["init_from=runs/8b/checkpoints/step=1000"]))
 
 
-@pytest.mark.parametrize("precision", ["fp8_delayed", "fp8_current", "mxfp8"])
-def test_fine_tuning_in_eight_bits_keeps_the_weights_it_got(precision: str) -> None:
-    given = ["init_from=x", "hardware=b200", f"precision={precision}"]
+@pytest.mark.parametrize(
+    ("precision", "gpu"),
+    [("fp8_delayed", "b200"), ("fp8_current", "b200"), ("mxfp8", "b200"), ("fp8_blockwise", "h100")],
+)
+def test_fine_tuning_in_eight_bits_keeps_the_weights_it_got(precision: str, gpu: str) -> None:
+    given = ["init_from=x", f"hardware={gpu}", f"precision={precision}"]
     for name in ("finetune", "finetune_lora"):
         config = compose_config(name, given)
         check_config(config)
@@ -105,7 +108,7 @@ def test_fine_tuning_in_eight_bits_keeps_the_weights_it_got(precision: str) -> N
     check_config(compose_config("finetune_lora", [*given, "precision.fp8_parameters=true"]))
     with pytest.raises(InputError, match=r"rounded to FP8.*fp8_parameters=false"):
         check_config(compose_config("finetune", [*given, "precision.fp8_parameters=true"]))
-    assert make_plan("llama3_1b_genomic_finetune", (f"precision={precision}",), gpu="b200").memory is not None
+    assert make_plan("llama3_1b_genomic_finetune", (f"precision={precision}",), gpu=gpu).memory is not None
 
 
 @pytest.mark.parametrize("name", FINETUNE_FACTORIES)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from corpora import prepare
+from refusal import refused
 
 from corpus.markup import find_tags, turn
 from corpus.read import open_split
@@ -170,3 +171,8 @@ def test_evaluation_of_a_blend(corpus: Path, tmp_path: Path, mode: str) -> None:
 def test_bad_settings(corpus: Path, change: dict[str, Any], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         Cutting(**({"seq_length": LENGTH} | change)).windows(corpus, "train")
+
+
+def test_a_length_that_does_not_hold_padded_documents(corpus: Path) -> None:
+    with refused("document-multiple", names="66", fix="68"):
+        pack_corpus(corpus, 66, 4)
