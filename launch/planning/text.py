@@ -119,8 +119,8 @@ def _speed(plan: Plan, speed: Throughput) -> Iterator[str]:
     yield _row("slow end", speed.efficiency.low_source)
     yield _row("fast end", speed.efficiency.high_source)
     if plan.sequence_length > PUBLISHED_LENGTH:
-        likely, low, high = (f"{getattr(attention_share(), end):.0%}" for end in ("likely", "low", "high"))
-        more = f"what attention has more, at {likely} of the bf16 peak ({low} to {high})"
+        share = attention_share()
+        more = f"attention beyond, at {share.likely:.0%} of the bf16 peak ({share.low:.0%} to {share.high:.0%})"
         yield _row("", f"at {PUBLISHED_LENGTH:,} tokens; {more}")
     if plan.config.lora.dim:
         yield _row("", "of all weights; the adapters' small products use a GPU less well")
