@@ -341,7 +341,7 @@ class LoraConfig:
         "Rank of the adapters; 0: no adapters, every weight is trained", default=0, nemo="peft.dim", gate="peft", off=0
     )
     alpha: int = setting(
-        "What an adapter adds is scaled by alpha / dim", default=32, nemo="peft.alpha", needs="lora.dim"
+        "What an adapter adds is scaled by alpha / rank", default=32, nemo="peft.alpha", needs="lora.dim"
     )
     dropout: float = setting("Dropout of what an adapter reads", default=0.0, nemo="peft.dropout", needs="lora.dim")
     target_modules: list[str] = setting(
