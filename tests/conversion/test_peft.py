@@ -336,6 +336,8 @@ def test_what_is_not_an_adapter_or_lacks_its_base(
     for source in (small_hf, small_nemo, adapter):
         with refused("not-an-adapter"):
             convert(source, tmp_path / "out", to="peft")
+    with refused("option-not-for-adapters", fix="--optimizer"):
+        convert(small_nemo, tmp_path / "out", to="peft", optimizer=True)
     with refused("not-an-adapter", fix="--base"):
         convert(small_nemo, tmp_path / "out", to="hf", base=small_hf)
     with refused("tensor-shape"):
