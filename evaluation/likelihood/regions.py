@@ -50,6 +50,18 @@ def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
     return to_upper(np.concatenate([region.tag, context, ids]) if ahead else ids), ahead
 
 
+def bases_of(region: Region) -> int:
+    """How many bases it has, without tags and joins."""
+    return len(region.ids) - int(is_markup(region.ids).sum())
+
+
+def letters_scored(region: Region) -> Ids:
+    """The region with a bar in place of each letter of tags and joins: what else counts bases counts the same ones."""
+    markup = is_markup(region.ids)
+    ids = np.where(markup, np.uint8(BAR), region.ids) if markup.any() else region.ids
+    return np.concatenate([region.tag[:1], ids]) if len(region.tag) else ids
+
+
 def read_regions(
     source: Path,
     *,

@@ -10,7 +10,7 @@ import numpy as np
 from corpus.markup import is_markup, of_this_strand
 from evaluation.digest import Identity
 from evaluation.likelihood.likelihood import Likelihood, Logs, Reading, base_log_probabilities
-from evaluation.likelihood.regions import Region, oriented
+from evaluation.likelihood.regions import Region, bases_of, oriented
 from evaluation.likelihood.score import RecordScore, Score
 from foundation.errors import InputError, nearest
 from foundation.progress import progress_bar
@@ -125,8 +125,7 @@ def _bases_alone(region: Region) -> Region:
 def _record(region: Region, logs: list[Logs]) -> RecordScore:
     nats = -sum(float(np.nansum(one, dtype=np.float64)) for one in logs)
     scored = sum(int(np.isfinite(one).sum()) for one in logs)
-    bases = len(region.ids) - int(is_markup(region.ids).sum())
-    return RecordScore(name=region.name, length=bases, bases_scored=scored, nats=nats)
+    return RecordScore(name=region.name, length=bases_of(region), bases_scored=scored, nats=nats)
 
 
 def _expected(found: Likelihood, region: Region, reverse: bool) -> Logs:

@@ -16,11 +16,12 @@ from corpus.preparation.prepare import prepare
 from corpus.readers.fasta import read_fasta
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
+from evaluation.baselines.kmers import count_kmers
 from evaluation.embedding.embedding import embed_regions
 from evaluation.generation.generated_files import read_prompts, write_generated
 from evaluation.generation.generation import Sampling, check_prompts, generate
 from evaluation.likelihood.likelihood import plan_reading
-from evaluation.likelihood.regions import Region, oriented, read_regions, tag_of
+from evaluation.likelihood.regions import Region, letters_scored, oriented, read_regions, tag_of
 from genomic_llama.cli.main import app
 from tokenizer.sequence import encode
 
@@ -199,3 +200,10 @@ def test_rna_in_a_corpus(tiny_model: Any, tmp_path: Path, capsys: pytest.Capture
     del content["settings"]["rna"], content["xxh3_128"]  # as it was written before
     (tmp_path / "dna" / "manifest.json").write_text(json.dumps(content))
     assert not read_manifest(tmp_path / "dna").settings.rna
+
+
+def test_a_baseline_counts_the_bases_that_are_scored(tiny_model: Any, tmp_path: Path) -> None:
+    for text in (TAG + BASES, "AACG|d__AC;|GT@TTA", BASES):
+        (region,) = read_regions(record(tmp_path, text), markup=True)
+        (found,) = score_records(tiny_model, [region]).records
+        assert count_kmers([letters_scored(region)]).targets == found.bases_scored
