@@ -181,7 +181,7 @@ def _look(path: Path) -> Seen:
     """All files below `path`, as far as they can be told from others."""
     found = []
     with contextlib.suppress(FileNotFoundError):  # it changes while it is looked at, and is not what it was
-        for file in (path, *path.rglob("*")):
+        for file in (path, *(() if path.is_symlink() else path.rglob("*"))):
             status = file.lstat()
             if not file.is_dir() or file.is_symlink():
                 found.append((str(file.relative_to(path)), status.st_ino, status.st_size, status.st_mtime_ns))
