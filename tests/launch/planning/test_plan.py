@@ -232,7 +232,7 @@ def test_recomputation_is_the_least_that_is_enough() -> None:
             "precision.fp8=delayed on a100",
             "precision=bf16",
         ),
-        ({"gpu": "h200", "overrides": ("precision=mxfp8",)}, "settings-rule", "precision.fp8=mxfp8 on h200", "b200"),
+        ({"gpu": "h200", "overrides": ("precision=mxfp8",)}, "settings-rule", "precision.fp8=mxfp8", "b200"),
         ({"overrides": ("trainer.max_step=1",)}, "unknown-key", "'max_step'", "'max_steps'"),
     ],
 )
