@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from configs.schema import HardwareConfig, TrainConfig
-from foundation.atomic import full_disk
+from foundation.disk import full_disk
 from foundation.errors import InputError
 from training.ranks import outside_a_step, started_ranks
 
