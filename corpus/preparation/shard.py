@@ -18,8 +18,8 @@ from corpus.readers.formats import TEXT, Slice, read_slice
 from corpus.scan.batch import Batch
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT, Observe
-from foundation.atomic import full_disk
 from foundation.checksum import sha256
+from foundation.disk import full_disk
 from foundation.errors import InputError
 from foundation.memory import bounded_memory
 

@@ -159,7 +159,7 @@ def prepare(
     from corpus.preparation.prepare import prepare as prepare_corpus
     from corpus.settings import compose_settings
     from corpus.streams.inputs import expand_inputs
-    from foundation.atomic import full_disk
+    from foundation.disk import full_disk
 
     if validation_fraction is None and (validation_list or test_list):
         validation_fraction = 0.0

@@ -63,7 +63,7 @@ def test_adapters_over_two_processes(adapted: Path, start: str, corpus: Path, tm
     assert losses == pytest.approx(curve(adapted), rel=0, abs=1e-5)
 
 
-@pytest.mark.parametrize("layers", [2, 4])
+@pytest.mark.parametrize("layers", [pytest.param(2, marks=pytest.mark.torture), 4])
 def test_adapters_of_recomputed_layers_learn_alike(
     layers: int, adapted: Path, start: str, corpus: Path, tmp_path: Path
 ) -> None:

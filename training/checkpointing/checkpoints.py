@@ -17,7 +17,7 @@ from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from conversion.locate import LAST, is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
-from foundation.atomic import sync
+from foundation.disk import sync
 from training.checkpointing.folder import clean, out_of_sight, point
 from training.checkpointing.same_layout import check_same_layout, live_layout
 from training.checkpointing.same_run import check_same_run, newest_whole, trained_with
