@@ -16,7 +16,7 @@ from corpus.markup import to_dna_outside_tags
 from corpus.preparation.documents import cut, join, keep
 from corpus.preparation.split_writer import SplitWriter
 from corpus.scan.batch import Batch
-from corpus.scan.letters import explain_letters
+from corpus.scan.foreign_letters import explain_letters
 from corpus.settings import Settings
 from corpus.splits.sketch import KEPT_OF_A_SOURCE, Hashes, Sketch, sketch_hashes
 from corpus.splits.split import UNDECIDED, Splits, Splitter
