@@ -188,7 +188,7 @@ def _scalar(value: Any) -> float | None:
 
 
 def _peak_memory_gib() -> float:
-    """The most that this process has held: on a GPU of what PyTorch allocates, without NCCL and what it caches; else RSS."""
+    """The most that this process has held: on a GPU what PyTorch allocated, without NCCL and its spare; else RSS."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts KiB
