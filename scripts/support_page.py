@@ -72,7 +72,7 @@ def support_page() -> str:
         "- **verified on CPU**: NeMo's and Megatron-Core's objects are built from it on a CPU, in the tests, and every",
         "  setting is looked up in them. The shapes of the 8B and the 35B are compared with what Megatron-Core builds.",
         "- **emulated**: the GPU recipe took three steps and saved, in the tests, on pretended GPUs at tiny shapes;",
-        "  one of each layout in `make test`, all of them in `make torture`.",
+        "  the 8B and the 18B in `make test`, all of them in `make torture`.",
         "  Transformer Engine's, Megatron-Core's and NeMo's own Python ran; kernels and collectives are torch",
         "  operations (`benchmarks/emulated_gpu`). All that is said of verified recipes holds too.",
         "- **traced**: a training step of it at full size was traced under fake tensors, and holds what the plan",
