@@ -5,9 +5,8 @@ ids unless renormalised over A, C, G and T, in fp32 whatever the model's dtype (
 effect), and sums are in fp64. Padding is on the right, where causal attention lets no scored base see it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from evaluation.likelihood.forward import hidden_states, target_log_probabilities, to_tensor
 from evaluation.likelihood.windows import Window, plan_windows
+from evaluation.sharding.job import Payload, Results, cut, unit_tokens
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_unambiguous
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Logs = npt.NDArray[np.float32]
-
-_LOOK_AHEAD = 16  # batches that are sorted by length together, so that little is padded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,80 +74,94 @@ def base_log_probabilities(
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
-    Memory: four bytes a base of the sequences that a look-ahead of sixteen batches touches.
+    Memory: four bytes a base of the sequences that one unit touches.
     Errors: `InputError` for a log-probability that is no number.
     """
-    waiting: dict[int, _Open] = {}
-    finished = 0
-
-    def pieces() -> Iterator[_Piece]:
-        for number, (ids, first) in enumerate(sequences):
-            windows = plan_windows(len(ids), context_length=reading.context_length, stride=reading.stride, first=first)
-            waiting[number] = entry = _Open(logs=np.full(len(ids), np.nan, dtype=np.float32), first=first)
-            for window in windows:
-                entry.missing += 1
-                yield _Piece(sequence=number, window=window, ids=ids[window.start : window.end + 1])
-            entry.planned = True
-
-    for piece, logs in _batches(model, pieces(), reading):
-        entry = waiting[piece.sequence]
-        entry.logs[piece.window.first_target : piece.window.end + 1] = logs
-        entry.missing, entry.inputs = entry.missing - 1, entry.inputs + piece.window.length
-        while finished in waiting and waiting[finished].planned and not waiting[finished].missing:
-            yield waiting.pop(finished).result()
-            finished += 1
-    while finished in waiting:  # what has no base to score, at the end
-        yield waiting.pop(finished).result()
-        finished += 1
-
-
-@dataclass
-class _Open:
-    """A sequence under way."""
-
-    logs: Logs
-    first: int
-    missing: int = 0
-    inputs: int = 0
-    planned: bool = False
-
-    def result(self) -> Likelihood:
-        return Likelihood(logs=self.logs[self.first :], inputs=self.inputs)
+    units = cut_sequences(sequences, context_length=reading.context_length, stride=reading.stride)
+    return assemble((unit, read_unit(model, unit, reading)) for unit in units)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """One window of one sequence: `ids` are its inputs and the base after them, shape [length + 1]."""
+class Piece:
+    """One window of one sequence of `length` bases, of which those from `first` on count.
 
-    sequence: int
-    window: Window
+    `ids` are the window's inputs and the base after them; `last`: the sequence has no more windows. A sequence
+    without a base to predict is a piece without a window.
+    """
+
+    window: Window | None
     ids: Ids
+    length: int
+    first: int
+    last: bool
+
+    @property
+    def inputs(self) -> int:
+        """What the model reads."""
+        return self.window.length if self.window else 0
+
+    @property
+    def targets(self) -> int:
+        """Predictions that count."""
+        return self.window.end + 1 - self.window.first_target if self.window else 0
 
     @property
     def unscored(self) -> int:
         """Predictions before the first that counts."""
-        return self.window.first_target - self.window.start - 1
+        return self.inputs - self.targets
 
 
-def _batches(model: "PreTrainedModel", pieces: Iterator[_Piece], reading: Reading) -> Iterator[tuple[_Piece, Logs]]:
-    """Each piece with the logs of its scored targets, shape [end + 1 - first_target], NaN where not A, C, G or T."""
-    while ahead := list(islice(pieces, reading.batch_size * _LOOK_AHEAD)):
-        ahead.sort(key=lambda piece: piece.window.length, reverse=True)
-        for first in range(0, len(ahead), reading.batch_size):
-            batch = ahead[first : first + reading.batch_size]
-            for piece, logs in zip(batch, _forward(model, batch, reading.acgt_only), strict=True):
-                targets = piece.ids[len(piece.ids) - len(logs) :]
-                scored = is_unambiguous(targets)
-                if not np.isfinite(logs[scored]).all():
-                    raise InputError(
-                        "a log-probability is not a number",
-                        fix="Use float32, or check the weights.",
-                        kind="not-a-number",
-                    )
-                yield piece, np.where(scored, logs, np.float32(np.nan))
+def cut_sequences(sequences: Iterable[tuple[Ids, int]], *, context_length: int, stride: int) -> Iterator[list[Piece]]:
+    """The windows of all sequences in units, the same for anyone who asks."""
+
+    def pieces() -> Iterator[Piece]:
+        for ids, first in sequences:
+            windows = plan_windows(len(ids), context_length=context_length, stride=stride, first=first)
+            ahead: Window | None = next(windows, None)
+            last = False
+            while not last:
+                window, ahead = ahead, next(windows, None)
+                last = ahead is None
+                inputs = ids[window.start : window.end + 1] if window else ids[:0]
+                yield Piece(window=window, ids=inputs, length=len(ids), first=first, last=last)
+
+    return cut(pieces(), unit_tokens(context_length), lambda piece: piece.inputs)
 
 
-def _forward(model: "PreTrainedModel", batch: list[_Piece], acgt_only: bool) -> list[Logs]:
+def read_unit(model: "PreTrainedModel", unit: list[Piece], reading: Reading) -> Payload:
+    """`logs`: ln P of the targets of each piece, end to end, NaN where they are not A, C, G or T."""
+    found: dict[int, Logs] = {}
+    order = sorted((n for n, piece in enumerate(unit) if piece.window), key=lambda n: unit[n].inputs, reverse=True)
+    for start in range(0, len(order), reading.batch_size):
+        batch = order[start : start + reading.batch_size]
+        pieces = [unit[number] for number in batch]
+        for number, piece, logs in zip(batch, pieces, _forward(model, pieces, reading.acgt_only), strict=True):
+            scored = is_unambiguous(piece.ids[len(piece.ids) - len(logs) :])
+            if not np.isfinite(logs[scored]).all():
+                fix = "Use float32, or check the weights."
+                raise InputError("a log-probability is not a number", fix=fix, kind="not-a-number")
+            found[number] = np.where(scored, logs, np.float32(np.nan))
+    return {"logs": np.concatenate([np.empty(0, np.float32), *(found[number] for number in sorted(found))])}
+
+
+def assemble(results: Results[Piece]) -> Iterator[Likelihood]:
+    """The likelihood of each sequence, from the units of all."""
+    logs, inputs = None, 0
+    for unit, payload in results:
+        place = 0
+        for piece in unit:
+            if logs is None:
+                logs, inputs = np.full(piece.length, np.nan, dtype=np.float32), 0
+            if piece.window:
+                found = payload["logs"][place : place + piece.targets]
+                logs[piece.window.first_target : piece.window.end + 1] = found
+            place, inputs = place + piece.targets, inputs + piece.inputs
+            if piece.last:
+                yield Likelihood(logs=logs[piece.first :], inputs=inputs)
+                logs = None
+
+
+def _forward(model: "PreTrainedModel", batch: Sequence[Piece], acgt_only: bool) -> list[Logs]:
     """The logs of the scored targets of each piece."""
     import torch
 
@@ -158,4 +170,4 @@ def _forward(model: "PreTrainedModel", batch: list[_Piece], acgt_only: bool) -> 
     with torch.inference_mode():
         hidden = hidden_states(model, tokens[:, :-1])[:, skipped:]
         logs = target_log_probabilities(model, hidden, tokens[:, skipped + 1 :], acgt_only=acgt_only).cpu().numpy()
-    return [logs[row, p.unscored - skipped : p.window.length - skipped] for row, p in enumerate(batch)]
+    return [logs[row, p.unscored - skipped : p.inputs - skipped] for row, p in enumerate(batch)]

@@ -71,6 +71,13 @@ def read_regions(
             yield Region(name=record.name, contig=record.name, ids=ids)
 
 
+def check_bed_source(source: Path, bed: Path | None) -> None:
+    """Errors: `InputError` for a BED file over what has no contigs."""
+    if source.is_dir() and bed is not None:
+        fix = "Give the genome instead of the corpus."
+        raise InputError("--bed goes with a FASTA file", where=source, fix=fix, kind="bed-without-fasta")
+
+
 def load_contigs(fasta: Path, names: Iterable[str]) -> dict[str, Ids]:
     """The records of `fasta` that `names` names, with and without a leading "chr" taken for the same, under `names`.
 

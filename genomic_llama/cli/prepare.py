@@ -11,9 +11,10 @@ import typer
 from foundation.errors import InputError
 from foundation.pages.quantities import plural
 from foundation.terminal import say
+from genomic_llama.cli.options import EngineName
 
 if TYPE_CHECKING:
-    from corpus.preparation.engines import Engine
+    from foundation.engines.engine import Engine
 
 _SPLIT, _FORMAT, _EXCLUDE, _WORK = "What is held out", "What is read", "What is left out", "How it is done"
 
@@ -23,11 +24,6 @@ class SplitBy(str, Enum):
     record = "record"
     source = "source"
     cluster = "cluster"
-
-
-class EngineName(str, Enum):
-    local = "local"
-    ray = "ray"
 
 
 def prepare(
@@ -238,7 +234,8 @@ def _as_text(value: Any) -> Any:
 
 
 def _engine(name: EngineName, processes: int | None, ray_address: str | None) -> "Engine":
-    from corpus.preparation.engines import LocalEngine, RayEngine
+    from foundation.engines.local import LocalEngine
+    from foundation.engines.ray_cluster import RayEngine
 
     if name is EngineName.ray:
         return RayEngine(address=ray_address)

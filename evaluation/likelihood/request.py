@@ -1,0 +1,170 @@
+"""What `score` is asked for, and the job that it is: likelihood, cut into units of windows."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from configs.llama import read_architecture
+from corpus.manifest import read_manifest
+from evaluation.digest import identify
+from evaluation.finished import Work
+from evaluation.likelihood.bed import check_bed
+from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
+from evaluation.likelihood.model import check_directory, load_model
+from evaluation.likelihood.regions import check_bed_source, read_regions
+from evaluation.likelihood.score import Score, write_score
+from evaluation.likelihood.scoring import Scorer, Scoring, Source
+from evaluation.likelihood.tracks import check_track, open_track
+from evaluation.sharding.job import Compute, Progress, Results
+from foundation.atomic import check_writable
+from foundation.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRequest:
+    """What is scored, how, and the files that it is written to: `scores` (JSON) and the track `per_base`."""
+
+    model: Path
+    source: Path
+    scores: Path | None = None
+    per_base: Path | None = None
+    split: str = "validation"
+    bed: Path | None = None
+    flank: int = 0
+    strand: str = "forward"
+    acgt_only: bool = False
+    context_length: int | None = None
+    stride: int | None = None
+    dtype: str = "float32"
+    batch_size: int = 8
+
+    command = "score"
+    journal = None
+
+    @property
+    def is_corpus(self) -> bool:
+        return self.source.is_dir()
+
+    @property
+    def files(self) -> list[Path]:
+        """The outputs."""
+        return [path for path in (self.scores, self.per_base) if path is not None]
+
+    @property
+    def out(self) -> Path:
+        """The first output, after which parts are named. Errors: `InputError` without any."""
+        if not self.files:
+            fix = "Give --out FILE, which the result is written to."
+            raise InputError("shards need an output", fix=fix, kind="shard-without-output")
+        return self.files[0]
+
+    def at(self, out: Path) -> "ScoreRequest":
+        """The same, with `out` in the place of the first output."""
+        return replace(self, scores=out) if self.scores else replace(self, per_base=out)
+
+    def check(self) -> None:
+        """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
+        check_bed_source(self.source, self.bed)
+        if self.flank and self.bed is None:
+            raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
+        if self.per_base is not None:
+            check_track(self.per_base, fasta=None if self.is_corpus else self.source, bed=self.bed)
+        if self.bed is not None:
+            check_bed(self.bed)
+        check_writable(*self.files)
+        if self.is_corpus:
+            read_manifest(self.source)
+        check_directory(self.model)
+        self.context()
+
+    def context(self) -> tuple[int, int]:
+        """Context length and stride. Errors: `InputError` out of range."""
+        longest = read_architecture(self.model).max_position_embeddings
+        return plan_context(longest, context_length=self.context_length, stride=self.stride)
+
+    def made(self, *, overwrite: bool = False) -> Work:
+        """What decides the result, and its files."""
+        return Work(
+            command=self.command,
+            model=self.model,
+            sources={"source": self.source, "bed": self.bed},
+            settings={
+                "split": self.split, "flank": self.flank, "strand": self.strand, "acgt_only": self.acgt_only,
+                "context_length": self.context_length, "stride": self.stride, "dtype": self.dtype,
+            },
+            files=self.files,
+            overwrite=overwrite,
+        )  # fmt: skip
+
+    def open(self) -> "ScoreJob":
+        """Its job."""
+        return ScoreJob(self)
+
+
+class ScoreJob:
+    """Likelihood of regions, in units of windows."""
+
+    def __init__(self, request: ScoreRequest) -> None:
+        self._request = request
+        context_length, stride = request.context()
+        self._split = request.split if request.is_corpus else None
+        known = read_manifest(request.source).split(request.split) if request.is_corpus else None
+        self.progress = Progress(
+            description=f"Scoring {request.source}", unit="b", total=known.bases if known else None
+        )  # fmt: skip
+        self._scorer = Scorer(
+            parameters=read_architecture(request.model).parameters,
+            dtype=request.dtype,
+            context_length=context_length,
+            stride=stride,
+            acgt_only=request.acgt_only,
+            strand=request.strand,
+        )
+        regions = partial(read_regions, request.source, split=self._split, bed=request.bed, flank=request.flank)
+        self._scoring = Scoring(regions, self._scorer)
+
+    def _source(self) -> Source:
+        asked = self._request
+        return Source(
+            model=str(asked.model),
+            identity=identify(asked.model),
+            source=str(asked.source),
+            split=self._split,
+            regions=str(asked.bed) if asked.bed else None,
+            flank=asked.flank,
+        )
+
+    def units(self) -> Iterator[list[Piece]]:
+        """Windows of all regions."""
+        return self._scoring.units()
+
+    def work(self, piece: Piece) -> int:
+        """Tokens that the model reads."""
+        return piece.inputs
+
+    def amount(self, piece: Piece) -> float:
+        """Bases."""
+        return self._scoring.amount(piece)
+
+    def load(self, device: str | None) -> Compute[Piece]:
+        """Load the model."""
+        model = load_model(self._request.model, self._request.dtype, device=device)
+        reading = plan_reading(
+            model,
+            context_length=self._scorer.context_length,
+            stride=self._scorer.stride,
+            batch_size=self._request.batch_size,
+            acgt_only=self._scorer.acgt_only,
+        )
+        return partial(read_unit, model, reading=reading)
+
+    def finish(self, results: Results[Piece]) -> tuple[Score, Sequence[Path]]:
+        """Write scores and track."""
+        per_base, scores = self._request.per_base, self._request.scores
+        with open_track(per_base) if per_base else nullcontext() as track:
+            score = self._scoring.score(results, self._source(), track)
+        if scores is not None:
+            write_score(score, scores)
+        return score, self._request.files
