@@ -134,7 +134,7 @@ def _read_header(path: Path, expected: tuple[int, int, int, bytes]) -> tuple[int
     with open(path, "rb") as file:
         header = file.read(HEADER.size)
     if len(header) < HEADER.size or not header.startswith(MAGIC):
-        raise InputError("is no packing", where=path, fix=_REMEDY, kind="not-a-packing")
+        raise InputError("is not a packing", where=path, fix=_REMEDY, kind="not-a-packing")
     _, seq_length, tokens, documents, pieces, windows, digest, _ = HEADER.unpack(header)
     if (seq_length, tokens, documents, digest) != expected:
         raise InputError(

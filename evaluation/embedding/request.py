@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.llama import read_architecture
+from evaluation.digest import named
 from evaluation.embedding.embedding import Embedding, check_layer, embed_regions
 from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
 from evaluation.finished import Work
@@ -38,7 +39,8 @@ class EmbedRequest:
     context_length: int | None = None
     stride: int | None = None
     dtype: str = "float32"
-    batch_size: int = 8
+    batch_size: int | None = None
+    adapter: Path | None = None
 
     command = "embed"
     journal = None
@@ -59,7 +61,7 @@ class EmbedRequest:
         if self.bed is not None:
             check_bed(self.bed)
         check_writable(self.out)
-        check_directory(self.model)
+        check_directory(self.model, self.adapter)
         self.context()
         check_layer(self.layer, read_architecture(self.model).num_hidden_layers)
 
@@ -73,6 +75,7 @@ class EmbedRequest:
         return Work(
             command=self.command,
             model=self.model,
+            adapter=self.adapter,
             sources={"source": self.source, "bed": self.bed},
             settings={
                 "layer": self.layer, "pooling": self.pooling, "split": self.split,
@@ -113,7 +116,7 @@ class EmbedJob:
     def load(self, device: str | None) -> Compute[Region]:
         """Load the model."""
         asked = self._request
-        model = load_model(asked.model, asked.dtype, device=device)
+        model = load_model(asked.model, asked.dtype, device=device, adapter=asked.adapter)
         reading = plan_reading(
             model, context_length=self._context_length, stride=self._stride, batch_size=asked.batch_size
         )
@@ -122,7 +125,7 @@ class EmbedJob:
     def finish(self, results: Results[Region]) -> tuple[int, Sequence[Path]]:
         """Write the file; how many sequences it has."""
         asked = self._request
-        settings = {"model": str(asked.model), "layer": str(asked.layer), "pooling": asked.pooling,
+        settings = {"model": named(asked.model, asked.adapter), "layer": str(asked.layer), "pooling": asked.pooling,
                     "dtype": asked.dtype}  # fmt: skip
         embeddings = (one for unit, payload in results for one in _embeddings(unit, payload))
         return write_embeddings(embeddings, asked.out, settings), [asked.out]

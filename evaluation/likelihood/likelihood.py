@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.likelihood.forward import hidden_states, target_log_probabilities, to_tensor
+from evaluation.likelihood.batches import Batching, plan_batches
+from evaluation.likelihood.forward import DISTRIBUTION, distributions, hidden_states, log_probabilities, to_tensor
 from evaluation.likelihood.windows import Window, plan_windows
 from evaluation.sharding.job import Payload, Results, cut, unit_tokens
 from foundation.errors import InputError
@@ -26,12 +27,16 @@ Logs = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How sequence is read. `stride`: a base has `context_length - stride` bases before it, or all that there are."""
+    """How sequence is read. `stride`: a base has `context_length - stride` bases before it, or all that there are.
+
+    `distribution`: what the model expects at each base is kept too.
+    """
 
     context_length: int
     stride: int
-    batch_size: int = 8
+    batches: Batching
     acgt_only: bool = False
+    distribution: bool = False
 
 
 def plan_reading(
@@ -39,13 +44,20 @@ def plan_reading(
     *,
     context_length: int | None = None,
     stride: int | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     acgt_only: bool = False,
+    distribution: bool = False,
 ) -> Reading:
-    """`context_length` is the model's own unless given, `stride` half of it. Errors: `InputError` out of range."""
+    """`context_length` is the model's own unless given, `stride` half of it; `batch_size` as many as memory allows.
+
+    Errors: `InputError` out of range.
+    """
     longest = int(model.config.max_position_embeddings)
     context_length, stride = plan_context(longest, context_length=context_length, stride=stride)
-    return Reading(context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only)
+    batches = plan_batches(model, batch_size)
+    return Reading(
+        context_length=context_length, stride=stride, batches=batches, acgt_only=acgt_only, distribution=distribution
+    )
 
 
 def plan_context(longest: int, *, context_length: int | None, stride: int | None) -> tuple[int, int]:
@@ -63,10 +75,14 @@ def plan_context(longest: int, *, context_length: int | None, stride: int | None
 
 @dataclass(frozen=True, kw_only=True)
 class Likelihood:
-    """ln P of each base given those before it, shape [bases], NaN where there is none; `inputs` the model has read."""
+    """ln P of each base given those before it, shape [bases], NaN where there is none; `inputs` the model has read.
+
+    `distribution`: where asked for, the probabilities and the entropy of `DISTRIBUTION`, [bases, 6], NaN at base 0.
+    """
 
     logs: Logs
     inputs: int
+    distribution: Logs | None = None
 
 
 def base_log_probabilities(
@@ -74,7 +90,7 @@ def base_log_probabilities(
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
-    Memory: four bytes a base of the sequences that one unit touches.
+    Memory: four bytes per base of the sequences that one unit touches.
     Errors: `InputError` for a log-probability that is no number.
     """
     units = cut_sequences(sequences, context_length=reading.context_length, stride=reading.stride)
@@ -129,45 +145,63 @@ def cut_sequences(sequences: Iterable[tuple[Ids, int]], *, context_length: int, 
 
 
 def read_unit(model: "PreTrainedModel", unit: list[Piece], reading: Reading) -> Payload:
-    """`logs`: ln P of the targets of each piece, end to end, NaN where they are not A, C, G or T."""
-    found: dict[int, Logs] = {}
+    """`logs`: ln P of the targets of each piece, end to end, NaN where they are not A, C, G or T.
+
+    `distribution`: where the reading is to keep them, the distributions there, [targets, 6].
+    """
+    found: dict[int, tuple[Logs, Logs]] = {}
     order = sorted((n for n, piece in enumerate(unit) if piece.window), key=lambda n: unit[n].inputs, reverse=True)
-    for start in range(0, len(order), reading.batch_size):
-        batch = order[start : start + reading.batch_size]
+    for batch in reading.batches.split(order, lambda number: unit[number].inputs):
         pieces = [unit[number] for number in batch]
-        for number, piece, logs in zip(batch, pieces, _forward(model, pieces, reading.acgt_only), strict=True):
+        for number, piece, (logs, expected) in zip(batch, pieces, _forward(model, pieces, reading), strict=True):
             scored = is_unambiguous(piece.ids[len(piece.ids) - len(logs) :])
             if not np.isfinite(logs[scored]).all():
                 fix = "Use float32, or check the weights."
                 raise InputError("a log-probability is not a number", fix=fix, kind="not-a-number")
-            found[number] = np.where(scored, logs, np.float32(np.nan))
-    return {"logs": np.concatenate([np.empty(0, np.float32), *(found[number] for number in sorted(found))])}
+            found[number] = np.where(scored, logs, np.float32(np.nan)), expected
+    columns = len(DISTRIBUTION) if reading.distribution else 0
+    parts = [(_nothing(0), _nothing(0, columns)), *(found[number] for number in sorted(found))]
+    payload = {"logs": np.concatenate([logs for logs, _ in parts])}
+    if reading.distribution:
+        payload["distribution"] = np.concatenate([expected for _, expected in parts])
+    return payload
 
 
 def assemble(results: Results[Piece]) -> Iterator[Likelihood]:
     """The likelihood of each sequence, from the units of all."""
-    logs, inputs = None, 0
+    kept: dict[str, Logs] = {}
+    inputs = 0
     for unit, payload in results:
         place = 0
         for piece in unit:
-            if logs is None:
-                logs, inputs = np.full(piece.length, np.nan, dtype=np.float32), 0
+            if not kept:
+                kept = {name: _nothing(piece.length, *values.shape[1:]) for name, values in payload.items()}
+                inputs = 0
             if piece.window:
-                found = payload["logs"][place : place + piece.targets]
-                logs[piece.window.first_target : piece.window.end + 1] = found
+                for name, values in payload.items():
+                    scored = slice(piece.window.first_target, piece.window.end + 1)
+                    kept[name][scored] = values[place : place + piece.targets]
             place, inputs = place + piece.targets, inputs + piece.inputs
             if piece.last:
-                yield Likelihood(logs=logs[piece.first :], inputs=inputs)
-                logs = None
+                yield Likelihood(**{name: values[piece.first :] for name, values in kept.items()}, inputs=inputs)
+                kept = {}
 
 
-def _forward(model: "PreTrainedModel", batch: Sequence[Piece], acgt_only: bool) -> list[Logs]:
-    """The logs of the scored targets of each piece."""
+def _nothing(*shape: int) -> Logs:
+    return np.full(shape, np.nan, dtype=np.float32)
+
+
+def _forward(model: "PreTrainedModel", batch: Sequence[Piece], reading: Reading) -> Iterator[tuple[Logs, Logs]]:
+    """Log-probabilities of the scored targets of each piece, whether they are bases or not; and the distributions."""
     import torch
 
     tokens = to_tensor(model, [piece.ids for piece in batch])
     skipped = min(piece.unscored for piece in batch)
     with torch.inference_mode():
         hidden = hidden_states(model, tokens[:, :-1])[:, skipped:]
-        logs = target_log_probabilities(model, hidden, tokens[:, skipped + 1 :], acgt_only=acgt_only).cpu().numpy()
-    return [logs[row, p.unscored - skipped : p.inputs - skipped] for row, p in enumerate(batch)]
+        known = log_probabilities(model, hidden, acgt_only=reading.acgt_only)
+        logs = known.gather(-1, tokens[:, skipped + 1 :, None])[..., 0].cpu().numpy()
+        kept = distributions(known).cpu().numpy() if reading.distribution else np.empty((*logs.shape, 0), np.float32)
+    for row, piece in enumerate(batch):
+        scored = slice(piece.unscored - skipped, piece.inputs - skipped)
+        yield logs[row, scored], kept[row, scored]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from configs.llama import read_architecture
 from corpus.manifest import read_manifest
-from evaluation.digest import identify
+from evaluation.digest import identify, named
 from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
+from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
 from evaluation.likelihood.model import check_directory, load_model
 from evaluation.likelihood.regions import check_bed_source, read_regions
@@ -24,12 +25,13 @@ from foundation.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRequest:
-    """What is scored, how, and the files that it is written to: `scores` (JSON) and the track `per_base`."""
+    """What is scored, how, and the files that it is written to: `scores` (JSON), and the tracks of single bases."""
 
     model: Path
     source: Path
     scores: Path | None = None
     per_base: Path | None = None
+    distribution: Path | None = None
     split: str = "validation"
     bed: Path | None = None
     flank: int = 0
@@ -38,7 +40,8 @@ class ScoreRequest:
     context_length: int | None = None
     stride: int | None = None
     dtype: str = "float32"
-    batch_size: int = 8
+    batch_size: int | None = None
+    adapter: Path | None = None
 
     command = "score"
     journal = None
@@ -50,7 +53,8 @@ class ScoreRequest:
     @property
     def files(self) -> list[Path]:
         """The outputs."""
-        return [path for path in (self.scores, self.per_base) if path is not None]
+        expected = distribution_files(self.distribution) if self.distribution else []
+        return [path for path in (self.scores, self.per_base, *expected) if path is not None]
 
     @property
     def out(self) -> Path:
@@ -62,6 +66,11 @@ class ScoreRequest:
 
     def at(self, out: Path) -> "ScoreRequest":
         """The same, with `out` in the place of the first output."""
+        if self.scores is None and self.per_base is None:
+            fix = "Give the name that the shards were given."
+            if out.resolve() != self.out.resolve():
+                raise InputError("is not what the shards were computed for", where=out, fix=fix, kind="merge-output")
+            return self
         return replace(self, scores=out) if self.scores else replace(self, per_base=out)
 
     def check(self) -> None:
@@ -71,12 +80,14 @@ class ScoreRequest:
             raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
         if self.per_base is not None:
             check_track(self.per_base, fasta=None if self.is_corpus else self.source, bed=self.bed)
+        if self.distribution is not None:
+            check_distribution(self.distribution, fasta=None if self.is_corpus else self.source, bed=self.bed)
         if self.bed is not None:
             check_bed(self.bed)
         check_writable(*self.files)
         if self.is_corpus:
             read_manifest(self.source)
-        check_directory(self.model)
+        check_directory(self.model, self.adapter)
         self.context()
 
     def context(self) -> tuple[int, int]:
@@ -89,6 +100,7 @@ class ScoreRequest:
         return Work(
             command=self.command,
             model=self.model,
+            adapter=self.adapter,
             sources={"source": self.source, "bed": self.bed},
             settings={
                 "split": self.split, "flank": self.flank, "strand": self.strand, "acgt_only": self.acgt_only,
@@ -128,8 +140,8 @@ class ScoreJob:
     def _source(self) -> Source:
         asked = self._request
         return Source(
-            model=str(asked.model),
-            identity=identify(asked.model),
+            model=named(asked.model, asked.adapter),
+            identity=identify(asked.model, asked.adapter),
             source=str(asked.source),
             split=self._split,
             regions=str(asked.bed) if asked.bed else None,
@@ -150,21 +162,25 @@ class ScoreJob:
 
     def load(self, device: str | None) -> Compute[Piece]:
         """Load the model."""
-        model = load_model(self._request.model, self._request.dtype, device=device)
+        model = load_model(self._request.model, self._request.dtype, device=device, adapter=self._request.adapter)
         reading = plan_reading(
             model,
             context_length=self._scorer.context_length,
             stride=self._scorer.stride,
             batch_size=self._request.batch_size,
             acgt_only=self._scorer.acgt_only,
+            distribution=self._request.distribution is not None,
         )
         return partial(read_unit, model, reading=reading)
 
     def finish(self, results: Results[Piece]) -> tuple[Score, Sequence[Path]]:
         """Write scores and track."""
-        per_base, scores = self._request.per_base, self._request.scores
-        with open_track(per_base) if per_base else nullcontext() as track:
-            score = self._scoring.score(results, self._source(), track)
-        if scores is not None:
-            write_score(score, scores)
+        asked = self._request
+        with (
+            open_track(asked.per_base) if asked.per_base else nullcontext() as track,
+            open_distribution(asked.distribution) if asked.distribution else nullcontext() as distributions,
+        ):
+            score = self._scoring.score(results, self._source(), track, distributions)
+        if asked.scores is not None:
+            write_score(score, asked.scores)
         return score, self._request.files

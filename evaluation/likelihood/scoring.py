@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from evaluation.digest import Identity
-from evaluation.likelihood.likelihood import Logs, Piece, Reading, assemble, cut_sequences, read_unit
+from evaluation.likelihood.likelihood import Likelihood, Logs, Piece, Reading, assemble, cut_sequences, read_unit
 from evaluation.likelihood.regions import Region, oriented
 from evaluation.likelihood.score import RecordScore, Score
 from evaluation.sharding.job import Results
-from foundation.errors import InputError
+from foundation.errors import InputError, nearest
 from foundation.progress import progress_bar
 from tokenizer.sequence import Ids
 
@@ -23,11 +23,21 @@ STRANDS: dict[str, tuple[bool, ...]] = {"forward": (False,), "reverse": (True,),
 """Readings of each choice; True is the reverse complement."""
 
 
+def strands(name: str) -> tuple[bool, ...]:
+    """The readings of `name`. Errors: `InputError` for another choice than those of `STRANDS`."""
+    if name not in STRANDS:
+        raise InputError(f"unknown strand {name!r}", fix=nearest(name, STRANDS), kind="strand")
+    return STRANDS[name]
+
+
 class Track(Protocol):
     """Where the log-probabilities of single bases go."""
 
     def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
-        """Take ln P of each base of `region`, shape [bases] in the genome's order, NaN where it has none."""
+        """Take ln P of each base of `region`, shape [bases] in the genome's order, NaN where it has none.
+
+        Or its distribution, shape [bases, 6], in the genome's letters.
+        """
         ...
 
 
@@ -64,8 +74,12 @@ def score_regions(
     *,
     strand: str = "forward",
     track: Track | None = None,
+    distribution: Track | None = None,
 ) -> Score:
-    """Score `regions`. Errors: `InputError` for characters that are no nucleotides, and for no base to score at all."""
+    """Score `regions`; `track` gets each base's ln P, and `distribution` what was expected there.
+
+    Errors: `InputError` for characters that are not nucleotides, and for no base to score at all.
+    """
     scorer = Scorer(
         parameters=model.num_parameters(),
         dtype=str(model.dtype).removeprefix("torch."),
@@ -82,7 +96,7 @@ def score_regions(
                 yield unit, read_unit(model, unit, reading)
                 advance(sum(map(scoring.amount, unit)))
 
-    return scoring.score(results(), source, track)
+    return scoring.score(results(), source, track, distribution)
 
 
 class Scoring:
@@ -93,7 +107,7 @@ class Scoring:
 
     def __init__(self, regions: Callable[[], Iterable[Region]], scorer: Scorer) -> None:
         self._regions, self._scorer = regions, scorer
-        self._readings = STRANDS[scorer.strand]
+        self._readings = strands(scorer.strand)
         self._ahead: deque[Region] = deque()
 
     def units(self) -> Iterator[list[Piece]]:
@@ -113,8 +127,14 @@ class Scoring:
         first = piece.window is None or piece.window.first_target == 1
         return (piece.targets + first) / len(self._readings)
 
-    def score(self, results: Results[Piece], source: Source, track: Track | None = None) -> Score:
-        """The score, from the units of all; each base goes to `track`. Errors: `InputError` for no base to score."""
+    def score(
+        self,
+        results: Results[Piece],
+        source: Source,
+        track: Track | None = None,
+        distribution: Track | None = None,
+    ) -> Score:
+        """The score, from the units of all, whose bases go to the tracks. Errors: `InputError` for no base to score."""
         records: list[RecordScore] = []
         tokens = 0
         for found in zip(*[assemble(results)] * len(self._readings), strict=True):
@@ -124,6 +144,9 @@ class Scoring:
             if track is not None:
                 by_strand = dict(zip(self._readings, logs, strict=True))
                 track.add(region, _to_genome(region, by_strand, False), _to_genome(region, by_strand, True))
+            if distribution is not None:
+                kept = {one: _expected(like, region, one) for one, like in zip(self._readings, found, strict=True)}
+                distribution.add(region, _to_genome(region, kept, False), _to_genome(region, kept, True))
         score = _score(source, self._scorer, tokens, tuple(records))
         if not score.bases_scored:
             fix = "A record needs two bases, A, C, G or T, at least."
@@ -154,6 +177,13 @@ def _record(region: Region, logs: list[Logs]) -> RecordScore:
     nats = -sum(float(np.nansum(one, dtype=np.float64)) for one in logs)
     scored = sum(int(np.isfinite(one).sum()) for one in logs)
     return RecordScore(name=region.name, length=len(region.ids), bases_scored=scored, nats=nats)
+
+
+def _expected(found: Likelihood, region: Region, reverse: bool) -> Logs:
+    """The distributions of a reading, with the columns of A and T, and of C and G, exchanged on the other strand."""
+    assert found.distribution is not None
+    minus = reverse != (region.strand == "-")
+    return found.distribution[:, [3, 2, 1, 0, 4, 5]] if minus else found.distribution
 
 
 def _to_genome(region: Region, logs: dict[bool, Logs], reverse: bool) -> Logs | None:

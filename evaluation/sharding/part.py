@@ -219,8 +219,8 @@ def _decisive(header: Header) -> dict[str, Any]:
     sources = {name: digest for name, (_, digest) in made["sources"].items()}
     settings = {f"--{name.replace('_', '-')}": value for name, value in made["settings"].items()}
     return {
-        "command": made["command"], "model": made["model"][1], **sources, **settings,
-        "--batch-size": header["batch_size"], "software": made["versions"],
+        "command": made["command"], "model": made["model"][1], "adapter": made.get("adapter", [None])[-1],
+        **sources, **settings, "--batch-size": header["batch_size"], "software": made["versions"],
     }  # fmt: skip
 
 

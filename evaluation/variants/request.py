@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
 from evaluation.finished import Work
@@ -14,6 +15,9 @@ from evaluation.variants.output import journal_path, write_result
 from evaluation.variants.run import Haplotype, VariantResult, VariantRun, VariantScoring, check_window, effects_of_unit
 from evaluation.variants.windows import plan_placement
 from foundation.atomic import check_writable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,9 @@ class VariantRequest:
     negative: str = ""
     by: str | None = None
     dtype: str = "float32"
-    batch_size: int = 8
+    batch_size: int | None = None
+    distances: bool = False
+    adapter: Path | None = None
 
     command = "variants"
 
@@ -57,7 +63,7 @@ class VariantRequest:
         placement = plan_placement(longest, window=self.window, downstream=self.downstream, grid=self.grid)
         return VariantRun(
             model=self.model, fasta=self.fasta, vcf=self.vcf, placement=placement, strand=self.strand,
-            dtype=self.dtype, batch_size=self.batch_size,
+            dtype=self.dtype, batch_size=self.batch_size, distances=self.distances, adapter=self.adapter,
         )  # fmt: skip
 
     def at(self, out: Path) -> "VariantRequest":
@@ -67,7 +73,7 @@ class VariantRequest:
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the files are read."""
         check_writable(self.journal)
-        check_directory(self.model)
+        check_directory(self.model, self.adapter)
         check_window(self.run, read_architecture(self.model).max_position_embeddings)
         _ = self.labelling
 
@@ -76,6 +82,7 @@ class VariantRequest:
         return Work(
             command=self.command,
             model=self.model,
+            adapter=self.adapter,
             sources={"genome": self.fasta, "vcf": self.vcf},
             settings={
                 **{key: value for key, value in self.run.settings.items() if key != "model"},
@@ -99,9 +106,12 @@ class VariantJob(VariantScoring):
         self._out = request.out
         self.progress = Progress(description=f"Scoring {request.vcf.name}", unit=" haplotypes", total=self.total)
 
+    def _model(self, device: str | None) -> "PreTrainedModel":
+        return load_model(self.run.model, self.run.dtype, device=device, adapter=self.run.adapter)
+
     def load(self, device: str | None) -> Compute[Haplotype]:
         """Load the model."""
-        return partial(effects_of_unit, load_model(self.run.model, self.run.dtype, device=device), self)
+        return partial(effects_of_unit, self._model(device), self)
 
     def finish(self, results: Results[Haplotype]) -> tuple[VariantResult, Sequence[Path]]:
         """Write the VCF file, the table, and the measures."""

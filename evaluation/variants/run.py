@@ -1,5 +1,6 @@
 """The variants of a VCF file scored, from where an interrupted run was; and measured where they have labels."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluation.digest import named
 from evaluation.finished import Work
 from evaluation.likelihood.regions import load_contigs
 from evaluation.likelihood.scoring import STRANDS
-from evaluation.sharding.job import UNIT_WINDOWS, Payload, Results, cut, unit_tokens
+from evaluation.sharding.job import Payload, Results, cut, unit_tokens
 from evaluation.sharding.part import open_part
 from evaluation.sharding.run import resumed
 from evaluation.variants.alleles import (
@@ -28,6 +30,7 @@ from evaluation.variants.alleles import (
     distinct,
     list_alleles,
 )
+from evaluation.variants.distances import FIELDS, Shift
 from evaluation.variants.effects import Effect, StrandEffect, variant_effects
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
 from evaluation.variants.measures import Discrimination, discriminate
@@ -42,10 +45,13 @@ if TYPE_CHECKING:
 
 SHOWN_MISMATCHES = 3
 
+UNIT_WINDOWS = 128
+"""Of a unit, where its haplotypes share none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VariantRun:
-    """What is scored, and how. `batch_size` does not change the result."""
+    """What is scored, and how. `distances`: give the `Shift` of each allele too. `batch_size` changes no result."""
 
     model: Path
     fasta: Path
@@ -53,18 +59,21 @@ class VariantRun:
     placement: Placement
     strand: str
     dtype: str
-    batch_size: int = 8
+    batch_size: int | None = None
+    distances: bool = False
+    adapter: Path | None = None
 
     @property
     def settings(self) -> dict[str, object]:
         """What decides the result, for its files."""
         return {
-            "model": str(self.model),
+            "model": named(self.model, self.adapter),
             "genome": self.fasta.name,
             "vcf": self.vcf.name,
             **asdict(self.placement),
             "strand": self.strand,
             "dtype": self.dtype,
+            **({"distances": True} if self.distances else {}),
         }
 
 
@@ -93,7 +102,7 @@ class VariantResult:
 def score_variants(
     model: "PreTrainedModel", run: VariantRun, *, journal: Path | None = None, labelling: Labelling | None = None
 ) -> VariantResult:
-    """Score the VCF file of `run`; with a `journal`, go on where a run of the same kind was interrupted.
+    """Score the VCF file of `run`; with a `journal`, resume a run of the same kind that was interrupted.
 
     The journal stays until the result is written.
     Errors: `InputError` for files that are wrong, a window beyond the model's positions, and for nothing to score.
@@ -189,28 +198,38 @@ class VariantScoring:
 
 
 def effects_of_unit(model: "PreTrainedModel", scoring: VariantScoring, unit: list[Haplotype]) -> Payload:
-    """`delta` and `targets` of each haplotype on the forward and the reverse strand, [haplotypes, 2]; no targets, none.
+    """The effects of each haplotype on the forward and the reverse strand, as `StrandEffect` has them.
 
-    What `StrandEffect` says of them.
+    `delta` and `targets`, [haplotypes, 2], no targets where there is none; `shift`, [haplotypes, 2, 4], NaN for none.
     """
     run, alleles = scoring.run, [haplotype.allele for haplotype in unit]
-    readings, size = STRANDS[run.strand], run.batch_size
-    some = variant_effects(model, alleles, scoring.contigs, run.placement, readings=readings, batch_size=size)
+    some = variant_effects(
+        model, alleles, scoring.contigs, run.placement, readings=STRANDS[run.strand], batch_size=run.batch_size,
+        distances=run.distances,
+    )  # fmt: skip
     effects = [effect for found in some for effect in found]
     strands = [(None, None) if effect is None else (effect.forward, effect.reverse) for effect in effects]
     return {
         "delta": np.array([[one.delta if one else 0.0 for one in both] for both in strands], dtype=np.float64),
         "targets": np.array([[one.targets if one else 0 for one in both] for both in strands], dtype=np.int64),
+        "shift": np.array([[_shift(one) for one in both] for both in strands], dtype=np.float64),
     }
 
 
+def _shift(one: StrandEffect | None) -> list[float]:
+    return [math.nan if one is None or one.shift is None else getattr(one.shift, name) for name in FIELDS]
+
+
 def _effects(payload: Payload) -> Iterator[Effect | None]:
-    for deltas, targets in zip(payload["delta"].tolist(), payload["targets"].tolist(), strict=True):
-        strands = [
-            StrandEffect(delta=delta, targets=count) if count else None
-            for delta, count in zip(deltas, targets, strict=True)
-        ]
+    columns = (payload[name].tolist() for name in ("delta", "targets", "shift"))
+    for both in zip(*columns, strict=True):
+        strands = [_strand(*one) for one in zip(*both, strict=True)]
         yield Effect(forward=strands[0], reverse=strands[1]) if any(strands) else None
+
+
+def _strand(delta: float, targets: int, shift: list[float]) -> StrandEffect | None:
+    found = None if math.isnan(shift[0]) else Shift(**dict(zip(FIELDS, shift, strict=True)))
+    return StrandEffect(delta=delta, targets=targets, shift=found) if targets else None
 
 
 def _mismatches(alleles: list[Allele], contigs: dict[str, Ids]) -> tuple[str, ...]:
@@ -235,7 +254,8 @@ def header_of(run: VariantRun) -> dict[str, Any]:
         command="variants",
         model=run.model,
         sources={"genome": run.fasta, "vcf": run.vcf},
-        settings={**asdict(run.placement), "strand": run.strand, "dtype": run.dtype},
+        adapter=run.adapter,
+        settings={**asdict(run.placement), "strand": run.strand, "dtype": run.dtype, "distances": run.distances},
         files=[],
     )
     return {"made_from": work.made_from, "batch_size": run.batch_size, "shard": [1, 1]}

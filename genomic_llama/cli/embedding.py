@@ -9,11 +9,12 @@ from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
 from genomic_llama.cli.options import (
-    BatchSize,
+    Adapter,
     Bed,
     ContextLength,
     Dtype,
     EngineName,
+    FittingBatchSize,
     Head,
     Model,
     ModelDtype,
@@ -40,8 +41,9 @@ def embed(
     bed: Bed = None,
     context_length: ContextLength = None,
     stride: Stride = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
     processes: Processes = None,
@@ -60,7 +62,7 @@ def embed(
 
     request = EmbedRequest(
         model=model, source=source, out=out, layer=layer, pooling=pooling.value, split=split, bed=bed,
-        context_length=context_length, stride=stride, dtype=dtype.value, batch_size=batch_size,
+        context_length=context_length, stride=stride, dtype=dtype.value, batch_size=batch_size, adapter=adapter,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
@@ -81,8 +83,9 @@ def probe(
     seeds: Annotated[
         int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1, max=1000)
     ] = 5,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set.
@@ -91,6 +94,7 @@ def probe(
     """
     warn(f"Probing {model} on {', '.join(map(str, tasks))}")
     from configs.llama import read_architecture
+    from evaluation.digest import named
     from evaluation.embedding.embedding import check_layer
     from evaluation.finished import Work, describe
     from evaluation.likelihood.likelihood import plan_reading
@@ -108,11 +112,12 @@ def probe(
     for task in read:
         say(*class_lines(task))
     heads = [one.value for one in head or []] or list(HEADS)
-    check_directory(model)
+    check_directory(model, adapter)
     check_layer(layer, read_architecture(model).num_hidden_layers)
     work = Work(
         command="probe",
         model=model,
+        adapter=adapter,
         sources={str(number): path for number, path in enumerate(tasks)},
         settings={
             "heads": heads, "layer": layer, "pooling": pooling.value, "seeds": seeds, "dtype": dtype.value
@@ -124,7 +129,7 @@ def probe(
         say(describe(files))
         say_text(format_table(read_table(out)))
         return
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     reading = plan_reading(loaded, batch_size=batch_size)
     rows = [
         row
@@ -132,6 +137,6 @@ def probe(
         for row in probe_task(loaded, task, reading, heads=heads, layer=layer, pooling=pooling.value, seeds=seeds)
     ]
     if out is not None:
-        write_table(rows, out, model=str(model), tasks=read)
+        write_table(rows, out, model=named(model, adapter), tasks=read)
         work.finish()
     say_text(format_table(rows))

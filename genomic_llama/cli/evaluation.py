@@ -8,13 +8,14 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
-from genomic_llama.cli import embedding, generation, variants
+from genomic_llama.cli import embedding, generation, mutation, variants
 from genomic_llama.cli.options import (
-    BatchSize,
+    Adapter,
     Bed,
     ContextLength,
     Dtype,
     EngineName,
+    FittingBatchSize,
     Model,
     ModelDtype,
     Overwrite,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from evaluation.likelihood.score import Score
 
 commands = typer.Typer()
-for group in (variants, embedding, generation):
+for group in (variants, mutation, embedding, generation):
     commands.registered_commands += group.commands.registered_commands
 
 
@@ -55,11 +56,20 @@ def score(
             help="Write each base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
         ),
     ] = None,
+    distribution: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the probability of A, C, G, T and EOS at each base, and the entropy: .parquet, or .bw for a "
+            "bigWig of each.",
+            show_default=False,
+        ),
+    ] = None,
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
     processes: Processes = None,
@@ -76,9 +86,10 @@ def score(
     from evaluation.likelihood.score import read_score
 
     request = ScoreRequest(
-        model=model, source=source, scores=out, per_base=per_base, split=split, bed=bed, flank=flank,
+        model=model, source=source, scores=out, per_base=per_base, distribution=distribution,
+        split=split, bed=bed, flank=flank,
         strand=strand.value, acgt_only=acgt_only, context_length=context_length, stride=stride, dtype=dtype.value,
-        batch_size=batch_size,
+        batch_size=batch_size, adapter=adapter,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     done = carry_out(request, cut, overwrite=overwrite)

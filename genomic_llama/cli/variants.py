@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import BatchSize, Dtype, EngineName, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
 commands = typer.Typer()
@@ -40,8 +40,16 @@ def variants(
     ] = "1",
     negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
     by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
+    distances: Annotated[
+        bool,
+        typer.Option(
+            "--distances",
+            help="Also the Jensen-Shannon divergence, embedding distances and entropy change after each variant.",
+        ),
+    ] = False,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
     processes: Processes = None,
@@ -63,7 +71,7 @@ def variants(
     request = VariantRequest(
         model=model, fasta=fasta, vcf=vcf, out=out, window=window, downstream=downstream, grid=grid,
         strand=strand.value, label=label, positive=positive, negative=negative, by=by, dtype=dtype.value,
-        batch_size=batch_size,
+        batch_size=batch_size, distances=distances, adapter=adapter,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     timed = carry_out(request, cut, overwrite=overwrite).timed

@@ -194,7 +194,7 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
     )
     yield (
         config.lora.dim % layout.tensor == 0,
-        f"lora.dim={config.lora.dim} is no multiple of parallelism.tensor={layout.tensor}",
+        f"lora.dim={config.lora.dim} is not a multiple of parallelism.tensor={layout.tensor}",
         "Tensor parallelism splits the rank of the adapters: choose a multiple.",
     )
     yield (
@@ -215,7 +215,7 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
     )
     yield (
         data.global_batch_size % max(1, data.micro_batch_size * int(replicas)) == 0,
-        f"dataset.global_batch_size={data.global_batch_size} is no multiple of micro_batch_size x data-parallel "
+        f"dataset.global_batch_size={data.global_batch_size} is not a multiple of micro_batch_size x data-parallel "
         f"replicas = {data.micro_batch_size} x {int(replicas)}",
         "Change one of them, or the layout: tensor, pipeline and context parallelism lessen the replicas.",
     )
@@ -227,7 +227,7 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
     pieces = (2 * layout.context if layout.context > 1 else 1) * (layout.tensor if layout.sequence_parallel else 1)
     yield (
         sequence_length % pieces == 0,
-        f"dataset.sequence_length={sequence_length} is no multiple of {pieces}, into which the layout cuts it",
+        f"dataset.sequence_length={sequence_length} is not a multiple of {pieces}, into which the layout cuts it",
         "Change the length, parallelism.context or parallelism.sequence_parallel.",
     )
     rows = data.micro_batch_size * sequence_length // (layout.context * layout.tensor)

@@ -1,4 +1,4 @@
-"""What a run goes on from: its newest whole checkpoint, found by its manifest and by nothing else; or given weights."""
+"""What a run resumes from: its newest whole checkpoint, found by its manifest and by nothing else; or given weights."""
 
 import warnings
 from pathlib import Path
@@ -39,7 +39,7 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
 
     def _prepare_start(self, run_dir: Path, trainer: Any, model: Any) -> None:
         if trainer.is_global_zero and (lost := lost_step(run_dir)):
-            say(f"{run_dir}/checkpoints is empty, and the run log tells of step {lost}: the run begins anew")
+            say(f"{run_dir}/checkpoints is empty, and the run log ends at step {lost}: the run starts from step 0")
         if start := self.restore_config:
             if self.get_trainer_ckpt_path(model) is None:
                 if trainer.is_global_zero:
@@ -47,7 +47,7 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
                 ours = our_copy if trainer.is_global_zero else where_our_copy_is
                 start.path = str(ours(Path(start.path), run_dir.parent / FOLDER, optimizer=start.load_optim_state))
             elif trainer.is_global_zero and (own := self._find_trainer_ckpt_path()):
-                say(f"init_from={start.path} is not used: the run goes on from step {step_of(own)}")
+                say(f"init_from={start.path} is not used: the run resumes from step {step_of(own)}")
 
     def _find_trainer_ckpt_path(self) -> Path | None:
         return newest_whole(Path(self.resume_from_directory))

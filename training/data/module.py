@@ -183,7 +183,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         return {**record, "corpus": str(self.sources[record["source"]].corpus), "split": "train"}
 
     def order_settings(self) -> dict[str, Any]:
-        """What a run that goes on must have in common with the one before: `training.data.order.order_settings`."""
+        """What a resumed run must have in common with the one before: `training.data.order.order_settings`."""
         return order_settings(
             self.sources,
             mode=self.mode,

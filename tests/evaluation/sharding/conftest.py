@@ -31,11 +31,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, genome: dict[str, bytes]) -
     (folder / "regions.bed").write_text("".join(lines))
     header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
     rows = [
-        f"{name}\t{at + 1}\t.\t{chr(genome[name][at]).upper()}\t{'ACGT'[at % 4]},{'T' * (at % 5 + 1)}\t.\t.\tX={n % 2}\n"
+        "\t".join(
+            (name, str(at + 1), ".", chr(genome[name][at]).upper(), f"C,{'T' * (at % 5 + 1)}", ".", ".", f"X={n % 2}")
+        )
         for n, name in enumerate(long)
         for at in range(5, len(genome[name]), 40)
     ]
-    (folder / "variants.vcf").write_text(header + "".join(rows))
+    (folder / "variants.vcf").write_text(header + "\n".join(rows) + "\n")
     return folder
 
 

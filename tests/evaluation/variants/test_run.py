@@ -63,7 +63,7 @@ def test_every_allele_has_its_line_and_the_vcf_is_read_by_others(
         assert value == (pytest.approx(float(row["delta"]), rel=1e-5) if row["delta"] else None)
     assert dict(records[0].info)["AF"] is not None
     assert records[5].info["GLL_STATUS"] == ("scored",)
-    assert b"NOTE=\xe9;GLL" in pysam.BGZFile(str(paths[0])).read()  # a byte that is no UTF-8 goes through
+    assert b"NOTE=\xe9;GLL" in pysam.BGZFile(str(paths[0])).read()  # a byte that is not UTF-8 goes through
 
 
 def test_a_value_of_each_allele_is_its_own_and_annotation_is_not_repeated(
@@ -107,6 +107,7 @@ def test_an_interrupted_run_goes_on(
     tiny_model: Any, files: VariantRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "UNIT_TOKENS", 1)
+    monkeypatch.setattr(job, "UNIT_WINDOWS", 1)
     monkeypatch.setattr(run_module, "UNIT_WINDOWS", 1)
     whole = score_variants(tiny_model, files)
     journal, real = journal_path(tmp_path / "out"), run_module.effects_of_unit

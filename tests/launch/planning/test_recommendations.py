@@ -116,7 +116,7 @@ def test_why_nothing_fits_and_what_would(size: str) -> None:
 )
 def test_a_global_batch_that_divides_is_named(recipe: str, gpus: int, sizes: list[int]) -> None:
     plan = make_plan(recipe, gpu="h100", gpus=gpus)
-    assert "is no multiple of" in plan.problem
+    assert "is not a multiple of" in plan.problem
     assert list(plan.remedies) == [f"dataset.global_batch_size={size}" for size in sizes]
     for remedy in plan.remedies:
         assert make_plan(recipe, (remedy,), gpu="h100", gpus=gpus).fits
