@@ -1,6 +1,7 @@
 """Where shards are computed: a process for each GPU, or processes that share the cores of this machine."""
 
 import os
+import sys
 
 from foundation.engines.local import Place
 from foundation.errors import InputError
@@ -37,11 +38,10 @@ def cpu_places(processes: int) -> list[Place]:
 
 
 def use_threads() -> None:
-    """Give torch the threads of this process's share, also where it was imported before that was known."""
-    if threads := os.environ.get("OMP_NUM_THREADS", ""):
-        import torch
-
-        torch.set_num_threads(max(1, int(threads.split(",")[0])))
+    """Give torch the threads of this process's share, where it was imported before that was known."""
+    threads = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if threads.isdecimal() and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(max(1, int(threads)))
 
 
 def is_device_failure(error: RuntimeError) -> bool:

@@ -67,6 +67,8 @@ class Job(Units[Item], Protocol[Item, Result_co]):
 class Request(Protocol):
     """What a command is asked for: a frozen dataclass that `foundation.typed` reads."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def command(self) -> str: ...
 

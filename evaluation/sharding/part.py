@@ -35,11 +35,11 @@ Header = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A record in a file: its content is [offset, offset + bytes)."""
+    """A record in a file: its content is [offset, offset + size)."""
 
     number: int
     offset: int
-    bytes: int
+    size: int
     checksum: bytes
 
 
@@ -60,7 +60,7 @@ class Part:
         place = self.places[unit]
         with open(self.path, "rb", opener=opener) as file:
             file.seek(place.offset)
-            content = file.read(place.bytes)
+            content = file.read(place.size)
         if _checksum(place.number, content) != place.checksum:
             raise _damaged(self.path)
         arrays: Payload = load(content)
@@ -90,11 +90,11 @@ def read_part(path: Path, *, check: bool = False) -> Part:
             if header is None:
                 header = _json(path, place, content)
             elif place.number == _END:
-                units, end = int(_json(path, place, content)["units"]), place.offset + place.bytes
+                units, end = int(_json(path, place, content)["units"]), place.offset + place.size
                 break
             else:
                 places[place.number] = place
-            end = place.offset + place.bytes
+            end = place.offset + place.size
     if header is None:
         raise _damaged(path)
     return Part(path=path, header=header, places=places, units=units, end=end)
@@ -105,7 +105,7 @@ def _records(file: BinaryIO, check: bool) -> Iterator[tuple[Place, bytes]]:
     size = os.fstat(file.fileno()).st_size
     while len(head := file.read(_RECORD.size)) == _RECORD.size:
         number, length, checksum = _RECORD.unpack(head)
-        place = Place(number=number, offset=file.tell(), bytes=length, checksum=checksum)
+        place = Place(number=number, offset=file.tell(), size=length, checksum=checksum)
         if place.offset + length > size:
             return
         wanted = check or number in (_HEADER, _END)

@@ -62,7 +62,7 @@ def test_a_killed_shard_resumes(ask: Ask, tmp_path: Path, monkeypatch: pytest.Mo
     whole, part = path.read_bytes(), read_part(path)
     for size in (3, 20, 60, part.end // 2, part.end - 1):
         path.write_bytes(whole[:size])
-        kept = sum(place.offset + place.bytes <= size for place in part.places.values())
+        kept = sum(place.offset + place.size <= size for place in part.places.values())
         again = run_shard(request, shard, device="cpu")
         assert again.read_bytes() == whole, size
         assert kept < len(part.places) or size == part.end - 1
@@ -140,7 +140,7 @@ def test_a_damaged_or_unfinished_part(ask: Ask, tmp_path: Path) -> None:
     whole, part = two.read_bytes(), read_part(two)
     place = next(iter(part.places.values()))
     flipped = bytearray(whole)
-    flipped[place.offset + place.bytes // 2] ^= 1
+    flipped[place.offset + place.size // 2] ^= 1
     two.write_bytes(flipped)
     with refused("part-damaged", where=two.name):
         run_merge(request, [one, two])
