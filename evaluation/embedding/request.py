@@ -17,7 +17,7 @@ from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.likelihood import Reading, plan_context, plan_reading
 from evaluation.likelihood.model import check_directory, load_model
-from evaluation.likelihood.regions import Region, check_bed_source, read_regions
+from evaluation.likelihood.regions import Region, check_bed_source, check_document_names, read_regions
 from evaluation.sharding.job import Compute, Payload, Progress, Results, cut, unit_tokens
 from foundation.atomic import check_writable
 
@@ -60,6 +60,8 @@ class EmbedRequest:
         check_bed_source(self.source, self.bed)
         if self.bed is not None:
             check_bed(self.bed)
+        if self.is_corpus and self.bed is None and self.pooling == "none" and self.out.suffix.lower() == ".safetensors":
+            check_document_names(self.source, self.split, self.out)
         check_writable(self.out)
         check_directory(self.model, self.adapter)
         self.context()
@@ -101,7 +103,9 @@ class EmbedJob:
     def units(self) -> Iterator[list[Region]]:
         """Regions."""
         asked = self._request
-        regions = read_regions(asked.source, split=asked.split if asked.is_corpus else None, bed=asked.bed)
+        regions = read_regions(
+            asked.source, split=asked.split if asked.is_corpus and asked.bed is None else None, bed=asked.bed
+        )
         return cut(regions, unit_tokens(self._context_length), self.work)
 
     def work(self, region: Region) -> int:

@@ -14,7 +14,7 @@ from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
 from evaluation.likelihood.model import check_directory, load_model
-from evaluation.likelihood.regions import check_bed_source, read_regions
+from evaluation.likelihood.regions import check_bed_source, check_document_names, read_regions
 from evaluation.likelihood.score import Score, write_score
 from evaluation.likelihood.scoring import Scorer, Scoring, Source
 from evaluation.likelihood.tracks import check_track, open_track
@@ -84,6 +84,9 @@ class ScoreRequest:
             check_distribution(self.distribution, fasta=None if self.is_corpus else self.source, bed=self.bed)
         if self.bed is not None:
             check_bed(self.bed)
+        for track in (self.per_base, self.distribution):
+            if track is not None and self.is_corpus and self.bed is None and track.suffix.lower() != ".parquet":
+                check_document_names(self.source, self.split, track)
         check_writable(*self.files)
         if self.is_corpus:
             read_manifest(self.source)
@@ -121,8 +124,8 @@ class ScoreJob:
     def __init__(self, request: ScoreRequest) -> None:
         self._request = request
         context_length, stride = request.context()
-        self._split = request.split if request.is_corpus else None
-        known = read_manifest(request.source).split(request.split) if request.is_corpus else None
+        self._split = request.split if request.is_corpus and request.bed is None else None
+        known = read_manifest(request.source).split(request.split) if self._split else None
         self.progress = Progress(
             description=f"Scoring {request.source}", unit="b", total=known.bases if known else None
         )  # fmt: skip

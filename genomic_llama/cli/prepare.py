@@ -97,6 +97,15 @@ def prepare(
             rich_help_panel=_FORMAT,
         ),
     ] = None,
+    record_names: Annotated[
+        bool | None,
+        typer.Option(
+            "--record-names/--no-record-names",
+            help="Keep the names of records.",
+            show_default="for fewer than 10 million records",
+            rich_help_panel=_FORMAT,
+        ),
+    ] = None,
     exclude_accessions: Annotated[
         list[Path] | None, typer.Option(help="File of accessions, one per line.", rich_help_panel=_EXCLUDE)
     ] = None,
@@ -178,6 +187,7 @@ def prepare(
         "format": format,
         "text_field": text_field,
         "markup": markup,
+        "record_names": record_names,
     }
     composed = compose_settings(settings, _without_none(given))
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
