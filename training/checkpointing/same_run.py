@@ -16,7 +16,7 @@ from conversion.manifest import read_manifest
 from corpus import synthetic
 from foundation.errors import InputError
 from foundation.metrics_log import NAME as METRICS
-from training.data.order import NUCLEOTIDE_IDS, check_same, order_settings
+from training.data.order import NUCLEOTIDE_IDS, check_same, document_multiple, order_settings
 from training.data.sources import Source, parse_sources
 from training.metrics.clock import rows
 
@@ -91,6 +91,7 @@ def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         mode=config.dataset.mode,
         stride=config.dataset.stride,
         seq_length=sequence_length,
+        multiple=document_multiple(config.parallelism.context),
         seed=config.seed,
         tokenizer=NUCLEOTIDE_IDS,
     )
