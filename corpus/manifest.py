@@ -196,8 +196,9 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
             fix=_REMEDY,
             kind="manifest-version",
         )
-    if isinstance(value.get("settings"), dict):
-        value["settings"].setdefault("record_names", None)  # which corpora from before names were kept do not have
+    if isinstance(settings := value.get("settings"), dict):
+        settings.setdefault("rna", False)  # older corpora have U as it was
+        settings.setdefault("record_names", None)  # and no names
     manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
         if problem := _contradiction(split):

@@ -34,6 +34,8 @@ class Settings:
         Whether JSONL and Parquet text has OpenGenome2's tags and joins.
     record_names : bool or None
         Whether the names of records are kept; None: of a corpus with fewer than `MOST_NAMED` records.
+    rna : bool
+        Whether U is stored as T; it is kept as it is otherwise, and has no weight in training.
     """
 
     split: SplitRule = field(default_factory=SplitRule)
@@ -43,6 +45,7 @@ class Settings:
     text_field: str | None = None
     markup: bool = False
     record_names: bool | None = None
+    rna: bool = False
 
     def __post_init__(self) -> None:
         formats = [format.value for format in Format]

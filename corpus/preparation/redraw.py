@@ -31,7 +31,7 @@ from corpus.splits.split import Splits, draw
 from corpus.splits.strand_hash import strand_hashes
 from corpus.store.document_names import names_path, read_lines, segment_lines
 from corpus.store.index import TokenIndex
-from foundation.atomic import full_disk, sync
+from foundation.disk import full_disk, sync
 from foundation.progress import Advance, progress_bar
 
 FEW = 100

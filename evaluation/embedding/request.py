@@ -17,9 +17,16 @@ from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.likelihood import Reading, plan_context, plan_reading
 from evaluation.likelihood.model import check_directory, load_model
-from evaluation.likelihood.regions import Region, check_bed_source, check_document_names, read_regions
+from evaluation.likelihood.regions import (
+    Region,
+    check_bed_source,
+    check_document_names,
+    check_markup_options,
+    read_regions,
+)
 from evaluation.sharding.job import Compute, Payload, Progress, Results, cut, unit_tokens
 from foundation.atomic import check_writable
+from tokenizer.sequence import Ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,6 +48,8 @@ class EmbedRequest:
     dtype: str = "float32"
     batch_size: int | None = None
     adapter: Path | None = None
+    markup: bool = False
+    tag: str | None = None
 
     command = "embed"
     journal = None
@@ -58,6 +67,7 @@ class EmbedRequest:
         fasta = None if self.is_corpus else self.source
         check_embedding_file(self.out, fasta=fasta, bed=self.bed, per_base=self.pooling == "none")
         check_bed_source(self.source, self.bed)
+        self.first()
         if self.bed is not None:
             check_bed(self.bed)
         if self.is_corpus and self.bed is None and self.pooling == "none" and self.out.suffix.lower() == ".safetensors":
@@ -66,6 +76,10 @@ class EmbedRequest:
         check_directory(self.model, self.adapter)
         self.context()
         check_layer(self.layer, read_architecture(self.model).num_hidden_layers)
+
+    def first(self) -> Ids | None:
+        """What comes before each sequence. Errors: `InputError` for options of markup that do not go together."""
+        return check_markup_options(self.markup, self.tag, bed=self.bed, is_corpus=self.is_corpus)
 
     def context(self) -> tuple[int, int]:
         """Context length and stride. Errors: `InputError` out of range."""
@@ -81,7 +95,8 @@ class EmbedRequest:
             sources={"source": self.source, "bed": self.bed},
             settings={
                 "layer": self.layer, "pooling": self.pooling, "split": self.split,
-                "context_length": self.context_length, "stride": self.stride, "dtype": self.dtype,
+                "context_length": self.context_length, "stride": self.stride, "markup": self.markup,
+                "tag": self.tag, "dtype": self.dtype,
             },
             files=[self.out],
             overwrite=overwrite,
@@ -103,9 +118,8 @@ class EmbedJob:
     def units(self) -> Iterator[list[Region]]:
         """Regions."""
         asked = self._request
-        regions = read_regions(
-            asked.source, split=asked.split if asked.is_corpus and asked.bed is None else None, bed=asked.bed
-        )
+        split = asked.split if asked.is_corpus and asked.bed is None else None
+        regions = read_regions(asked.source, split=split, bed=asked.bed, markup=asked.markup, tag=asked.first())
         return cut(regions, unit_tokens(self._context_length), self.work)
 
     def work(self, region: Region) -> int:
@@ -131,6 +145,7 @@ class EmbedJob:
         asked = self._request
         settings = {"model": named(asked.model, asked.adapter), "layer": str(asked.layer), "pooling": asked.pooling,
                     "dtype": asked.dtype}  # fmt: skip
+        settings |= {"tag": asked.tag} if asked.tag else {}
         embeddings = (one for unit, payload in results for one in _embeddings(unit, payload))
         return write_embeddings(embeddings, asked.out, settings), [asked.out]
 

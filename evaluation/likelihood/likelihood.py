@@ -1,7 +1,7 @@
 """Likelihood of sequence under a causal language model: log-probability of each base, summed per record.
 
-No BOS, so base 0 has no score; only A, C, G and T targets are scored; EOS is no base. The softmax is over all 256
-ids unless renormalised over A, C, G and T, in fp32 whatever the model's dtype (bf16 errs as much as a variant's
+No BOS, so base 0 has no score; only A, C, G and T targets are scored: not EOS, tags and joins. The softmax is over all
+256 ids unless renormalised over A, C, G and T, in fp32 whatever the model's dtype (bf16 errs as much as a variant's
 effect), and sums are in fp64. Padding is on the right, where causal attention lets no scored base see it.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from corpus.markup import is_markup
 from evaluation.likelihood.batches import Batching, plan_batches
 from evaluation.likelihood.forward import DISTRIBUTION, distributions, hidden_states, log_probabilities, to_tensor
 from evaluation.likelihood.windows import Window, plan_windows
@@ -101,12 +102,13 @@ def base_log_probabilities(
 class Piece:
     """One window of one sequence of `length` bases, of which those from `first` on count.
 
-    `ids` are the window's inputs and the base after them; `last`: the sequence has no more windows. A sequence
-    without a base to predict is a piece without a window.
+    `ids` are the window's inputs and the base after them, `markup` says which of them are tags and joins; `last`: the
+    sequence has no more windows. A sequence without a base to predict is a piece without a window.
     """
 
     window: Window | None
     ids: Ids
+    markup: npt.NDArray[np.bool_]
     length: int
     first: int
     last: bool
@@ -134,12 +136,14 @@ def cut_sequences(sequences: Iterable[tuple[Ids, int]], *, context_length: int, 
         for ids, first in sequences:
             windows = plan_windows(len(ids), context_length=context_length, stride=stride, first=first)
             ahead: Window | None = next(windows, None)
-            last = False
+            last, unscored = False, is_markup(ids)
             while not last:
                 window, ahead = ahead, next(windows, None)
                 last = ahead is None
-                inputs = ids[window.start : window.end + 1] if window else ids[:0]
-                yield Piece(window=window, ids=inputs, length=len(ids), first=first, last=last)
+                place = slice(window.start, window.end + 1) if window else slice(0)
+                yield Piece(
+                    window=window, ids=ids[place], markup=unscored[place], length=len(ids), first=first, last=last
+                )
 
     return cut(pieces(), unit_tokens(context_length), lambda piece: piece.inputs)
 
@@ -154,7 +158,8 @@ def read_unit(model: "PreTrainedModel", unit: list[Piece], reading: Reading) -> 
     for batch in reading.batches.split(order, lambda number: unit[number].inputs):
         pieces = [unit[number] for number in batch]
         for number, piece, (logs, expected) in zip(batch, pieces, _forward(model, pieces, reading), strict=True):
-            scored = is_unambiguous(piece.ids[len(piece.ids) - len(logs) :])
+            targets = slice(len(piece.ids) - len(logs), None)
+            scored = is_unambiguous(piece.ids[targets]) & ~piece.markup[targets]
             if not np.isfinite(logs[scored]).all():
                 fix = "Use float32, or check the weights."
                 raise InputError("a log-probability is not a number", fix=fix, kind="not-a-number")

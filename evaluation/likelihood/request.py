@@ -14,13 +14,19 @@ from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
 from evaluation.likelihood.model import check_directory, load_model
-from evaluation.likelihood.regions import check_bed_source, check_document_names, read_regions
+from evaluation.likelihood.regions import (
+    check_bed_source,
+    check_document_names,
+    check_markup_options,
+    read_regions,
+)
 from evaluation.likelihood.score import Score, write_score
 from evaluation.likelihood.scoring import Scorer, Scoring, Source
 from evaluation.likelihood.tracks import check_track, open_track
 from evaluation.sharding.job import Compute, Progress, Results
 from foundation.atomic import check_writable
 from foundation.errors import InputError
+from tokenizer.sequence import Ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,8 @@ class ScoreRequest:
     dtype: str = "float32"
     batch_size: int | None = None
     adapter: Path | None = None
+    markup: bool = False
+    tag: str | None = None
 
     command = "score"
     journal = None
@@ -76,6 +84,7 @@ class ScoreRequest:
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         check_bed_source(self.source, self.bed)
+        self.first()
         if self.flank and self.bed is None:
             raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
         if self.per_base is not None:
@@ -93,6 +102,10 @@ class ScoreRequest:
         check_directory(self.model, self.adapter)
         self.context()
 
+    def first(self) -> Ids | None:
+        """What comes before each record. Errors: `InputError` for options of markup that do not go together."""
+        return check_markup_options(self.markup, self.tag, bed=self.bed, is_corpus=self.is_corpus)
+
     def context(self) -> tuple[int, int]:
         """Context length and stride. Errors: `InputError` out of range."""
         longest = read_architecture(self.model).max_position_embeddings
@@ -107,6 +120,7 @@ class ScoreRequest:
             sources={"source": self.source, "bed": self.bed},
             settings={
                 "split": self.split, "flank": self.flank, "strand": self.strand, "acgt_only": self.acgt_only,
+                "markup": self.markup, "tag": self.tag,
                 "context_length": self.context_length, "stride": self.stride, "dtype": self.dtype,
             },
             files=self.files,
@@ -137,7 +151,15 @@ class ScoreJob:
             acgt_only=request.acgt_only,
             strand=request.strand,
         )
-        regions = partial(read_regions, request.source, split=self._split, bed=request.bed, flank=request.flank)
+        regions = partial(
+            read_regions,
+            request.source,
+            split=self._split,
+            bed=request.bed,
+            flank=request.flank,
+            markup=request.markup,
+            tag=request.first(),
+        )
         self._scoring = Scoring(regions, self._scorer)
 
     def _source(self) -> Source:

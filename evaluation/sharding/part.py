@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import xxhash
 
 from evaluation.sharding.job import Payload
-from foundation.atomic import full_disk, sync
+from foundation.disk import full_disk, sync
 from foundation.errors import InputError
 from foundation.regular_file import opener
 

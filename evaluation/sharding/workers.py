@@ -23,10 +23,11 @@ from evaluation.sharding.merge import gather, merged
 from evaluation.sharding.part import SUFFIX, Part, difference, read_part
 from evaluation.sharding.run import Timed, compute_shard, finish, header_of, shown
 from evaluation.sharding.shard import Shard
-from foundation.atomic import full_disk, held
+from foundation.disk import full_disk
 from foundation.engines.engine import Engine, WorkerDiedError, died
 from foundation.errors import InputError
 from foundation.progress import Advance
+from foundation.temporary import held
 from foundation.terminal import warn
 
 RETRIES = 2

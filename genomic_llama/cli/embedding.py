@@ -16,12 +16,14 @@ from genomic_llama.cli.options import (
     EngineName,
     FittingBatchSize,
     Head,
+    Markup,
     Model,
     ModelDtype,
     Overwrite,
     Pooling,
     Split,
     Stride,
+    Tag,
 )
 from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
@@ -41,6 +43,8 @@ def embed(
     bed: Bed = None,
     context_length: ContextLength = None,
     stride: Stride = None,
+    markup: Markup = False,
+    tag: Tag = None,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
@@ -63,6 +67,7 @@ def embed(
     request = EmbedRequest(
         model=model, source=source, out=out, layer=layer, pooling=pooling.value, split=split, bed=bed,
         context_length=context_length, stride=stride, dtype=dtype.value, batch_size=batch_size, adapter=adapter,
+        markup=markup, tag=tag,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:

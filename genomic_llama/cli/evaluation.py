@@ -16,12 +16,14 @@ from genomic_llama.cli.options import (
     Dtype,
     EngineName,
     FittingBatchSize,
+    Markup,
     Model,
     ModelDtype,
     Overwrite,
     Split,
     Strand,
     Stride,
+    Tag,
 )
 from genomic_llama.cli.sharding import (
     Devices,
@@ -67,6 +69,8 @@ def score(
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
+    markup: Markup = False,
+    tag: Tag = None,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
@@ -89,7 +93,7 @@ def score(
         model=model, source=source, scores=out, per_base=per_base, distribution=distribution,
         split=split, bed=bed, flank=flank,
         strand=strand.value, acgt_only=acgt_only, context_length=context_length, stride=stride, dtype=dtype.value,
-        batch_size=batch_size, adapter=adapter,
+        batch_size=batch_size, adapter=adapter, markup=markup, tag=tag,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     done = carry_out(request, cut, overwrite=overwrite)
