@@ -5,6 +5,7 @@
 Only here does a conversion compute: in float32, one weight at a time, rounded once to the base's dtype.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from conversion.checkpoint import Rows, check_inside, read_mapping
 from conversion.files.dtypes import cast, to_float32
 from conversion.files.mapped_file import loaded
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWeights
+from conversion.megatron.nemo_context import read_head
 from conversion.strict import check_tensors
-from conversion.weight_table import Weight, split
+from conversion.weight_table import HEAD, Weight, expand, split
 from foundation.errors import InputError, shown
 from foundation.untrusted import read_json
 
@@ -62,7 +64,9 @@ class MergedAdapter:
 
     def __init__(self, directory: Path, base: MegatronDirectory) -> None:
         self.directory, self.base = directory, base
-        self.architecture, self.vocabulary, self.weights = base.architecture, base.vocabulary, base.weights
+        head = read_head(directory)
+        self.architecture, self.vocabulary = dataclasses.replace(base.architecture, head=head), base.vocabulary
+        self.weights = expand(self.architecture, vocabulary=self.vocabulary) if head else base.weights
         self.stored_dtypes, self.stored_bytes = base.stored_dtypes, base.stored_bytes
         self._adapters = MegatronWeights(directory / "weights", "module.", within=directory)
         rank, alpha = _rank_and_alpha(directory)
@@ -77,6 +81,8 @@ class MergedAdapter:
         """Megatron's tensor of `weight`, merged where it has an adapter."""
         import numpy as np
 
+        if weight.megatron.startswith(HEAD):
+            return self._adapters.read(weight)
         stored = self.base.fused(weight)
         if weight.megatron not in self._adapted:
             return stored
@@ -102,6 +108,9 @@ class MergedAdapter:
         expected: dict[str, tuple[int, ...]] = {}
         adapted = set()
         for weight in self.weights:
+            if weight.megatron.startswith(HEAD):
+                expected[self._adapters.prefix + weight.megatron] = weight.fused_shape
+                continue
             names = {side: self._stored_as(weight, side) for side in ("linear_in", "linear_out")}
             mergeable = weight.megatron.endswith(_MERGEABLE)
             if not mergeable or not any(name in self._adapters.stored for name, _ in names.values()):

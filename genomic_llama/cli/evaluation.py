@@ -8,7 +8,7 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
-from genomic_llama.cli import embedding, generation, variants
+from genomic_llama.cli import embedding, generation, prediction, variants
 from genomic_llama.cli.options import (
     BatchSize,
     Bed,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evaluation.likelihood.score import Score
 
 commands = typer.Typer()
-for group in (variants, embedding, generation):
+for group in (variants, prediction, embedding, generation):
     commands.registered_commands += group.commands.registered_commands
 
 
@@ -65,7 +65,7 @@ def score(
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_context, plan_reading
-    from evaluation.likelihood.model import check_directory, load_model
+    from evaluation.likelihood.model import check_directory, check_language_model, load_model
     from evaluation.likelihood.regions import read_regions
     from evaluation.likelihood.score import read_score, write_score
     from evaluation.likelihood.scoring import Source, score_regions
@@ -88,6 +88,7 @@ def score(
     check_writable(out, per_base)
     known = read_manifest(source).split(split) if is_corpus else None
     check_directory(model)
+    check_language_model(model)
     longest = read_architecture(model).max_position_embeddings
     plan_context(longest, context_length=context_length, stride=stride)
     work = Work(
@@ -165,12 +166,13 @@ def evaluate(
     from evaluation.suite.config import read_suite
     from evaluation.suite.output import read_directory, write_comparison
     from evaluation.suite.runner import evaluate_models
-    from evaluation.suite.tasks import check_suite
+    from evaluation.suite.tasks import check_kind, check_suite
 
     wanted = read_suite(suite)
     check_suite(wanted, suite)
     for model in models:
         check_directory(model)
+        check_kind(wanted, model)
     check_writable(out / "index.html")
     read_directory(out)  # what cannot be read there is told before the work
     evaluate_models(models, wanted, suite, out, dtype.value)

@@ -52,7 +52,7 @@ def variants(
     warn(f"Scoring the variants of {vcf} with {model}")
     from configs.llama import read_architecture
     from evaluation.finished import Work, describe
-    from evaluation.likelihood.model import check_directory, load_model
+    from evaluation.likelihood.model import check_directory, check_language_model, load_model
     from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
     from evaluation.variants.labels import Labelling, split_values, table_lines
     from evaluation.variants.output import journal_path, write_result
@@ -62,6 +62,7 @@ def variants(
 
     check_writable(journal_path(out))
     check_directory(model)
+    check_language_model(model)
     longest = read_architecture(model).max_position_embeddings
     placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
     run = VariantRun(

@@ -21,8 +21,12 @@ FINETUNE_FACTORIES = {
     f"{name}_{kind}": ("finetune_tiny" if name == "llama3_tiny_genomic" else "finetune") + suffix
     for name in FACTORIES
     for kind, suffix in (("finetune", ""), ("lora", "_lora"))
+} | {
+    f"{name}_{kind}": f"{kind}_tiny" if name == "llama3_tiny_genomic" else kind
+    for name in FACTORIES
+    for kind in ("classify", "regress")
 }
-"""The same for fine-tuning, which needs `init_from`: of all weights, and of adapters. See `configuration`."""
+"""The same for fine-tuning, which needs `init_from`: all weights, adapters, or with a head. See `configuration`."""
 
 
 def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
@@ -33,5 +37,5 @@ def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
     known = {**FACTORIES, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
     if recipe not in known:
         raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known), kind="unknown-recipe")
-    of_any_size = recipe in FINETUNE_FACTORIES and known[recipe] in ("finetune", "finetune_lora")
+    of_any_size = recipe in FINETUNE_FACTORIES and "tiny" not in recipe
     return known[recipe], (f"model={recipe.split('_')[1]}",) if of_any_size else ()

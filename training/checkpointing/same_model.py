@@ -29,8 +29,12 @@ def check_same_model(source: Path, wanted: LlamaArchitecture) -> None:
     Errors: `InputError` that names each value that differs, with both.
     """
     checkpoint = open_checkpoint(source)
+    if head := checkpoint.architecture.head:
+        problem = f"has a head for {', '.join(head.labels[:5])} in place of an output layer"
+        fix = "Give the checkpoint that it was trained from; a head starts at zero."
+        raise InputError(problem, where=source, fix=fix, kind="initial-weights-with-head")
     there, here = asdict(checkpoint.architecture), asdict(wanted)
-    different = [key for key in here if key not in MAY_CHANGE and there[key] != here[key]]
+    different = [key for key in here if key not in (*MAY_CHANGE, "head") and there[key] != here[key]]
     if different:
         each = "; ".join(f"{key} is {there[key]}, and {here[key]} in model_tag" for key in different)
         raise InputError(f"is of another model: {each}", where=source, fix=_fix(source), kind="another-model")
