@@ -6,8 +6,22 @@ Names of files and of records are a stranger's: they may hold line ends, escape 
 import contextlib
 import io
 import sys
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import TextIO
+
+_printing: ContextVar[bool] = ContextVar("printing", default=True)
+
+
+@contextlib.contextmanager
+def without_printing() -> Iterator[None]:
+    """Inside, `warn` gives a `UserWarning` instead of a line: for callers in Python."""
+    token = _printing.set(False)
+    try:
+        yield
+    finally:
+        _printing.reset(token)
 
 
 def printable(text: object) -> str:
@@ -42,6 +56,10 @@ def say(*lines: object) -> None:
 
 def warn(*lines: object) -> None:
     """Print each of `lines`, which stays one, to standard error. That nobody can read it stops no work."""
+    if not _printing.get():
+        for line in lines:
+            warnings.warn(printable(line).removeprefix("warning: "), stacklevel=3)
+        return
     with contextlib.suppress(OSError, ValueError):  # closed, or on a disk that is full
         _write(sys.stderr, lines)
 

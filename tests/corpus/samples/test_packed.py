@@ -13,7 +13,6 @@ from refusal import refused
 
 from corpus.samples.packed import HEADER, PackedWindows, ensure_packed, write_packing
 from corpus.samples.packing import cut, pack
-from foundation.errors import InputError
 
 DIGEST = bytes(range(32))
 
@@ -112,9 +111,13 @@ def test_a_damaged_packing(tmp_path: Path, write_split: Any, documents: list[byt
     stream, path = write_split(documents), tmp_path / "train.128.pack"
     write_packing(stream, path, 128, DIGEST)
     good = path.read_bytes()
-    for content, problem in ((good[:-1], "is truncated"), (good[:20], "is no packing"), (b"x" * 500, "is no packing")):
+    for content, kind in (
+        (good[:-1], "packing-truncated"),
+        (good[:20], "not-a-packing"),
+        (b"x" * 500, "not-a-packing"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=problem):
+        with refused(kind, where="train.128.pack"):
             PackedWindows(stream, path, 128, DIGEST)
     path.write_bytes(good)
     windows = PackedWindows(stream, path, 128, DIGEST)

@@ -14,6 +14,7 @@ import nemo_process
 import pytest
 from damage import damaged, damages, flip
 from nemo_process import nemo
+from refusal import refused
 from resume_cases import SYNCHRONOUS, arguments, hold_and_fork, train
 from torture import Tally, times
 from typer.testing import CliRunner
@@ -105,7 +106,7 @@ def test_a_checkpoint_under_the_name_of_a_later_step(run: Path, corpus: Path) ->
     """It would be kept as the newest for ever, and what the run saves be removed at once."""
     checkpoints = run / "checkpoints"
     (checkpoints / "step=2").rename(checkpoints / "step=90")
-    with pytest.raises(InputError, match=r"step=90: it is of step 2, by its manifest\. Rename it: step=2\."):
+    with refused("step-misnamed", where="step=90", fix="step=2"):
         verify_checkpoint(checkpoints / "step=90")
     said = train(run, corpus, 4)
     assert "step=90 is damaged and set aside as step=90.damaged: it is of step 2, by its manifest" in said
