@@ -80,8 +80,8 @@ def find_targets(kind: str, columns: Sequence[str], train: Sequence[Entry]) -> T
         names = _class_names(train)
     if len(names) < 2:
         problem = f"has one class only, {names[0]!r}" if names else "has no labels"
-        where = train[0].where.rpartition(",")[0] or train[0].where
-        raise InputError(problem, where=where, fix="Add sequences of another class.", kind="one-class")
+        fix = "Add sequences of another class."
+        raise InputError(problem, where=_file(train[0]), fix=fix, kind="one-class")
     return Targets(kind=kind, labels=tuple(names))
 
 
@@ -97,7 +97,7 @@ def _class_names(train: Sequence[Entry]) -> list[str]:
     if len(names) > _MOST_CLASSES or (len(names) > 20 and len(names) > len(labels) // 2):
         problem = f"has {len(names):,} classes in {len(labels):,} sequences"
         fix = "Check head.labels; for numbers give head.kind=regress."
-        raise InputError(problem, where=train[0].where, fix=fix, kind="too-many-classes")
+        raise InputError(problem, where=_file(train[0]), fix=fix, kind="too-many-classes")
     return names
 
 
@@ -106,8 +106,12 @@ def _check_variety(targets: Targets, train: Sequence[Entry]) -> None:
     for column, name in enumerate(targets.labels):
         if len(np.unique(values[:, column])) < 2:
             problem = f"the label {name!r} is {values[0, column]:g} in all {len(train):,} training sequences"
-            where = train[0].where.rpartition(",")[0] or train[0].where
-            raise InputError(problem, where=where, fix="Add sequences that differ in it.", kind="one-class")
+            fix = "Add sequences that differ in it."
+            raise InputError(problem, where=_file(train[0]), fix=fix, kind="one-class")
+
+
+def _file(entry: Entry) -> str:
+    return entry.where.rpartition(",")[0] or entry.where
 
 
 def _text(value: Any, where: str) -> str:

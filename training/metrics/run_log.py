@@ -66,7 +66,8 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self._resume_training(trainer)
-        self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+        group = trainer.optimizers[0].param_groups[0]
+        self._learning_rate = group["lr"] / group.get("lr_mult", 1.0)  # that of the body, where a head has another
 
     def on_megatron_microbatch_end(self, step: Any, batch: Any, output: torch.Tensor, forward_callback: Any) -> None:
         if parallel_state.is_pipeline_last_stage():

@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.labelled.examples import Example
 from tokenizer.sequence import encode
-from training.heads.batches import EveryExample, LabelledDataset, LabelledOrder, collate
+from training.heads.batches import EveryExample, LabelledOrder, collate
 
 LENGTHS = [5 + number * 7 % 40 for number in range(50)]
 
@@ -53,9 +53,8 @@ def test_the_other_strand_has_its_labels_turned_too() -> None:
 
 @pytest.mark.parametrize("per_base", [False, True])
 def test_a_micro_batch_is_padded_on_the_right(per_base: bool) -> None:
-    order = LabelledOrder([5, 2], batch=2, seed=1, both_strands=False)
-    dataset = LabelledDataset(_examples(per_base), order, 4)
-    batch = collate(sorted((dataset[0], dataset[1]), key=lambda one: -len(one["ids"])), per_base=per_base)
+    dataset = EveryExample(_examples(per_base), batch=2, most=1, both_strands=False)
+    batch = collate([dataset[0], dataset[1]], per_base=per_base)
     assert batch["tokens"].shape == (2, 16)
     assert batch["tokens"][1].tolist() == [71, 71] + [1] * 14
     assert batch["lengths"].tolist() == [5, 2]
