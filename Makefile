@@ -126,7 +126,7 @@ install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt \
 		torch 'cuda-toolkit[cccl,nvcc]' setuptools wheel ninja pybind11
-	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
+	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA: see \`pip config list\` for a wheel folder or index of CPU builds"'
 	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 		export CUDA_HOME="$${CUDA_HOME:-$$site/nvidia/cu13}" && \
 		CPATH="$$site/nvidia/cu13/include:$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" \

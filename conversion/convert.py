@@ -133,7 +133,7 @@ def _training(checkpoint: Checkpoint, target: Format) -> Training:
         raise InputError(
             "its optimizer state is that of the adapters, which are merged into their base",
             where=checkpoint.directory,
-            fix="Leave --optimizer out; to go on training the adapters, resume their run.",
+            fix="Leave --optimizer out. To continue training the adapters, resume their run.",
             kind="optimizer-of-adapters",
         )
     if target.prefix is None or not isinstance(checkpoint, MegatronDirectory):

@@ -89,7 +89,7 @@ def base_log_probabilities(
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
-    Memory: four bytes a base of the sequences that a look-ahead of sixteen batches touches.
+    Memory: four bytes per base of the sequences that a look-ahead of sixteen batches touches.
     Errors: `InputError` for a log-probability that is no number.
     """
     waiting: dict[int, _Open] = {}

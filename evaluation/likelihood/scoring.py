@@ -65,7 +65,7 @@ def score_regions(
 ) -> Score:
     """Score `regions`; `track` gets each base's ln P, and `distribution` what was expected there.
 
-    Errors: `InputError` for characters that are no nucleotides, and for no base to score at all.
+    Errors: `InputError` for characters that are not nucleotides, and for no base to score at all.
     """
     readings = strands(strand)
     waiting: list[Region] = []

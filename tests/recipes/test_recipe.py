@@ -34,7 +34,7 @@ def test_both_front_doors_build_the_same_recipe(factories: dict[str, str]) -> No
 OVERRIDDEN = {
     "trainer.devices=7": (
         "settings-rule",
-        "dataset.global_batch_size=384 is no multiple of micro_batch_size x data-parallel replicas = 1 x 7",
+        "dataset.global_batch_size=384 is not a multiple of micro_batch_size x data-parallel replicas = 1 x 7",
         "",
     ),
     "trainer.strategy.tensor_model_parallel_size=16": ("settings-rule", "parallelism.tensor=16 does not divide 8", ""),
@@ -45,7 +45,7 @@ OVERRIDDEN = {
     ),
     "trainer.strategy.context_parallel_size=2 data.seq_length=1022": (
         "settings-rule",
-        "dataset.sequence_length=1022 is no multiple of 4",
+        "dataset.sequence_length=1022 is not a multiple of 4",
         "",
     ),
     "trainer.max_steps=0": ("settings-rule", "trainer.max_steps=0", "above 0"),
@@ -124,7 +124,7 @@ def test_a_recipe_survives_serialization(factories: dict[str, str]) -> None:
 REFUSED = {
     "hardware.devices=7": (
         "settings-rule",
-        "dataset.global_batch_size=384 is no multiple of micro_batch_size x data-parallel replicas = 1 x 7",
+        "dataset.global_batch_size=384 is not a multiple of micro_batch_size x data-parallel replicas = 1 x 7",
         "",
     ),
     "parallelism.tensor=8 hardware.devices=4": ("settings-rule", "4 devices", "hardware.devices"),

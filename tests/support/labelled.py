@@ -9,7 +9,7 @@ KINDS = {"classify": ["label"], "multilabel": ["at", "long"], "regress": ["gc"],
 
 
 def write_table(path: Path, *, rows: int = 48, seed: int = 1, longest: int = 60) -> Path:
-    """A CSV file: `label` at or gc, `at` and `long` 0 or 1, `gc` the share of G and C, `split`, `bonds` 2 or 3 per base."""
+    """A CSV file: `label` at or gc, `at` and `long` 0 or 1, `gc` the share of G and C, `split`, `bonds` per base."""
     draw = random.Random(seed)
     lines = ["sequence,label,at,long,gc,split,bonds"]
     for number in range(rows):

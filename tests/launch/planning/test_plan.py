@@ -19,9 +19,9 @@ from configs.compose import compose_config
 from configs.llama import read_architecture
 from configs.schema import TrainConfig
 from launch.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_parameters, state_bytes
-from launch.planning.names import FACTORIES
+from launch.planning.names import FACTORIES, LONG_FACTORIES
 from launch.planning.picture import write_picture
-from launch.planning.plan import make_plan
+from launch.planning.plan import make_plan, recommended
 from launch.planning.record import as_json
 from launch.planning.search import change_layout, comfortable, fits
 from launch.planning.text import plan_text
@@ -119,6 +119,35 @@ def test_state_is_what_megatron_holds(tmp_path: Path) -> None:
 def test_every_recipe_fits_where_it_says_it_runs(name: str) -> None:
     plan = make_plan(name)
     assert plan.fits, plan_text(plan)
+
+
+@pytest.mark.parametrize("name", LONG_FACTORIES)
+def test_every_long_recipe_fits_and_no_layout_is_predicted_to_be_faster(name: str) -> None:
+    plan = make_plan(name)
+    assert plan.memory is not None
+    assert comfortable(plan.config, plan.memory), plan_text(plan)
+    assert recommended(plan) is None, plan_text(plan)
+    assert f"_{plan.sequence_length // 1024}k" in name
+    assert "of the bf16 peak" in plan_text(plan)
+
+
+def test_samples_beyond_the_context_are_a_problem_with_a_fix() -> None:
+    plan = make_plan("llama3_8b_genomic", ("dataset.sequence_length=16384",))
+    assert "over the model's 8192" in plan.problem
+    assert "rope.factor=2 " in plan.problem
+    longer = ("dataset.sequence_length=16384", "rope.factor=2", "parallelism.context=2")
+    assert make_plan("llama3_8b_genomic", longer).fits
+
+
+@pytest.mark.parametrize("gpu", ["b200", "gb200", "b300", "gb300"])
+@pytest.mark.parametrize("precision", ["bf16", "fp8_current", "mxfp8"])
+def test_two_samples_at_a_time_fit_on_blackwell(gpu: str, precision: str) -> None:
+    """As in the published rows; and four on the larger ones, as in Megatron-Bridge's newest recipes."""
+    plan = make_plan("llama3_8b_genomic", (f"precision={precision}",), gpu=gpu, gpus=8)
+    assert (plan.config.dataset.micro_batch_size, plan.fits) == (2, True)
+    if gpu.endswith("300"):
+        four = (f"precision={precision}", "dataset.micro_batch_size=4")
+        assert make_plan("llama3_8b_genomic", four, gpu=gpu, gpus=8).fits
 
 
 @pytest.mark.parametrize("gpus", [1, 8, 64, 512])
@@ -251,7 +280,7 @@ def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--picture", name]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (1, "")
-    assert f"error: {name}: is no name of a picture. End it with .svg, .png, .pdf." in result.stderr
+    assert f"error: {name}: is not the name of a picture. End it with .svg, .png, .pdf." in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
