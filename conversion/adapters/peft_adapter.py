@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.heads import Head
 from conversion.adapters.low_rank import LowRank
 from conversion.adapters.nemo_adapter import PARTS
 from conversion.adapters.peft_config import NAME, is_named, read_config
@@ -53,7 +54,8 @@ class PeftAdapter:
                 expected[_magnitude_name(module)] = (rows,)
         found = {name: tensor.shape for name, tensor in self._tensors.items()}
         check_tensors(found, expected, where=path, file_of=lambda name: path)
-        self.dtype, self.head = common_dtype(dtypes), None
+        self.dtype = common_dtype(dtypes)
+        self.head: Head | None = None
         self.ranks: Mapping[str, int] = {f"{module}.weight": self._config.rank_of(module) for module in modules}
 
     def low_rank(self, name: str) -> LowRank:
