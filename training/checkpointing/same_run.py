@@ -26,14 +26,22 @@ MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_toke
 
 
 def trained_with(
-    order: Mapping[str, Any], architecture: LlamaArchitecture, *, lora_dim: int, lora_alpha: int
+    order: Mapping[str, Any],
+    architecture: LlamaArchitecture,
+    *,
+    lora_dim: int,
+    lora_alpha: int,
+    lora_ranks: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """What must not change when a run resumes: the order of its samples (`order_settings`), and its model.
 
-    `lora_alpha` scales what adapters of rank `lora_dim` add; it means nothing where that is 0, and is left out.
+    `lora_alpha` scales what adapters of rank `lora_dim` add, `lora_ranks` are those of each layer; they mean nothing
+    where `lora_dim` is 0, and are left out.
     """
     model = {key: value for key, value in to_json(architecture).items() if key not in MAY_CHANGE}
-    adapters = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    adapters: dict[str, Any] = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    if lora_ranks:
+        adapters["lora_ranks"] = dict(lora_ranks)
     return {**order, **model, **adapters}
 
 
@@ -84,7 +92,8 @@ def check_same_run(folder: Path, now: Mapping[str, Any], sources: Sequence[Sourc
 
 def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
     """The same for a run that is about to start with `config`. Errors: `InputError`."""
-    adapters = {"lora_dim": config.lora.dim, "lora_alpha": config.lora.alpha}
+    lora = config.lora
+    adapters: dict[str, Any] = {"lora_dim": lora.dim, "lora_alpha": lora.alpha, "lora_ranks": lora.ranks}
     folder = Path(config.run_dir) / "checkpoints"
     if config.head.kind != "none":
         if newest_whole(folder) is not None:
