@@ -17,7 +17,7 @@ def write_table(path: Path, *, rows: int = 48, seed: int = 1, longest: int = 60)
         sequence = "".join(draw.choices("ACGT", weights=(4, 1, 1, 4) if at else (1, 3, 3, 1), k=length))
         gc = sum(base in "GC" for base in sequence) / length
         bonds = "".join("3" if base in "GC" else "2" for base in sequence)
-        split = "test" if number % 6 == 5 else "validation" if number % 6 == 4 else "train"
+        split = {4: "validation", 5: "test"}.get(number // 2 % 6, "train")
         lines.append(f"{sequence},{'at' if at else 'gc'},{at},{int(length > longest // 2)},{gc:.4f},{split},{bonds}")
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -147,7 +146,6 @@ def test_a_frozen_body_stays_as_it_was_to_the_bit(folder: Path) -> None:
 def test_a_run_resumes_to_the_bit(kind: str, folder: Path, tmp_path: Path) -> None:
     """With the head, beside adapters too, and at the very next sequence."""
     _train(folder, kind, tmp_path / "run", "trainer.max_steps=3")
-    shutil.rmtree(tmp_path / "initial_weights")
     lines = _train(folder, kind, tmp_path / "run")
     assert [line["loss"] for line in lines if "loss" in line] == [
         line["loss"] for line in _lines(folder, kind) if "loss" in line
@@ -170,7 +168,7 @@ def test_another_table_or_head_does_not_resume(folder: Path, tmp_path: Path) -> 
     with refused("another-run", names="pooling"):
         start("head.pooling=mean")
     with refused("initial-weights-with-head"):
-        start(f"init_from={folder / 'classify' / 'hf'}", f"run_dir={tmp_path}")
+        start(f"init_from={folder / 'classify_hf'}", f"run_dir={tmp_path}")
 
 
 @pytest.mark.parametrize("to", ["nemo", "te", "bridge"])
@@ -194,8 +192,14 @@ def test_transformers_5_gives_the_same_logits(folder: Path) -> None:
     assert found[0]["labels"] == {"0": "at", "1": "gc"}
 
 
-def test_predict_and_evaluate(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from genomic_llama.cli.main import main
+def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from genomic_llama.cli.main import app
+
+    def run(*words: str) -> None:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
 
     hf, genome = folder / "classify_hf", tmp_path / "genome.fa"
     genome.write_text(">one\n" + "ATATTATAATAT" * 4 + "\n>two\n" + "GCGGCCGC" * 4 + "\n")
@@ -204,7 +208,7 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "v.vcf").write_text(vcf + "one\t48\t.\tT\tG,A\t.\t.\t.\none\t3\t.\tG\tC\t.\t.\t.\n")
 
     def predicted(source: Path, *options: str) -> list[dict[str, str]]:
-        assert main(["predict", str(hf), str(source), "--out", str(tmp_path / "p.tsv"), "--overwrite", *options]) == 0
+        run("predict", str(hf), str(source), "--out", str(tmp_path / "p.tsv"), "--overwrite", *options)
         with open(tmp_path / "p.tsv", encoding="utf-8") as file:
             return list(csv.DictReader(file, delimiter="\t"))
 
@@ -231,7 +235,7 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path, capsys: pytest.Captu
     suite = tmp_path / "suite.yaml"
     table = folder / "table.csv"
     suite.write_text(f"labels:\n- name: composition\n  table: {table}\n  fitted_on: {table}\n")
-    assert main(["evaluate", str(suite), str(hf), "--out", str(tmp_path / "out")]) == 0
+    run("evaluate", str(suite), str(hf), "--out", str(tmp_path / "out"))
     content = json.loads(next((tmp_path / "out").glob("*.json")).read_text())
     metrics = {one["metric"]: one for one in content["tasks"][0]["metrics"]}
     assert metrics["AUROC"]["value"] > 0.9
@@ -239,7 +243,7 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path, capsys: pytest.Captu
     assert metrics["AUROC"]["baseline_name"] == "6-mers"
 
 
-def test_models_and_commands_that_do_not_fit(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_and_commands_that_do_not_fit(folder: Path) -> None:
     from evaluation.likelihood.model import check_language_model
     from evaluation.prediction.predicting import check_predictor
 
