@@ -11,7 +11,7 @@ from nemo.collections import llm
 import recipes.connectors  # noqa: F401 - registers them, for `nemo llm import` and `nemo llm export`
 from configs.compose import compose_config
 from foundation.telemetry import turn_off_telemetry
-from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, LONG_FACTORIES, configuration
+from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, HEAD_FACTORIES, LONG_FACTORIES, configuration
 from launch.preflight.nemo_overrides import check_overrides
 from launch.preflight.read_back import check_command
 from launch.submit.executors import genomic_cpu as genomic_cpu
@@ -94,4 +94,6 @@ def _recipe(config_name: str, overrides: list[str]) -> run.Partial:
 for _name in (*FACTORIES, *LONG_FACTORIES):
     _register(_name)
 for _name in FINETUNE_FACTORIES:
-    (_register_head if _name.endswith(("_classify", "_regress")) else _register_finetune)(_name)
+    _register_finetune(_name)
+for _name in HEAD_FACTORIES:
+    _register_head(_name)
