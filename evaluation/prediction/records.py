@@ -120,9 +120,10 @@ def _variants(source: Source) -> Iterator[Record]:
 
 
 def _haplotypes(allele: Allele, contig: Ids, source: Source) -> Iterator[Record]:
-    """`window` bases around an allele, with the reference's bases, and with its own."""
+    """`window` bases around an allele, with the reference's bases, and with its own; or all that the contig has."""
     record, window = allele.record, source.window
-    start = max(0, allele.position + len(allele.ref) // 2 - window // 2)
+    centre = allele.position + len(allele.ref) // 2
+    start = max(0, min(centre - window // 2, len(contig) - window))
     before = to_upper(contig[start : allele.position])
     after = to_upper(contig[allele.position + len(allele.ref) : start + 2 * window])
     columns: dict[str, str | int] = {
