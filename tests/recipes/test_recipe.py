@@ -146,7 +146,6 @@ REFUSED = {
     "dataset.stride=100": ("stride-without-window", "100", "dataset.mode=window"),
     "dataset.mode=window dataset.stride=9000": ("stride-too-long", "9000", ""),
     "dataset.soft_mask_weight=0.125": ("loss-weight", "0.125", "two decimals"),
-    "dataset.mode=packed parallelism.context=2": ("packed-context", "parallelism.context=2", "dataset.mode=window"),
     "dataset.mode=packed parallelism.pipeline=2 dataset.micro_batch_size=2": (
         "packed-pipeline",
         "dataset.micro_batch_size=2",
@@ -254,3 +253,17 @@ def test_the_nemo_command_looks_for_the_corpus_before_it_builds(tmp_path: Path) 
     assert f"{tmp_path}/none" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert not run.exists()
+
+
+def test_a_longer_context_reaches_the_model_the_data_and_the_check_of_initial_weights() -> None:
+    from recipes import factories
+
+    recipe = factories.llama3_8b_genomic_32k()
+    model = recipe.model.config
+    assert (model.seq_length, model.rotary_base) == (32_768, 500_000)
+    assert (model.scale_factor, model.old_context_len) == (4.0, 8192)
+    assert (recipe.data.seq_length, recipe.trainer.strategy.context_parallel_size) == (32_768, 4)
+    assert recipe.resume.extends is None  # from random weights
+    recipe = factories.llama3_1b_genomic_finetune(init_from="weights", context="64k")
+    assert (recipe.model.config.seq_length, recipe.model.config.scale_factor) == (65_536, 8.0)
+    assert recipe.resume.extends == "./llama3_1b_genomic_config"

@@ -130,6 +130,29 @@ def test_every_long_recipe_fits_and_no_layout_is_predicted_to_be_faster(name: st
     assert "of the bf16 peak" in plan_text(plan)
 
 
+@pytest.mark.parametrize(
+    ("context", "gpu", "layout"),
+    [
+        ("32k", "h200", (1, 2, 0)),
+        ("64k", "h200", (1, 4, 0)),
+        ("128k", "h200", (1, 8, 0)),
+        ("32k", "b200", (1, 1, 2)),
+        ("64k", "b200", (2, 1, 0)),
+        ("128k", "b200", (2, 2, 0)),
+    ],
+)
+def test_long_recipes_fit_on_larger_gpus_with_less_splitting(
+    context: str, gpu: str, layout: tuple[int, int, int]
+) -> None:
+    """As docs/context.md has it."""
+    plan = make_plan(f"llama3_8b_genomic_{context}", gpu=gpu, gpus=8)
+    assert plan.fits
+    best = recommended(plan)
+    assert best is not None
+    found = best.config.parallelism
+    assert (found.tensor, found.context, found.recompute_layers) == layout
+
+
 def test_samples_beyond_the_context_are_a_problem_with_a_fix() -> None:
     plan = make_plan("llama3_8b_genomic", ("dataset.sequence_length=16384",))
     assert "over the model's 8192" in plan.problem
