@@ -56,7 +56,7 @@ def generate(
     from evaluation.generation.generated_files import read_prompts, write_generated
     from evaluation.generation.generation import Sampling, check_prompts
     from evaluation.generation.generation import generate as generate_bases
-    from evaluation.likelihood.model import check_directory, load_model
+    from evaluation.likelihood.model import check_directory, check_language_model, load_model
     from evaluation.likelihood.tracks import check_track
     from foundation.pages.quantities import plural
     from tokenizer.sequence import not_nucleotides
@@ -79,6 +79,7 @@ def generate(
     )  # fmt: skip
     check_writable(out, per_base)
     check_directory(model, adapter)
+    check_language_model(model)
     check_prompts(given, sampling, read_architecture(model).max_position_embeddings)
     work = Work(
         command="generate",
