@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from evaluation.generation.cache import rows_that_fit
 from evaluation.generation.decode import Generated, Reader, Row, decode
 from evaluation.generation.motifs import Automaton
@@ -24,7 +26,8 @@ def generate(
     """Samples of every prompt, in order. `batch_size`: sequences at a time, by default what memory allows.
 
     A sample is drawn from a random stream of its own, seeded with `sampling.seed`, the prompt's name and the sample's
-    number: neither batches nor other prompts change it. `before` of a prompt is read before it, and not checked.
+    number: neither batches nor other prompts change it. `before` of a prompt, such as a tag, is read before
+    it as it is, and is no part of the result.
     Where `sampling` rejects samples, those that were rejected each time are left out.
     Errors: `InputError` for a prompt that is empty, no DNA, or too long for the model's positions, and for one that
     only forbidden motifs can follow; also where no sample at all was accepted.
@@ -72,7 +75,8 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
 def plan_rows(prompts: Iterable[Region], sampling: Sampling, longest: int) -> Iterator[Row]:
     """What is to be drawn, in the order of the output; `longest`: the model's positions. Errors: as `oriented`."""
     for prompt in prompts:
-        ids, _ = oriented(prompt, reverse=False)
+        bases, _ = oriented(replace(prompt, before=prompt.ids[:0]), reverse=False)
+        ids = np.concatenate([prompt.before, bases])
         name = int.from_bytes(hashlib.sha256(prompt.name.encode("utf-8", "surrogateescape")).digest()[:8], "little")
         limit = longest - len(ids) if sampling.length is None else sampling.length
         for sample in range(sampling.samples):

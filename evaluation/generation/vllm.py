@@ -16,7 +16,7 @@ from foundation.progress import progress_bar
 from tokenizer.vocabulary import EOS
 
 
-def check_vllm(sampling: Sampling, batch_size: int | None = None) -> None:
+def check_vllm(sampling: Sampling, batch_size: int | None = None, adapter: Path | None = None) -> None:
     """Before any work. Errors: `InputError` where vLLM is not installed, or cannot do what is asked for."""
     if importlib.util.find_spec("vllm") is None:
         fix = "Install it where there is a GPU: pip install vllm. Or leave out --engine."
@@ -25,6 +25,7 @@ def check_vllm(sampling: Sampling, batch_size: int | None = None) -> None:
         "--forbid": bool(sampling.motifs.words),
         "--repetition-penalty": sampling.repetition_penalty > 1,  # vLLM's own is about single tokens
         "--gc": sampling.gc is not None,
+        "--adapter": adapter is not None,
         "--batch-size": batch_size is not None,
     }
     for name in (name for name, given in unable.items() if given):

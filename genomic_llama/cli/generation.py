@@ -12,7 +12,7 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import Dtype, Model, ModelDtype, Overwrite
+from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite
 
 if TYPE_CHECKING:
     from evaluation.generation.decode import Generated
@@ -72,10 +72,9 @@ def generate(
             help="Write each new base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
         ),
     ] = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Sequences at a time.", min=1, max=1_000_000, show_default="by free memory")
-    ] = None,
+    batch_size: FittingBatchSize = None,
     engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.own,
     overwrite: Overwrite = False,
 ) -> None:
@@ -124,15 +123,16 @@ def generate(
     given = read_prompts(prompt or [], prompts)
     check_output(given, sampling, with_prompt=with_prompt)
     check_writable(out, per_base)
-    check_directory(model)
+    check_directory(model, adapter)
     check_prompts(given, sampling, read_architecture(model).max_position_embeddings)
     if engine is Engine.vllm:
         from evaluation.generation.vllm import check_vllm
 
-        check_vllm(sampling, batch_size)
+        check_vllm(sampling, batch_size, adapter)
     work = Work(
         command="generate",
         model=model,
+        adapter=adapter,
         sources={"prompts": prompts},
         settings={
             "prompt": prompt or [], "sampling": {**asdict(sampling), "alphabet": alphabet},
@@ -145,7 +145,7 @@ def generate(
         say(describe(files))
         return
     started = time.perf_counter()
-    generated = _run(engine, model, dtype.value, given, sampling, batch_size)
+    generated = _run(engine, model, adapter, dtype.value, given, sampling, batch_size)
     seconds = time.perf_counter() - started
     write_generated(generated, out, with_prompt=with_prompt, per_base=per_base)
     work.finish()
@@ -153,7 +153,13 @@ def generate(
 
 
 def _run(
-    engine: Engine, model: Path, dtype: str, prompts: "Sequence[Region]", sampling: "Sampling", batch_size: int | None
+    engine: Engine,
+    model: Path,
+    adapter: Path | None,
+    dtype: str,
+    prompts: "Sequence[Region]",
+    sampling: "Sampling",
+    batch_size: int | None,
 ) -> "list[Generated]":
     if engine is Engine.vllm:
         from evaluation.generation.vllm import generate_with_vllm
@@ -162,7 +168,7 @@ def _run(
     from evaluation.generation.generation import generate as generate_bases
     from evaluation.likelihood.model import load_model
 
-    return generate_bases(load_model(model, dtype), prompts, sampling, batch_size=batch_size)
+    return generate_bases(load_model(model, dtype, adapter=adapter), prompts, sampling, batch_size=batch_size)
 
 
 def _summarise(generated: "Sequence[Generated]", wanted: int, sampling: "Sampling", seconds: float, out: Path) -> None:
