@@ -106,7 +106,7 @@ def test_eos_ends_a_sequence(tiny_model: Any) -> None:
 
 
 def test_files(tiny_model: Any, tmp_path: Path) -> None:
-    found = generate(tiny_model, PROMPTS, Sampling(length=10, samples=2))
+    found = generate(tiny_model, PROMPTS, Sampling(length=10, min_length=10, samples=2))
     write_generated(found, tmp_path / "g.fa", with_prompt=True, per_base=tmp_path / "g.bedgraph")
     records = list(read_fasta(tmp_path / "g.fa"))
     assert [record.name for record in records] == ["a_1", "a_2", "b_1", "b_2", "c_1", "c_2"]
