@@ -21,9 +21,11 @@ TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-str
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
 
-# JOBS processes, which share the test files; each imports NeMo once. Threads of their own would only be in their way.
+# JOBS processes, which share the test files, in the order of tests/conftest.py: long ones first. Each imports NeMo once.
+# Threads of their own would only be in their way.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/slurm --numprocesses $(JOBS) --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/slurm --numprocesses $(JOBS) --dist loadfile \
+	--no-loadscope-reorder
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)

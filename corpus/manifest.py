@@ -179,6 +179,8 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
             fix=_REMEDY,
             kind="manifest-version",
         )
+    if isinstance(settings := value.get("settings"), dict):
+        settings.setdefault("rna", False)  # older corpora have U as it was
     manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
         if problem := _contradiction(split):

@@ -24,8 +24,9 @@ from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
-from foundation.atomic import Seen, check_replaceable, full_disk, put_in_place, real_directory, sync
+from foundation.disk import full_disk, sync
 from foundation.errors import InputError
+from foundation.place import Seen, check_replaceable, put_in_place, real_directory
 from foundation.progress import progress_bar
 from foundation.terminal import warn
 

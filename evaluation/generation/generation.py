@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from evaluation.generation.cache import rows_that_fit
 from evaluation.generation.decode import Generated, Reader, Row, decode
 from evaluation.generation.motifs import Automaton
@@ -26,8 +24,8 @@ def generate(
     """Samples of every prompt, in order. `batch_size`: sequences at a time, by default what memory allows.
 
     A sample is drawn from a random stream of its own, seeded with `sampling.seed`, the prompt's name and the sample's
-    number: neither batches nor other prompts change it. `before` of a prompt, such as a tag, is read before
-    it as it is, and is no part of the result.
+    number: neither batches nor other prompts change it. The tag of a prompt is read first, and is no part
+    of motifs or of the GC share.
     Where `sampling` rejects samples, those that were rejected each time are left out.
     Errors: `InputError` for a prompt that is empty, no DNA, or too long for the model's positions, and for one that
     only forbidden motifs can follow; also where no sample at all was accepted.
@@ -58,14 +56,14 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
     automaton = Automaton(sampling.motifs, sampling.alphabet) if sampling.motifs.words else None
     letters = sorted(set(sampling.alphabet))
     for prompt in prompts:
-        where, read = f"prompt {prompt.name!r}", len(prompt.before) + len(prompt.ids)
-        if not read:
+        where, given = f"prompt {prompt.name!r}", len(prompt.tag) + len(prompt.ids)
+        if not given:
             fix = "These models have no BOS: they cannot begin from nothing. Give a base or more."
             raise InputError("the prompt is empty", where=where, fix=fix, kind="prompt-empty")
         new = max(sampling.length or 1, sampling.min_length)
-        if read + new > longest:
-            problem = f"{read:,} bases and {new:,} new ones are more than the model's {longest:,}"
-            fix = f"Give --length {longest - read} or less." if read < longest else "Shorten it."
+        if given + new > longest:
+            problem = f"{given:,} letters and {new:,} new ones are more than the model's {longest:,}"
+            fix = f"Give --length {longest - given} or less." if given < longest else "Shorten it."
             raise InputError(problem, where=where, fix=fix, kind="prompt-too-long")
         if automaton and not automaton.allowed[automaton.follow(to_upper(prompt.ids)), letters].any():
             problem = "whatever follows the prompt has one of the motifs"
@@ -75,8 +73,7 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
 def plan_rows(prompts: Iterable[Region], sampling: Sampling, longest: int) -> Iterator[Row]:
     """What is to be drawn, in the order of the output; `longest`: the model's positions. Errors: as `oriented`."""
     for prompt in prompts:
-        bases, _ = oriented(replace(prompt, before=prompt.ids[:0]), reverse=False)
-        ids = np.concatenate([prompt.before, bases])
+        ids, _ = oriented(prompt, reverse=False)
         name = int.from_bytes(hashlib.sha256(prompt.name.encode("utf-8", "surrogateescape")).digest()[:8], "little")
         limit = longest - len(ids) if sampling.length is None else sampling.length
         for sample in range(sampling.samples):

@@ -12,7 +12,7 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite
+from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Tag
 
 if TYPE_CHECKING:
     from evaluation.generation.decode import Generated
@@ -32,7 +32,8 @@ def generate(
     model: Model,
     out: Annotated[Path, typer.Option(help="FASTA file to write.", show_default=False)],
     prompt: Annotated[
-        list[str] | None, typer.Option(help="Bases to continue; can be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Bases to continue, after a |tag| or without; can be repeated.", show_default=False),
     ] = None,
     prompts: Annotated[Path | None, typer.Option(help="FASTA file of prompts.", show_default=False)] = None,
     length: Annotated[int | None, typer.Option(help="New bases, at most.", min=1, show_default="500")] = None,
@@ -72,6 +73,7 @@ def generate(
             help="Write each new base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
         ),
     ] = None,
+    tag: Tag = None,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
@@ -120,7 +122,7 @@ def generate(
         alphabet=check_alphabet(alphabet),
         seed=seed,
     )
-    given = read_prompts(prompt or [], prompts)
+    given = read_prompts(prompt or [], prompts, tag=tag)
     check_output(given, sampling, with_prompt=with_prompt)
     check_writable(out, per_base)
     check_directory(model, adapter)
@@ -135,7 +137,7 @@ def generate(
         adapter=adapter,
         sources={"prompts": prompts},
         settings={
-            "prompt": prompt or [], "sampling": {**asdict(sampling), "alphabet": alphabet},
+            "prompt": prompt or [], "tag": tag, "sampling": {**asdict(sampling), "alphabet": alphabet},
             "with_prompt": with_prompt, "dtype": dtype.value, "engine": engine.value,
         },
         files=[path for path in (out, per_base) if path is not None],

@@ -101,6 +101,10 @@ def prepare(
             rich_help_panel=_FORMAT,
         ),
     ] = None,
+    rna: Annotated[
+        bool | None,
+        typer.Option("--rna/--no-rna", help="Store U of RNA as T.", show_default="no", rich_help_panel=_FORMAT),
+    ] = None,
     exclude_accessions: Annotated[
         list[Path] | None, typer.Option(help="File of accessions, one per line.", rich_help_panel=_EXCLUDE)
     ] = None,
@@ -155,7 +159,7 @@ def prepare(
     from corpus.preparation.prepare import prepare as prepare_corpus
     from corpus.settings import compose_settings
     from corpus.streams.inputs import expand_inputs
-    from foundation.atomic import full_disk
+    from foundation.disk import full_disk
 
     if validation_fraction is None and (validation_list or test_list):
         validation_fraction = 0.0
@@ -182,6 +186,7 @@ def prepare(
         "format": format,
         "text_field": text_field,
         "markup": markup,
+        "rna": rna,
     }
     composed = compose_settings(settings, _without_none(given))
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
