@@ -19,10 +19,14 @@ PROMPT = b"ACGTACGTAACC"
 
 
 class Found(NamedTuple):
-    """How many times as fast ours is: lower quartile, median, upper quartile. `peer`: which of its ways was best."""
+    """How many times as fast ours is: lower quartile, median, upper quartile. `peer`: which of its ways was best.
+
+    `processor`: the same of processor time, which a busy machine disturbs less.
+    """
 
     peer: str
     ratios: tuple[float, float, float]
+    processor: tuple[float, float, float]
     ours: str
     theirs: str
 
@@ -42,23 +46,26 @@ def main() -> None:
     given = options.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # for both sides: threads that spin cost whoever shares the machine
-    print("| work | peer, its best way | ours to theirs: median (quartiles) | target | ours | theirs |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    print(
+        "| work | peer, its best way | ours to theirs: median (quartiles) | processor time | target | ours | theirs |"
+    )
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for name in given.rows or ROWS:
         row = ROWS[name]
         found = row.play(given.rounds, given.threads)
-        low, middle, high = found.ratios
-        print(f"| {row.work} | {found.peer} | **{middle:.2f} x** ({low:.2f} to {high:.2f}) | {row.target} ", end="")
+        clock, processor = (f"**{b:.2f} x** ({a:.2f} to {c:.2f})" for a, b, c in (found.ratios, found.processor))
+        print(f"| {row.work} | {found.peer} | {clock} | {processor} | {row.target} ", end="")
         print(f"| {found.ours} | {found.theirs} |", flush=True)
 
 
 def best(turns: Mapping[str, list[Turn]], amount: float, unit: str) -> Found:
     """`ours` against the peer whose median turn is the shortest; `amount`: work of a turn, for the rates."""
     clocks = {name: [turn.clock for turn in some[1:]] for name, some in turns.items()}  # the first is a warm-up
+    busy = {name: [turn.processor for turn in some[1:]] for name, some in turns.items()}
     ours = clocks.pop("ours")
     peer = min(clocks, key=lambda name: statistics.median(clocks[name]))
     rates = [f"{amount / statistics.median(some):,.0f} {unit}/s" for some in (ours, clocks[peer])]
-    return Found(peer, ratios(clocks[peer], ours), *rates)
+    return Found(peer, ratios(clocks[peer], ours), ratios(busy[peer], busy["ours"]), *rates)
 
 
 def generate(samples: int, length: int, batches: tuple[int, ...], rounds: int, threads: int) -> Found:

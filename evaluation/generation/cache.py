@@ -81,7 +81,7 @@ class Cache:
         # One position sees all of them, so the heads of a group can stand for its positions: nothing is repeated.
         grouped = query.reshape(*key.shape[:2], -1, query.shape[3])
         bias = self._bias[:, None, None, :end]
-        return _attend(grouped, keys[:, :, :end], values[:, :, :end], bias, scale).reshape(query.shape)
+        return _attend(grouped, keys[:, :, :end], values[:, :, :end], bias, scale).view(query.shape)
 
     def keep(self, rows: "Tensor") -> None:
         """Go on with these rows alone."""
@@ -113,5 +113,6 @@ def _attend(query: "Tensor", keys: "Tensor", values: "Tensor", bias: "Tensor", s
     if query.device.type != "cpu" or query.dtype != torch.float32:
         mask = bias.to(query.dtype)
         return torch.nn.functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=scale)
-    scores = torch.add(bias, query @ keys.transpose(2, 3), alpha=scale)
-    return torch.softmax(scores, dim=-1) @ values
+    bias = bias.expand(*query.shape[:3], -1).flatten(0, 1)
+    scores = torch.baddbmm(bias, query.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2), alpha=scale)
+    return torch.bmm(torch.softmax(scores, dim=-1), values.flatten(0, 1)).view(query.shape)

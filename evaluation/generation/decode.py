@@ -122,7 +122,7 @@ class _Batch:
         """The next id of each slot; those that have ended get one that nobody reads."""
         import torch
 
-        known = torch.log_softmax(logits, dim=-1).double().cpu().numpy()[:, self._candidates]
+        known = torch.log_softmax(logits, dim=-1).cpu().numpy()[:, self._candidates].astype(np.float64)
         if not np.isfinite(known).all():
             fix = "Use float32, or check the weights."
             raise InputError("a log-probability is not a number", fix=fix, kind="not-a-number")

@@ -74,7 +74,7 @@ class _Layer:
 
 
 class SmallLlama:
-    """A `Forward`. Operations and roundings are those of transformers, in its order."""
+    """A `Forward`. In half precision it rounds where transformers does."""
 
     def __init__(self, model: "PreTrainedModel") -> None:
         import torch
@@ -108,7 +108,7 @@ class SmallLlama:
         mixed = torch.nn.functional.linear(self._norm(hidden, layer.attention_norm), layer.qkv)
         mixed = mixed.view(*mixed.shape[:2], -1, self._width)
         turning = mixed[:, :, : self._heads + self._groups]
-        turned = (turning * cos + turning.roll(self._width // 2, dims=-1) * sin).transpose(1, 2)
+        turned = torch.addcmul(turning * cos, turning.roll(self._width // 2, dims=-1), sin).transpose(1, 2)
         value = mixed[:, :, self._heads + self._groups :].transpose(1, 2)
         query, key = turned[:, : self._heads], turned[:, self._heads :]
         attended = context.attend(number, query, key, value, self._scale)
@@ -123,8 +123,10 @@ class SmallLlama:
     def _norm(self, hidden: "Tensor", weight: "Tensor") -> "Tensor":
         import torch
 
-        wide = hidden.float()
-        return weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self._epsilon)).to(hidden.dtype)
+        if hidden.dtype == torch.float32:
+            return torch.nn.functional.rms_norm(hidden, weight.shape, weight, self._epsilon)
+        normal = torch.nn.functional.rms_norm(hidden.float(), weight.shape, None, self._epsilon)
+        return weight * normal.to(hidden.dtype)  # rounded where transformers rounds
 
 
 def _layer(layer: Any) -> _Layer:
