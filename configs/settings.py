@@ -6,9 +6,9 @@ through the rows, so that a setting is added by one of them.
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, get_type_hints
+from typing import Any
 
-from foundation.typed import MISSING
+from foundation.typed import MISSING, hints
 
 _KEY = "setting"
 
@@ -35,6 +35,8 @@ class Row:
     off: Any
     needs: str
     """A setting that is not off where this one has an effect; its places are left alone otherwise."""
+    unless: str
+    """A setting that is off where this one has an effect."""
 
     def is_off(self, value: Any) -> bool:
         """Whether `value` is the one that leaves out the part of the recipe at `gate`."""
@@ -53,6 +55,7 @@ def setting(
     gate: str = "",
     off: Any = None,
     needs: str = "",
+    unless: str = "",
 ) -> Any:
     """A field of the schema that is a row of the table."""
     more = {
@@ -64,6 +67,7 @@ def setting(
         "gate": gate,
         "off": off,
         "needs": needs,
+        "unless": unless,
     }
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata={_KEY: more})
@@ -72,7 +76,7 @@ def setting(
 
 def rows(schema: type, prefix: str = "") -> Iterator[Row]:
     """The rows of a schema and of its sections, in their order."""
-    kinds = get_type_hints(schema)
+    kinds = hints(schema)
     for field in dataclasses.fields(schema):
         kind = kinds[field.name]
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):

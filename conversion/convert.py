@@ -7,6 +7,7 @@ from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from conversion.adapters.merged import MergedAdapter
+from conversion.calibration import with_calibration
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.export_adapter import export_adapter
 from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
@@ -68,9 +69,11 @@ def convert(
     if isinstance(checkpoint, MergedAdapter) and dtype is not None:
         checkpoint = checkpoint.in_fp32()
     _check_dtypes(checkpoint, dtype)
+    _check_head(checkpoint, target)
     training = _training(checkpoint, target) if optimizer else None
     origin = origin_of(checkpoint.directory)
     architecture = dataclasses.replace(checkpoint.architecture, dtype=dtype or checkpoint.architecture.dtype)
+    architecture = with_calibration(architecture, checkpoint.directory)
     size = architecture.parameters * DTYPES[architecture.dtype].itemsize + (training.bytes if training else 0)
     check_apart(source, destination)
     check_space(destination, size)
@@ -173,6 +176,17 @@ def _check_dtypes(checkpoint: Checkpoint, dtype: str | None) -> None:
             where=checkpoint.directory,
             fix="Choose one: --dtype float32 keeps every number, --dtype bfloat16 rounds those that are wider.",
             kind="mixed-dtypes",
+        )
+
+
+def _check_head(checkpoint: Checkpoint, target: Format) -> None:
+    """Refuse to write a head where nothing would read it. Errors: `InputError`."""
+    if checkpoint.architecture.head and target.name != "hf":
+        raise InputError(
+            f"has a head, for which {target.title} has no place",
+            where=checkpoint.directory,
+            fix="Convert it with --to hf; for the body alone, convert the checkpoint that it was trained from.",
+            kind="head-format",
         )
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+HEAD = "score."
+"""How the names of a head's tensors begin, in every format."""
+
 Layout = Literal["copy", "qkv", "gate_up"]
 Shape = tuple[int, ...]
 
@@ -34,13 +37,15 @@ class Row:
     """
 
     hf: tuple[str, ...]
-    gguf: tuple[str, ...]
     te: str
     megatron: str
     layout: Layout
     rows: tuple[str, ...]
     columns: str | None = None
-    only_untied: bool = False
+    gguf: tuple[str, ...] = ()
+    """Of the same tensors as `hf`; none where GGUF has no place for them."""
+    part: str = "body"
+    """`body`, or `output`: the output layer, unless it is tied or a head is in its place; `head`; its `bias`."""
 
 
 TABLE = (
@@ -125,7 +130,24 @@ TABLE = (
         layout="copy",
         rows=("vocabulary",),
         columns="hidden",
-        only_untied=True,
+        part="output",
+    ),
+    Row(
+        hf=("score.weight",),
+        te="score.weight",
+        megatron="score.weight",
+        layout="copy",
+        rows=("labels",),
+        columns="hidden",
+        part="head",
+    ),
+    Row(
+        hf=("score.bias",),
+        te="score.bias",
+        megatron="score.bias",
+        layout="copy",
+        rows=("labels",),
+        part="bias",
     ),
 )
 
@@ -190,9 +212,17 @@ def _expand(architecture: LlamaArchitecture, vocabulary: int) -> Iterator[Weight
     ordered: list[tuple[Row, int | None]] = [(row, None) for row in TABLE[:first]]
     ordered += [(row, layer) for layer in layers for row in in_layers]
     ordered += [(row, None) for row in TABLE[last + 1 :]]
+    parts = _parts(architecture)
     for row, layer in ordered:
-        if not (row.only_untied and architecture.tie_word_embeddings):
+        if row.part in parts:
             yield _weight(row, layer, architecture, vocabulary)
+
+
+def _parts(architecture: LlamaArchitecture) -> tuple[str, ...]:
+    """The parts of the table that `architecture` has."""
+    if head := architecture.head:
+        return ("body", "head", "bias") if head.bias else ("body", "head")
+    return ("body",) if architecture.tie_word_embeddings else ("body", "output")
 
 
 def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture, vocabulary: int) -> Weight:
@@ -202,6 +232,7 @@ def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture, vocabu
         "query": architecture.num_attention_heads * architecture.head_dim,
         "key_value": architecture.num_key_value_heads * architecture.head_dim,
         "intermediate": architecture.intermediate_size,
+        "labels": len(architecture.head.labels) if architecture.head else 0,
     }
     columns = (size[row.columns],) if row.columns else ()
     return Weight(

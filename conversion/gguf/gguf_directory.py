@@ -154,6 +154,8 @@ def _architecture(
     if not isinstance(content, dict):
         raise InputError("has no configuration", where=where, fix="Convert again.", kind="gguf-metadata")
     architecture = parse_architecture(content, where=where)
+    if architecture.head:
+        raise InputError("says that it has a head", where=where, fix="Convert again.", kind="gguf-metadata")
     stored = embeddings.type
     architecture = dataclasses.replace(architecture, dtype="float32" if stored == "q8_0" else stored)
     if architecture.num_hidden_layers > len(tensors):

@@ -96,7 +96,7 @@ def generate(
     from evaluation.generation.generation import check_prompts
     from evaluation.generation.motifs import read_motifs
     from evaluation.generation.sampling import Sampling, check_alphabet, parse_gc
-    from evaluation.likelihood.model import check_directory
+    from evaluation.likelihood.model import check_directory, check_language_model
     from evaluation.likelihood.tracks import check_track
 
     if until_eos and length is not None:
@@ -126,6 +126,7 @@ def generate(
     check_output(given, sampling, with_prompt=with_prompt)
     check_writable(out, per_base)
     check_directory(model, adapter)
+    check_language_model(model)
     check_prompts(given, sampling, read_architecture(model).max_position_embeddings)
     if engine is Engine.vllm:
         from evaluation.generation.vllm import check_vllm
