@@ -66,10 +66,10 @@ def write_header(file: FlushedFile, values: Mapping[str, Value], tensors: Mappin
         parts += [_string(key), struct.pack("<I", kind), content]
     offset = 0
     for name, (kind_name, shape) in tensors.items():
-        kind = TENSOR_TYPES[kind_name]
+        stored = TENSOR_TYPES[kind_name]
         dimensions = struct.pack(f"<I{len(shape)}Q", len(shape), *reversed(shape))
-        parts += [_string(name), dimensions, struct.pack("<IQ", kind.number, offset)]
-        offset += padded(kind.size(shape))
+        parts += [_string(name), dimensions, struct.pack("<IQ", stored.number, offset)]
+        offset += padded(stored.size(shape))
     file.write(b"".join(parts))
     file.write(bytes(-file.position % ALIGNMENT))
 
@@ -158,7 +158,7 @@ class _Cursor:
         if kind == _STRING:
             return self._string()
         if kind != _ARRAY:
-            return self._numbers(_NUMBERS[self._known(kind)])[0]  # type: ignore[no-any-return]
+            return self._numbers(_NUMBERS[self._known(kind)])[0]
         item, count = self._numbers("<IQ")
         if item == _STRING:
             return [self._string() for _ in range(count)]
@@ -190,4 +190,4 @@ class _Cursor:
     def _add(self, found: dict[str, Value] | dict[str, tuple[str, Shape, int]], name: str, value: object) -> None:
         if name in found:
             raise ValueError(f"it has {name!r} twice")
-        found[name] = value  # type: ignore[assignment, index]
+        found[name] = value  # type: ignore[assignment]

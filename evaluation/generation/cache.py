@@ -100,7 +100,7 @@ def rows_that_fit(model: "PreTrainedModel", capacity: int) -> int:
 
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    row = 2 * config.num_hidden_layers * config.num_key_value_heads * width * model.dtype.itemsize * capacity
+    row: int = 2 * config.num_hidden_layers * config.num_key_value_heads * width * model.dtype.itemsize * capacity
     on_gpu = model.device.type == "cuda"
     free = torch.cuda.mem_get_info(model.device)[0] if on_gpu else available_memory()
     return max(1, min(_MOST["cuda" if on_gpu else "cpu"], int(free * _SHARE) // row))

@@ -10,7 +10,7 @@ from evaluation.generation.sampling import Sampling, Values
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 
-Integers = npt.NDArray[np.integer]
+Integers = npt.NDArray[np.int64]
 
 
 class Constraints:
