@@ -15,7 +15,7 @@ from evaluation.sharding.shard import Shard, parse_shard, share
 
 Ask = Callable[[str, Path], Any]
 NAMES = ("score", "score-corpus", "score-both-parquet", "score-bedgraph", "score-regions-bigwig", "variants", "embed",
-         "embed-bases")  # fmt: skip
+         "embed-bases", "predict")  # fmt: skip
 
 pytestmark = [pytest.mark.fast, pytest.mark.usefixtures("small_units", "tiny_model")]
 
