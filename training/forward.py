@@ -12,7 +12,7 @@ from foundation.errors import InputError
 
 
 def genomic_data_step(dataloader_iter: Iterator[Any]) -> dict[str, Any]:
-    """The next micro-batch of `training.data.module.collate`, on the device and widened."""
+    """The next micro-batch of `training.data.collate.collate`, on the device and widened."""
     batch = next(dataloader_iter)
     return widen(batch[0] if isinstance(batch, tuple) else batch)
 
@@ -33,7 +33,8 @@ def widen(batch: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         "position_ids": _positions(tokens, cu_seqlens),
     }
     if cu_seqlens is None:
-        wide = get_batch_on_this_cp_rank(wide)
+        if parallel_state.get_context_parallel_world_size() > 1:
+            wide = get_batch_on_this_cp_rank(wide)
     else:
         _check_layout(len(tokens))
         wide |= {"cu_seqlens": cu_seqlens, "max_seqlen": int(batch["max_seqlen"])}

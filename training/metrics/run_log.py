@@ -18,9 +18,9 @@ from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_
 from training.metrics.flops import flops_per_token
 from training.metrics.live_config import live_architecture, live_config, lora_values
 from training.metrics.loss_sums import LossSums, MeanLoss
-from training.metrics.memory import peak_memory_gib
 from training.metrics.rates import Work
 from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
+from training.metrics.step_line import step_line
 from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 
 
@@ -138,21 +138,19 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         seconds, data, step = self._clock.take("training"), trainer.datamodule, trainer.global_step
         tokens = self._steps * data.global_batch_size * data.seq_length
         self._goodput.productive += seconds
-        self.latest = {
-            "step": step,
-            "time": time.time(),
-            "loss": _scalar(trainer.callback_metrics.get("reduced_train_loss")),
-            "bits_per_base": mean.bits_per_base,
-            "learning_rate": self._learning_rate,
-            "grad_norm": _scalar(trainer.callback_metrics.get("grad_norm")),
-            "tokens": tokens,
-            "bases": mean.bases,
-            "seconds": seconds,
-            **self._work.rates(tokens=tokens, bases=mean.bases, seconds=seconds),
-            "peak_memory_gib": peak_memory_gib(),
-            "eta_seconds": (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step),
-            "goodput": self._goodput.share(),
-        }
+        left = (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step)
+        self.latest = step_line(
+            step=step,
+            loss=_scalar(trainer.callback_metrics.get("reduced_train_loss")),
+            mean=mean,
+            learning_rate=self._learning_rate,
+            grad_norm=_scalar(trainer.callback_metrics.get("grad_norm")),
+            tokens=tokens,
+            seconds=seconds,
+            work=self._work,
+            eta_seconds=left,
+            goodput=self._goodput.share(),
+        )
         started = {} if self._start_seconds is None else {"start_seconds": self._start_seconds}
         self._start_seconds = None
         self._append(**self.latest, **started)

@@ -1,0 +1,52 @@
+"""What Megatron-Bridge's engine does not know yet is refused by name, before it is imported."""
+
+from typing import Any
+
+import pytest
+from refusal import refused
+
+from configs.compose import compose_config
+from configs.schema import TrainConfig
+from configs.settings import rows, set_setting
+from recipes.bridge.run import READ_HERE, refuse_what_is_not_carried
+
+pytestmark = pytest.mark.fast
+
+NOT_CARRIED = {
+    "optimizer.z_loss": 1e-4,
+    "precision.moments": "bfloat16",
+    "precision.fp8": "delayed",
+    "precision.fp8_format": "e4m3",
+    "precision.fp8_amax_history": 16,
+    "precision.fp8_bf16_layers": 1,
+    "precision.fp8_parameters": True,
+    "parallelism.precision_aware_optimizer": True,
+    "parallelism.pipeline": 2,
+    "parallelism.context": 2,
+    "logging.wandb": "project",
+    "logging.mlflow": "experiment",
+    "guards.skip_steps": ["7"],
+    "guards.hang_seconds": 60.0,
+    "guards.hang_factor": 3.0,
+    "lora.dim": 8,
+    "lora.alpha": 16,
+    "lora.dropout": 0.1,
+    "finetune": True,
+}
+
+OTHERWISE = ("parallelism.pipeline", "parallelism.context", "logging.wandb", "logging.mlflow", "finetune")
+
+
+@pytest.mark.parametrize(("key", "value"), NOT_CARRIED.items())
+def test_a_setting_that_is_not_carried(key: str, value: Any) -> None:
+    config = compose_config("train_tiny", ["engine=bridge"])
+    refuse_what_is_not_carried(config)
+    set_setting(config, key, value)
+    with refused("engine-setting", names=key):
+        refuse_what_is_not_carried(config)
+
+
+def test_the_table_above_is_complete() -> None:
+    """Every setting with a place in NeMo's recipe has one in Bridge's, is read by the engine itself, or is above."""
+    places = {row.key for row in rows(TrainConfig) if row.nemo and not row.bridge and row.key not in READ_HERE}
+    assert places == {key for key in NOT_CARRIED if key not in OTHERWISE}
