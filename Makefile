@@ -1,5 +1,5 @@
 # make demo | test | test-bridge | test-slurm | test-integrations | test-containers | torture | check | audit | release |
-#      venv | transformers5 | bridge | install-gpu | check-install-gpu | lock | clean
+#      venv | docs | transformers5 | bridge | install-gpu | check-install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -16,7 +16,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: bridge test-bridge python3.12 schemas integrations test-integrations test-containers demo test test-fast test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
+.PHONY: docs bridge test-bridge python3.12 schemas integrations test-integrations test-containers demo test test-fast test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -131,6 +131,15 @@ test-integrations: venv schemas integrations
 test-containers: venv
 	GENOMIC_LLAMA_CONTAINERS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/docker
 
+# The documentation as a site, in site/: a dead link or a page that is in no menu fails.
+docs: .venv-docs/.ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+.venv-docs/.ready: requirements/docs.lock $(UV)
+	$(UV) venv --quiet --clear --python $(BIN)/python .venv-docs
+	$(UV) pip sync --quiet --python .venv-docs/bin/python --require-hashes requirements/docs.lock
+	touch $@
+
 # Into the Python at hand (a virtual environment with pip): docs/install.md. Needs a C++ compiler, and neither a GPU nor
 # CUDA's toolkit: headers, libraries and nvcc are those of the wheels, unless CUDA_HOME is set. Transformer Engine looks
 # for NVRTC there when it is imported, so CUDA_HOME is needed then too where the toolkit is not installed.
@@ -138,7 +147,7 @@ install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt \
 		torch 'cuda-toolkit[cccl,nvcc]' setuptools wheel ninja pybind11
-	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
+	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA: see \`pip config list\` for a wheel folder or index of CPU builds"'
 	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 		export CUDA_HOME="$${CUDA_HOME:-$$site/nvidia/cu13}" && \
 		CPATH="$$site/nvidia/cu13/include:$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" \
@@ -160,7 +169,7 @@ lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra ray --extra mlflow --constraint requirements/cpu.lock --generate-hashes \
 		--python-version 3.11 $(TORCH) --quiet --no-annotate --custom-compile-command "make lock" \
 		--output-file requirements/image.lock
-	for name in transformers5 skypilot snakemake; do $(UV) pip compile requirements/$$name.in --generate-hashes \
+	for name in transformers5 skypilot snakemake docs; do $(UV) pip compile requirements/$$name.in --generate-hashes \
 		--python-version 3.11 $(TORCH) --quiet --no-annotate --custom-compile-command "make lock" \
 		--output-file requirements/$$name.lock || exit 1; done
 	$(UV) pip compile requirements/bridge.in --excludes requirements/bridge-excludes.txt --generate-hashes \
@@ -170,4 +179,4 @@ lock: $(UV)
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformer_engine.lock
 
 clean:
-	rm -rf $(VENV) .venv-* $(SCHEMAS) demo runs
+	rm -rf $(VENV) .venv-* $(SCHEMAS) site demo runs

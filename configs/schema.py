@@ -82,6 +82,18 @@ class DatasetConfig:
 
 
 @dataclass
+class RopeConfig:
+    """Positions, where samples are longer than the context in `config.json`; docs/context.md."""
+
+    theta: float | None = setting("Base of RoPE's frequencies; null: that of config.json", default=None)
+    factor: float | None = setting(
+        "Factor of Llama 3.1's scaling: dataset.sequence_length / context of config.json, or half to twice that; "
+        "null: the scaling of config.json",
+        default=None,
+    )
+
+
+@dataclass
 class OptimizerConfig:
     """AdamW, and its learning rate over the steps."""
 
@@ -183,7 +195,7 @@ class PrecisionConfig:
         needs="parallelism.precision_aware_optimizer",
     )
     fp8: str = setting(
-        "Scaling of the FP8 matrix products: `none`, `delayed`, `tensorwise` or `mxfp8`",
+        "Scaling of the FP8 matrix products: `none`, `delayed`, `tensorwise`, `blockwise` or `mxfp8`",
         default="none",
         nemo="trainer.plugins.fp8_recipe",
         gate="trainer.plugins.fp8",
@@ -456,6 +468,7 @@ class TrainConfig:
     finetune: bool = setting("Run NeMo's llm.finetune in place of llm.pretrain; needs init_from", default=False)
     lora: LoraConfig = field(default_factory=LoraConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    rope: RopeConfig = field(default_factory=RopeConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)
     parallelism: ParallelismConfig = field(default_factory=ParallelismConfig)

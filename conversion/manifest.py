@@ -25,7 +25,7 @@ _DIFFERENCES = {
     "size": "{} has {:,} bytes, {:,} were written",
     "checksum": "{} was changed: its checksum is not the manifest's",
 }
-_REMEDY = "Copy the checkpoint anew, or go on from an older one."
+_REMEDY = "Copy the checkpoint again, or use an older one."
 
 
 @dataclass(frozen=True, kw_only=True)

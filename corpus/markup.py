@@ -48,7 +48,10 @@ def check_markup(batch: Batch, where: object) -> None:
     byte = int(batch.tokens[batch.bounds[record] + place])
     shown = repr(chr(byte)) if 32 < byte < 127 else f"byte 0x{byte:02x}"
     kind, problem = {
-        _LETTER: ("not-nucleotides", f"{shown} at place {place + 1} is no IUPAC nucleotide letter and in no tag"),
+        _LETTER: (
+            "not-nucleotides",
+            f"{shown} at place {place + 1} is not an IUPAC nucleotide letter and is in no tag",
+        ),
         _TAG: ("tag-not-printable", f"{shown} at place {place + 1} is in a tag and is not printable"),
         _UNCLOSED: (
             "tag-not-closed",

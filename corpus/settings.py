@@ -95,5 +95,5 @@ def _find(name: str) -> Path:
             return path
     shipped = (path.stem for path in SHIPPED.glob("*.yaml"))
     raise InputError(
-        "are no settings of a preparation", where=name, fix=nearest(name, shipped), kind="unknown-settings"
+        "are not settings of a preparation", where=name, fix=nearest(name, shipped), kind="unknown-settings"
     )

@@ -252,7 +252,7 @@ def _real_file(path: Path) -> Path:
     path = Path(path)
     if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
         fix = "Name a file; a result takes its name when it is whole."
-        raise InputError("is no place for a file", where=path, fix=fix, kind="output-not-a-file")
+        raise InputError("is not a place for a file", where=path, fix=fix, kind="output-not-a-file")
     real = real_directory(path)
     if real.exists() and not real.is_file():
         kind = "a directory" if real.is_dir() else "a pipe, a socket or a device"

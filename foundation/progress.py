@@ -9,10 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Protocol
 
-from foundation.terminal import printable, warn
+from foundation.terminal import printable, warn, without_printing
 
 EVERY = 30.0
 """Seconds between two lines where standard error is no terminal."""
@@ -35,15 +36,26 @@ def progress_bar(description: str, *, total: float | None, unit: str, rate: str 
     `unit`: of the work; `rate`: of what the rate counts, where that is another: a file is bytes, and done in bases/s.
     """
     work = _Work(description, total, unit, rate or unit)
-    with _bar(work) if sys.stderr.isatty() else _lines(work):
+    with _display.get()(work):
         yield work.advance
+
+
+@contextmanager
+def called_from_python(*, progress: bool) -> Iterator[None]:
+    """Inside, nothing is printed: warnings are Python's. With `progress`, bars are tqdm's: widgets in Jupyter."""
+    token = _display.set(_tqdm if progress else _hidden)
+    try:
+        with without_printing():
+            yield
+    finally:
+        _display.reset(token)
 
 
 class _Work:
     """How much is done of how much, since when. Two threads may look; one adds."""
 
     def __init__(self, description: str, total: float | None, unit: str, rate: str) -> None:
-        self.description, self.total, self._unit, self._rate = description, total, unit, rate
+        self.description, self.total, self.unit, self._rate = description, total, unit, rate
         self.completed, self._counted, self._began = 0.0, 0.0, time.perf_counter()
         self.changed: Callable[[], None] = lambda: None
 
@@ -60,7 +72,7 @@ class _Work:
     def done(self) -> str:
         if self.total:
             return f"{self.completed / self.total:4.0%}"
-        return f"{_short(self.completed)}{self._unit}".replace("  ", " ")
+        return f"{_short(self.completed)}{self.unit}".replace("  ", " ")
 
     @property
     def speed(self) -> str:
@@ -112,6 +124,29 @@ def _bar(work: _Work) -> Iterator[None]:
         task = progress.add_task(printable(work.description), total=work.total, work=work)
         work.changed = lambda: progress.update(task, completed=work.completed)
         yield
+
+
+@contextmanager
+def _tqdm(work: _Work) -> Iterator[None]:
+    from tqdm.auto import tqdm
+
+    with tqdm(total=work.total, desc=printable(work.description), unit=work.unit, unit_scale=True) as bar:
+        work.changed = lambda: bar.update(work.completed - bar.n)
+        yield
+
+
+def _hidden(work: _Work) -> AbstractContextManager[None]:
+    del work
+    return nullcontext()
+
+
+def _on_standard_error(work: _Work) -> AbstractContextManager[None]:
+    return _bar(work) if sys.stderr.isatty() else _lines(work)
+
+
+_display: ContextVar[Callable[[_Work], AbstractContextManager[None]]] = ContextVar(
+    "display", default=_on_standard_error
+)
 
 
 def clock(seconds: float) -> str:

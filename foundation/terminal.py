@@ -6,14 +6,28 @@ Names of files and of records are a stranger's: they may hold line ends, escape 
 import contextlib
 import io
 import sys
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import TextIO
+
+_printing: ContextVar[bool] = ContextVar("printing", default=True)
+
+
+@contextlib.contextmanager
+def without_printing() -> Iterator[None]:
+    """Inside, `warn` gives a `UserWarning` instead of a line: for callers in Python."""
+    token = _printing.set(False)
+    try:
+        yield
+    finally:
+        _printing.reset(token)
 
 
 def printable(text: object) -> str:
     r"""`text` without what a terminal would obey: line ends, escapes, marks of direction, as `\n`, `\x1b`, `\u202e`.
 
-    A byte of a name that is no UTF-8, which Python holds as a surrogate, is shown as `\xff`.
+    A byte of a name that is not UTF-8, which Python holds as a surrogate, is shown as `\xff`.
     """
     text = str(text)
     return text if text.isprintable() else "".join(map(_shown, text))
@@ -25,7 +39,7 @@ def one_line(text: object) -> str:
 
 
 def as_utf8(text: str) -> bytes:
-    r"""`text` for a file of UTF-8, which every reader takes; a byte of a name that is no UTF-8 becomes `\xff`."""
+    r"""`text` for a file of UTF-8, which every reader takes; a byte of a name that is not UTF-8 becomes `\xff`."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
 
 
@@ -42,6 +56,10 @@ def say(*lines: object) -> None:
 
 def warn(*lines: object) -> None:
     """Print each of `lines`, which stays one, to standard error. That nobody can read it stops no work."""
+    if not _printing.get():
+        for line in lines:
+            warnings.warn(printable(line).removeprefix("warning: "), stacklevel=3)
+        return
     with contextlib.suppress(OSError, ValueError):  # closed, or on a disk that is full
         _write(sys.stderr, lines)
 

@@ -6,24 +6,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conversion.convert import convert
     from corpus.preparation.prepare import prepare
-    from evaluation.embedding.embedding import embed_regions as embed
-    from evaluation.generation.generation import generate
-    from evaluation.likelihood.model import load_model
-    from evaluation.likelihood.scoring import score_regions as score
-    from evaluation.variants.run import score_variants as variants
+    from foundation.errors import InputError
+    from genomic_llama.api.effects import mutate, variants
+    from genomic_llama.api.models import load_model
+    from genomic_llama.api.sampling import generate
+    from genomic_llama.api.scores import score
+    from genomic_llama.api.vectors import embed
     from launch.planning.plan import make_plan as plan
 
-__all__ = ["convert", "embed", "generate", "load_model", "plan", "prepare", "score", "variants"]
+__all__ = ["InputError", "convert", "embed", "generate", "load_model", "mutate", "plan", "prepare", "score", "variants"]
 
 _PLACES = {
+    "InputError": "foundation.errors:InputError",
     "convert": "conversion.convert:convert",
-    "embed": "evaluation.embedding.embedding:embed_regions",
-    "generate": "evaluation.generation.generation:generate",
-    "load_model": "evaluation.likelihood.model:load_model",
+    "embed": "genomic_llama.api.vectors:embed",
+    "generate": "genomic_llama.api.sampling:generate",
+    "load_model": "genomic_llama.api.models:load_model",
+    "mutate": "genomic_llama.api.effects:mutate",
     "plan": "launch.planning.plan:make_plan",
     "prepare": "corpus.preparation.prepare:prepare",
-    "score": "evaluation.likelihood.scoring:score_regions",
-    "variants": "evaluation.variants.run:score_variants",
+    "score": "genomic_llama.api.scores:score",
+    "variants": "genomic_llama.api.effects:variants",
 }
 
 

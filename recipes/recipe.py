@@ -11,6 +11,7 @@ import nemo_run as run
 from nemo import lightning as nl
 from nemo.collections import llm
 
+from configs.extension import extended_from
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from launch.preflight.check import check_config
@@ -93,4 +94,5 @@ def resume_recipe(config: TrainConfig) -> run.Config[ResumeOrStart]:
         resume_past_end=True,
         resume_from_directory=str(Path(config.run_dir) / "checkpoints"),
         restore_config=start,
+        extends=config.model_tag if config.init_from and extended_from(config) else None,
     )

@@ -21,7 +21,7 @@ TWO_PROCESSES = {
 """Layouts in which the tests train the tiny model, and compare the losses with those of one process."""
 
 GPUS = ("a100", "h100", "h200", "b200", "gb200", "b300", "gb300")
-PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "mxfp8")
+PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "fp8_blockwise", "mxfp8")
 SIZES = tuple(name for name in FACTORIES.values() if name != "train_tiny")
 FINETUNED = ("100m", "300m", "1b", "3b", "8b", "11b", "18b", "28b", "35b")
 """Sizes of `finetune` and `finetune_lora`, built by the tests on H100 in bf16."""
@@ -29,7 +29,7 @@ EVERY_PRECISION = "train_8b_opengenome2"
 """The size whose recipe the tests build on every machine and in every precision; of the others, on H100 in bf16."""
 
 
-EMULATED = {"h100": ("bf16", "fp8_delayed", "fp8_current"), "b200": ("mxfp8",)}
+EMULATED = {"h100": ("bf16", "fp8_delayed", "fp8_current", "fp8_blockwise"), "b200": ("mxfp8",)}
 """Machines and precisions in which the tests train that size's recipe on emulated kernels."""
 TRACED = {(name, gpus) for name, gpus, *overrides in CASES if not overrides}
 """Configurations and GPUs, H100 in bf16, of which a step is traced at full size."""
@@ -79,7 +79,7 @@ def support_page() -> str:
         "Nothing of this has run on a GPU yet. Not proven: the kernels themselves and how they round, NCCL, speed,",
         "and what fragmentation, kernels and NCCL take of the memory. `python -m benchmarks.gpu`, for the first",
         "hour on a GPU, puts each emulated kernel beside the real one and measures the rest on one card. An empty",
-        "place is refused by name: FP8 needs Hopper, MXFP8 Blackwell.",
+        "place is refused by name: FP8 needs Hopper, FP8 block scaling is for Hopper alone, MXFP8 needs Blackwell.",
         "",
         "| recipe | machine | layout | fp32 |",
         "| --- | --- | --- | --- |",

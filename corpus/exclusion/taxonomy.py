@@ -125,7 +125,7 @@ def _read_nodes(path: Path) -> tuple[TaxIds, TaxIds, TaxIds]:
     import pyarrow.compute as pc
 
     table = pa.Table.from_batches(_read_columns(path, {"0": pa.int32(), "2": pa.int32(), "4": pa.string()}))
-    ids, parents = _ids(table["0"]), _ids(table["2"])
+    ids, parents = _ids(table["0"], path), _ids(table["2"], path)
     if not len(ids) or ids.min() < 1 or parents.min() < 1:
         raise InputError("has a taxid below 1", where=path, fix=_REMEDY, kind="taxid-below-1")
     ranked = pc.is_in(table["4"], value_set=pa.array(LINEAGE_RANKS)).to_numpy()
@@ -138,7 +138,7 @@ def _read_merged(path: Path) -> tuple[TaxIds, TaxIds]:
     if not path.is_file() or not path.stat().st_size:
         return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
     table = pa.Table.from_batches(_read_columns(path, {"0": pa.int32(), "2": pa.int32()}))
-    return _ids(table["0"]), _ids(table["2"])
+    return _ids(table["0"], path), _ids(table["2"], path)
 
 
 def _read_names(path: Path) -> "Iterator[tuple[TaxIds, pa.Array, pa.Array]]":
@@ -149,7 +149,7 @@ def _read_names(path: Path) -> "Iterator[tuple[TaxIds, pa.Array, pa.Array]]":
     text = pa.string()
     for batch in _read_columns(path, {"0": pa.int32(), "2": text, "4": text, "6": text}):
         batch = batch.filter(pc.equal(batch["6"], "scientific name"))
-        yield _ids(batch["0"]), pc.utf8_lower(batch["2"]), pc.utf8_lower(batch["4"])
+        yield _ids(batch["0"], path), pc.utf8_lower(batch["2"]), pc.utf8_lower(batch["4"])
 
 
 def _read_columns(path: Path, columns: "dict[str, pa.DataType]") -> "Iterator[pa.RecordBatch]":
@@ -175,12 +175,14 @@ def _read_columns(path: Path, columns: "dict[str, pa.DataType]") -> "Iterator[pa
             "does not exist", where=path, fix="Name the folder of an unpacked taxdump.tar.gz.", kind="missing-file"
         ) from None
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise InputError(f"is no NCBI taxdump file: {error}", where=path, fix=_REMEDY, kind="not-a-taxdump") from None
+        raise InputError(
+            f"is not an NCBI taxdump file: {error}", where=path, fix=_REMEDY, kind="not-a-taxdump"
+        ) from None
 
 
-def _ids(column: "pa.Array | pa.ChunkedArray") -> TaxIds:
+def _ids(column: "pa.Array | pa.ChunkedArray", path: Path) -> TaxIds:
     if column.null_count:
-        raise InputError("lacks a taxid", fix=_REMEDY, kind="row-without-taxid")
+        raise InputError("has a row without a taxid", where=path, fix=_REMEDY, kind="row-without-taxid")
     values: TaxIds = np.asarray(column, dtype=np.int32)
     return values
 

@@ -127,7 +127,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     except BaseException as error:
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
         if finished:
-            kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
+            kept = f"{finished} of {len(shards)} shards are finished and kept; give the same command again to continue"
             warn(kept)
         if isinstance(error, WorkerDiedError):
             sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}

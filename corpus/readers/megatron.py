@@ -64,7 +64,7 @@ def read_megatron(
                 names = [f"{path.stem}_{number}" for number in range(first, first + good)]
                 yield _batch(first - start + 1, names, tokens[: bounds[good]], bounds[: good + 1])
             if problem:
-                fix = "Leave it out, or make the dataset again with one byte a token and one EOS a document."
+                fix = "Leave it out, or make the dataset again with one byte per token and one EOS per document."
                 where = f"{path}, document {first + good:,}, counted from 0"
                 raise InputError(problem, where=where, fix=fix, kind=kind)
             first = end
@@ -90,7 +90,7 @@ class _Dataset:
         while done < len(data):
             count = file.readinto(memoryview(data)[done:])
             if not count:
-                raise _damaged(self.path, "it is shorter than when it was opened")
+                raise _damaged(self.path, "it is shorter than when it was opened", "file-shrank")
             done += count
         return np.frombuffer(data, dtype=self.dtype), bounds // self.dtype.itemsize
 
@@ -100,14 +100,17 @@ def _open(path: Path) -> _Dataset:
     with named_errors(index), open(index, "rb", opener=opener) as file:
         header, size = file.read(HEADER.size), index.stat().st_size
         if len(header) < HEADER.size or not header.startswith(MAGIC):
-            raise _damaged(index, "it has no header of a Megatron index")
+            raise _damaged(index, "it has no header of a Megatron index", "not-a-megatron-index")
         _, version, code, sequences, marks = HEADER.unpack(header)
-        if version != VERSION or code not in _DTYPES:
-            problem = f"has version {version} and tokens of dtype code {code}"
-            fix = f"Version {VERSION} is read, and whole numbers: the codes {', '.join(map(str, _DTYPES))}."
-            raise InputError(problem, where=index, fix=fix, kind="megatron-index-version")
+        if version != VERSION:
+            fix = f"Version {VERSION} is read."
+            raise InputError(f"has version {version}", where=index, fix=fix, kind="megatron-index-version")
+        if code not in _DTYPES:
+            fix = f"Whole numbers are read: the codes {', '.join(map(str, _DTYPES))}."
+            raise InputError(f"has tokens of dtype code {code}", where=index, fix=fix, kind="token-dtype")
         if size != idx_size(sequences, marks):
-            raise _damaged(index, f"it has {size:,} bytes and would need {idx_size(sequences, marks):,}")
+            problem = f"it has {size:,} bytes and would need {idx_size(sequences, marks):,}"
+            raise _damaged(index, problem, "index-truncated")
         lengths = np.frombuffer(file.read(4 * sequences), dtype="<u4")  # int32, which Megatron lets run over
         offsets = np.frombuffer(file.read(8 * sequences), dtype="<i8")
         places = np.frombuffer(file.read(8 * marks), dtype="<i8")
@@ -117,9 +120,10 @@ def _open(path: Path) -> _Dataset:
         )
     dtype, offsets = np.dtype(_DTYPES[code]), np.append(offsets, path.stat().st_size)
     if (places[1:] < places[:-1]).any() or places[0] != 0 or places[-1] != sequences:
-        raise _damaged(index, "its documents are not one after the other")
+        raise _damaged(index, "its documents are not one after the other", "documents-out-of-order")
     if offsets[0] != 0 or (np.diff(offsets) != lengths.astype(np.int64) * dtype.itemsize).any():
-        raise _damaged(index, f"its sequences are not those of {path.name}, one after the other")
+        problem = f"its sequences are not those of {path.name}, one after the other"
+        raise _damaged(index, problem, "index-of-other-tokens")
     return _Dataset(path=path, dtype=dtype, bounds=offsets[places])
 
 
@@ -135,7 +139,7 @@ def _check(tokens: Tokens, bounds: Bounds) -> tuple[int, str, str]:
         (
             np.searchsorted(bounds, np.flatnonzero(foreign), side="right") - 1,
             "token-not-a-byte",
-            "has a token that is no byte",
+            "has a token that is not a byte",
         ),
     ]
     firsts = ((int(where[0]), kind, problem) for where, kind, problem in found if where.size)
@@ -167,7 +171,5 @@ def _is_index(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def _damaged(path: Path, problem: str) -> InputError:
-    return InputError(
-        f"is damaged: {problem}", where=path, fix="Fetch or make it again.", kind="megatron-index-damaged"
-    )
+def _damaged(path: Path, problem: str, kind: str) -> InputError:
+    return InputError(f"is damaged: {problem}", where=path, fix="Fetch or make it again.", kind=kind)

@@ -6,7 +6,6 @@ transformers. Layers above the one asked for are not computed. A sequence longer
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from evaluation.likelihood.forward import hidden_states, to_tensor
 from evaluation.likelihood.likelihood import Reading
 from evaluation.likelihood.regions import Region, oriented
 from evaluation.likelihood.windows import Window, plan_windows
-from foundation.errors import InputError
+from foundation.errors import InputError, nearest
 from tokenizer.sequence import Ids
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 Values = npt.NDArray[np.float32]
 
 POOLINGS = ("mean", "last", "max", "none")
-_LOOK_AHEAD = 16  # batches that are sorted by length together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +41,13 @@ def embed_regions(
     """Embeddings in order. A negative `layer` counts from the last. `pooling`: mean, last, max, or none.
 
     "last" is the last base's, which has seen the whole sequence, or the last window of a long one.
-    Errors: `InputError` for a layer that the model does not have.
+    Errors: `InputError` for a layer that the model does not have, and another pooling.
     """
     blocks = int(model.config.num_hidden_layers)
     check_layer(layer, blocks)
+    check_pooling(pooling)
     rest = iter(regions)
-    while ahead := list(islice(rest, reading.batch_size * _LOOK_AHEAD)):
+    while ahead := reading.batches.ahead(rest, lambda region: len(region.ids)):
         pools = [_Pool(pooling, len(region.ids)) for region in ahead]
         for number, window, values in _windows(model, ahead, reading, layer % (blocks + 1)):
             pools[number].add(window, values)
@@ -63,9 +62,15 @@ def check_layer(layer: int, blocks: int) -> None:
         raise InputError(f"layer {layer} is outside [0, {blocks}]", fix=fix, kind="layer")
 
 
+def check_pooling(pooling: str) -> None:
+    """Errors: `InputError` for one that is not in `POOLINGS`."""
+    if pooling not in POOLINGS:
+        raise InputError(f"unknown pooling {pooling!r}", fix=nearest(pooling, POOLINGS), kind="pooling")
+
+
 def _windows(
     model: "PreTrainedModel", regions: list[Region], reading: Reading, layer: int
-) -> Iterator[tuple[int, Window, Values]]:
+) -> "Iterator[tuple[int, Window, Tensor]]":
     """Region, window and the layer's output for the bases that are new in it, in order within a region."""
     pieces = [
         (number, window, ids[window.start : window.end])
@@ -74,9 +79,8 @@ def _windows(
         for window in plan_windows(len(ids) + 1, context_length=reading.context_length, stride=reading.stride)
     ]
     pieces.sort(key=lambda piece: (-len(piece[2]), piece[0], piece[1].start))
-    for first in range(0, len(pieces), reading.batch_size):
-        batch = pieces[first : first + reading.batch_size]
-        outputs = layer_output(model, to_tensor(model, [ids for _, _, ids in batch]), layer).float().cpu().numpy()
+    for batch in reading.batches.split(pieces, lambda piece: len(piece[2])):
+        outputs = layer_output(model, to_tensor(model, [ids for _, _, ids in batch]), layer)
         for (number, window, ids), output in zip(batch, outputs, strict=True):
             yield number, window, output[window.first_target - 1 - window.start : len(ids)]
 
@@ -104,26 +108,31 @@ def _context(region: Region) -> Ids:
 
 
 class _Pool:
-    """What the windows of one sequence come to."""
+    """What the windows of one sequence come to: reduced on the device, summed in fp64 whatever the model's dtype."""
 
     def __init__(self, pooling: str, bases: int) -> None:
         self._pooling, self._bases = pooling, bases
-        self._value: npt.NDArray[np.float64] | None = None
+        self._value: Tensor | None = None
         self._rows: list[tuple[int, Values]] = []
 
-    def add(self, window: Window, values: Values) -> None:
+    def add(self, window: Window, values: "Tensor") -> None:
+        import torch
+
         if self._pooling == "none":
-            self._rows.append((window.first_target, values))
+            self._rows.append((window.first_target, values.float().cpu().numpy()))
         elif self._pooling == "last":
             if window.end == self._bases:
-                self._value = values[-1].astype(np.float64)
+                self._value = values[-1]
+        elif self._pooling == "mean":
+            new = values.sum(dim=0, dtype=torch.float64)
+            self._value = new if self._value is None else self._value + new
         else:
-            new = values.sum(axis=0, dtype=np.float64) if self._pooling == "mean" else values.max(axis=0)
-            join = np.add if self._pooling == "mean" else np.maximum
-            self._value = new.astype(np.float64) if self._value is None else join(self._value, new)
+            new = values.amax(dim=0)
+            self._value = new if self._value is None else torch.maximum(self._value, new)
 
     def result(self) -> Values:
         if self._pooling == "none":
             return np.concatenate([values for _, values in sorted(self._rows, key=lambda row: row[0])])
         assert self._value is not None
-        return (self._value / (self._bases if self._pooling == "mean" else 1)).astype(np.float32)
+        pooled: Values = (self._value / (self._bases if self._pooling == "mean" else 1)).float().cpu().numpy()
+        return pooled

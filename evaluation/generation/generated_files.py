@@ -41,13 +41,13 @@ def _prompt(text: str, number: int) -> Region:
         problem = "has a tag or a join of OpenGenome2, and a prompt is bases alone"
         raise InputError(problem, where=where, fix="Leave out |...|, @ and #.", kind="prompt-tag")
     if strange:
-        problem = f"has characters that are no nucleotides: {strange[:10].decode('latin-1')!r}"
+        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
         raise InputError(problem, where=where, fix="Give letters such as ACGT.", kind="not-dna")
     return Region(name=f"prompt{number}", ids=AsDna("--prompt")(encode(text), where))
 
 
 def write_generated(generated: Sequence[Generated], out: Path, *, with_prompt: bool, per_base: Path | None) -> None:
-    """Write `out`: a record a sample, its header says how it ended and its mean log-probability."""
+    """Write `out`: one record per sample, its header says how it ended and its mean log-probability."""
     with atomic_file(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for one in generated:
             mean = f" mean_log_probability={one.logs.mean(dtype=np.float64):.5f}" if len(one.logs) else ""

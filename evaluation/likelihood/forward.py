@@ -1,5 +1,6 @@
 """One forward pass, and log-probabilities from it: fp32 log-softmax whatever the model's dtype."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,15 @@ import numpy as np
 
 from evaluation.likelihood.attention import Context
 from tokenizer.sequence import Ids
-from tokenizer.vocabulary import PAD
+from tokenizer.vocabulary import EOS, PAD
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
 ACGT = tuple(b"ACGT")
+DISTRIBUTION = ("A", "C", "G", "T", "EOS", "entropy")
+"""What a distribution of the next base has: five probabilities, and the entropy of all 256 ids in bits."""
 
 
 def hidden_states(
@@ -45,6 +48,15 @@ def target_log_probabilities(
 ) -> "Tensor":
     """Natural log of each target's probability, fp32, in the shape of `targets`, [B, S]; `hidden` is [B, S, hidden]."""
     return log_probabilities(model, hidden, acgt_only=acgt_only).gather(-1, targets[..., None])[..., 0]
+
+
+def distributions(known: "Tensor") -> "Tensor":
+    """Of log-probabilities [..., 256]: the probabilities of `DISTRIBUTION`, and the entropy in bits, [..., 6]."""
+    import torch
+
+    chances = known.exp()
+    entropy = -(chances * known).nan_to_num(0.0).sum(dim=-1, keepdim=True) / math.log(2)  # 0 ln 0 is 0
+    return torch.cat([chances[..., [*ACGT, EOS.id]], entropy], dim=-1)
 
 
 def to_tensor(model: "PreTrainedModel", rows: Sequence[Ids]) -> "Tensor":

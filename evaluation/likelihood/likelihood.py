@@ -5,15 +5,15 @@ ids unless renormalised over A, C, G and T, in fp32 whatever the model's dtype (
 effect), and sums are in fp64. Padding is on the right, where causal attention lets no scored base see it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.likelihood.forward import hidden_states, target_log_probabilities, to_tensor
+from evaluation.likelihood.batches import Batching, plan_batches
+from evaluation.likelihood.forward import DISTRIBUTION, distributions, hidden_states, log_probabilities, to_tensor
 from evaluation.likelihood.windows import Window, plan_windows
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_unambiguous
@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 Logs = npt.NDArray[np.float32]
 
-_LOOK_AHEAD = 16  # batches that are sorted by length together, so that little is padded
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How sequence is read. `stride`: a base has `context_length - stride` bases before it, or all that there are."""
+    """How sequence is read. `stride`: a base has `context_length - stride` bases before it, or all that there are.
+
+    `distribution`: what the model expects at each base is kept too.
+    """
 
     context_length: int
     stride: int
-    batch_size: int = 8
+    batches: Batching
     acgt_only: bool = False
+    distribution: bool = False
 
 
 def plan_reading(
@@ -41,13 +43,20 @@ def plan_reading(
     *,
     context_length: int | None = None,
     stride: int | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     acgt_only: bool = False,
+    distribution: bool = False,
 ) -> Reading:
-    """`context_length` is the model's own unless given, `stride` half of it. Errors: `InputError` out of range."""
+    """`context_length` is the model's own unless given, `stride` half of it; `batch_size` as many as memory allows.
+
+    Errors: `InputError` out of range.
+    """
     longest = int(model.config.max_position_embeddings)
     context_length, stride = plan_context(longest, context_length=context_length, stride=stride)
-    return Reading(context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only)
+    batches = plan_batches(model, batch_size)
+    return Reading(
+        context_length=context_length, stride=stride, batches=batches, acgt_only=acgt_only, distribution=distribution
+    )
 
 
 def plan_context(longest: int, *, context_length: int | None, stride: int | None) -> tuple[int, int]:
@@ -65,10 +74,14 @@ def plan_context(longest: int, *, context_length: int | None, stride: int | None
 
 @dataclass(frozen=True, kw_only=True)
 class Likelihood:
-    """ln P of each base given those before it, shape [bases], NaN where there is none; `inputs` the model has read."""
+    """ln P of each base given those before it, shape [bases], NaN where there is none; `inputs` the model has read.
+
+    `distribution`: where asked for, the probabilities and the entropy of `DISTRIBUTION`, [bases, 6], NaN at base 0.
+    """
 
     logs: Logs
     inputs: int
+    distribution: Logs | None = None
 
 
 def base_log_probabilities(
@@ -76,7 +89,7 @@ def base_log_probabilities(
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
-    Memory: four bytes a base of the sequences that a look-ahead of sixteen batches touches.
+    Memory: four bytes per base of the sequences that a look-ahead of sixteen batches touches.
     Errors: `InputError` for a log-probability that is no number.
     """
     waiting: dict[int, _Open] = {}
@@ -85,15 +98,21 @@ def base_log_probabilities(
     def pieces() -> Iterator[_Piece]:
         for number, (ids, first) in enumerate(sequences):
             windows = plan_windows(len(ids), context_length=reading.context_length, stride=reading.stride, first=first)
-            waiting[number] = entry = _Open(logs=np.full(len(ids), np.nan, dtype=np.float32), first=first)
+            waiting[number] = entry = _Open(
+                logs=_nothing(len(ids)),
+                distribution=_nothing(len(ids), len(DISTRIBUTION)) if reading.distribution else None,
+                first=first,
+            )
             for window in windows:
                 entry.missing += 1
                 yield _Piece(sequence=number, window=window, ids=ids[window.start : window.end + 1])
             entry.planned = True
 
-    for piece, logs in _batches(model, pieces(), reading):
-        entry = waiting[piece.sequence]
-        entry.logs[piece.window.first_target : piece.window.end + 1] = logs
+    for piece, logs, distribution in _batches(model, pieces(), reading):
+        entry, scored = waiting[piece.sequence], slice(piece.window.first_target, piece.window.end + 1)
+        entry.logs[scored] = logs
+        if entry.distribution is not None:
+            entry.distribution[scored] = distribution
         entry.missing, entry.inputs = entry.missing - 1, entry.inputs + piece.window.length
         while finished in waiting and waiting[finished].planned and not waiting[finished].missing:
             yield waiting.pop(finished).result()
@@ -108,13 +127,19 @@ class _Open:
     """A sequence under way."""
 
     logs: Logs
+    distribution: Logs | None
     first: int
     missing: int = 0
     inputs: int = 0
     planned: bool = False
 
     def result(self) -> Likelihood:
-        return Likelihood(logs=self.logs[self.first :], inputs=self.inputs)
+        distribution = None if self.distribution is None else self.distribution[self.first :]
+        return Likelihood(logs=self.logs[self.first :], inputs=self.inputs, distribution=distribution)
+
+
+def _nothing(*shape: int) -> Logs:
+    return np.full(shape, np.nan, dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,13 +156,17 @@ class _Piece:
         return self.window.first_target - self.window.start - 1
 
 
-def _batches(model: "PreTrainedModel", pieces: Iterator[_Piece], reading: Reading) -> Iterator[tuple[_Piece, Logs]]:
-    """Each piece with the logs of its scored targets, shape [end + 1 - first_target], NaN where not A, C, G or T."""
-    while ahead := list(islice(pieces, reading.batch_size * _LOOK_AHEAD)):
-        ahead.sort(key=lambda piece: piece.window.length, reverse=True)
-        for first in range(0, len(ahead), reading.batch_size):
-            batch = ahead[first : first + reading.batch_size]
-            for piece, logs in zip(batch, _forward(model, batch, reading.acgt_only), strict=True):
+def _batches(
+    model: "PreTrainedModel", pieces: Iterator[_Piece], reading: Reading
+) -> Iterator[tuple[_Piece, Logs, Logs | None]]:
+    """Each piece with the logs of its scored targets, shape [end + 1 - first_target], NaN where not A, C, G or T.
+
+    And with the distributions there, [end + 1 - first_target, 6], where the reading is to keep them.
+    """
+    while ahead := reading.batches.ahead(pieces, _length):
+        ahead.sort(key=_length, reverse=True)
+        for batch in reading.batches.split(ahead, _length):
+            for piece, (logs, distribution) in zip(batch, _forward(model, batch, reading), strict=True):
                 targets = piece.ids[len(piece.ids) - len(logs) :]
                 scored = is_unambiguous(targets)
                 if not np.isfinite(logs[scored]).all():
@@ -146,16 +175,24 @@ def _batches(model: "PreTrainedModel", pieces: Iterator[_Piece], reading: Readin
                         fix="Use float32, or check the weights.",
                         kind="not-a-number",
                     )
-                yield piece, np.where(scored, logs, np.float32(np.nan))
+                yield piece, np.where(scored, logs, np.float32(np.nan)), distribution
 
 
-def _forward(model: "PreTrainedModel", batch: list[_Piece], acgt_only: bool) -> list[Logs]:
-    """The logs of the scored targets of each piece."""
+def _length(piece: _Piece) -> int:
+    return piece.window.length
+
+
+def _forward(model: "PreTrainedModel", batch: Sequence[_Piece], reading: Reading) -> Iterator[tuple[Logs, Logs | None]]:
+    """Log-probabilities of the scored targets of each piece, whether they are bases or not; and the distributions."""
     import torch
 
     tokens = to_tensor(model, [piece.ids for piece in batch])
     skipped = min(piece.unscored for piece in batch)
     with torch.inference_mode():
         hidden = hidden_states(model, tokens[:, :-1])[:, skipped:]
-        logs = target_log_probabilities(model, hidden, tokens[:, skipped + 1 :], acgt_only=acgt_only).cpu().numpy()
-    return [logs[row, p.unscored - skipped : p.window.length - skipped] for row, p in enumerate(batch)]
+        known = log_probabilities(model, hidden, acgt_only=reading.acgt_only)
+        logs = known.gather(-1, tokens[:, skipped + 1 :, None])[..., 0].cpu().numpy()
+        kept = distributions(known).cpu().numpy() if reading.distribution else None
+    for row, piece in enumerate(batch):
+        scored = slice(piece.unscored - skipped, piece.window.length - skipped)
+        yield logs[row, scored], None if kept is None else kept[row, scored]

@@ -34,7 +34,7 @@ class Region:
 def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
     """What the model reads, upper case, and where in it the region begins; `reverse` is seen from the region's strand.
 
-    Errors: `InputError` for characters that are no nucleotides.
+    Errors: `InputError` for characters that are not nucleotides.
     """
     minus = reverse != (region.strand == "-")
     context = reverse_complement(region.after) if minus else region.before
@@ -42,7 +42,7 @@ def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
     read = to_upper(np.concatenate([context, ids]) if len(context) else ids)
     if strange := not_nucleotides(read.tobytes().translate(None, JOINS)):
         shown, tags = strange[:10].decode("latin-1"), BAR in strange
-        problem = "has tags of OpenGenome2" if tags else f"has characters that are no nucleotides: {shown!r}"
+        problem = "has tags of OpenGenome2" if tags else f"has characters that are not nucleotides: {shown!r}"
         fix = "Prepare the corpus from text without |...| tags." if tags else "Remove the record, or repair the file."
         raise InputError(problem, where=f"record {region.name!r}", fix=fix, kind="tags" if tags else "not-dna")
     return read, len(context)
@@ -127,7 +127,7 @@ def _bed_regions(fasta: Path, bed: Path, flank: int) -> Iterator[Region]:
     for line in lines:
         where = f"{bed}, line {line.number}"
         if line.contig not in contigs:
-            problem, fix = f"{line.contig!r} is no record of {fasta}", "Give the matching FASTA file."
+            problem, fix = f"{line.contig!r} is not a record of {fasta}", "Give the matching FASTA file."
             raise InputError(problem, where=where, fix=fix, kind="bed-contig")
         whole = contigs[line.contig]
         if line.end > len(whole):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from evaluation.digest import Identity
-from evaluation.likelihood.likelihood import Logs, Reading, base_log_probabilities
+from evaluation.likelihood.likelihood import Likelihood, Logs, Reading, base_log_probabilities
 from evaluation.likelihood.regions import Region, oriented
 from evaluation.likelihood.score import RecordScore, Score
-from foundation.errors import InputError
+from foundation.errors import InputError, nearest
 from foundation.progress import progress_bar
 from tokenizer.sequence import Ids
 
@@ -22,11 +22,21 @@ STRANDS: dict[str, tuple[bool, ...]] = {"forward": (False,), "reverse": (True,),
 """Readings of each choice; True is the reverse complement."""
 
 
+def strands(name: str) -> tuple[bool, ...]:
+    """The readings of `name`. Errors: `InputError` for another choice than those of `STRANDS`."""
+    if name not in STRANDS:
+        raise InputError(f"unknown strand {name!r}", fix=nearest(name, STRANDS), kind="strand")
+    return STRANDS[name]
+
+
 class Track(Protocol):
     """Where the log-probabilities of single bases go."""
 
     def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
-        """Take ln P of each base of `region`, shape [bases] in the genome's order, NaN where it has none."""
+        """Take ln P of each base of `region`, shape [bases] in the genome's order, NaN where it has none.
+
+        Or its distribution, shape [bases, 6], in the genome's letters.
+        """
         ...
 
 
@@ -51,9 +61,13 @@ def score_regions(
     *,
     strand: str = "forward",
     track: Track | None = None,
+    distribution: Track | None = None,
 ) -> Score:
-    """Score `regions`. Errors: `InputError` for characters that are no nucleotides, and for no base to score at all."""
-    readings = STRANDS[strand]
+    """Score `regions`; `track` gets each base's ln P, and `distribution` what was expected there.
+
+    Errors: `InputError` for characters that are not nucleotides, and for no base to score at all.
+    """
+    readings = strands(strand)
     waiting: list[Region] = []
     records: list[RecordScore] = []
     tokens, started = 0, time.perf_counter()
@@ -74,6 +88,9 @@ def score_regions(
             if track is not None:
                 by_strand = dict(zip(readings, logs, strict=True))
                 track.add(region, _to_genome(region, by_strand, False), _to_genome(region, by_strand, True))
+            if distribution is not None:
+                kept = {one: _expected(like, region, one) for one, like in zip(readings, found, strict=True)}
+                distribution.add(region, _to_genome(region, kept, False), _to_genome(region, kept, True))
             advance(len(region.ids))
     score = Score(
         model=source.model,
@@ -102,6 +119,13 @@ def _record(region: Region, logs: list[Logs]) -> RecordScore:
     nats = -sum(float(np.nansum(one, dtype=np.float64)) for one in logs)
     scored = sum(int(np.isfinite(one).sum()) for one in logs)
     return RecordScore(name=region.name, length=len(region.ids), bases_scored=scored, nats=nats)
+
+
+def _expected(found: Likelihood, region: Region, reverse: bool) -> Logs:
+    """The distributions of a reading, with the columns of A and T, and of C and G, exchanged on the other strand."""
+    assert found.distribution is not None
+    minus = reverse != (region.strand == "-")
+    return found.distribution[:, [3, 2, 1, 0, 4, 5]] if minus else found.distribution
 
 
 def _to_genome(region: Region, logs: dict[bool, Logs], reverse: bool) -> Logs | None:

@@ -6,7 +6,7 @@ bedGraph and bigWig have one value per base, so regions that overlap and records
 
 import gzip
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -26,7 +26,7 @@ SUFFIXES = (".bedgraph", ".bedgraph.gz", *_BIGWIG, ".parquet")
 
 
 def check_track(path: Path, *, fasta: Path | None = None, bed: Path | None = None) -> None:
-    """Before any work: refuse a suffix that is no track's, and what a track of that kind cannot hold.
+    """Before any work: refuse a suffix that is not a track's, and what a track of that kind cannot hold.
 
     That is regions of `bed` that overlap, or, without one, records of `fasta` that share a name.
     Errors: `InputError`.
@@ -60,8 +60,8 @@ def open_track(path: Path) -> Iterator[Track]:
     name = path.name.lower()
     with atomic_file(path) as temporary:
         if name.endswith(".parquet"):
-            with _Parquet(temporary) as parquet:
-                yield parquet
+            with ParquetBases(temporary, ("forward", "reverse")) as parquet:
+                yield _Parquet(parquet)
         elif name.endswith(_BIGWIG):
             bigwig = _BigWig(path)
             yield bigwig
@@ -84,7 +84,7 @@ class _BedGraph:
 
 
 class _BigWig:
-    """Kept in memory until the end, eight bytes a base: the format wants contigs, in order, and their lengths first."""
+    """Kept in memory until the end, 8 bytes per base: the format needs ordered contigs and their lengths first."""
 
     def __init__(self, path: Path) -> None:
         self._taken = _Taken(path)
@@ -132,29 +132,37 @@ class _Taken:
 
 
 class _Parquet:
-    """Columns: name, contig, position (from 0), strand of the region, base, and forward and reverse ln P, or null.
+    def __init__(self, bases: "ParquetBases") -> None:
+        self._bases = bases
+
+    def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
+        self._bases.add(region, [forward, reverse])
+
+
+class ParquetBases:
+    """Columns: name, contig, position (from 0), strand of the region, base, and float32 `values`, or null.
 
     `base` is the genome's letter at `position`, whatever the strand; embeddings have the same columns.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, values: Sequence[str]) -> None:
         import pyarrow as pa
         from pyarrow import parquet
 
         names = pa.dictionary(pa.int32(), pa.string())
         self._schema = pa.schema(
-            [("name", names), ("contig", names), ("position", pa.int64()), ("strand", names),
-             ("base", names), ("forward", pa.float32()), ("reverse", pa.float32())]
-        )  # fmt: skip
+            [("name", names), ("contig", names), ("position", pa.int64()), ("strand", names), ("base", names)]
+            + [(value, pa.float32()) for value in values]
+        )
         self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
 
-    def __enter__(self) -> "_Parquet":
+    def __enter__(self) -> "ParquetBases":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._writer.close()
 
-    def add(self, region: Region, forward: Logs | None, reverse: Logs | None) -> None:
+    def add(self, region: Region, values: Sequence[Logs | None]) -> None:
         import pyarrow as pa
 
         count = len(region.ids)
@@ -164,7 +172,7 @@ class _Parquet:
         columns = [
             _constant(region.name, count), _constant(region.contig, count),
             pa.array(np.arange(region.start, region.start + count)), _constant(region.strand, count), letters,
-            _nullable(forward, count), _nullable(reverse, count),
+            *(_nullable(one, count) for one in values),
         ]  # fmt: skip
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
 

@@ -18,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.likelihood.attention import Recorder, SharedPrefix
+from evaluation.likelihood.batches import Batching, plan_batches
 from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
 from evaluation.likelihood.precision import single_precision
 from evaluation.variants.alleles import SCORED, Allele
+from evaluation.variants.distances import NO_SHIFT, Shift, compare, mean
 from evaluation.variants.windows import Alternative, Placement, Strand, WindowKey, place
 from foundation.errors import InputError
 from foundation.progress import Advance, unseen
@@ -53,8 +55,14 @@ class Effect:
 
     @property
     def mean(self) -> float:
-        """`delta` a base that was compared, as Evo 2's notebooks give it."""
+        """`delta` per compared base, as Evo 2's notebooks give it."""
         return sum(one.delta / one.targets for one in self.read) / len(self.read)
+
+    @property
+    def shift(self) -> Shift | None:
+        """The mean of the strands; None where none was asked for, or no base is left after the variant."""
+        shifts = [one.shift for one in self.read if one.shift is not None]
+        return mean(shifts) if shifts else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +71,7 @@ class StrandEffect:
 
     delta: float
     targets: int
+    shift: Shift | None = None
 
 
 def variant_effects(
@@ -72,16 +81,18 @@ def variant_effects(
     placement: Placement,
     *,
     readings: tuple[bool, ...],
-    batch_size: int,
+    batch_size: int | None = None,
+    distances: bool = False,
     advance: Advance = unseen,
 ) -> Iterator[list[Effect | None]]:
     """Effects in order, in lists of up to `LOOK_AHEAD`; None for an allele that is not to be scored, or cannot be
     compared on any strand.
 
-    `readings`: False for the forward strand, True for the reverse. `batch_size`: sequences of one forward pass.
-    `advance` is told of alleles done, a part for each strand.
+    `readings`: False for the forward strand, True for the reverse. `batch_size`: sequences of one forward pass, as
+    many as memory allows unless given. `distances`: give the `Shift` of each too. `advance` is told of alleles done, a
+    part for each strand.
     """
-    rest = iter(alleles)
+    rest, batches = iter(alleles), plan_batches(model, batch_size)
     while ahead := list(islice(rest, LOOK_AHEAD)):
         found: dict[tuple[int, bool], StrandEffect] = {}
         for reverse in readings:
@@ -91,7 +102,7 @@ def variant_effects(
                 for number, allele in enumerate(ahead)
                 if allele.status == SCORED
             )
-            for one, effect in _compared(model, list(all_placed), strands, batch_size):
+            for one, effect in _compared(model, list(all_placed), strands, batches, distances):
                 if effect is not None:
                     found[one.allele, reverse] = effect
                 advance(1 / len(readings))
@@ -103,9 +114,13 @@ def _effect(forward: StrandEffect | None, reverse: StrandEffect | None) -> Effec
 
 
 def _compared(
-    model: "PreTrainedModel", placed: list[Alternative], strands: Mapping[str, Strand], batch_size: int
+    model: "PreTrainedModel",
+    placed: list[Alternative],
+    strands: Mapping[str, Strand],
+    batches: Batching,
+    distances: bool,
 ) -> Iterator[tuple[Alternative, StrandEffect | None]]:
-    """Each with its effect, from reference windows of one length, `batch_size` at a time.
+    """Each with its effect, from reference windows of one length, a batch at a time.
 
     None where nothing is compared: a window of one base, or one that ends before the sequences differ.
     """
@@ -114,31 +129,34 @@ def _compared(
         if one.first < len(one.ids) and len(one.ids) > 1:
             windows.setdefault(one.key, []).append(one)
         else:
-            yield one, _unchanged(one)
+            yield one, _unchanged(one, distances)
     keys = sorted(windows, key=lambda key: key.end - key.start)
     while keys:
         length = keys[0].end - keys[0].start
-        group = [key for key in keys[:batch_size] if key.end - key.start == length]
+        group = [key for key in keys[: batches.count(length)] if key.end - key.start == length]
         keys = keys[len(group) :]
-        reference = _Reference(
-            model, [strands[key.contig].slice(key.start, key.end) for key in group], [windows[key] for key in group]
-        )
-        yield from reference.effects(batch_size)
+        bases = [strands[key.contig].slice(key.start, key.end) for key in group]
+        reference = _Reference(model, bases, [windows[key] for key in group], distances)
+        yield from reference.effects(batches)
 
 
-def _unchanged(one: Alternative) -> StrandEffect | None:
+def _unchanged(one: Alternative, distances: bool) -> StrandEffect | None:
     """No change where ALT is REF; otherwise nothing can be said."""
     targets = int(is_unambiguous(one.ids[1:]).sum())
-    return StrandEffect(delta=0.0, targets=targets) if one.is_reference and targets else None
+    if not one.is_reference or not targets:
+        return None
+    return StrandEffect(delta=0.0, targets=targets, shift=NO_SHIFT if distances else None)
 
 
 class _Reference:
     """Reference windows of one length, read once, and what their alternatives change."""
 
-    def __init__(self, model: "PreTrainedModel", windows: list[Ids], alternatives: list[list[Alternative]]) -> None:
+    def __init__(
+        self, model: "PreTrainedModel", windows: list[Ids], alternatives: list[list[Alternative]], distances: bool
+    ) -> None:
         import torch
 
-        self._model, self._windows = model, windows
+        self._model, self._windows, self._distances = model, windows, distances
         rows = [(row, one) for row, ones in enumerate(alternatives) for one in ones]
         self._rows = sorted(rows, key=lambda pair: pair[1].first)
         self._from = max(0, self._rows[0][1].first - 1)  # the first prediction that is needed
@@ -149,24 +167,25 @@ class _Reference:
             if self._from:
                 hidden_states(model, shared, context=self._recorder)
             with single_precision(model):
-                hidden = hidden_states(model, rest[:, :-1], start=self._from, context=self._recorder)
-                self._predictions = log_probabilities(model, hidden)
+                self._hidden = hidden_states(model, rest[:, :-1], start=self._from, context=self._recorder)
+                self._predictions = log_probabilities(model, self._hidden)
             logs = self._predictions.gather(-1, rest[:, 1:, None])[..., 0]
         self._logs = logs.cpu().numpy()
 
-    def effects(self, batch_size: int) -> Iterator[tuple[Alternative, StrandEffect | None]]:
+    def effects(self, batches: Batching) -> Iterator[tuple[Alternative, StrandEffect | None]]:
         """Every alternative with its effect, None where no base from the first that differs is predicted."""
         rows = self._rows
         while rows:
             first = rows[0][1].first
-            batch = [pair for pair in rows[:batch_size] if pair[1].first <= first + _SLACK]
+            size = batches.count(len(self._windows[0]) - first)
+            batch = [pair for pair in rows[:size] if pair[1].first <= first + _SLACK]
             rows = rows[len(batch) :]
             yield from self._pass(batch, cut=first)
 
     def _pass(
         self, batch: list[tuple[int, Alternative]], *, cut: int
     ) -> Iterator[tuple[Alternative, StrandEffect | None]]:
-        logs = self._continue(batch, cut)
+        logs, outputs = self._continue(batch, cut)
         for number, (row, one) in enumerate(batch):
             scored = is_unambiguous(one.ids)
             before = is_unambiguous(self._windows[row])
@@ -179,20 +198,40 @@ class _Reference:
             bases = min(len(reference), len(alternative))  # an indel may draw N into the window, or push it out
             delta = _sum(alternative[:bases]) - _sum(reference[:bases])
             targets = int(before[1:first].sum()) + bases
-            yield one, StrandEffect(delta=delta, targets=targets) if bases else None
+            shift = self._shift(row, one, tuple(part[number] for part in outputs), cut) if outputs else None
+            yield one, StrandEffect(delta=delta, targets=targets, shift=shift) if bases else None
 
-    def _continue(self, batch: list[tuple[int, Alternative]], cut: int) -> npt.NDArray[np.float32]:
-        """Log-probabilities of the bases after `cut` of each alternative, [B, longest - cut - 1]."""
+    def _shift(self, row: int, one: Alternative, outputs: "tuple[Tensor, ...]", cut: int) -> Shift | None:
+        """What changes from the first base that differs on; None where no base is left."""
+        same = max(0, one.first + 1 - one.ref_end, one.first + 1 - one.alt_end)
+        old, new = one.ref_end - 1 + same, one.alt_end - 1 + same
+        bases = min(len(self._windows[row]) - 1 - old, len(one.ids) - 1 - new)
+        if bases < 1:
+            return None
+        old, new = old - self._from, new - cut
+        before = self._predictions[row, old : old + bases], self._hidden[row, old : old + bases]
+        return compare(before, (outputs[0][new : new + bases], outputs[1][new : new + bases]))
+
+    def _continue(
+        self, batch: list[tuple[int, Alternative]], cut: int
+    ) -> "tuple[npt.NDArray[np.float32], tuple[Tensor, Tensor] | None]":
+        """Log-probabilities of the bases after `cut` of each alternative, [B, longest - cut - 1].
+
+        With distances, also of all tokens, [B, longest - cut - 1, 256], and the hidden states.
+        """
         import torch
 
         inputs = [one.ids[cut:] for _, one in batch]
         if max(map(len, inputs)) < 2:
-            return np.zeros((len(batch), 0), dtype=np.float32)
+            return np.zeros((len(batch), 0), dtype=np.float32), None
         tokens: Tensor = to_tensor(self._model, inputs)
         prefix = SharedPrefix(self._recorder, length=cut, rows=[row for row, _ in batch]) if cut else None
         with torch.inference_mode(), single_precision(self._model):
             hidden = hidden_states(self._model, tokens[:, :-1], start=cut, context=prefix)
-            return target_log_probabilities(self._model, hidden, tokens[:, 1:]).cpu().numpy()
+            if not self._distances:
+                return target_log_probabilities(self._model, hidden, tokens[:, 1:]).cpu().numpy(), None
+            known = log_probabilities(self._model, hidden)
+            return known.gather(-1, tokens[:, 1:, None])[..., 0].cpu().numpy(), (known, hidden)
 
 
 def _sum(logs: npt.NDArray[np.float32]) -> float:

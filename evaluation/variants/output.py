@@ -4,11 +4,21 @@ import json
 from pathlib import Path
 
 from evaluation.variants.alleles import MEANINGS
+from evaluation.variants.distances import Shift
+from evaluation.variants.effects import Effect
 from evaluation.variants.run import VariantResult, VariantRun
 from evaluation.variants.table import table_lines
 from evaluation.variants.vcf import annotated, write_lines
 from foundation.atomic import atomic_file
 from foundation.typed import to_json
+
+_AFTER = "mean over the bases from the variant to the window's end"
+_DISTANCES = (
+    ("GLL_JSD", "divergence", f"Jensen-Shannon divergence of the next base's distribution, bits, {_AFTER}"),
+    ("GLL_L2", "euclidean", f"L2 distance of the last layer's embeddings, {_AFTER}"),
+    ("GLL_COSINE", "cosine", f"1 - cosine of the last layer's embeddings, {_AFTER}"),
+    ("GLL_ENTROPY", "entropy", f"Change of the entropy of the next base, bits, {_AFTER}"),
+)
 
 
 def journal_path(out: Path) -> Path:
@@ -20,10 +30,10 @@ def write_result(result: VariantResult, run: VariantRun, out: Path) -> list[Path
     """Write OUT.vcf.gz, OUT.tsv and, with labels, OUT.metrics.json; the paths."""
     paths = [out.with_name(out.name + suffix) for suffix in (".vcf.gz", ".tsv", ".metrics.json")]
     with atomic_file(paths[0]) as temporary:
-        lines = annotated(result.vcf, _meta(run), _info(result))
+        lines = annotated(result.vcf, _meta(run), _info(result, run.distances))
         write_lines(temporary, lines, compressed=True)
     with atomic_file(paths[1]) as temporary:
-        write_lines(temporary, table_lines(result.alleles, result.effects), compressed=False)
+        write_lines(temporary, table_lines(result.alleles, result.effects, distances=run.distances), compressed=False)
     if result.measures:
         _write_measures(result, run, paths[2])
     journal_path(out).unlink(missing_ok=True)
@@ -45,20 +55,28 @@ def _meta(run: VariantRun) -> list[str]:
         f"##genomic-llama-variants={settings}",
         f'##INFO=<ID=GLL_DELTA,{number},Description="ln P(alternative) - ln P(reference), summed over the window, '
         'mean of the strands compared; below zero the model prefers the reference">',
-        f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA a base that was compared">',
+        f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA per compared base">',
+        *([f'##INFO=<ID={key},{number},Description="{text}">' for key, _, text in _DISTANCES] if run.distances else []),
         '##INFO=<ID=GLL_STATUS,Number=A,Type=String,Description="' + "; ".join(f"{k}: {v}" for k, v in MEANINGS.items())
         + '">',
     ]  # fmt: skip
 
 
-def _info(result: VariantResult) -> list[str]:
+def _info(result: VariantResult, distances: bool) -> list[str]:
     """What each record's INFO gets: a value an alternative allele."""
     texts, number = [], 0
+    keys = [("GLL_DELTA", "delta"), ("GLL_MEAN", "mean")]
     for record in result.vcf.records:
         slots = range(number, number + len(record.alts))
         number += len(record.alts)
         effects, statuses = [result.effects[i] for i in slots], [result.alleles[i].status for i in slots]
-        deltas = ",".join("." if effect is None else f"{effect.delta:.7g}" for effect in effects)
-        means = ",".join("." if effect is None else f"{effect.mean:.7g}" for effect in effects)
-        texts.append(f"GLL_DELTA={deltas};GLL_MEAN={means};GLL_STATUS={','.join(statuses)}")
+        pairs = [f"{key}={','.join(_number(effect, name) for effect in effects)}" for key, name in keys]
+        if distances:
+            shifts = [effect and effect.shift for effect in effects]
+            pairs += [f"{key}={','.join(_number(shift, name) for shift in shifts)}" for key, name, _ in _DISTANCES]
+        texts.append(";".join([*pairs, f"GLL_STATUS={','.join(statuses)}"]))
     return texts
+
+
+def _number(of: Effect | Shift | None, name: str) -> str:
+    return "." if of is None else f"{getattr(of, name):.7g}"

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.digest import model_digest, read_ahead, source_digest
+from evaluation.digest import model_digest, named, read_ahead, source_digest
 from evaluation.likelihood.regions import load_contigs
 from evaluation.likelihood.scoring import STRANDS
 from evaluation.variants.alleles import (
@@ -41,7 +41,7 @@ SHOWN_MISMATCHES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class VariantRun:
-    """What is scored, and how. `batch_size` does not change the result."""
+    """What is scored, and how. `distances`: give the `Shift` of each allele too. `batch_size` changes no result."""
 
     model: Path
     fasta: Path
@@ -49,18 +49,21 @@ class VariantRun:
     placement: Placement
     strand: str
     dtype: str
-    batch_size: int = 8
+    batch_size: int | None = None
+    distances: bool = False
+    adapter: Path | None = None
 
     @property
     def settings(self) -> dict[str, object]:
         """What decides the result, for its files."""
         return {
-            "model": str(self.model),
+            "model": named(self.model, self.adapter),
             "genome": self.fasta.name,
             "vcf": self.vcf.name,
             **asdict(self.placement),
             "strand": self.strand,
             "dtype": self.dtype,
+            **({"distances": True} if self.distances else {}),
         }
 
 
@@ -90,7 +93,7 @@ class VariantResult:
 def score_variants(
     model: "PreTrainedModel", run: VariantRun, *, journal: Path | None = None, labelling: Labelling | None = None
 ) -> VariantResult:
-    """Score the VCF file of `run`; with a `journal`, go on where a run of the same kind was interrupted.
+    """Score the VCF file of `run`; with a `journal`, resume a run of the same kind that was interrupted.
 
     The journal stays until the result is written.
     Errors: `InputError` for files that are wrong, a window beyond the model's positions, and for nothing to score.
@@ -137,8 +140,9 @@ def _effects(
     ):
         readings, size = STRANDS[run.strand], run.batch_size
         for some in variant_effects(
-            model, rest, contigs, run.placement, readings=readings, batch_size=size, advance=advance
-        ):
+            model, rest, contigs, run.placement, readings=readings, batch_size=size, distances=run.distances,
+            advance=advance,
+        ):  # fmt: skip
             if book:
                 book.add(some)
             effects += some
@@ -167,14 +171,15 @@ def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
 
 
 def _fingerprint(run: VariantRun) -> dict[str, object]:
-    """What two runs must share for one to go on with the other's results: contents, wherever they lie."""
+    """What two runs must share for one to continue with the other's results: contents, wherever they lie."""
     read_ahead([run.model], [run.fasta, run.vcf])
     return {
         "format": FORMAT,
-        "model": model_digest(run.model),
+        "model": model_digest(run.model, run.adapter),
         "genome": source_digest(run.fasta),
         "vcf": source_digest(run.vcf),
         **asdict(run.placement),
         "strand": run.strand,
         "dtype": run.dtype,
+        **({"distances": True} if run.distances else {}),
     }

@@ -1,4 +1,4 @@
-"""The table of effects, a line an allele; while a run goes on, under another name, so that it can be taken up again."""
+"""The table of effects, a line an allele; while a run lasts, under another name, so that the run can be resumed."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from evaluation.variants.alleles import Allele
+from evaluation.variants.distances import FIELDS, Shift
 from evaluation.variants.effects import Effect, StrandEffect
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
@@ -16,22 +17,39 @@ COLUMNS = ("contig", "position", "id", "ref", "alt", "status", "delta", "delta_m
            "forward", "forward_targets", "reverse", "reverse_targets")  # fmt: skip
 
 
-def table_lines(alleles: Iterable[Allele], effects: Iterable[Effect | None]) -> Iterator[str]:
+DISTANCES = FIELDS  # further columns, on request
+
+
+def columns(distances: bool) -> tuple[str, ...]:
+    """The columns of the table."""
+    return (*COLUMNS, *DISTANCES) if distances else COLUMNS
+
+
+def values(effect: Effect | None, distances: bool) -> tuple[float | int | None, ...]:
+    """The columns from `delta` on; None where there is nothing."""
+    if effect is None:
+        return (None,) * (len(columns(distances)) - COLUMNS.index("delta"))
+    strands = ((None, None) if one is None else (one.delta, one.targets) for one in (effect.forward, effect.reverse))
+    shift = effect.shift
+    shifts = tuple(None if shift is None else getattr(shift, name) for name in DISTANCES) if distances else ()
+    return (effect.delta, effect.mean, *chain.from_iterable(strands), *shifts)
+
+
+def table_lines(
+    alleles: Iterable[Allele], effects: Iterable[Effect | None], *, distances: bool = False
+) -> Iterator[str]:
     """The lines of the TSV, the header first; positions from 1, as in VCF; nats."""
-    yield "\t".join(COLUMNS) + "\n"
+    yield "\t".join(columns(distances)) + "\n"
     for allele, effect in zip(alleles, effects, strict=True):
         record = allele.record
         place = (record.contig, str(record.position + 1), record.id, record.ref, allele.alt_text, allele.status)
-        yield "\t".join((*place, *_numbers(effect))) + "\n"
+        yield "\t".join((*place, *map(_shown, values(effect, distances)))) + "\n"
 
 
-def _numbers(effect: Effect | None) -> tuple[str, ...]:
-    if effect is None:
-        return ("",) * 6
-    strands = (
-        ("", "") if one is None else (f"{one.delta:.7g}", str(one.targets)) for one in (effect.forward, effect.reverse)
-    )
-    return (f"{effect.delta:.7g}", f"{effect.mean:.7g}", *chain.from_iterable(strands))
+def _shown(value: float | int | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.7g}"
 
 
 class Journal:
@@ -80,9 +98,18 @@ def _line(effects: list[Effect | None]) -> str:
 
 def _to_json(effect: Effect | None) -> list[list[float] | None]:
     strands = () if effect is None else (effect.forward, effect.reverse)
-    return [None if one is None else [one.delta, one.targets] for one in strands]
+    return [None if one is None else [one.delta, one.targets, *_shift(one)] for one in strands]
+
+
+def _shift(one: StrandEffect) -> list[float]:
+    return [] if one.shift is None else [getattr(one.shift, name) for name in FIELDS]
 
 
 def _from_json(one: list[list[float] | None]) -> Effect | None:
-    strands = [None if part is None else StrandEffect(delta=part[0], targets=int(part[1])) for part in one]
+    strands = [None if part is None else _strand(*part) for part in one]
     return Effect(forward=strands[0], reverse=strands[1]) if strands else None
+
+
+def _strand(delta: float, targets: float, *shift: float) -> StrandEffect:
+    found = Shift(**dict(zip(FIELDS, shift, strict=True))) if shift else None
+    return StrandEffect(delta=delta, targets=int(targets), shift=found)

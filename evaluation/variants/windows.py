@@ -93,6 +93,7 @@ class WindowKey:
 class Alternative:
     """A window with the alternative allele. Up to `first` it is the reference's; `ids` may be shorter at an end.
 
+    `ref_end`, `alt_end`: where the bases after REF begin in the reference, and those after ALT in `ids`.
     `is_reference`: ALT is REF.
     """
 
@@ -100,6 +101,8 @@ class Alternative:
     key: WindowKey
     ids: Ids
     first: int
+    ref_end: int
+    alt_end: int
     is_reference: bool
 
 
@@ -121,6 +124,8 @@ def place(allele: Allele, number: int, strand: Strand, placement: Placement) -> 
         key=WindowKey(contig=allele.record.contig, reverse=strand.reverse, start=start, end=end),
         ids=ids,
         first=int(differing[0]) if len(differing) else len(ids),
+        ref_end=position + len(ref) - start,
+        alt_end=position + len(alt) - start,
         is_reference=np.array_equal(ref, alt),
     )
 

@@ -8,12 +8,13 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
-from genomic_llama.cli import embedding, generation, variants
+from genomic_llama.cli import embedding, generation, mutation, variants
 from genomic_llama.cli.options import (
-    BatchSize,
+    Adapter,
     Bed,
     ContextLength,
     Dtype,
+    FittingBatchSize,
     Model,
     ModelDtype,
     Overwrite,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from evaluation.likelihood.score import Score
 
 commands = typer.Typer()
-for group in (variants, embedding, generation):
+for group in (variants, mutation, embedding, generation):
     commands.registered_commands += group.commands.registered_commands
 
 
@@ -45,11 +46,20 @@ def score(
             help="Write each base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
         ),
     ] = None,
+    distribution: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the probability of A, C, G, T and EOS at each base, and the entropy: .parquet, or .bw for a "
+            "bigWig of each.",
+            show_default=False,
+        ),
+    ] = None,
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
-    batch_size: BatchSize = 8,
+    batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Bits per base of sequences under a model: 2 is a uniform guess, lower is better.
@@ -61,9 +71,10 @@ def score(
 
     from configs.llama import read_architecture
     from corpus.manifest import read_manifest
-    from evaluation.digest import identify
+    from evaluation.digest import identify, named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
+    from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
     from evaluation.likelihood.likelihood import plan_context, plan_reading
     from evaluation.likelihood.model import check_directory, load_model
     from evaluation.likelihood.regions import read_regions
@@ -83,22 +94,26 @@ def score(
         raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
     if per_base is not None:
         check_track(per_base, fasta=None if is_corpus else source, bed=bed)
+    expected = distribution_files(distribution) if distribution else []
+    if distribution is not None:
+        check_distribution(distribution, fasta=None if is_corpus else source, bed=bed)
     if bed is not None:
         check_bed(bed)
-    check_writable(out, per_base)
+    check_writable(out, per_base, *expected)
     known = read_manifest(source).split(split) if is_corpus else None
-    check_directory(model)
+    check_directory(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     plan_context(longest, context_length=context_length, stride=stride)
     work = Work(
         command="score",
         model=model,
+        adapter=adapter,
         sources={"source": source, "bed": bed},
         settings={
             "split": split, "flank": flank, "strand": strand.value, "acgt_only": acgt_only,
             "context_length": context_length, "stride": stride, "dtype": dtype.value,
         },
-        files=[path for path in (out, per_base) if path is not None],
+        files=[path for path in (out, per_base, *expected) if path is not None],
         overwrite=overwrite,
     )  # fmt: skip
     if files := work.finished():
@@ -106,17 +121,25 @@ def score(
         if out is not None:
             say(_summary(read_score(out)))
         return
-    loaded = load_model(model, dtype.value)
-    with open_track(per_base) if per_base else nullcontext() as track:
+    loaded = load_model(model, dtype.value, adapter=adapter)
+    with (
+        open_track(per_base) if per_base else nullcontext() as track,
+        open_distribution(distribution) if distribution else nullcontext() as distributions,
+    ):
         result = score_regions(
             loaded,
             read_regions(source, split=split if is_corpus else None, bed=bed, flank=flank),
             plan_reading(
-                loaded, context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only
+                loaded,
+                context_length=context_length,
+                stride=stride,
+                batch_size=batch_size,
+                acgt_only=acgt_only,
+                distribution=distribution is not None,
             ),
             Source(
-                model=str(model),
-                identity=identify(model),
+                model=named(model, adapter),
+                identity=identify(model, adapter),
                 source=str(source),
                 split=split if is_corpus else None,
                 regions=str(bed) if bed else None,
@@ -125,6 +148,7 @@ def score(
             ),
             strand=strand.value,
             track=track,
+            distribution=distributions,
         )
     if out is not None:
         write_score(result, out)

@@ -33,7 +33,17 @@ class Head(str, Enum):
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 BatchSize = Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1, max=1_000_000)]
+FittingBatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", help="Sequences of one forward pass.", min=1, max=1_000_000, show_default="as many as fit"
+    ),
+]
 Model = Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)]
+Adapter = Annotated[
+    Path | None,
+    typer.Option(help="LoRA adapter of PEFT, merged into the model's weights.", show_default=False),
+]
 ModelDtype = Annotated[Dtype, typer.Option("--dtype", help="Number format of the model.")]
 Split = Annotated[str, typer.Option(help="Split of a corpus.")]
 Bed = Annotated[Path | None, typer.Option(help="BED file: only these regions of the FASTA file.", show_default=False)]

@@ -69,10 +69,10 @@ def prepare(
         typer.Option(help="For --split-by cluster: MMseqs2's _cluster.tsv.", rich_help_panel=_SPLIT),
     ] = None,
     validation_list: Annotated[
-        Path | None, typer.Option(help="Accessions held out for validation, one a line.", rich_help_panel=_SPLIT)
+        Path | None, typer.Option(help="Accessions held out for validation, one per line.", rich_help_panel=_SPLIT)
     ] = None,
     test_list: Annotated[
-        Path | None, typer.Option(help="Accessions held out for a test, one a line.", rich_help_panel=_SPLIT)
+        Path | None, typer.Option(help="Accessions held out for a test, one per line.", rich_help_panel=_SPLIT)
     ] = None,
     segment_length: Annotated[
         int | None,
@@ -102,7 +102,7 @@ def prepare(
         ),
     ] = None,
     exclude_accessions: Annotated[
-        list[Path] | None, typer.Option(help="File of accessions, one a line.", rich_help_panel=_EXCLUDE)
+        list[Path] | None, typer.Option(help="File of accessions, one per line.", rich_help_panel=_EXCLUDE)
     ] = None,
     exclude_header: Annotated[
         list[str] | None, typer.Option(help="Regular expression on name and description.", rich_help_panel=_EXCLUDE)

@@ -5,8 +5,9 @@ import functools
 import math
 from dataclasses import dataclass
 
-from configs.compose import compose_config, group_values
-from configs.llama import LlamaArchitecture, read_architecture
+from configs.compose import compose_config, hardware_values
+from configs.extension import run_architecture
+from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.corpora import corpus_at_hand, epochs_warning
@@ -118,7 +119,7 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
             kind="unknown-memory",
         )
     config = on_gpus(config, gpus) if gpus else config
-    architecture = read_architecture(config.model_tag)
+    architecture = run_architecture(config)
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
     batch = config.dataset.global_batch_size * sequence_length
     if tokens:
@@ -191,7 +192,7 @@ def _machine(gpu: str, gpus: int) -> tuple[str, ...]:
         raise InputError(f"--gpus {gpus}", fix="Give a number above 0.", kind="gpus")
     if not gpu:
         return ()
-    group_values("hardware", gpu)  # a misspelt one ends here
+    hardware_values(gpu)  # a misspelt one ends here
     return (f"hardware={gpu}",)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from benchmark_cases import dry_run, settings_of_the_8b
 from nemo_process import run_in_process
+from refusal import refused
 
 from benchmarks.gpu.driver import run_part, run_parts
 from benchmarks.gpu.parts import PARTS, Part
@@ -14,7 +15,6 @@ from benchmarks.gpu.report import cross_check
 from benchmarks.gpu.settings import fitting, in_fp8_throughout, with_layers
 from benchmarks.gpu.timing import LEAST
 from configs.compose import compose_config
-from foundation.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_what_fits_is_decided_by_the_plan(gpu: str, precision: str, layers: int)
     overrides, deep = fitting(gpu, precision)
     config = compose_config("train_8b_opengenome2", overrides)
     assert (config.precision.moments, config.parallelism.recompute_layers, deep) == ("float32", 0, layers)
-    with pytest.raises(InputError, match="fp8=delayed on a100"):
+    with refused("settings-rule", names="precision.fp8=delayed on a100"):
         fitting("a100", "fp8_delayed")
 
 

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from refusal import refused
 
 from conversion.convert import convert
 from conversion.locate import find_checkpoint
 from conversion.manifest import CheckpointManifest, write_manifest
 from conversion.origin import Origin, origin_of
 from conversion.record import read_record
-from foundation.errors import InputError
 
 
 def make_run(folder: Path, *names: str, unfinished: tuple[str, ...] = ()) -> Path:
@@ -69,9 +69,9 @@ def test_a_link_to_an_unfinished_one_is_unfinished(tmp_path: Path) -> None:
 
 def test_an_unfinished_one_that_was_named_is_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path, "step=5", unfinished=("step=5",))
-    with pytest.raises(InputError, match="was not written to its end"):
+    with refused("checkpoint-unfinished", where="step=5"):
         find_checkpoint(run / "checkpoints" / "step=5")
-    with pytest.raises(InputError, match="no finished checkpoint here"):
+    with refused("no-checkpoint", where="checkpoints", names="1 unfinished"):
         find_checkpoint(run)
 
 
@@ -81,11 +81,11 @@ def test_names_that_nemo_makes_by_default(tmp_path: Path) -> None:
 
 
 def test_an_empty_run_and_no_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no checkpoint here"):
+    with refused("no-checkpoint", where=tmp_path):
         find_checkpoint(tmp_path)
-    with pytest.raises(InputError, match="no such directory"):
+    with refused("no-such-directory", where="nowhere"):
         find_checkpoint(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="no such directory"):
+    with refused("no-such-directory", where="nowhere/checkpoints"):
         find_checkpoint(tmp_path / "nowhere" / "checkpoints" / "last")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from by_hand import edit_metadata
+from refusal import refused
 
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
@@ -71,7 +72,7 @@ def test_no_name_outside_of_the_list_is_found(name: tuple[str, str], nemo: Path)
     path = nemo / "weights" / ".metadata"
     text = b"".join(b"\x8c" + bytes([len(part)]) + part.encode() for part in name)
     path.write_bytes(b"\x80\x04" + text + b"\x93\x8c\x011\x85R.")
-    with pytest.raises(InputError, match="which no checkpoint needs"):
+    with refused("pickle-code", where=path, names=repr(".".join(name))):
         open_checkpoint(nemo)
 
 
@@ -80,7 +81,7 @@ def test_getattr_is_not_getattr(nemo: Path) -> None:
     (nemo / "weights" / ".metadata").write_bytes(
         pickle.dumps(Runs(getattr, Runs(getattr, "text", "__class__"), "__mro__"), protocol=4)
     )
-    with pytest.raises(InputError, match=r"'str' object has no attribute 'storage_data'"):
+    with refused("metadata-damaged", where=".metadata", names="'str'"):
         open_checkpoint(nemo)
 
 
@@ -97,7 +98,7 @@ def test_no_code_of_a_shard_runs(nemo: Path, out: Path, tmp_path: Path) -> None:
                 info.offset, info.length = offset, len(hostile)
 
     edit_metadata(nemo, redirect)
-    with pytest.raises(InputError, match="is no readable tensor"):
+    with refused("chunk-unreadable", where=shard, names="posix.system"):
         convert(nemo, out, to="hf")
     assert not (tmp_path / "ran").exists()
 
@@ -117,18 +118,16 @@ def test_no_shard_outside_of_the_checkpoint_is_opened(name: str, nemo: Path, tmp
             info.relative_path = name
 
     edit_metadata(nemo, redirect)
-    with pytest.raises(InputError, match="outside of the checkpoint") as caught:
+    with refused("shard-outside", where=".metadata", names=repr(name)):
         open_checkpoint(nemo)
-    assert repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["weights/__0_0.distcp", "weights/.metadata", "weights", "context/model.yaml"])
 def test_no_link_out_of_the_checkpoint_is_followed(name: str, nemo: Path, tmp_path: Path) -> None:
     (nemo / name).rename(tmp_path / "elsewhere")
     (nemo / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="link that leads outside of the checkpoint") as caught:
+    with refused("link-outside", where=nemo / name):
         open_checkpoint(nemo)
-    assert str(nemo / name) in str(caught.value)
 
 
 def test_a_link_inside_of_the_checkpoint_is_followed(nemo: Path, out: Path) -> None:

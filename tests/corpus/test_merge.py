@@ -52,16 +52,16 @@ def test_refused(
     out = tmp_path / "all"
     with refused("too-few-corpora"):
         merge(parts[:1], out)
-    with refused("source-twice", where="c2"):
+    with refused("source-twice", where="c2", names=f"a.fa of {parts[0]}"):
         shutil.copytree(parts[0], tmp_path / "c2")
         merge([parts[0], tmp_path / "c2"], out)
-    with refused("source-twice", where="a"):
+    with refused("source-twice", where="a", names=f"a.fa of {parts[0]}"):
         merge([parts[0], parts[0]], out)
     other = tmp_path / "other"
     prepare(
         [write_fasta({f"n{n}": b"ACGT" * (n + 9) for n in range(9)}, "o.fa")], other, validation_fraction=0.3, seed=1
     )
-    with refused("settings-differ", where="other"):
+    with refused("settings-differ", where="other", names="'seed': 1"):
         merge([parts[0], other], out)
 
     def refuse(*_: object) -> None:
@@ -85,7 +85,7 @@ def test_the_same_rules_in_other_places(tmp_path: Path, write_fasta: WriteFasta)
         genome = write_fasta({"r1": b"ACGT", "r2": name.encode() * 9, "r3": b"ACG"}, f"{name}.fa")
         prepare([genome], tmp_path / name, validation_fraction=0, validation_list=tmp_path / f"{name}.txt")
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "ab")
-    with refused("settings-differ", where="c"):
+    with refused("settings-differ", where="c", names="split"):
         merge([tmp_path / "a", tmp_path / "c"], tmp_path / "ac")
 
 

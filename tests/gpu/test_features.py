@@ -48,6 +48,15 @@ def test_a_feature_does_what_it_does_on_a_cpu(name: str, start: str, corpus: Pat
         assert one.get("bases") == other.get("bases")
 
 
+def test_packed_documents_over_context_parallel_gpus(start: str, corpus: Path, tmp_path: Path) -> None:
+    """Transformer Engine's ring of keys and values, document by document."""
+    values = (start, "dataset.mode=packed")
+    expected = [line["loss"] for line in on_the_cpu(tmp_path / "cpu", corpus, *values) if "loss" in line]
+    ranks = ("parallelism.context=2", "dataset.micro_batch_size=2")
+    losses = on_gpus(tmp_path / "gpu", corpus, *values, *ranks, config="finetune_tiny", ranks=2)
+    assert losses == pytest.approx(expected, rel=0, abs=NEAR_FP32)
+
+
 @pytest.mark.parametrize("name", ON_A_GPU)
 def test_how_numbers_are_kept_changes_little(
     name: str, one_gpu: dict[str, list[float]], start: str, corpus: Path, tmp_path: Path

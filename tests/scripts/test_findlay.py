@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+from refusal import refused
 from tiny_llama import save_tiny_llama
 
 from evaluation.variants.vcf import read_vcf
-from foundation.errors import InputError
 from scripts.brca1.findlay import write_findlay_vcf
 
 # The published sheet has two lines above its header, and more columns than are read.
@@ -91,26 +91,34 @@ def test_text(tmp_path: Path, fasta: Path) -> None:
 
 @pytest.mark.parametrize("fasta", ["17"], indirect=True)
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "kind", "line", "names"),
     [
-        ("t.csv", "a,b\n1,2\n", "has no line with the columns chromosome"),
-        ("t.csv", ",".join(HEAD).replace("hg19", "hg38") + "\nx\n", r"with the columns .*position \(hg19\)"),
-        ("t.csv", ",".join(HEAD) + "\n", "has no variant"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,x,A,C,,0,0,0,0,LOF\n", "t.csv, line 2: position .* is 'x'"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,13,9,A,C,,0,0,0,0,LOF\n", "line 2: chromosome is '13'"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,N,C,,0,0,0,0,LOF\n", "line 2: reference is 'N'"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,A,,0,0,0,0,LOF\n", "line 2: alt is 'A'"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,C,,0,0,0,0,benign\n", "line 2: func.class is 'benign'"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,C,,0,0,0,0\n", "line 2: func.class is ''"),
-        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,900,A,C,,0,0,0,0,LOF\n", "at 900 the table has A, the FASTA no base"),
-        ("t.xlsx", "no spreadsheet", "is no spreadsheet"),
-        ("none.tsv", None, "cannot be read"),
+        ("t.csv", "a,b\n1,2\n", "findlay-columns", "", "chromosome"),
+        ("t.csv", ",".join(HEAD).replace("hg19", "hg38") + "\nx\n", "findlay-columns", "", "position (hg19)"),
+        ("t.csv", ",".join(HEAD) + "\n", "findlay-empty", "", ""),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,x,A,C,,0,0,0,0,LOF\n", "findlay-value", ", line 2", "'x'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,13,9,A,C,,0,0,0,0,LOF\n", "findlay-chromosome", ", line 2", "'13'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,N,C,,0,0,0,0,LOF\n", "findlay-value", ", line 2", "reference is 'N'"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,A,,0,0,0,0,LOF\n", "findlay-value", ", line 2", "alt is 'A'"),
+        (
+            "t.csv",
+            ",".join(HEAD) + "\nBRCA1,17,9,A,C,,0,0,0,0,benign\n",
+            "findlay-value",
+            ", line 2",
+            "func.class is 'benign'",
+        ),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,C,,0,0,0,0\n", "findlay-value", ", line 2", "func.class is ''"),
+        ("t.csv", ",".join(HEAD) + "\nBRCA1,17,900,A,C,,0,0,0,0,LOF\n", "findlay-assembly", "", "900"),
+        ("t.xlsx", "no spreadsheet", "findlay-spreadsheet", "", ""),
+        ("none.tsv", None, "findlay-unreadable", "", ""),
     ],
 )
-def test_another_table_is_refused(tmp_path: Path, fasta: Path, name: str, content: str | None, message: str) -> None:
+def test_another_table_is_refused(
+    tmp_path: Path, fasta: Path, name: str, content: str | None, kind: str, line: str, names: str
+) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=message):
+    with refused(kind, where=f"{name}{line}", names=names):
         write_findlay_vcf(tmp_path / name, fasta, tmp_path / "out.vcf")
     assert not (tmp_path / "out.vcf").exists()
 
@@ -118,12 +126,12 @@ def test_another_table_is_refused(tmp_path: Path, fasta: Path, name: str, conten
 def test_another_genome_build_is_refused(tmp_path: Path) -> None:
     """One base more at the beginning, as between assemblies: the positions are those of other bases."""
     (tmp_path / "chr17.fa").write_text(f">chr17\nA{CHROMOSOME}\n")
-    with pytest.raises(InputError, match=r"3 of 3 reference bases .* at 33 the table has C, the FASTA A\. .*GRCh37"):
+    with refused("findlay-assembly", where="t.xlsx", names="3 of 3", fix="GRCh37"):
         write_findlay_vcf(_write_spreadsheet(tmp_path / "t.xlsx"), tmp_path / "chr17.fa", tmp_path / "out.vcf")
     assert not (tmp_path / "out.vcf").exists()
 
 
 def test_another_chromosome_is_refused(tmp_path: Path) -> None:
     (tmp_path / "chr13.fa").write_text(">chr13\nACGT\n")
-    with pytest.raises(InputError, match="has no record 17, chr17"):
+    with refused("findlay-contig", where="chr13.fa", names="chr17"):
         write_findlay_vcf(_write_spreadsheet(tmp_path / "t.xlsx"), tmp_path / "chr13.fa", tmp_path / "out.vcf")

@@ -36,7 +36,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     _trains = False
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Before the model is built. Errors: `InputError` for a run that cannot go on from what is there."""
+        """Before the model is built. Errors: `InputError` for a run that cannot resume from what is there."""
         check_same_run(Path(self.dirpath), _trained_with(trainer, pl_module), trainer.datamodule.sources)
         check_same_layout(Path(self.dirpath), live_layout(trainer.strategy))
         trainer.strategy.barrier()  # all have looked

@@ -21,7 +21,7 @@ _REMOVING = ".removing"
 
 
 def clean(folder: Path) -> None:
-    """Remove what a run that was killed left in `folder`: nothing that is whole, and nothing that is no run's."""
+    """Remove what a killed run left in `folder`: nothing that is whole, nothing that does not belong to a run."""
     if not folder.is_dir():
         return
     for mark in sorted(folder.glob(f"*{UNFINISHED}")):

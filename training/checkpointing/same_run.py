@@ -1,4 +1,4 @@
-"""Whether a run can go on from its own checkpoints: from names and JSON alone, before anything heavy is imported.
+"""Whether a run can resume from its own checkpoints: from names and JSON alone, before anything heavy is imported.
 
 What a run was trained with lies in `manifest.json` of each of its checkpoints, under `trained_with`.
 """
@@ -16,7 +16,7 @@ from conversion.manifest import read_manifest
 from corpus import synthetic
 from foundation.errors import InputError
 from foundation.metrics_log import NAME as METRICS
-from training.data.order import NUCLEOTIDE_IDS, check_same, order_settings
+from training.data.order import NUCLEOTIDE_IDS, check_same, document_multiple, order_settings
 from training.data.sources import Source, parse_sources
 from training.metrics.clock import rows
 
@@ -27,7 +27,7 @@ MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_toke
 def trained_with(
     order: Mapping[str, Any], architecture: LlamaArchitecture, *, lora_dim: int, lora_alpha: int
 ) -> dict[str, Any]:
-    """What must stay as it is while a run goes on: the order of its samples (`order_settings`), and its model.
+    """What must not change when a run resumes: the order of its samples (`order_settings`), and its model.
 
     `lora_alpha` scales what adapters of rank `lora_dim` add; it means nothing where that is 0, and is left out.
     """
@@ -37,7 +37,7 @@ def trained_with(
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """The checkpoint that a run goes on from: the newest that has a manifest; None where there is no checkpoint.
+    """The checkpoint that a run resumes from: the newest that has a manifest; None where there is no checkpoint.
 
     Errors: `InputError` where there are some and none of them has a manifest: nobody knows whether they are whole, and
     to start anew beside them would not be what was asked for.
@@ -91,6 +91,7 @@ def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         mode=config.dataset.mode,
         stride=config.dataset.stride,
         seq_length=sequence_length,
+        multiple=document_multiple(config.parallelism.context),
         seed=config.seed,
         tokenizer=NUCLEOTIDE_IDS,
     )

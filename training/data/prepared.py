@@ -12,8 +12,8 @@ CHECKSUM_LIMIT = 16 * 2**30
 """Bytes of a corpus up to which a run compares checksums at its start: some seconds. Of a larger one, sizes alone."""
 
 
-def prepare_sources(sources: Sequence[Source], *, mode: str, seq_length: int) -> None:
-    """Make the built-in corpus where it was asked for, compare checksums, pack.
+def prepare_sources(sources: Sequence[Source], *, mode: str, seq_length: int, multiple: int = 1) -> None:
+    """Make the built-in corpus where it was asked for, compare checksums, pack to a `multiple` in each document.
 
     Errors: `InputError` for a corpus that was changed since it was prepared.
     """
@@ -23,4 +23,4 @@ def prepare_sources(sources: Sequence[Source], *, mode: str, seq_length: int) ->
         size = sum(file.bytes for file in read_manifest(source.corpus).files())
         verify(source.corpus, full=size <= CHECKSUM_LIMIT)
         if mode == "packed":
-            pack_corpus(source.corpus, seq_length)
+            pack_corpus(source.corpus, seq_length, multiple)

@@ -25,7 +25,6 @@ from corpus.manifest import FORMAT_VERSION, Manifest
 from corpus.preparation import prepare as preparation
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
-from foundation.errors import InputError
 from foundation.typed import from_json, to_json
 
 HOSTILE = "<script>alert(1)</script>\"'&x|`*\n# y"
@@ -158,7 +157,7 @@ def test_a_corpus_gets_its_card(write_fasta: Any, contigs: dict[str, bytes], tmp
     assert f"{sum(s.bases for s in manifest.splits):,}" in page.text
     assert manifest.sources[0].sha256 in markdown.read_text("utf-8")
     assert "not stated" in page.text
-    with refused("not-a-corpus"):
+    with refused("not-a-corpus", where=tmp_path):
         write_card(tmp_path, tmp_path / "card")
 
 
@@ -241,13 +240,13 @@ def test_text_comes_from_yaml(tmp_path: Path) -> None:
     file = tmp_path / "card.yaml"
     file.write_text("licence: Apache-2.0\nsource_licences:\n  '*.fa': CC0\n")
     assert read_card_text(file) == CardText(licence="Apache-2.0", source_licences={"*.fa": "CC0"})
-    for content, message in (
-        ("license: x\n", "Did you mean 'licence'"),
-        ("- 1\n", r"is \[1\]"),
-        ("a: [", "cannot be read as YAML"),
+    for content, kind, names, fix in (
+        ("license: x\n", "unknown-key", "'license'", "'licence'"),
+        ("- 1\n", "wrong-type", "[1]", ""),
+        ("a: [", "not-yaml", "line 2", ""),
     ):
         file.write_text(content)
-        with pytest.raises(InputError, match=rf"card\.yaml.*{message}"):
+        with refused(kind, where="card.yaml", names=names, fix=fix):
             read_card_text(file)
     with refused("missing-file", where="none.yaml"):
         read_card_text(tmp_path / "none.yaml")

@@ -15,7 +15,6 @@ import corpus.download.files
 from configs.locate import CONFIGS
 from corpus.download.hub import is_safe
 from corpus.download.opengenome2 import RECORD, ROOT, SOURCES, download_opengenome2
-from foundation.errors import InputError
 
 ORGANELLE = f"{ROOT}/organelle/data_organelle_{{}}_chunk{{}}.jsonl.gz"
 TRAIN = ORGANELLE.format("train", 1)
@@ -131,30 +130,40 @@ def test_a_busy_server_is_asked_again(hub: hub_server.Hub, tmp_path: Path, statu
     assert hub.requests[RESOLVED] == 4
 
 
-@pytest.mark.parametrize(("status", "message"), [(404, "404"), (403, "HF_TOKEN"), (418, "418")])
-def test_a_refusal_is_an_error_at_once(hub: hub_server.Hub, tmp_path: Path, status: int, message: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind", "fix"),
+    [(404, "not-on-server", "revision"), (403, "server-refuses", "HF_TOKEN"), (418, "server-answer", "endpoint")],
+)
+def test_a_refusal_is_an_error_at_once(hub: hub_server.Hub, tmp_path: Path, status: int, kind: str, fix: str) -> None:
     hub.statuses[RESOLVED] = [status] * 9
-    with pytest.raises(InputError, match=message):
+    with refused(kind, where=TRAIN, fix=fix, names=str(status)):
         fetch(tmp_path)
     assert hub.requests[RESOLVED] == 1
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "kind", "where", "fix"),
     [
-        ({"revision": "v9"}, r"revision/v9: is not there \(404\)"),
-        ({"sources": ["metagenomic"]}, "Did you mean 'metagenomics'"),
-        ({"sources": []}, "no source"),
-        ({"splits": ["validation"]}, "Did you mean 'valid'"),
-        ({"sources": ["promoters"]}, "404"),
-        ({"sources": ["genic_windows"], "splits": ["train"]}, "holds no file of train"),
-        ({"connections": 0}, "connections"),
-        ({"endpoint": "http://127.0.0.1:9"}, "cannot be reached"),
-        ({"endpoint": "nowhere"}, "no address"),
+        ({"revision": "v9"}, "not-on-server", "revision/v9", "revision"),
+        ({"sources": ["metagenomic"]}, "unknown-name", "metagenomic", "'metagenomics'"),
+        ({"sources": []}, "nothing-chosen", None, "organelle"),
+        ({"splits": ["validation"]}, "unknown-name", "validation", "'valid'"),
+        ({"sources": ["promoters"]}, "not-on-server", "promoters", "name"),
+        (
+            {"sources": ["genic_windows"], "splits": ["train"]},
+            "folder-without-files",
+            "arcinstitute/opengenome2",
+            "Hub",
+        ),
+        ({"connections": 0}, "connection-count", "connections", "1"),
+        ({"endpoint": "http://127.0.0.1:9"}, "server-unreachable", "revision/main", "network"),
+        ({"endpoint": "nowhere"}, "not-an-address", "nowhere", "https://"),
     ],
 )
-def test_what_is_not_there_is_an_error(hub: hub_server.Hub, tmp_path: Path, options, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+def test_what_is_not_there_is_an_error(
+    hub: hub_server.Hub, tmp_path: Path, options, kind: str, where: str | None, fix: str
+) -> None:
+    with refused(kind, where=where, fix=fix):
         fetch(tmp_path, **options)
     assert not list(tmp_path.rglob("*.gz"))
 

@@ -56,7 +56,7 @@ def test_every_task_is_done_once(engine: Engine, tmp_path: Path) -> None:
 
 def test_the_first_error_ends_the_others_and_is_raised_as_it_is(engine: Engine, tmp_path: Path) -> None:
     start = time.monotonic()
-    with pytest.raises(InputError, match="shard 1: is bad") as raised:
+    with refused("bad", where="shard 1") as raised:
         engine.run(range(6), partial(shard_cases.fail_at, tmp_path, 1), lambda task: None)
     assert type(raised.value) is InputError
     assert time.monotonic() - start < 30
@@ -111,7 +111,7 @@ def test_an_unreachable_cluster_is_an_error(tmp_path: Path) -> None:
 
 def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with refused("missing-package"):
+    with refused("missing-package", fix="[ray]"):
         RayEngine().run([1], print, print)
 
 

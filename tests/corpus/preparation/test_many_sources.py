@@ -40,7 +40,7 @@ def test_the_first_bad_record_is_named(folder: Path) -> None:
     """Though the file after it, read before its letters are looked at, is worse."""
     (folder / "150.fa").write_text(">fine\nACGT\n>bad\nAC!T\n")
     (folder / "151.fa").write_text("no header\n")
-    with refused("not-nucleotides", where="150.fa, record 2 'bad'") as caught:
+    with refused("not-nucleotides", where="150.fa, record 2 'bad'", names="'!' at base 3") as caught:
         made(folder, "out")
     assert "151" not in str(caught.value)
 

@@ -133,11 +133,21 @@ def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith((".fa", ".gz")))
 
 
-@pytest.mark.parametrize("content", [b"", b"@r\nA\n+\n", b">a\nACGT\n>p\nMKL\n", b">a\nACGT\n>b\n"])
-def test_nothing_is_left_of_a_failure(tmp_path: Path, write_fasta: WriteFasta, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "kind", "record"),
+    [
+        (b"", "empty-file", ""),
+        (b"@r\nA\n+\n", "fastq-quality-count", ", record 1 'r'"),
+        (b">a\nACGT\n>p\nMKL\n", "not-nucleotides", ", record 2 'p'"),
+        (b">a\nACGT\n>b\n", "no-sequence", ", record 2 'b'"),
+    ],
+)
+def test_nothing_is_left_of_a_failure(
+    tmp_path: Path, write_fasta: WriteFasta, content: bytes, kind: str, record: str
+) -> None:
     good, bad = write_fasta({"g": b"ACGT" * 100}), tmp_path / "bad.fa"
     bad.write_bytes(content)
-    with pytest.raises(InputError, match=r"bad\.fa"):
+    with refused(kind, where=f"bad.fa{record}"):
         prepare([good, bad], tmp_path / "out")
     assert leftovers(tmp_path) == []
 
@@ -219,12 +229,12 @@ def test_overwriting(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str,
 
 def test_never_replaces_what_is_no_corpus(tmp_path: Path, write_fasta: WriteFasta) -> None:
     genome = write_fasta({"a": b"ACGT"})
-    with refused("output-holds-source"):
+    with refused("output-holds-source", where=tmp_path, names="genome.fa"):
         prepare([genome], tmp_path, overwrite=True)
     out = tmp_path / "thesis"
     out.mkdir()
     (out / "chapter.tex").write_text("x")
-    with refused("output-of-another-kind", where="thesis"):
+    with refused("output-of-another-kind", where="thesis", names="'chapter.tex'"):
         prepare([genome], out, overwrite=True)
     with refused("output-is-a-mount", where="/proc"):
         prepare([genome], Path("/proc"), overwrite=True)

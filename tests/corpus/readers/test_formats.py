@@ -17,7 +17,6 @@ from refusal import refused
 from corpus.readers.formats import Slice, detect_format, read_slice, slices
 from corpus.scan import window
 from corpus.source_format import Format
-from foundation.errors import InputError
 
 ROWS: list[Row] = [("a", "", b"ACGTN"), ("b", "", b"acgtnACG"), ("c", "", b"G"), ("d", "", b"TTTTTTTTTTTTTTTTTTTT")]
 
@@ -72,13 +71,13 @@ def test_compressed_text(tmp_path: Path, format: Format, compress: Callable[[byt
 def test_compressed_binary_formats(tmp_path: Path, format: Format) -> None:
     path = write(tmp_path, format)
     path.write_bytes(gzip.compress(path.read_bytes()))
-    with pytest.raises(InputError, match=f"is compressed {format.value}. Decompress it first"):
+    with refused("compressed-format", where=path, names=format.value):
         detect_format(path)
 
 
 def test_unknown_content(tmp_path: Path) -> None:
     (tmp_path / "x.dat").write_bytes(b"\x7fELF")
-    with refused("unknown-format", where="x.dat"):
+    with refused("unknown-format", where="x.dat", names="ELF"):
         detect_format(tmp_path / "x.dat")
     (tmp_path / "x.fa.gz").write_bytes(gzip.compress(b"hello"))
     assert detect_format(tmp_path / "x.fa.gz") is Format.FASTA  # whose reader says what is wrong

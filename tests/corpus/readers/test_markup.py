@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from reading import read
-
-from foundation.errors import InputError
+from refusal import refused
 
 TAG = "|d__Bacteria;p__Pseudomonadota;s__Escherichia coli (K-12)|"
 
@@ -23,18 +22,18 @@ def test_fine(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "kind", "names"),
     [
-        ("ACXGT", "'X' at place 3 is no IUPAC nucleotide letter and in no tag"),
-        (TAG[1:] + "AC", "record 2 'r2': '_' at place 2 is no IUPAC"),
-        (TAG[:-1] + "ACGT", "the tag that opens at place 1 does not close"),
-        ("ACGT|" + "A" * 3000 + "|C", "the tag that opens at place 5 does not close within 2,048 characters"),
-        ("|a\tb|AC", "byte 0x09 at place 3 is in a tag and is not printable"),
-        ("|é|AC", "byte 0xc3 at place 2 is in a tag"),
-        (TAG, "has tags and no bases"),
-        ("AC GT", "byte 0x20 at place 3"),
+        ("ACXGT", "not-nucleotides", "'X' at place 3"),
+        (TAG[1:] + "AC", "not-nucleotides", "'_' at place 2"),
+        (TAG[:-1] + "ACGT", "tag-not-closed", "place 1"),
+        ("ACGT|" + "A" * 3000 + "|C", "tag-not-closed", "place 5"),
+        ("|a\tb|AC", "tag-not-printable", "0x09 at place 3"),
+        ("|é|AC", "tag-not-printable", "0xc3 at place 2"),
+        (TAG, "no-sequence", ""),
+        ("AC GT", "not-nucleotides", "0x20 at place 3"),
     ],
 )
-def test_wrong(tmp_path: Path, text: str, problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
+def test_wrong(tmp_path: Path, text: str, kind: str, names: str) -> None:
+    with refused(kind, where="x.jsonl, record 2 'r2'", names=names):
         read(write(tmp_path, "A", text), markup=True)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from reading import read, write_eden
-
-from foundation.errors import InputError
+from refusal import refused
 
 
 def test_in_the_order_of_the_rows(tmp_path: Path) -> None:
@@ -36,14 +35,14 @@ def test_it_is_not_written_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "schema",
+    ("schema", "kind"),
     [
-        "CREATE VIRTUAL TABLE sequences USING fts5(contig_id, nt_sequence)",
-        "CREATE TABLE sequences (contig_id TEXT, nt_sequence TEXT AS (upper(contig_id)))",
+        ("CREATE VIRTUAL TABLE sequences USING fts5(contig_id, nt_sequence)", "eden-virtual-table"),
+        ("CREATE TABLE sequences (contig_id TEXT, nt_sequence TEXT AS (upper(contig_id)))", "eden-columns"),
     ],
 )
-def test_tables_that_compute_are_refused(tmp_path: Path, schema: str) -> None:
+def test_tables_that_compute_are_refused(tmp_path: Path, schema: str, kind: str) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute(schema)
-    with pytest.raises(InputError, match="is no ShardedEden database"):
+    with refused(kind, where="x.db", names="sequences"):
         read(tmp_path / "x.db")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from corpora import prepare
+from refusal import refused
 
 from corpus.markup import find_tags, turn
 from corpus.read import open_split
@@ -16,7 +17,6 @@ from corpus.samples.dataset import SampleDataset
 from corpus.samples.datasets import MODES, Cutting, evaluation_dataset, pack_corpus, train_dataset
 from corpus.samples.order import OneAfterTheOther, Place, Spaced
 from corpus.samples.windows import ConcatWindows, DocumentWindows
-from foundation.errors import InputError
 from tokenizer.sequence import to_upper
 
 LENGTH = 64
@@ -159,14 +159,19 @@ def test_evaluation_of_a_blend(corpus: Path, tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("change", "kind", "key", "names"),
     [
-        ({"seq_length": 0}, "sequence_length: is 0"),
-        ({"mode": "windows"}, r"dataset\.mode: is 'windows'\. Did you mean 'window'"),
-        ({"stride": 5}, r"dataset\.stride: is 5\. It goes with dataset\.mode=window"),
-        ({"mode": "window", "stride": 65}, "stride: is 65, above the sequence length of 64"),
+        ({"seq_length": 0}, "token-count", "sequence_length", "0"),
+        ({"mode": "windows"}, "sample-mode", "mode", "'windows'"),
+        ({"stride": 5}, "stride-without-window", "stride", "5"),
+        ({"mode": "window", "stride": 65}, "stride-too-long", "stride", "64"),
     ],
 )
-def test_bad_settings(corpus: Path, change: dict[str, Any], problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
+def test_bad_settings(corpus: Path, change: dict[str, Any], kind: str, key: str, names: str) -> None:
+    with refused(kind, where=f"dataset.{key}", names=names):
         Cutting(**({"seq_length": LENGTH} | change)).windows(corpus, "train")
+
+
+def test_a_length_that_does_not_hold_padded_documents(corpus: Path) -> None:
+    with refused("document-multiple", names="66", fix="68"):
+        pack_corpus(corpus, 66, 4)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal import refused
 
 from corpus.samples.windows import DOCUMENTS_PER_COUNT, ConcatWindows, DocumentWindows
 from corpus.store.index_format import HEADER, MAGIC, UINT8, VERSION
 from corpus.store.stream import TokenStream
-from foundation.errors import InputError
 
 
 class Documents:
@@ -91,11 +91,15 @@ def test_windows_over_several_counts(seed: int, around: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seq_length", "stride", "problem"),
-    [(0, None, "seq_length: is 0"), (8, -1, "stride: is -1"), (8, 9, "stride: is 9, above the sequence length of 8")],
+    ("seq_length", "stride", "kind", "where"),
+    [
+        (0, None, "token-count", "seq_length"),
+        (8, -1, "token-count", "dataset.stride"),
+        (8, 9, "stride-too-long", "dataset.stride"),
+    ],
 )
-def test_bad_lengths(seq_length: int, stride: int | None, problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
+def test_bad_lengths(seq_length: int, stride: int | None, kind: str, where: str) -> None:
+    with refused(kind, where=where, names=str(stride or seq_length)):
         DocumentWindows(Documents([5]), seq_length, stride)
 
 

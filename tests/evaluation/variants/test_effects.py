@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from whole_windows import mirrored, whole_shift, whole_window
 
 from evaluation.variants.alleles import SCORED, Allele, list_alleles
+from evaluation.variants.distances import FIELDS
 from evaluation.variants.effects import variant_effects
 from evaluation.variants.vcf import read_vcf
 from evaluation.variants.windows import Placement
@@ -56,36 +58,6 @@ def alleles(genome: dict[str, Ids], tmp_path_factory: pytest.TempPathFactory) ->
     return list_alleles(read_vcf(path), genome, path)
 
 
-def _whole_window(model: Any, contig: Ids, allele: Allele, placement: Placement) -> tuple[float, int] | None:
-    """The definition, read off the placement's docstring: both windows whole, one by one. The delta, and the bases."""
-    import torch
-
-    text, position = contig.tobytes().upper(), allele.position
-    start = (position - (placement.length - placement.downstream)) // placement.grid * placement.grid
-    end = min(len(text), start + placement.length)
-    start = max(0, start)
-    changed = text[:position] + allele.alt.tobytes() + text[position + len(allele.ref) :]
-    windows = [text[start:end], changed[start : start + (end - start)]]
-    shortest = min(map(len, windows))
-    tokens = torch.tensor([list(window[:shortest]) for window in windows])
-    with torch.inference_mode():
-        logs = model(tokens).logits.log_softmax(-1)[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0]
-    scored = torch.tensor([[base in b"ACGT" for base in window[1:shortest]] for window in windows], dtype=torch.bool)
-    bases = int(scored.sum(dim=1).min())
-    sums = [float(one[counts][:bases].sum()) for one, counts in zip(logs, scored, strict=True)]
-    differs = windows[0][:shortest] != windows[1][:shortest] or allele.alt_text == allele.record.ref
-    return (sums[1] - sums[0], bases) if bases and differs else None
-
-
-def _mirrored(allele: Allele, length: int) -> Allele:
-    import dataclasses
-
-    position = length - allele.position - len(allele.ref)
-    return dataclasses.replace(
-        allele, position=position, ref=reverse_complement(allele.ref), alt=reverse_complement(allele.alt)
-    )
-
-
 def _effects(model: Any, alleles: list[Allele], genome: dict[str, Ids], placement: Placement, **options: Any) -> Any:
     options = {"readings": (False, True), "batch_size": 8} | options
     return [one for some in variant_effects(model, alleles, genome, placement, **options) for one in some]
@@ -101,8 +73,8 @@ def test_effects_agree_with_whole_windows_in_fp64(
     assert all(allele.status == SCORED for allele in alleles)
     for allele, effect in zip(alleles, effects, strict=True):
         contig = genome[allele.record.contig]
-        forward = _whole_window(double, contig, allele, placement)
-        reverse = _whole_window(double, reverse_complement(contig), _mirrored(allele, len(contig)), placement)
+        forward = whole_window(double, contig, allele, placement)
+        reverse = whole_window(double, reverse_complement(contig), mirrored(allele, len(contig)), placement)
         for expected, found in ((forward, effect and effect.forward), (reverse, effect and effect.reverse)):
             assert (expected is None) == (found is None)
             if expected is not None:
@@ -113,9 +85,36 @@ def test_effects_agree_with_whole_windows_in_fp64(
             assert effect.mean == pytest.approx(np.mean([one.delta / one.targets for one in effect.read]))
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
+@pytest.mark.parametrize("placement", PLACEMENTS[:3])
+def test_distances_agree_with_whole_windows_in_fp64(
+    tiny_model: Any, alleles: list[Allele], genome: dict[str, Ids], placement: Placement
+) -> None:
+    double = copy.deepcopy(tiny_model).double()
+    double.set_attn_implementation("eager")
+    effects = _effects(tiny_model, alleles, genome, placement, distances=True)
+    plain = _effects(tiny_model, alleles, genome, placement)
+    assert [effect and effect.delta for effect in effects] == [effect and effect.delta for effect in plain]
+    compared = 0
+    for allele, effect in zip(alleles, effects, strict=True):
+        contig = genome[allele.record.contig]
+        pairs = [
+            (effect and effect.forward, whole_shift(double, contig, allele, placement)),
+            (effect and effect.reverse,
+             whole_shift(double, reverse_complement(contig), mirrored(allele, len(contig)), placement)),
+        ]  # fmt: skip
+        for found, expected in pairs:
+            if found is None or found.shift is None:
+                assert found is None or expected is None
+                continue
+            compared += 1
+            values = [getattr(found.shift, name) for name in FIELDS]
+            np.testing.assert_allclose(values, expected, atol=1e-5, rtol=1e-4)
+    assert compared > 50
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, None])
 def test_neither_batches_nor_order_matter(
-    tiny_model: Any, alleles: list[Allele], genome: dict[str, Ids], batch_size: int
+    tiny_model: Any, alleles: list[Allele], genome: dict[str, Ids], batch_size: int | None
 ) -> None:
     placement = PLACEMENTS[1]
     expected = _effects(tiny_model, alleles, genome, placement)

@@ -85,7 +85,7 @@ LLAMA_2 = {"7B": (32, 4096, 32, 32, 11_008), "13B": (40, 5120, 40, 40, 13_824), 
 
 @pytest.mark.parametrize("row", ADAPTED, ids=lambda row: row.model)
 def test_published_speeds_and_flops_agree(row: AdaptedRow) -> None:
-    """NVIDIA's FLOPs a token are 4 N, and attention within SQuAD's answers, which are far shorter than 4096."""
+    """NVIDIA's FLOPs per token are 4 N, and attention within SQuAD's answers, which are far shorter than 4096."""
     layers, hidden, heads, groups, ffn = LLAMA_2[row.model]
     llama = dataclasses.replace(
         EIGHT_B,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from refusal import refused
 
-from foundation.errors import InputError
 from training.cpu.adam import CpuAdamW, check_steps
 
 
@@ -23,7 +23,7 @@ def test_steps_of_groups_are_asked_for(wrap: Any) -> None:
     old = stepped()
     for group in old["param_groups"]:
         del group["step"]
-    with pytest.raises(InputError, match=r"does not know its step.*init_from=CHECKPOINT"):
+    with refused("optimizer-without-step", fix="init_from=CHECKPOINT"):
         check_steps(wrap(old))
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusal import refused
 
 from corpus import synthetic
-from foundation.errors import InputError
 from training.data.sources import Source, parse_sources, source_names
 
 
@@ -23,18 +23,18 @@ def test_a_blend() -> None:
 
 
 @pytest.mark.parametrize(
-    ("corpus", "problem"),
+    ("corpus", "kind", "where", "names"),
     [
-        ([], r"dataset\.corpus: is \[\]"),
-        (7, r"dataset\.corpus: is 7"),
-        (["a", "b"], r"dataset\.corpus\[0\]: is 'a'"),
-        ([{"corpus": "a"}], r"\[0\]: weight is None"),
-        ([{"corpus": "a", "weight": 1}, {"corpus": "b", "wieght": 1}], r"\[1\]: unknown key 'wieght'.*'weight'"),
-        ([{"corpus": "a", "weight": 0}], r"\[0\]: weight is 0"),
-        ([{"corpus": "a", "weight": True}], r"\[0\]: weight is True"),
-        ([{"corpus": "a", "weight": 1}] * 2, "names a twice"),
+        ([], "corpus-setting", "dataset.corpus", "[]"),
+        (7, "corpus-setting", "dataset.corpus", "7"),
+        (["a", "b"], "corpus-entry", "dataset.corpus[0]", "'a'"),
+        ([{"corpus": "a"}], "corpus-entry-value", "dataset.corpus[0]", "weight is None"),
+        ([{"corpus": "a", "weight": 1}, {"corpus": "b", "wieght": 1}], "unknown-key", "[1]", "'wieght'"),
+        ([{"corpus": "a", "weight": 0}], "corpus-weight", "dataset.corpus[0]", "weight is 0"),
+        ([{"corpus": "a", "weight": True}], "corpus-entry-value", "dataset.corpus[0]", "weight is True"),
+        ([{"corpus": "a", "weight": 1}] * 2, "corpus-twice", "dataset.corpus", "a"),
     ],
 )
-def test_bad_sources(corpus: Any, problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
+def test_bad_sources(corpus: Any, kind: str, where: str, names: str) -> None:
+    with refused(kind, where=where, names=names):
         parse_sources(corpus)

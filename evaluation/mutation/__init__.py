@@ -1,0 +1,1 @@
+"""Saturation mutagenesis: what every change of a region does to its likelihood."""

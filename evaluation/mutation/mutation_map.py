@@ -1,0 +1,112 @@
+"""The effects of all mutants of a region: a mutation map."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.likelihood.regions import Region, load_contigs, read_regions
+from evaluation.likelihood.scoring import strands
+from evaluation.mutation.mutants import BASES, SNV, Kinds, Mutant, list_mutants
+from evaluation.variants.alleles import distinct
+from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.windows import WINDOW, Placement, plan_placement
+from foundation.errors import InputError
+from foundation.progress import progress_bar
+from tokenizer.sequence import Ids, to_upper
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+DOWNSTREAM = 512  # bases, unless given, or a quarter of the window
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutationMap:
+    """A region, its mutants by position, and the effect of each; None where nothing could be compared."""
+
+    region: Region
+    contig_length: int
+    mutants: tuple[Mutant, ...]
+    effects: tuple[Effect | None, ...]
+
+    @property
+    def reference(self) -> str:
+        """The region's bases, upper case."""
+        return to_upper(self.region.ids).tobytes().decode("latin-1")
+
+    def grid(self) -> Values:
+        """Delta of each SNV, [4, bases], rows A, C, G and T; NaN for the reference's base and where there is none."""
+        values = np.full((len(BASES), len(self.region.ids)), np.nan)
+        for mutant, effect in zip(self.mutants, self.effects, strict=True):
+            if mutant.kind == SNV and effect is not None:
+                values[BASES.index(mutant.alt), mutant.start - self.region.start] = effect.delta
+        return values
+
+    def importance(self) -> Values:
+        """How much each base of the reference is preferred: minus the mean delta of its SNVs, [bases], NaN for none."""
+        values = self.grid()
+        known = np.isfinite(values)
+        counts = known.sum(axis=0)
+        sums = np.where(known, values, 0.0).sum(axis=0)
+        return np.where(counts, -sums / np.maximum(counts, 1), np.nan)
+
+
+def plan_mutation_windows(
+    longest: int, *, window: int | None = None, downstream: int | None = None, grid: int | None = None
+) -> Placement:
+    """As `plan_placement`, with fewer bases downstream: 512 or a quarter of the window.
+
+    All that is upstream is read once for many mutants, and what is downstream once for each.
+    """
+    length = min(WINDOW, longest) if window is None else window
+    downstream = max(1, min(DOWNSTREAM, length // 4)) if downstream is None else downstream
+    return plan_placement(longest, window=window, downstream=downstream, grid=grid)
+
+
+def read_sites(fasta: Path, bed: Path | None) -> tuple[list[Region], dict[str, Ids]]:
+    """The regions of `bed`, or the records of `fasta`, and the contigs that they are of. Errors: `InputError`."""
+    regions = list(read_regions(fasta, bed=bed))
+    if bed is None:
+        return regions, {region.contig: region.ids for region in regions}
+    return regions, load_contigs(fasta, {region.contig for region in regions})
+
+
+def mutate_regions(
+    model: "PreTrainedModel",
+    regions: Iterable[Region],
+    contigs: Mapping[str, Ids],
+    placement: Placement,
+    kinds: Kinds,
+    *,
+    strand: str = "both",
+    batch_size: int | None = None,
+) -> Iterator[MutationMap]:
+    """The map of each region, in order. Equal mutants, such as deletions within a run of one base, are scored once.
+
+    Errors: `InputError` for a region without a base to change.
+    """
+    readings, regions = strands(strand), list(regions)
+    total = sum(len(region.ids) for region in regions)
+    with progress_bar("Mutating", total=total, unit="b") as advance:
+        for region in regions:
+            mutants = list_mutants(region, contigs[region.contig], kinds)
+            if not mutants:
+                where, fix = f"region {region.name!r}", "Give a region with A, C, G or T."
+                raise InputError("has no base to change", where=where, fix=fix, kind="no-base-to-mutate")
+            alleles, which = distinct([mutant.allele for mutant in mutants])
+            found: list[Effect | None] = []
+            for some in variant_effects(
+                model, alleles, contigs, placement, readings=readings, batch_size=batch_size
+            ):  # fmt: skip
+                found += some
+                advance(len(some) / len(alleles) * len(region.ids))
+            yield MutationMap(
+                region=region, contig_length=len(contigs[region.contig]), mutants=tuple(mutants),
+                effects=tuple(found[place] for place in which),
+            )  # fmt: skip

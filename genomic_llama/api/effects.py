@@ -1,0 +1,181 @@
+"""Effects of variants and of all mutants, as tables."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.likelihood.regions import Region
+from evaluation.likelihood.scoring import strands
+from evaluation.mutation.mutants import Kinds
+from evaluation.mutation.mutation_files import ROW, rows
+from evaluation.mutation.mutation_map import mutate_regions, plan_mutation_windows
+from evaluation.variants.alleles import SCORED, Allele, distinct, list_alleles
+from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.table import columns, values
+from evaluation.variants.vcf import Vcf, VcfRecord, read_vcf
+from evaluation.variants.windows import plan_placement
+from foundation.errors import InputError
+from foundation.progress import called_from_python, progress_bar
+from genomic_llama.api.sequences import read_contigs, read_sequences
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from pandas import DataFrame
+    from transformers import PreTrainedModel
+
+    from genomic_llama.api.sequences import Sequences
+
+_NAMES = {
+    "contig": ("contig", "chrom", "#chrom", "chromosome"),
+    "position": ("position", "pos"),
+    "ref": ("ref",),
+    "alt": ("alt",),
+}
+
+
+def variants(
+    model: "PreTrainedModel",
+    genome: "Sequences",
+    variants: "str | PathLike[str] | DataFrame",
+    *,
+    strand: str = "both",
+    window: int | None = None,
+    downstream: int | None = None,
+    grid: int | None = None,
+    distances: bool = False,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> "DataFrame":
+    """Score variants: the change of log-likelihood from the reference allele to each alternative.
+
+    - `genome`: the path of a FASTA file, `pysam.FastaFile`, a dict of contigs, or other [sequences](#sequences).
+    - `variants`: the path of a VCF file, or a table with the columns `contig` (or `CHROM`), `position` (or `POS`, from
+      1, as in VCF), `ref` and `alt` (several with commas).
+    - `strand`: `"forward"`, `"reverse"` or `"both"`.
+    - `window`: bases, by default 8,192 or the model's positions; `downstream`: how many of them from the variant on, by
+      default 1,024 or half the window; `grid`: windows start at multiples of it, so that variants share them.
+    - `distances`: also give how distributions and embeddings change after the variant.
+    - `batch_size`, `progress`: as for `score`.
+
+    Returns a row for each alternative allele, in order, under the index of the table that was given: `contig`,
+    `position` (from 1), `id`, `ref`, `alt`, `status` (`scored`, or why not), `delta` (nats, the mean of the strands;
+    below zero the model prefers the reference), `delta_mean` (per base compared), and for each strand its delta and the
+    number of bases compared. With `distances`: `divergence` (Jensen-Shannon divergence of the next base's
+    distribution, bits), `euclidean` and `cosine` (distances of the last layer's embeddings), `entropy` (change, bits),
+    each the mean over the bases from the variant to the window's end.
+
+    Raises `InputError` for files or tables that are wrong, and for windows beyond the model's positions.
+    """
+    with called_from_python(progress=progress):
+        readings = strands(strand)
+        placement = plan_placement(
+            int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
+        )
+        read = _read_table(variants) if hasattr(variants, "columns") else read_vcf(Path(variants))
+        contigs = read_contigs(genome, {record.contig for record in read.records})
+        alleles = list_alleles(read, contigs, "variants")
+        haplotypes, which = distinct([allele for allele in alleles if allele.status == SCORED])
+        with progress_bar("Scoring variants", total=len(haplotypes), unit=" haplotypes") as advance:
+            found = list(
+                chain.from_iterable(
+                    variant_effects(
+                        model, haplotypes, contigs, placement, readings=readings, batch_size=batch_size,
+                        distances=distances, advance=advance,
+                    )
+                )
+            )  # fmt: skip
+        places = iter(which)
+        effects = [found[next(places)] if allele.status == SCORED else None for allele in alleles]
+        return _to_table(alleles, effects, distances, variants)
+
+
+def mutate(
+    model: "PreTrainedModel",
+    sequences: "Sequences",
+    *,
+    regions: "Sequence[tuple[str, int, int]] | None" = None,
+    deletions: Sequence[int] = (),
+    tile: int | None = None,
+    strand: str = "both",
+    window: int | None = None,
+    downstream: int | None = None,
+    grid: int | None = None,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> "DataFrame":
+    """Mutate every base, and score each change: saturation mutagenesis.
+
+    - `sequences`: text, files, records or tables, see [Sequences](#sequences). All of each is mutated, unless `regions`
+      names parts as (name, start, end), from 0, the end not included; what is around them is context.
+    - `deletions`: also delete so many bases from each position on, e.g. `(1, 3)`.
+    - `tile`: also replace tiles of so many bases, A by C, G by T, and back.
+    - `strand`, `window`, `grid`, `batch_size`, `progress`: as for `variants`. `downstream` is 512 or a quarter of the
+      window by default.
+
+    Returns a row for each mutant: `name`, `contig`, `start` and `end` (from 0) of the bases that are changed, `kind`
+    (`snv`, `deletion`, `tile`), `ref`, `alt`, `delta`, `delta_mean`, `forward` and `reverse`, in nats, as `variants`.
+    The change of each base as a matrix: `table.pivot(index="alt", columns="start", values="delta")`.
+
+    Raises `InputError` for a region outside its sequence, or without a base to change.
+    """
+    from pandas import DataFrame
+
+    with called_from_python(progress=progress):
+        placement = plan_mutation_windows(
+            int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
+        )
+        whole = {region.name: region for region in read_sequences(sequences)}
+        contigs = {name: region.ids for name, region in whole.items()}
+        chosen = whole.values() if regions is None else [_part(whole, *region) for region in regions]
+        kinds = Kinds(deletions=tuple(deletions), tile=tile)
+        maps = mutate_regions(model, chosen, contigs, placement, kinds, strand=strand, batch_size=batch_size)
+        return DataFrame([row for one in maps for row in rows(one)], columns=list(ROW))
+
+
+def _part(whole: dict[str, Region], name: str, start: int, end: int) -> Region:
+    if name not in whole:
+        raise InputError(f"no sequence is named {name!r}", fix=f"There are: {', '.join(whole)}.", kind="no-contig")
+    if not 0 <= start < end <= len(whole[name].ids):
+        problem = f"[{start:,}, {end:,}) is not within its {len(whole[name].ids):,} bases"
+        raise InputError(problem, where=f"sequence {name!r}", fix="Give start and end, from 0.", kind="region-outside")
+    ids = whole[name].ids[start:end]
+    return Region(name=f"{name}:{start}-{end}", contig=name, start=start, ids=ids)
+
+
+def _read_table(table: "DataFrame") -> Vcf:
+    """The rows of a table as records. Errors: `InputError` for a column that it lacks, or a position that is none."""
+    by_name = {str(column).lower(): column for column in table.columns}
+    found = {key: next((by_name[name] for name in names if name in by_name), None) for key, names in _NAMES.items()}
+    if missing := [key for key, column in found.items() if column is None]:
+        problem = f"the table has no column {', '.join(map(repr, missing))}"
+        raise InputError(problem, fix=f"It has: {', '.join(map(str, table.columns))}.", kind="no-variant-column")
+    ids = table[by_name["id"]] if "id" in by_name else ["."] * len(table)
+    parts = zip(*(table[found[key]] for key in _NAMES), ids, strict=True)
+    return Vcf(header=(), records=tuple(_row(number, *row) for number, row in enumerate(parts)))
+
+
+def _row(number: int, contig: Any, position: Any, ref: Any, alt: Any, name: Any) -> VcfRecord:
+    if position != position or int(position) != position or position < 1:
+        where, fix = f"row {number} of the table", "Count from 1, as in VCF."
+        raise InputError(f"position {position!r} is not a number from 1", where=where, fix=fix, kind="vcf-position")
+    return VcfRecord(
+        line=number, contig=str(contig), position=int(position) - 1, id=str(name), ref=str(ref),
+        alts=tuple(str(alt).split(",")), fields=(),
+    )  # fmt: skip
+
+
+def _to_table(
+    alleles: Sequence[Allele], effects: Sequence[Effect | None], distances: bool, given: Any
+) -> "DataFrame":  # fmt: skip
+    from pandas import DataFrame
+
+    def lines() -> Iterator[tuple[Any, ...]]:
+        for allele, effect in zip(alleles, effects, strict=True):
+            record = allele.record
+            place = (record.contig, record.position + 1, record.id, record.ref, allele.alt_text, allele.status)
+            yield (*place, *values(effect, distances))
+
+    index = [given.index[allele.record.line] for allele in alleles] if hasattr(given, "columns") else None
+    return DataFrame(list(lines()), columns=list(columns(distances)), index=index)

@@ -1,0 +1,47 @@
+"""A model for the functions of this package."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from conversion.formats import recognise
+from foundation.progress import called_from_python
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from transformers import PreTrainedModel
+
+
+def load_model(
+    model: "str | PathLike[str]",
+    *,
+    dtype: str = "float32",
+    device: str | None = None,
+    progress: bool = False,
+    adapter: "str | PathLike[str] | None" = None,
+) -> "PreTrainedModel":
+    """Load a model of DNA for inference: a `LlamaForCausalLM` of transformers, whose attention is ours.
+
+    - `model`: a directory that `convert --to hf` wrote, or a run or checkpoint of NeMo, Megatron-Bridge or NVLlama. A
+      run is converted into a temporary directory first, which takes as much disk as its weights.
+    - `dtype`: of the weights: `"float32"`, `"bfloat16"` or `"float16"`. Probabilities are computed in fp32 and sums in
+      fp64 whatever it is.
+    - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; the first GPU, where there is one, unless given.
+    - `adapter`: a directory of PEFT with a LoRA adapter, which is merged into the weights.
+    - `progress`: show a progress bar of the conversion.
+
+    The directory is read as data: nothing in it is run, and nothing is fetched.
+
+    Raises `InputError` (a `ValueError`) for a directory that is missing, is not a model of DNA, or is damaged.
+    """
+    from conversion.convert import convert
+    from evaluation.likelihood.model import load_model as load
+
+    with called_from_python(progress=progress):
+        path, beside = Path(model), Path(adapter) if adapter is not None else None
+        if not path.is_dir() or recognise(path).name in ("hf", "te"):
+            return load(path, dtype, device=device, adapter=beside)
+        with TemporaryDirectory(prefix="genomic-llama-") as folder:
+            convert(path, Path(folder) / "model", to="hf")
+            return load(Path(folder) / "model", dtype, device=device, adapter=beside)

@@ -1,0 +1,134 @@
+"""What callers have as sequence, read as regions: text, files, and the records of Biopython, pysam, pyfaidx and pandas.
+
+None of these is imported: an object is told by what it has.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from evaluation.likelihood.regions import Region, load_contigs, read_regions
+from evaluation.rna import AsDna
+from foundation.errors import InputError, shown
+from tokenizer.sequence import Ids, encode, not_nucleotides
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pandas import DataFrame, Series
+
+    Sequences: TypeAlias = (
+        "str | bytes | Path | Mapping[str, Any] | Iterable[Any] | DataFrame | Series[str] | Region | Any"
+    )
+
+_TEXT = (str, bytes, bytearray)
+_COLUMNS = ("sequence", "seq"), ("name", "id")
+_FIX = "Give str, bytes, a pathlib.Path of a FASTA file, records, a dict of names, or a table with a column 'sequence'."
+
+
+def read_sequences(given: "Sequences") -> Iterator[Region]:
+    """The regions of `given`, in order, one at a time.
+
+    Errors: `InputError` for what is not sequence, or holds other letters than IUPAC nucleotide codes.
+    """
+    if isinstance(given, Region):
+        yield given
+        return
+    if isinstance(given, Path):
+        yield from read_regions(given)
+        return
+    as_dna = AsDna("sequences")
+    for number, (name, bases) in enumerate(_records(given), start=1):
+        if isinstance(bases, Region):
+            yield bases
+            continue
+        named = f"sequence{number}" if name is None else str(name)
+        ids = as_dna(_ids(bases, named), named)
+        yield Region(name=named, contig=named, ids=ids)
+
+
+def read_contigs(genome: "Sequences", names: Iterable[str]) -> dict[str, Ids]:
+    """The contigs of `genome` that `names` names; a str is the path of a FASTA file here. Missing ones are left out."""
+    wanted = set(names)
+    if isinstance(genome, str | Path):
+        return load_contigs(Path(genome), wanted)
+    given: Any = genome
+    if _is_indexed(given):  # the others of the file are not read
+        given = {name: given.fetch(name) for name in given.references if name in wanted}
+    return {region.name: region.ids for region in read_sequences(given) if region.name in wanted}
+
+
+def _records(given: Any) -> Iterator[tuple[Any, Any]]:
+    """Pairs of a name, or None, and bases."""
+    if hasattr(given, "columns") and hasattr(given, "itertuples"):
+        yield from _rows(given)
+    elif _is_indexed(given):
+        yield from ((name, given.fetch(name)) for name in given.references)
+    elif hasattr(given, "items") and not isinstance(given, np.ndarray):  # a dict, a Series, or pyfaidx.Fasta
+        yield from given.items()
+    elif isinstance(given, _TEXT) or _is_record(given):
+        yield _pair(given)
+    elif isinstance(given, Iterable):
+        yield from map(_pair, given)
+    else:
+        raise InputError(f"{shown(type(given))} is not sequence", fix=_FIX, kind="not-a-sequence")
+
+
+def _is_indexed(given: Any) -> bool:
+    """Whether it is as `pysam.FastaFile`."""
+    return hasattr(given, "references") and hasattr(given, "fetch")
+
+
+def _is_record(given: Any) -> bool:
+    """Whether it is one record: of Biopython, with `seq`, of pysam or pyfaidx, or bare ids."""
+    bare = isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim == 1
+    return bare or isinstance(given, Region) or hasattr(given, "seq") or hasattr(given, "sequence") or _is_lazy(given)
+
+
+def _is_lazy(given: Any) -> bool:
+    """Whether it is as `pyfaidx.FastaRecord`, whose bases are read by a slice."""
+    return hasattr(given, "long_name") and hasattr(given, "__getitem__")
+
+
+def _pair(element: Any) -> tuple[Any, Any]:
+    if isinstance(element, tuple) and len(element) == 2:
+        return element
+    if isinstance(element, _TEXT) or not _is_record(element) or isinstance(element, np.ndarray | Region):
+        return None, element
+    return getattr(element, "id", getattr(element, "name", None)), element
+
+
+def _rows(table: Any) -> Iterator[tuple[Any, Any]]:
+    bases, names = (next((name for name in known if name in table.columns), None) for known in _COLUMNS)
+    if bases is None:
+        problem = f"the table has no column {' or '.join(map(repr, _COLUMNS[0]))}"
+        raise InputError(problem, fix=f"It has: {', '.join(map(str, table.columns))}.", kind="no-sequence-column")
+    yield from zip(table.index if names is None else table[names], table[bases], strict=True)
+
+
+def _ids(bases: Any, name: str) -> Ids:
+    data = _bytes(bases, name)
+    if strange := not_nucleotides(data):
+        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
+        fix = "To read a FASTA file, give its pathlib.Path." if isinstance(bases, str) else "Remove it, or repair it."
+        raise InputError(problem, where=f"sequence {name!r}", fix=fix, kind="not-dna")
+    return encode(data)
+
+
+def _bytes(bases: Any, name: str) -> bytes:
+    if isinstance(bases, str):
+        return bases.encode("utf-8", "replace")
+    if isinstance(bases, np.ndarray) and bases.dtype == np.uint8:
+        return bases.tobytes()
+    for attribute in ("seq", "sequence"):
+        if hasattr(bases, attribute):
+            return _bytes(getattr(bases, attribute), name)
+    if _is_lazy(bases):
+        return _bytes(bases[:], name)
+    if isinstance(bases, bytes | bytearray) or hasattr(bases, "__bytes__"):  # Biopython's Seq
+        return bytes(bases)
+    raise InputError(
+        f"{shown(type(bases))} is not sequence", where=f"sequence {name!r}", fix=_FIX, kind="not-a-sequence"
+    )

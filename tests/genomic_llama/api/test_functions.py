@@ -1,0 +1,171 @@
+"""The API gives what the commands and transformers give, prints nothing, and raises."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from refusal import refused
+
+import genomic_llama as gl
+
+SEQUENCES = {"a": "ACGTTGCAAGGC", "b": "acgtacgnAC", "long": "GATTACA" * 10, "one": "T"}
+GENOME = {"c": "ACGTTGCAAGGCTTACGGTACATTGACCATGACCGATTTACGACGGGGA"}
+
+
+def _logs(model: Any, text: str) -> np.ndarray:
+    """ln P of each base from the second on, one forward pass of transformers."""
+    import torch
+
+    tokens = torch.tensor([list(text.upper().encode())])
+    with torch.inference_mode():
+        logs = model(tokens, use_cache=False).logits.log_softmax(-1)[0, :-1]
+    return np.asarray(logs.gather(-1, tokens[0, 1:, None])[:, 0])
+
+
+def test_scores_are_those_of_transformers(model: Any) -> None:
+    found = gl.score(model, SEQUENCES, strand="both")
+    assert list(found.table["name"]) == list(SEQUENCES)
+    assert list(found.table["length"]) == [12, 10, 70, 1]
+    np.testing.assert_allclose(found.forward[0][1:], _logs(model, SEQUENCES["a"]), atol=1e-5)
+    assert np.isnan(found.forward[0][0])
+    np.testing.assert_allclose(found.reverse[0][:-1][::-1], _logs(model, "GCCTTGCAACGT"), atol=1e-5)
+    row = found.table.iloc[0]
+    assert row.nats == pytest.approx(-np.nansum([found.forward[0], found.reverse[0]]), rel=1e-6)
+    assert row.bits_per_base == pytest.approx(row.nats / np.log(2) / 22)
+    assert found.bits_per_base == pytest.approx(found.table.nats.sum() / np.log(2) / found.table.bases_scored.sum())
+    assert np.isnan(found.table.perplexity.iloc[3])
+    assert gl.score(model, "ACGTTGCAAGGC").reverse == []
+
+
+def test_batches_do_not_matter(model: Any) -> None:
+    one, all_together = (gl.score(model, SEQUENCES, batch_size=size) for size in (1, None))
+    for first, second in zip(one.forward, all_together.forward, strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-5)
+    one_by_one, together = (gl.embed(model, SEQUENCES, batch_size=size) for size in (1, None))
+    np.testing.assert_allclose(one_by_one, together, atol=1e-5)
+
+
+def test_embeddings_are_hidden_states(model: Any) -> None:
+    import torch
+
+    means = gl.embed(model, SEQUENCES)
+    assert means.shape == (4, 32)
+    assert means.dtype == np.float32
+    with torch.inference_mode():
+        states = model(torch.tensor([list(b"ACGTTGCAAGGC")]), output_hidden_states=True, use_cache=False).hidden_states
+    np.testing.assert_allclose(means[0], states[-1][0].mean(dim=0), atol=1e-5)
+    bases = gl.embed(model, SEQUENCES, pooling="none", layer=1)
+    assert [one.shape for one in bases] == [(12, 32), (10, 32), (70, 32), (1, 32)]
+    np.testing.assert_allclose(bases[0], states[1][0], atol=1e-5)
+    assert gl.embed(model, []).shape == (0, 32)
+
+
+def test_variants_of_a_table_are_those_of_a_vcf_file(model: Any, tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"CHROM": "c", "POS": [3, 5, 9, 30], "REF": ["G", "C", "A", "T"], "ALT": ["A", "A", "AT,G", "TCC"]},
+        index=["x", "y", "z", "w"],
+    )
+    lines = [f"c\t{row.POS}\t.\t{row.REF}\t{row.ALT}\t.\t.\t." for row in table.itertuples()]
+    header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    (tmp_path / "v.vcf").write_text(header + "\n".join(lines) + "\n")
+    (tmp_path / "g.fa").write_text(f">c\n{GENOME['c']}\n")
+    options = {"window": 24, "downstream": 8, "distances": True}
+    found = gl.variants(model, GENOME, table, **options)
+    assert list(found.index) == ["x", "y", "z", "z", "w"]
+    assert list(found["status"]) == ["scored", "ref_mismatch", "scored", "scored", "scored"]
+    assert np.isnan(found["delta"].iloc[1])
+    assert (found.loc[found["status"] == "scored", "divergence"] > 0).all()
+    same = gl.variants(model, str(tmp_path / "g.fa"), tmp_path / "v.vcf", **options)
+    pd.testing.assert_frame_equal(found.reset_index(drop=True), same)
+    assert "divergence" not in gl.variants(model, GENOME, table).columns
+
+
+def test_a_mutant_is_the_variant_of_the_same_change(model: Any) -> None:
+    table = gl.mutate(model, GENOME, regions=[("c", 10, 14)], deletions=[2], window=24, downstream=8)
+    assert list(table["kind"]) == ["snv"] * 12 + ["deletion"] * 3
+    text = GENOME["c"]
+    given = pd.DataFrame(
+        {"contig": "c", "position": table["start"] + (table["kind"] == "snv"),
+         "ref": [text[r.start - (not r.alt) : r.end] for r in table.itertuples()],
+         "alt": [r.alt or text[r.start - 1] for r in table.itertuples()]}
+    )  # fmt: skip
+    found = gl.variants(model, GENOME, given, window=24, downstream=8)
+    np.testing.assert_allclose(found["delta"], table["delta"], atol=1e-5)
+    assert len(gl.mutate(model, "ACGT")) == 12
+
+
+def test_generated_sequence(model: Any) -> None:
+    table = gl.generate(model, {"p": "ACGT"}, length=6, samples=3, seed=1)
+    assert list(table["sample"]) == [0, 1, 2]
+    assert set(table["prompt"]) == {"p"}
+    row = table.iloc[0]
+    np.testing.assert_allclose(
+        row.log_probabilities, _logs(model, "ACGT" + row.sequence)[3:], atol=1e-5
+    )  # fmt: skip
+    assert row.mean_log_probability == pytest.approx(row.log_probabilities.mean(), rel=1e-6)
+    pd.testing.assert_frame_equal(table, gl.generate(model, {"p": "ACGT"}, length=6, samples=3, seed=1))
+
+
+def test_nothing_is_printed_unless_asked_for(model: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for progress in (False, True):
+            gl.score(model, "ACGT", progress=progress)
+            gl.embed(model, "ACGT", progress=progress)
+            gl.generate(model, "ACGT", length=2, progress=progress)
+            gl.mutate(model, "ACGT", progress=progress)
+            printed = capsys.readouterr()
+            assert printed.out == ""
+            assert [name in printed.err for name in ("Scoring", "Embedding", "Generating", "Mutating")] == [
+                progress
+            ] * 4
+            assert progress or printed.err == ""
+
+
+def test_what_is_said_is_a_warning(model: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(UserWarning, match="U of RNA"):
+        rna = gl.score(model, "ACGUACG").forward[0]
+    np.testing.assert_array_equal(rna, gl.score(model, "ACGTACG").forward[0])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_checkpoint_of_another_format_is_converted(directory: Path, tmp_path: Path, model: Any) -> None:
+    gl.convert(directory, tmp_path / "nemo", to="nemo")
+    loaded = gl.load_model(str(tmp_path / "nemo"), device="cpu")
+    for name, tensor in model.state_dict().items():
+        assert (loaded.state_dict()[name] == tensor).all(), name
+
+
+def test_bad_input_raises(model: Any, tmp_path: Path) -> None:
+    with refused("no-such-directory", where="none"):
+        gl.load_model(tmp_path / "none")
+    with refused("no-base-to-score"):
+        gl.score(model, ["N", "A"])
+    with refused("strand", names="'up'"):
+        gl.score(model, "ACGT", strand="up")
+    with refused("context-length", names="25"):
+        gl.score(model, "ACGT", context_length=25)
+    with refused("pooling", names="'sum'"):
+        gl.embed(model, "ACGT", pooling="sum")  # type: ignore[call-overload]
+    with refused("layer", names="3"):
+        gl.embed(model, "ACGT", layer=3)
+    with refused("no-variant-column", names="'alt'"):
+        gl.variants(model, GENOME, pd.DataFrame({"chrom": ["c"], "pos": [1], "ref": ["A"]}))
+    for position in (0, 1.5, float("nan")):
+        with refused("vcf-position", where="row 0 of the table"):
+            gl.variants(model, GENOME, pd.DataFrame({"chrom": ["c"], "pos": [position], "ref": "A", "alt": "C"}))
+    with refused("no-contig", names="'d'", fix="c"):
+        gl.mutate(model, GENOME, regions=[("d", 0, 1)])
+    for start, end in ((0, 50), (3, 3), (-1, 4)):
+        with refused("region-outside", where="'c'"):
+            gl.mutate(model, GENOME, regions=[("c", start, end)])
+    with refused("prompt-too-long", where="'sequence1'"):
+        gl.generate(model, "ACGT", length=30)
+
+
+def test_unknown_names_are_no_attributes() -> None:
+    with pytest.raises(AttributeError, match="predict_all"):
+        gl.predict_all  # noqa: B018
