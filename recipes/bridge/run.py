@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import signal
 import sys
@@ -11,7 +12,6 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, hf_config
 from configs.schema import TrainConfig
-from configs.settings import get_setting, rows
 from foundation.errors import InputError
 from foundation.terminal import warn
 from launch.planning.throughput import peak_tflops
@@ -26,39 +26,19 @@ from training.metrics.rates import Work
 from training.status import ASKED
 from training.stops import ask_to_continue
 
-READ_HERE = ("run_dir", "init_from", "hardware.accelerator", "hardware.devices", "hardware.num_nodes")
-READ_HERE += ("precision.compute",)
-"""Settings without a place in Bridge's configuration that this engine reads."""
-
-
-def refuse_what_is_not_carried(config: TrainConfig) -> None:
-    """Refuse settings that this engine does not know, unless they are as by default. Errors: `InputError`."""
-    absent = ("finetune", "logging.wandb", "logging.mlflow")
-    for row in rows(type(config)):
-        known = row.bridge or row.key in READ_HERE or not (row.nemo or row.key in absent)
-        if not known and get_setting(config, row.key) != row.default:
-            raise InputError(
-                f"{row.key}={get_setting(config, row.key)} is not carried over to Megatron-Bridge yet",
-                where="engine=bridge",
-                fix=f"Leave {row.key} at {row.default}, or use engine=nemo. docs/engines.md lists what is missing.",
-                kind="engine-setting",
-            )
-    for key in ("parallelism.pipeline", "parallelism.context"):
-        if get_setting(config, key) > 1:
-            raise InputError(
-                f"{key}={get_setting(config, key)} is not carried over to Megatron-Bridge yet",
-                where="engine=bridge",
-                fix=f"Use {key}=1, or engine=nemo.",
-                kind="engine-setting",
-            )
-
 
 def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
     """Train, or go on from the newest whole checkpoint of the run directory.
 
     Errors: `InputError`; `SystemExit` with the statuses of `training.status`.
     """
-    refuse_what_is_not_carried(config)
+    if importlib.util.find_spec("megatron") is None or importlib.util.find_spec("megatron.bridge") is None:
+        raise InputError(
+            "Megatron-Bridge is not in this environment",
+            where="engine=bridge",
+            fix="`make bridge` makes one: .venv-bridge/bin/python -m recipes.train ...",
+            kind="no-megatron-bridge",
+        )
     from training.bridge.packages import mended_packages
 
     with mended_packages(), _device(config):

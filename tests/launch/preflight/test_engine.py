@@ -8,7 +8,7 @@ from refusal import refused
 from configs.compose import compose_config
 from configs.schema import TrainConfig
 from configs.settings import rows, set_setting
-from recipes.bridge.run import READ_HERE, refuse_what_is_not_carried
+from launch.preflight.engine import READ_HERE, check_engine, check_engine_is_nemo
 
 pytestmark = pytest.mark.fast
 
@@ -40,13 +40,21 @@ OTHERWISE = ("parallelism.pipeline", "parallelism.context", "logging.wandb", "lo
 @pytest.mark.parametrize(("key", "value"), NOT_CARRIED.items())
 def test_a_setting_that_is_not_carried(key: str, value: Any) -> None:
     config = compose_config("train_tiny", ["engine=bridge"])
-    refuse_what_is_not_carried(config)
+    check_engine(config)
     set_setting(config, key, value)
     with refused("engine-setting", names=key):
-        refuse_what_is_not_carried(config)
+        check_engine(config)
 
 
 def test_the_table_above_is_complete() -> None:
     """Every setting with a place in NeMo's recipe has one in Bridge's, is read by the engine itself, or is above."""
     places = {row.key for row in rows(TrainConfig) if row.nemo and not row.bridge and row.key not in READ_HERE}
     assert places == {key for key in NOT_CARRIED if key not in OTHERWISE}
+
+
+def test_an_engine_that_there_is_not_and_doors_of_nemo_alone() -> None:
+    with refused("engine", fix="bridge"):
+        check_engine(compose_config("train_tiny", ["engine=brigde"]))
+    check_engine_is_nemo(compose_config("train_tiny"), "launch")
+    with refused("engine-door", names="launch"):
+        check_engine_is_nemo(compose_config("train_tiny", ["engine=bridge"]), "launch")
