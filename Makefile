@@ -23,7 +23,8 @@ demo: venv
 
 # JOBS processes, which share the test files; each imports NeMo once. Threads of their own would only be in their way.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/slurm --ignore tests/bridge --numprocesses $(JOBS) --dist loadfile
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+PYTEST := $(PARALLEL) --ignore tests/slurm --ignore tests/bridge
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)
@@ -104,7 +105,7 @@ python3.12:
 
 # With the real Megatron-Bridge: it loads what `convert` writes, `convert` reads what it writes. Minutes.
 test-bridge: venv bridge
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/bridge
+	$(PARALLEL) tests/bridge
 
 # Kubeflow Trainer's models, one folder per version, for the tests of --kubernetes: 3 MB.
 SCHEMAS := .schemas

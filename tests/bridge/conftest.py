@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from corpora import prepare
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from configs.locate import CONFIGS
+from corpus.synthetic import write_synthetic_genome
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-bridge" / "bin" / "python"
 
 Run = Callable[..., None]
 
-sys.path.insert(0, str(ROOT / "tests" / "conversion"))  # for by_hand.py
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("conversion", "bridge")]  # for by_hand.py and engine_runs.py
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +57,23 @@ def bridge(start_bridge: Callable[..., Any]) -> Run:
         assert [process.returncode for process in processes] == [0] * ranks, texts[0][-6000:]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """corpus/, and start/, a model with which all begin."""
+    folder = tmp_path_factory.mktemp("engines")
+    write_synthetic_genome(folder / "genome.fa", contigs=12, contig_length=1_000)
+    prepare([folder / "genome.fa"], folder / "corpus", validation_fraction=0.25)
+    torch.manual_seed(5)
+    model = LlamaForCausalLM(LlamaConfig.from_pretrained(CONFIGS / "llama3_tiny_genomic_config"))
+    model.save_pretrained(folder / "start")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bridge_run(folder: Path, bridge: Run) -> Path:
+    from engine_runs import words
+
+    bridge("-m", "recipes.train", *words(folder, "bridge", "engine=bridge", "trainer.max_steps=20"))
+    return folder / "bridge"
