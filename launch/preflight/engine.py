@@ -1,7 +1,10 @@
 """Whether the engine that a configuration asks for knows its settings: told by name, before an engine is imported."""
 
+from pathlib import Path
+
 from configs.schema import TrainConfig
 from configs.settings import get_setting, rows
+from conversion.locate import iterations, newest_first
 from foundation.errors import InputError, nearest
 
 ENGINES = ("nemo", "bridge")
@@ -41,6 +44,20 @@ def check_engine(config: TrainConfig) -> None:
                 fix=f"Leave {row.key} at {kept}, or use engine=nemo. docs/engines.md lists what is missing.",
                 kind="engine-setting",
             )
+
+
+def check_engine_of_run(config: TrainConfig) -> None:
+    """Refuse to begin again beside the checkpoints of another engine. Errors: `InputError`."""
+    folder = Path(config.run_dir) / "checkpoints"
+    theirs = list(iterations(folder).values()) if config.engine == "nemo" else newest_first(folder)
+    if theirs:
+        other = "bridge" if config.engine == "nemo" else "nemo"
+        raise InputError(
+            f"is a checkpoint of engine={other}",
+            where=theirs[0],
+            fix=f"Give engine={other}, or another run_dir with init_from={config.run_dir} (docs/engines.md).",
+            kind="engine-of-run",
+        )
 
 
 def check_engine_is_nemo(config: TrainConfig, door: str) -> None:

@@ -49,12 +49,10 @@ def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length:
         try:
             _train(config, architecture, sequence_length, rank, asked)
         except SystemExit as stop:
-            if stop.code or not asked:
+            if stop.code:
                 raise
-            reason = f"{signal.Signals(asked[0]).name} in training"
-            status = torch.tensor(ask_to_continue(Path(config.run_dir), reason) if rank == 0 else 0)
-            torch.distributed.broadcast(status, 0)
-            sys.exit(int(status))
+            sys.exit(_status(Path(config.run_dir), rank, asked))
+        torch.distributed.destroy_process_group()
 
 
 def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, rank: int, asked: list[int]) -> None:
@@ -100,6 +98,18 @@ def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, ra
     )
     sealed = Sealed(folder, kept, lambda: log.run_id)
     pretrain(settings, step, callbacks=[parts.schedule, log, parts.guard, sealed, _listening(asked)])
+
+
+def _status(run_dir: Path, rank: int, asked: list[int]) -> int:
+    """The exit status of a run that Bridge ended, with a checkpoint, since a rank was asked to leave. Collective."""
+    import torch
+
+    values = torch.tensor([max(asked, default=0), 0], device="cuda")  # on a CPU the stand-in makes it a CPU tensor
+    torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
+    if rank == 0:
+        values[1] = ask_to_continue(run_dir, f"{signal.Signals(int(values[0])).name} in training")
+    torch.distributed.broadcast(values, 0)
+    return int(values[1])
 
 
 def _order(config: TrainConfig, sequence_length: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What Megatron-Bridge's engine does not know yet is refused by name, before it is imported."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from refusal import refused
 from configs.compose import compose_config
 from configs.schema import TrainConfig
 from configs.settings import rows, set_setting
-from launch.preflight.engine import READ_HERE, check_engine, check_engine_is_nemo
+from launch.preflight.engine import READ_HERE, check_engine, check_engine_is_nemo, check_engine_of_run
 
 pytestmark = pytest.mark.fast
 
@@ -58,3 +59,16 @@ def test_an_engine_that_there_is_not_and_doors_of_nemo_alone() -> None:
     check_engine_is_nemo(compose_config("train_tiny"), "launch")
     with refused("engine-door", names="launch"):
         check_engine_is_nemo(compose_config("train_tiny", ["engine=bridge"]), "launch")
+
+
+@pytest.mark.parametrize(
+    ("engine", "other", "name"), [("nemo", "bridge", "iter_0000003"), ("bridge", "nemo", "step=3")]
+)
+def test_a_run_of_the_other_engine_is_not_begun_again(engine: str, other: str, name: str, tmp_path: Path) -> None:
+    config = compose_config("train_tiny", [f"engine={engine}", f"run_dir={tmp_path}"])
+    check_engine_of_run(config)
+    (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    with refused("engine-of-run", where=name, fix=f"engine={other}"):
+        check_engine_of_run(config)
+    config.engine = other
+    check_engine_of_run(config)
