@@ -21,9 +21,10 @@ TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-str
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
 
-# JOBS processes, which share the test files; each imports NeMo once. Threads of their own would only be in their way.
+# JOBS processes, which share the test files, in the order of tests/conftest.py: long ones first. Each imports NeMo once.
+# Threads of their own would only be in their way.
 JOBS ?= 2
-PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 PYTEST := $(PARALLEL) --ignore tests/slurm --ignore tests/bridge
 
 test: venv transformers5 schemas

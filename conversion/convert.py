@@ -53,6 +53,10 @@ def convert(
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, WEIGHTS), kind="dtype")
     source, destination, base = Path(source), Path(destination), None if base is None else Path(base)
     if to == "peft":
+        if optimizer or compare:
+            problem = "an adapter has neither optimizer state to take along nor logits of its own"
+            fix = "Leave out --optimizer and --verify logits."
+            raise InputError(problem, where=source, fix=fix, kind="option-not-for-adapters")
         return export_adapter(source, destination, base=base, dtype=dtype, overwrite=overwrite)
     target = find_format(to)
     name, checkpoint = open_source(source, base)

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from conversion.checkpoint import check_inside
-from foundation.atomic import atomic_file, sync
+from foundation.atomic import atomic_file
 from foundation.checksum import xxh3_128
+from foundation.disk import sync
 from foundation.errors import InputError, shown
 from foundation.sealed import SealedFormat, difference
 from foundation.typed import from_settings

@@ -49,8 +49,9 @@ def _register_finetune(name: str) -> None:
         num_nodes: Optional[int] = None,  # noqa: UP045
         devices: Optional[int] = None,  # noqa: UP045
         run_dir: Optional[str] = None,  # noqa: UP045
+        context: Optional[str] = None,  # noqa: UP045
     ) -> run.Partial:
-        given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
+        given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir, "context": context}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
         return _recipe(config_name, [*own, f"init_from={init_from}", *overrides])
 

@@ -23,6 +23,7 @@ from tokenizer.nucleotide import NucleotideTokenizer
 from training.checkpointing.checkpoints import StepCheckpoints
 from training.checkpointing.resume import ResumeOrStart
 from training.data.module import GenomicDataModule
+from training.lora import PatternLoRA
 from training.metrics.loggers import logger_fields
 from training.places import write_settings
 
@@ -57,7 +58,7 @@ def finetune_fields(config: TrainConfig) -> dict[str, Any]:
     """What `llm.finetune` has beside what `llm.pretrain` has."""
     fields: dict[str, Any] = {"tokenizer": "data"}  # NeMo would take the model's, which has none yet
     if config.lora.dim:
-        fields["peft"] = run.Config(llm.peft.LoRA)
+        fields["peft"] = run.Config(PatternLoRA)
     return fields
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, from_megatron_fields, megatron_fields
 from configs.rope import RopeScaling
-from conversion.checkpoint import check_inside, read_mapping
+from conversion.checkpoint import check_inside, read_mapping, read_section
 from conversion.huggingface.tokenizer_directory import read_bos
 from conversion.megatron.nemo_context import check_activation
 from foundation.errors import InputError, shown
@@ -33,17 +33,9 @@ def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArc
     Errors: `InputError` for a model that is no Llama of this project.
     """
     path = directory / NAME
-    if not path.is_file():
-        raise InputError(
-            "is missing",
-            where=path,
-            fix="Copy the whole checkpoint: the weights alone do not tell the architecture.",
-            kind="no-config",
-        )
-    check_inside(path, directory)
-    content = read_mapping(path)
-    _check_kind(content, path)
-    fields = _fields(content.get("model"), path)
+    section = read_section(path, "model", within=directory)
+    _check_kind(read_mapping(path), path)
+    fields = _fields(section, path)
     check_activation(fields, path)
     given = {**fields, "vocab_size": fields.get("vocab_size") or vocabulary, **_scaling(fields, path)}
     architecture = from_megatron_fields(given, dtype=dtype, where=path)
@@ -72,13 +64,9 @@ def _check_kind(content: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _fields(model: Any, path: Path) -> dict[str, Any]:
+def _fields(model: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """The fields of the section `model`, whichever class it is of. Errors: `InputError`."""
-    if not isinstance(model, dict):
-        raise InputError(
-            "has no section `model`", where=path, fix="Give a checkpoint of Megatron-Bridge.", kind="no-model-section"
-        )
-    target, transformer = model.get("_target_"), model.get("transformer")
+    target, transformer = model["_target_"], model.get("transformer")
     if target == _BUILT and isinstance(transformer, dict):
         return {**transformer, **model}
     if not (isinstance(target, str) and target.startswith(_PROVIDERS)):

@@ -3,6 +3,7 @@
 Megatron-core before 0.19 writes it as `common.pt`, later ones as an object in a shard.
 """
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -206,8 +207,10 @@ def _whole(value: Any, name: str, limit: int) -> int:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # of a whole number of hundreds of digits
+            if math.isfinite(value):
+                return float(value)
     raise _wrong(value, name, "a number")
 
 

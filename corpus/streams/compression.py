@@ -13,7 +13,7 @@ from corpus.streams import bgzf
 from corpus.streams.members import CODECS, Codec, MemberStream
 from corpus.streams.read_ahead import ReadAhead
 from corpus.streams.standard_input import StandardInput, standard_input
-from foundation.atomic import FULL
+from foundation.disk import FULL
 from foundation.errors import InputError
 from foundation.regular_file import open_regular, opener
 

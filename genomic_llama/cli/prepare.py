@@ -11,9 +11,10 @@ import typer
 from foundation.errors import InputError
 from foundation.pages.quantities import plural
 from foundation.terminal import say
+from genomic_llama.cli.options import EngineName
 
 if TYPE_CHECKING:
-    from corpus.preparation.engines import Engine
+    from foundation.engines.engine import Engine
 
 _SPLIT, _FORMAT, _EXCLUDE, _WORK = "What is held out", "What is read", "What is left out", "How it is done"
 
@@ -23,11 +24,6 @@ class SplitBy(str, Enum):
     record = "record"
     source = "source"
     cluster = "cluster"
-
-
-class EngineName(str, Enum):
-    local = "local"
-    ray = "ray"
 
 
 def prepare(
@@ -101,6 +97,19 @@ def prepare(
             rich_help_panel=_FORMAT,
         ),
     ] = None,
+    record_names: Annotated[
+        bool | None,
+        typer.Option(
+            "--record-names/--no-record-names",
+            help="Keep the names of records.",
+            show_default="for fewer than 10 million records",
+            rich_help_panel=_FORMAT,
+        ),
+    ] = None,
+    rna: Annotated[
+        bool | None,
+        typer.Option("--rna/--no-rna", help="Store U of RNA as T.", show_default="no", rich_help_panel=_FORMAT),
+    ] = None,
     exclude_accessions: Annotated[
         list[Path] | None, typer.Option(help="File of accessions, one per line.", rich_help_panel=_EXCLUDE)
     ] = None,
@@ -155,7 +164,7 @@ def prepare(
     from corpus.preparation.prepare import prepare as prepare_corpus
     from corpus.settings import compose_settings
     from corpus.streams.inputs import expand_inputs
-    from foundation.atomic import full_disk
+    from foundation.disk import full_disk
 
     if validation_fraction is None and (validation_list or test_list):
         validation_fraction = 0.0
@@ -182,6 +191,8 @@ def prepare(
         "format": format,
         "text_field": text_field,
         "markup": markup,
+        "record_names": record_names,
+        "rna": rna,
     }
     composed = compose_settings(settings, _without_none(given))
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
@@ -238,7 +249,8 @@ def _as_text(value: Any) -> Any:
 
 
 def _engine(name: EngineName, processes: int | None, ray_address: str | None) -> "Engine":
-    from corpus.preparation.engines import LocalEngine, RayEngine
+    from foundation.engines.local import LocalEngine
+    from foundation.engines.ray_cluster import RayEngine
 
     if name is EngineName.ray:
         return RayEngine(address=ray_address)

@@ -79,7 +79,7 @@ class Plan:
         """All of them, or those of the adapters."""
         if not self.config.lora.dim:
             return self.architecture.parameters
-        return self.architecture.num_hidden_layers * layer_adapters(self.architecture, self.config.lora.dim)
+        return self.architecture.num_hidden_layers * layer_adapters(self.architecture, self.config.lora.ranks)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -89,8 +89,8 @@ class Plan:
 
     def flops(self, *, causal: bool) -> int:
         """FLOPs of one token."""
-        dim = self.config.lora.dim
-        return flops_per_token(self.architecture, self.sequence_length, causal=causal, lora_dim=dim)
+        ranks = self.config.lora.ranks
+        return flops_per_token(self.architecture, self.sequence_length, causal=causal, lora_dim=ranks)
 
 
 def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gpus: int = 0, tokens: float = 0) -> Plan:

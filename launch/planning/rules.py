@@ -198,8 +198,10 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         "Choose a divisor.",
     )
     yield (
-        config.lora.dim % layout.tensor == 0,
-        f"lora.dim={config.lora.dim} is not a multiple of parallelism.tensor={layout.tensor}",
+        all(rank % layout.tensor == 0 for rank in config.lora.ranks.values()),
+        f"lora.dim={config.lora.dim} is not a multiple of parallelism.tensor={layout.tensor}"
+        if config.lora.dim % layout.tensor
+        else f"lora.rank_pattern has a rank that is not a multiple of parallelism.tensor={layout.tensor}",
         "Tensor parallelism splits the rank of the adapters: choose a multiple.",
     )
     yield (

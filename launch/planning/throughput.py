@@ -31,7 +31,7 @@ def predict_throughput(config: TrainConfig, architecture: LlamaArchitecture, seq
     longer = length_share(config, architecture, sequence_length, efficiency.share)
     share = efficiency.share * longer * layout_share(config, architecture, efficiency)
     tflops = peak * share.likely
-    per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length, lora_dim=config.lora.dim)
+    per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length, lora_dim=config.lora.ranks)
     gpus = config.hardware.devices * config.hardware.num_nodes
     return Throughput(
         tokens_per_second_per_gpu=per_gpu,

@@ -53,7 +53,7 @@ _FIX = "genomic-llama checkpoint info RUN lists them, and docs/reliability.md sa
 def _start(config: TrainConfig, whole: list[Listed]) -> str:
     if whole:
         unused = f"; init_from={config.init_from} is not used" if config.init_from else ""
-        return f"goes on from {whole[0].name}, the newest of {len(whole)} whole ones{unused}"
+        return f"resumes from {whole[0].name}, the newest of {len(whole)} whole ones{unused}"
     return f"none: starts from the weights of {config.init_from}" if config.init_from else "none: starts at step 0"
 
 

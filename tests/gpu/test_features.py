@@ -33,7 +33,13 @@ ON_A_GPU = {
 """Settings of the GPU recipe that change how the same numbers are kept."""
 
 
-@pytest.mark.parametrize("name", FEATURES)
+ALONE = ("recomputation", "adapters")
+"""At length: every time, they are tried together."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.torture) if name in ALONE else name for name in FEATURES]
+)
 def test_a_feature_does_what_it_does_on_a_cpu(name: str, start: str, corpus: Path, tmp_path: Path) -> None:
     values = (start, *FEATURES[name])
     expected = on_the_cpu(tmp_path / "cpu", corpus, *values)

@@ -77,11 +77,11 @@ def test_a_needle_beyond_the_context_is_found_after_extension(positions: int, lo
         convert(tmp_path / run, tmp_path / f"{run}_hf", to="hf")
         return tmp_path / f"{run}_hf"
 
-    base = train("base", positions, 60)
+    base = train("base", positions, 40)
     assert right(base, positions) > 0.95
     assert right(base, longer) < 0.6
     with refused("context-length", names=str(longer - 24), fix=str(positions)):
         plan_context(read_architecture(base).max_position_embeddings, context_length=longer - 24, stride=None)
-    extended = train("extended", longer, 25, f"rope.factor={longer // positions}", f"init_from={tmp_path}/base")
+    extended = train("extended", longer, 15, f"rope.factor={longer // positions}", f"init_from={tmp_path}/base")
     assert right(extended, longer) > 0.95
     assert plan_context(read_architecture(extended).max_position_embeddings, context_length=longer, stride=None)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from conversion.locate import LAST, UNFINISHED, UNKNOWN, is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
-from foundation.atomic import sync
+from foundation.disk import sync
 from foundation.terminal import warn
 
 _REMOVING = ".removing"

@@ -25,14 +25,22 @@ MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_toke
 
 
 def trained_with(
-    order: Mapping[str, Any], architecture: LlamaArchitecture, *, lora_dim: int, lora_alpha: int
+    order: Mapping[str, Any],
+    architecture: LlamaArchitecture,
+    *,
+    lora_dim: int,
+    lora_alpha: int,
+    lora_ranks: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """What must not change when a run resumes: the order of its samples (`order_settings`), and its model.
 
-    `lora_alpha` scales what adapters of rank `lora_dim` add; it means nothing where that is 0, and is left out.
+    `lora_alpha` scales what adapters of rank `lora_dim` add, `lora_ranks` are those of each layer; they mean nothing
+    where `lora_dim` is 0, and are left out.
     """
     model = {key: value for key, value in dataclasses.asdict(architecture).items() if key not in MAY_CHANGE}
-    adapters = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    adapters: dict[str, Any] = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    if lora_ranks:
+        adapters["lora_ranks"] = dict(lora_ranks)
     return {**order, **model, **adapters}
 
 
@@ -95,5 +103,6 @@ def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         seed=config.seed,
         tokenizer=NUCLEOTIDE_IDS,
     )
-    adapters = {"lora_dim": config.lora.dim, "lora_alpha": config.lora.alpha}
-    check_same_run(Path(config.run_dir) / "checkpoints", trained_with(order, architecture, **adapters), sources)
+    lora = config.lora
+    now = trained_with(order, architecture, lora_dim=lora.dim, lora_alpha=lora.alpha, lora_ranks=lora.ranks)
+    check_same_run(Path(config.run_dir) / "checkpoints", now, sources)

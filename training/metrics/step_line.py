@@ -1,10 +1,12 @@
 """A training line of `metrics.jsonl`, of whichever engine; docs/training.md defines what is in it."""
 
+import resource
 import time
 from typing import Any
 
+import torch
+
 from training.metrics.loss_sums import MeanLoss
-from training.metrics.memory import peak_memory_gib
 from training.metrics.rates import Work
 
 
@@ -33,7 +35,14 @@ def step_line(
         "bases": mean.bases,
         "seconds": seconds,
         **work.rates(tokens=tokens, bases=mean.bases, seconds=seconds),
-        "peak_memory_gib": peak_memory_gib(),
+        "peak_memory_gib": _peak_memory_gib(),
         "eta_seconds": eta_seconds,
         "goodput": goodput,
     }
+
+
+def _peak_memory_gib() -> float:
+    """The most that this process has held: on a GPU what PyTorch allocated, without NCCL and its spare; else RSS."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts KiB

@@ -16,7 +16,6 @@ from refusal import refused
 from torture import Tally, times
 
 from corpus.manifest import verify
-from corpus.preparation.engines import LocalEngine
 from corpus.preparation.plan import read_plan
 from corpus.preparation.prepare import plan_preparation, prepare
 from corpus.preparation.results import read_result
@@ -25,6 +24,7 @@ from corpus.preparation.work_folder import WorkFolder
 from corpus.read import read_documents
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
+from foundation.engines.local import LocalEngine
 from foundation.errors import InputError
 
 WriteFasta = Callable[..., Path]
@@ -91,7 +91,7 @@ def test_goes_on_after_bad_input(tmp_path: Path, genomes: list[Path], capsys: py
     genomes[2].write_bytes(good + b">protein\nMKL\n")
     with refused("not-nucleotides", where="2.fa, record 6 'protein'", fix="protein"):
         prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
-    assert "shards are finished and kept; the same command goes on" in capsys.readouterr().err
+    assert "shards are finished and kept; give the same command again" in capsys.readouterr().err
     assert list((tmp_path / ".out.prepare" / "shards").glob("*/result.json"))
     genomes[2].write_bytes(good)
     prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)

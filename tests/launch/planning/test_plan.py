@@ -82,8 +82,7 @@ def test_activations_of_the_8b(values: tuple[str, ...], gib: float) -> None:
 
 
 def test_parameters_of_a_stage_are_those_that_megatron_builds(tmp_path: Path) -> None:
-    layouts = [(1, 1), (2, 1), (1, 2), (4, 2)]
-    for name in ("train_8b_opengenome2", "train_35b"):
+    for name, layouts in (("train_8b_opengenome2", [(1, 1), (4, 2)]), ("train_35b", [(2, 1), (1, 2)])):
         out = tmp_path / f"{name}.json"
         assert run_in_process(count_on_meta, name, layouts, 0, out, log=tmp_path / "log") == 0, (
             tmp_path / "log"
@@ -129,6 +128,29 @@ def test_every_long_recipe_fits_and_no_layout_is_predicted_to_be_faster(name: st
     assert recommended(plan) is None, plan_text(plan)
     assert f"_{plan.sequence_length // 1024}k" in name
     assert "of the bf16 peak" in plan_text(plan)
+
+
+@pytest.mark.parametrize(
+    ("context", "gpu", "layout"),
+    [
+        ("32k", "h200", (1, 2, 0)),
+        ("64k", "h200", (1, 4, 0)),
+        ("128k", "h200", (1, 8, 0)),
+        ("32k", "b200", (1, 1, 2)),
+        ("64k", "b200", (2, 1, 0)),
+        ("128k", "b200", (2, 2, 0)),
+    ],
+)
+def test_long_recipes_fit_on_larger_gpus_with_less_splitting(
+    context: str, gpu: str, layout: tuple[int, int, int]
+) -> None:
+    """As docs/context.md has it."""
+    plan = make_plan(f"llama3_8b_genomic_{context}", gpu=gpu, gpus=8)
+    assert plan.fits
+    best = recommended(plan)
+    assert best is not None
+    found = best.config.parallelism
+    assert (found.tensor, found.context, found.recompute_layers) == layout
 
 
 def test_samples_beyond_the_context_are_a_problem_with_a_fix() -> None:
@@ -233,7 +255,7 @@ def test_recomputation_is_the_least_that_is_enough() -> None:
             "precision.fp8=delayed on a100",
             "precision=bf16",
         ),
-        ({"gpu": "h200", "overrides": ("precision=mxfp8",)}, "settings-rule", "precision.fp8=mxfp8 on h200", "b200"),
+        ({"gpu": "h200", "overrides": ("precision=mxfp8",)}, "settings-rule", "precision.fp8=mxfp8", "b200"),
         ({"overrides": ("trainer.max_step=1",)}, "unknown-key", "'max_step'", "'max_steps'"),
     ],
 )

@@ -32,6 +32,8 @@ NOT_CARRIED = {
     "lora.dim": 8,
     "lora.alpha": 16,
     "lora.dropout": 0.1,
+    "lora.target_modules": ["linear_qkv"],
+    "lora.rank_pattern": ["linear_qkv:16"],
     "finetune": True,
 }
 

@@ -138,7 +138,7 @@ def test_damage_in_our_copy_of_the_weights_to_start_from(run: Path, corpus: Path
     shard = max(copy.rglob("*.distcp"), key=lambda path: path.stat().st_size)
     whole = shard.read_bytes()
     flip(shard, len(whole) // 2, 6)
-    assert f"{copy} is damaged, and made anew" in start("second")
+    assert f"{copy} is damaged and is made again" in start("second")
     assert shard.read_bytes() == whole
 
 
