@@ -94,10 +94,11 @@ PYTHON312 ?= $(firstword $(foreach python,$(shell which -a python3.12) $(wildcar
 BRIDGE_PLATFORM := --python-platform $(shell uname -m)-manylinux_2_40
 bridge: .venv-bridge/.ready
 
-.venv-bridge/.ready: requirements/bridge.lock $(UV)
+.venv-bridge/.ready: requirements/bridge.lock pyproject.toml $(UV)
 	$(if $(PYTHON312),,$(error Python 3.12 is needed: make bridge PYTHON312=/path/to/python3.12))
 	$(UV) venv --quiet --clear --python $(PYTHON312) .venv-bridge
 	$(UV) pip sync --quiet --python .venv-bridge/bin/python --require-hashes $(BRIDGE_PLATFORM) requirements/bridge.lock
+	$(UV) pip install --quiet --python .venv-bridge/bin/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Says where Python 3.12 is; nothing where it is not.

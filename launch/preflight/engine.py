@@ -63,5 +63,5 @@ def check_engine_of_run(config: TrainConfig) -> None:
 def check_engine_is_nemo(config: TrainConfig, door: str) -> None:
     """Refuse another engine where `door` has NeMo alone. Errors: `InputError`."""
     if config.engine != "nemo":
-        fix = "Start it with `python -m recipes.train`, in its environment; docs/engines.md."
+        fix = "Start it with .venv-bridge/bin/genomic-llama train; docs/engines.md."
         raise InputError(f"{door} has no engine={config.engine}", where="engine", fix=fix, kind="engine-door")

@@ -36,7 +36,7 @@ def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length:
         raise InputError(
             "Megatron-Bridge is not in this environment",
             where="engine=bridge",
-            fix="`make bridge` makes one: .venv-bridge/bin/python -m recipes.train ...",
+            fix="`make bridge` makes one: .venv-bridge/bin/genomic-llama train ...",
             kind="no-megatron-bridge",
         )
     from training.bridge.packages import mended_packages

@@ -15,12 +15,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from configs.locate import CONFIGS
 from corpus.synthetic import write_synthetic_genome
 
-ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".venv-bridge" / "bin" / "python"
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
+sys.path.insert(0, str(Path(__file__).parents[1] / "conversion"))  # for by_hand.py
+
+from engine_runs import PYTHON, ROOT, words
 
 Run = Callable[..., None]
-
-sys.path[:0] = [str(ROOT / "tests" / name) for name in ("conversion", "bridge")]  # for by_hand.py and engine_runs.py
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bridge_run(folder: Path, bridge: Run) -> Path:
-    from engine_runs import words
-
     bridge("-m", "recipes.train", *words(folder, "bridge", "engine=bridge", "trainer.max_steps=20"))
     return folder / "bridge"

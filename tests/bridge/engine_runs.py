@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-bridge" / "bin" / "python"
 SMALL = ("dataset.sequence_length=64", "dataset.micro_batch_size=2", "dataset.global_batch_size=4")
 LENGTH = ("optimizer.lr=5e-4", "optimizer.schedule_steps=20", "optimizer.warmup_steps=2", "trainer.validate_every=10")
 FEW = ("trainer.checkpoint_every=10", "trainer.validation_batches=1", "trainer.keep_checkpoints=-1")
