@@ -15,9 +15,11 @@ class DatasetConfig:
     """What is read, and how many samples at a time."""
 
     corpus: Any = setting(
-        "Directory written by `prepare`, `synthetic`, or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]",
+        "Directory written by `prepare`, `synthetic`, or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]; with a head "
+        "head.train is read instead",
         nemo="data.corpus",
         bridge="dataset.corpus",
+        unless="head.kind",
     )
     mode: str = setting(
         "`concat`: documents end to end; `window`: each sample within one document; `packed`: several documents, with "
@@ -25,6 +27,7 @@ class DatasetConfig:
         default="concat",
         nemo="data.mode",
         bridge="dataset.mode",
+        unless="head.kind",
     )
     stride: int | None = setting(
         "Distance between the starts of two windows; null: the sequence length",
@@ -32,6 +35,7 @@ class DatasetConfig:
         default=None,
         nemo="data.stride",
         bridge="dataset.stride",
+        unless="head.kind",
     )
     tokenizer_path: str = setting(
         "Directory of a Hugging Face tokenizer, which must be the 256-token nucleotide vocabulary"
@@ -60,18 +64,21 @@ class DatasetConfig:
         default=0.1,
         nemo="data.soft_mask_weight",
         bridge="dataset.soft_mask_weight",
+        unless="head.kind",
     )
     markup_weight: float = setting(
         "Loss weight of OpenGenome2's tags and joins, to two decimals",
         default=0.0,
         nemo="data.markup_weight",
         bridge="dataset.markup_weight",
+        unless="head.kind",
     )
     reverse_complement: bool = setting(
         "Read a random half of the samples as their reverse complement",
         default=False,
         nemo="data.reverse_complement",
         bridge="dataset.reverse_complement",
+        unless="head.kind",
     )
     num_workers: int = setting(
         "Data-loading processes of each device",
@@ -457,6 +464,103 @@ class LoraConfig:
 
 
 @dataclass
+class HeadConfig:
+    """A head for labels of one's own, in place of the output layer; docs/finetuning.md."""
+
+    kind: str = setting(
+        "`none`; `classify`: one class per sequence; `multilabel`: a yes or no per label; `regress`: numbers; "
+        "`tokens`: one class per base; `track`: one number per base",
+        default="none",
+        nemo="data.kind",
+        gate="data.kind",
+        off="none",
+    )
+    train: str | None = setting(
+        "Labelled sequences: a .csv, .tsv, .parquet or FASTA file, or a directory with train, dev and test",
+        default=None,
+        nemo="data.train",
+        needs="head.kind",
+    )
+    validation: str | None = setting(
+        "File of the validation sequences; null: by head.split_column, or drawn from train",
+        default=None,
+        nemo="data.validation",
+        needs="head.kind",
+    )
+    test: str | None = setting(
+        "File of the test sequences, which are checked and left alone",
+        default=None,
+        nemo="data.test",
+        needs="head.kind",
+    )
+    sequence: str = setting("Column of the sequences", default="sequence", nemo="data.sequence", needs="head.kind")
+    labels: list[str] = setting(
+        "Columns of the labels: one, or several of `multilabel` and `regress`",
+        factory=lambda: ["label"],
+        nemo="data.labels",
+        needs="head.kind",
+    )
+    split_column: str | None = setting(
+        "Column that says train, validation or test", default=None, nemo="data.split_column", needs="head.kind"
+    )
+    validation_fraction: float = setting(
+        "Share of train that is drawn for validation, by a hash of the sequence, where nothing else says which",
+        default=0.1,
+        nemo="data.validation_fraction",
+        needs="head.kind",
+    )
+    truncate: str = setting(
+        "Sequences longer than dataset.sequence_length: `refuse`, or cut off their `left` or `right` end",
+        default="refuse",
+        nemo="data.truncate",
+        needs="head.kind",
+    )
+    pooling: str = setting(
+        "Representation that the head reads: of the `last` base, or the `mean` of all", default="last"
+    )
+    both_strands: bool = setting(
+        "Train on either strand at random; average both at validation and prediction",
+        default=False,
+        nemo="data.both_strands",
+        needs="head.kind",
+    )
+    freeze_body: bool = setting(
+        "Train the head alone", default=False, nemo="model.config.head_freeze_body", needs="head.kind"
+    )
+    class_weights: str = setting(
+        "Loss weights of classes: `none`, or `balanced`, inverse to how often each comes",
+        default="none",
+        nemo="data.class_weights",
+        needs="head.kind",
+    )
+    label_smoothing: float = setting(
+        "Share of the target that is spread over all classes",
+        default=0.0,
+        nemo="model.config.head_label_smoothing",
+        needs="head.kind",
+    )
+    lr_multiplier: float = setting(
+        "Learning rate of the head, as a multiple of optimizer.lr", default=1.0, nemo="optim.lr_mult", needs="head.kind"
+    )
+    stop_metric: str = setting(
+        "Stop early by `loss`, `accuracy`, `f1`, `mcc`, `auroc`, `auprc`, `spearman` or `pearson` of validation, or "
+        "`none`",
+        default="none",
+        nemo="trainer.callbacks[EarlyStop].metric",
+        gate="trainer.callbacks[EarlyStop]",
+        off="none",
+        needs="head.kind",
+    )
+    patience: int = setting(
+        "Validations without a better value after which the run stops",
+        unit="validations",
+        default=5,
+        nemo="trainer.callbacks[EarlyStop].patience",
+        needs="head.stop_metric",
+    )
+
+
+@dataclass
 class TrainConfig:
     """One training run."""
 
@@ -485,6 +589,7 @@ class TrainConfig:
     )
     finetune: bool = setting("Run NeMo's llm.finetune in place of llm.pretrain; needs init_from", default=False)
     lora: LoraConfig = field(default_factory=LoraConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     rope: RopeConfig = field(default_factory=RopeConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

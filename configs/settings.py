@@ -37,6 +37,8 @@ class Row:
     off: Any
     needs: str
     """A setting that is not off where this one has an effect; its places are left alone otherwise."""
+    unless: str
+    """A setting that is off where this one has an effect."""
 
     def is_off(self, value: Any) -> bool:
         """Whether `value` is the one that leaves out the part of the recipe at `gate`."""
@@ -56,6 +58,7 @@ def setting(
     gate: str = "",
     off: Any = None,
     needs: str = "",
+    unless: str = "",
 ) -> Any:
     """A field of the schema that is a row of the table."""
     more = {
@@ -68,6 +71,7 @@ def setting(
         "gate": gate,
         "off": off,
         "needs": needs,
+        "unless": unless,
     }
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata={_KEY: more})

@@ -62,8 +62,8 @@ def at(node: Any, place: str) -> Any:
 def _read(node: Any, config: TrainConfig, places: dict[str, tuple[str, ...]]) -> TrainConfig:
     config = copy.deepcopy(config)
     table = [row for row in rows(type(config)) if places.get(row.key)]
-    for row in sorted(table, key=lambda row: bool(row.needs)):  # those that others need come first
-        if row.needs and _idle(row, config):
+    for row in sorted(table, key=lambda row: bool(row.needs or row.unless)):  # those that others need come first
+        if _idle(row, config):
             continue
         if row.gate and at(node, row.gate) in (ABSENT, None):
             set_setting(config, row.key, row.off)
@@ -87,8 +87,13 @@ def _same(row: Row, found: dict[str, Any]) -> Any:
 
 
 def _idle(row: Row, config: TrainConfig) -> bool:
-    """Whether the setting that this one needs is off, so that it has no effect."""
-    return bool(row.needs) and get_setting(config, row.needs) in (None, False, 0, "none")
+    """Whether the setting that this one needs is off, or one that it gives way to is on, so that it has no effect."""
+    without = bool(row.needs) and _is_off(config, row.needs)
+    return without or (bool(row.unless) and not _is_off(config, row.unless))
+
+
+def _is_off(config: TrainConfig, key: str) -> bool:
+    return get_setting(config, key) in (None, False, 0, "none")
 
 
 def _encode(row: Row, value: Any) -> Any:

@@ -171,10 +171,12 @@ def check_container(job: Job, site: Slurm) -> None:
 def _paths(job: Job) -> dict[str, list[str]]:
     """What the job reads and writes, by key."""
     corpus = job.config.dataset.corpus
-    corpora = [str(source.corpus) for source in parse_sources(corpus)]
+    head = job.config.head
+    corpora = [str(source.corpus) for source in parse_sources(corpus)] if head.kind == "none" else []
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
+        "head": [one for one in (head.train, head.validation, head.test) if one],
         "init_from": [job.config.init_from] if job.config.init_from else [],
     }
 

@@ -84,6 +84,16 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         """What `source` in a batch is an index of."""
         return source_names(self.sources)
 
+    @property
+    def work_unit(self) -> tuple[str, int]:
+        """What progress is counted in, and how many there are in a sample."""
+        return "tokens", self.seq_length
+
+    @property
+    def collate_fn(self) -> Any:
+        """What makes a micro-batch of samples."""
+        return collate
+
     def prepare_data(self) -> None:
         """Make the built-in corpus where it was asked for, compare checksums, pack; on one rank, before `setup`.
 
@@ -102,7 +112,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             )
         for source in self.sources:
             verify(source.corpus)
-        self._train = train_dataset(
+        self._train: Any = train_dataset(
             [source.corpus for source in self.sources],
             [source.weight for source in self.sources],
             self._cutting(),
@@ -112,8 +122,8 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             markup_weight=self.markup_weight,
             reverse_complement=self.reverse_complement,
         )
-        self._validation = self._evaluation("validation", trainer.limit_val_batches)
-        self._test = self._evaluation("test", trainer.limit_test_batches)
+        self._validation: Any = self._evaluation("validation", trainer.limit_val_batches)
+        self._test: Any = self._evaluation("test", trainer.limit_test_batches)
 
     def train_dataloader(self) -> TRAIN_DATALOADERS:
         """Batches from the first sample not yet consumed. NeMo puts its own sampler under it."""
@@ -216,7 +226,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             mode=mode,
             dataset=dataset,
             num_workers=self.num_workers,
-            collate_fn=collate,
+            collate_fn=self.collate_fn,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

@@ -13,7 +13,7 @@ from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from training.guards.events import append_event, mark_replaced
 from training.guards.loss_history import NOT_FINITE, LossHistory, parse_steps
-from training.guards.offending_batch import KeptBatch, save_batch
+from training.guards.offending_batch import KeptBatch, LabelledBatch, save_batch
 from training.guards.updates import guard_updates
 from training.status import STOPPED
 from training.stops import record_stop
@@ -52,7 +52,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         self._told: set[range] = set()  # of them, those that a warning was given of
         self._history = LossHistory(window=spike_window, deviations=spike_deviations)
         self._skipped: list[int] = []
-        self._batches: list[KeptBatch] = []
+        self._batches: list[KeptBatch | LabelledBatch] = []
         self._loss = torch.zeros(())
         self._stop = ""
         self._guarded = False

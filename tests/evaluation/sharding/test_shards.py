@@ -35,7 +35,7 @@ def test_any_number_of_shards_gives_the_same_bytes(name: str, ask: Ask, tmp_path
     files = run_whole(request, device="cpu").files
     whole = contents(tmp_path)
     assert len(whole) == len(files) + 1
-    assert len(list(request.open().units())) > 7
+    assert len(list(request.open().units())) > 3
     for count in (1, 3, 7):
         for path in tmp_path.iterdir():
             path.unlink()
