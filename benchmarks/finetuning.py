@@ -9,7 +9,6 @@ and a ratio is of two turns in a row. `motifs`: from random weights to a test AU
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from benchmarks.cpu_training import write_model
 from benchmarks.motifs import write_motifs
 from benchmarks.peers import head_recipe, hf_classifier
 from benchmarks.turns import ratios, take_turns
+from evaluation.suite.result import read_evaluation
 
 BATCHES = (4, 8, 16, 32)
 """Micro-batches of theirs; the quickest is compared with."""
@@ -83,11 +83,11 @@ def _best_batch(folder: Path, values: dict[str, Any], steps: int) -> int:
 def solve(out: Path, sequences: int, length: int, overrides: Sequence[str]) -> None:
     """Train the tiny model from random weights on the order of two motifs, and evaluate it on the test sequences."""
     write_motifs(out / "table", sequences=sequences, length=length)
-    write_model(out, "llama3_tiny_genomic_config")
+    write_start(out / "start")
     began = time.perf_counter()
     words = ["head.stop_metric=auroc", "head.patience=100", "trainer.keep_checkpoints=-1", *overrides]
     _run(
-        "train", "llama3_tiny_genomic_classify", f"init_from={out / 'hf'}", f"head.train={out / 'table'}",
+        "train", "llama3_tiny_genomic_classify", f"init_from={out / 'start'}", f"head.train={out / 'table'}",
         f"run_dir={out / 'run'}", f"dataset.sequence_length={length}", *words,
     )  # fmt: skip
     seconds = time.perf_counter() - began
@@ -96,11 +96,29 @@ def solve(out: Path, sequences: int, length: int, overrides: Sequence[str]) -> N
     suite = out / "suite.yaml"
     suite.write_text(f"labels:\n- name: motifs\n  table: {test}\n  fitted_on: {train}\n", encoding="utf-8")
     _run("evaluate", str(suite), str(out / "model"), "--out", str(out / "evaluation"))
-    content = json.loads((out / "evaluation" / "model.json").read_text())
-    auroc = next(one for one in content["tasks"][0]["metrics"] if one["metric"] == "AUROC")
+    (result,) = read_evaluation(out / "evaluation" / "model.json").tasks
+    auroc = next(one for one in result.metrics if one.metric == "AUROC")
     print("\n| test AUROC | 6-mers, logistic | test sequences | training, start to end |")
     print("| ---: | ---: | ---: | ---: |")
-    print(f"| {auroc['value']:.3f} | {auroc['baseline']:.3f} | {auroc['count']:,} | {seconds:.0f} s |")
+    print(f"| {auroc.value:.3f} | {auroc.baseline:.3f} | {auroc.count:,} | {seconds:.0f} s |")
+
+
+def write_start(folder: Path) -> None:
+    """The tiny model before any training, with the embeddings that our recipes start from."""
+    import torch
+    from transformers import AutoConfig, LlamaForCausalLM
+
+    from configs.llama import hf_config, read_architecture
+
+    torch.manual_seed(0)
+    config = {
+        **hf_config(read_architecture("llama3_tiny_genomic_config")),
+        "dtype": "float32",
+        "torch_dtype": "float32",
+    }
+    model = LlamaForCausalLM(AutoConfig.for_model(**config))
+    torch.nn.init.normal_(model.model.embed_tokens.weight)
+    model.save_pretrained(folder)
 
 
 def _run(*words: str) -> None:
