@@ -9,6 +9,7 @@ and a ratio is of two turns in a row. `motifs`: from random weights to a test AU
 """
 
 import argparse
+import dataclasses
 import subprocess
 import sys
 import tempfile
@@ -116,7 +117,7 @@ def write_start(folder: Path) -> None:
         "dtype": "float32",
         "torch_dtype": "float32",
     }
-    model = LlamaForCausalLM(AutoConfig.for_model(**config))
+    model = LlamaForCausalLM(AutoConfig.for_model(**hf_config(architecture)))
     torch.nn.init.normal_(model.model.embed_tokens.weight)
     model.save_pretrained(folder)
 
