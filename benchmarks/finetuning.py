@@ -112,11 +112,7 @@ def write_start(folder: Path) -> None:
     from configs.llama import hf_config, read_architecture
 
     torch.manual_seed(0)
-    config = {
-        **hf_config(read_architecture("llama3_tiny_genomic_config")),
-        "dtype": "float32",
-        "torch_dtype": "float32",
-    }
+    architecture = dataclasses.replace(read_architecture("llama3_tiny_genomic_config"), dtype="float32")
     model = LlamaForCausalLM(AutoConfig.for_model(**hf_config(architecture)))
     torch.nn.init.normal_(model.model.embed_tokens.weight)
     model.save_pretrained(folder)
