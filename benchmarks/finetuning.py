@@ -1,7 +1,7 @@
 """Fine-tuning with a head: samples per second beside `transformers.Trainer`, and a task that counting cannot solve.
 
     python -m benchmarks.finetuning speed [--rounds 7] [--steps 4] [--threads 2]
-    python -m benchmarks.finetuning motifs OUT [--sequences 12000] [--length 48]
+    python -m benchmarks.finetuning motifs OUT [--sequences 4000] [--length 48]
 
 `speed`: the tiny model and a task of two classes, all weights and LoRA. Theirs is `LlamaForSequenceClassification`,
 with PEFT for LoRA, on the same sequences in the same order, with the best of several batches. Two processes take turns,
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--steps", type=int, default=4, help="optimizer steps of a turn")
     options.add_argument("--threads", type=int, default=2)
-    options.add_argument("--sequences", type=int, default=12_000)
+    options.add_argument("--sequences", type=int, default=4_000)
     options.add_argument("--length", type=int, default=48)
     options.add_argument("--override", action="append", default=[], help="of the recipe: key=value")
     given = options.parse_args(arguments)

@@ -1,6 +1,6 @@
 """A labelled task that counting cannot solve: which of two motifs of promoters comes first, CCAAT or TATA box.
 
-    python -m benchmarks.motifs motifs [--sequences 12000] [--length 48]
+    python -m benchmarks.motifs motifs [--sequences 4000] [--length 48]
 
 Every sequence is random but for both motifs, so that the two classes have the same k-mers, of any k up to the distance
 between the motifs. Writes train.csv, dev.csv and test.csv with the columns sequence and label: `promoter` where
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the three files."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("out", type=Path)
-    options.add_argument("--sequences", type=int, default=12_000, help="of train; the others have a tenth each")
+    options.add_argument("--sequences", type=int, default=4_000, help="of train; the others have a tenth each")
     options.add_argument("--length", type=int, default=48, help="bases")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args(arguments)
