@@ -251,4 +251,5 @@ def _write_training(training: Training, writer: Writer, target: Format, advance:
         )
         writer.dcp.write(name, stored.dtype, stored.shape, [array], offsets=chunk.offsets, shape=chunk.shape)
         advance(array.nbytes)
+    writer.write_objects(training.objects)
     return states
