@@ -26,6 +26,8 @@ class Row:
     unit: str
     nemo: tuple[str, ...]
     """Places in NeMo's recipe. All are written, and have to agree when they are read."""
+    bridge: tuple[str, ...]
+    """Places in Megatron-Bridge's configuration (`training.bridge.container`). None: not carried over yet."""
     live: str
     """Place in the objects of a running trainer; the first of `nemo` where it is empty, none for "-"."""
     codec: str
@@ -50,6 +52,7 @@ def setting(
     factory: Callable[[], Any] | None = None,
     unit: str = "",
     nemo: str | tuple[str, ...] = (),
+    bridge: str | tuple[str, ...] = (),
     live: str = "",
     codec: str = "",
     gate: str = "",
@@ -62,6 +65,7 @@ def setting(
         "sentence": sentence,
         "unit": unit,
         "nemo": (nemo,) if isinstance(nemo, str) else nemo,
+        "bridge": (bridge,) if isinstance(bridge, str) else bridge,
         "live": live,
         "codec": codec,
         "gate": gate,

@@ -10,6 +10,7 @@ from nemo import lightning as nl
 from configs.schema import TrainConfig
 from launch.planning.schedule import learning_rate
 from recipes.layout import optimizer_state_fields
+from recipes.weight_decay import without_weight_decay
 from training.heads.model import is_head
 
 
@@ -27,11 +28,6 @@ def optimizer_recipe(config: TrainConfig) -> run.Config[nl.MegatronOptimizerModu
         **({"scale_lr_cond": is_head} if config.head.kind != "none" else {}),
         lr_scheduler=run.Config(LearningRateSchedule),
     )
-
-
-def without_weight_decay(name: str, parameter: torch.nn.Parameter) -> bool:
-    """True for norms, biases and the input embedding. `name` is Megatron-Core's."""
-    return name.endswith(".bias") or parameter.dim() == 1 or "word_embeddings" in name
 
 
 class LearningRateSchedule(nl.LRSchedulerModule):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from configs.extension import extended_from
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from launch.preflight.check import check_config
+from launch.preflight.engine import check_engine_is_nemo
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
 from recipes.trainer import trainer_recipe
@@ -38,6 +39,7 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
 
 def build_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> run.Partial:
     """The same for a configuration that is checked, with what the check leads to."""
+    check_engine_is_nemo(config, "a NeMo recipe")
     data = LabelledDataModule if architecture.head else GenomicDataModule
     recipe = run.Partial(
         llm.finetune if config.finetune else llm.pretrain,

@@ -19,13 +19,13 @@ ABSENT = object()
 """What `at` gives where a recipe has no such place."""
 
 
-def write_settings(recipe: Any, config: TrainConfig) -> None:
-    """Put every setting of `config` into its places in `recipe`, whose parts are there already."""
+def write_settings(recipe: Any, config: TrainConfig, *, engine: str = "nemo") -> None:
+    """Put every setting of `config` into its places in the `recipe` of an engine, whose parts are there already."""
     for row in rows(type(config)):
         value = get_setting(config, row.key)
         if row.is_off(value) or _idle(row, config):
             continue
-        for place in row.nemo:
+        for place in getattr(row, engine):
             parent, _, name = place.rpartition(".")
             part = at(recipe, parent) if parent else recipe
             assert part not in (ABSENT, None), f"the recipe has no {parent}, where {row.key} belongs"

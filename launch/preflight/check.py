@@ -10,6 +10,7 @@ from corpus.samples.datasets import Cutting
 from corpus.samples.example import FULL_WEIGHT, label_weights
 from foundation.errors import InputError
 from launch.planning.rules import check_run
+from launch.preflight.engine import check_engine
 from tokenizer.huggingface import validate_tokenizer
 from training.data.sources import parse_sources
 from training.heads.resolve import resolve_head
@@ -21,6 +22,7 @@ def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = N
 
     Errors: `InputError` for a model, tokenizer, length, precision or layout that cannot work.
     """
+    check_engine(config)
     architecture = architecture or run_architecture(config)
     validate_tokenizer(find_directory(config.dataset.tokenizer_path, holding="tokenizer.json"))
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings

@@ -34,6 +34,7 @@ IN_NO_PLACE = {
     "name": "of the configuration alone",
     "model_tag": "its architecture goes by the table of `configs.llama`",
     **dict.fromkeys(("rope.theta", "rope.factor"), "change the architecture: `configs.extension`"),
+    "engine": "decides who builds the run: `launch.preflight.engine`",
     "head.pooling": "a part of the head, which goes by `configs.heads`",
     "finetune": "decides which of NeMo's functions the recipe is of",
     "dataset.tokenizer_path": "checked to be the one vocabulary that the recipe has",

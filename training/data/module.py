@@ -1,10 +1,7 @@
 """The NeMo rim: prepared corpora as the `data` of `llm.pretrain` and `llm.finetune`."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Optional, Union
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities.types import EVAL_DATALOADERS, TRAIN_DATALOADERS
@@ -12,36 +9,14 @@ from nemo.lightning.data import WrappedDataLoader
 from nemo.lightning.io import IOMixin
 from nemo.lightning.pytorch.plugins import MegatronDataSampler
 
-from corpus import synthetic
 from corpus.manifest import read_manifest, verify
 from corpus.samples.dataset import SampleDataset
-from corpus.samples.datasets import Cutting, evaluation_dataset, pack_corpus, train_dataset
-from corpus.samples.example import Example, join_segments
+from corpus.samples.datasets import Cutting, evaluation_dataset, train_dataset
 from foundation.errors import InputError
+from training.data.collate import collate
 from training.data.order import check_same, consumed_state, document_multiple, order_settings, special_ids
+from training.data.prepared import prepare_sources
 from training.data.sources import Source, parse_sources, source_names
-
-CHECKSUM_LIMIT = 16 * 2**30
-"""Bytes of a corpus up to which a run compares checksums at its start: some seconds. Of a larger one, sizes alone."""
-
-
-def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-    """A micro-batch, narrow: uint8 `tokens`, `labels` and `loss_mask`, [batch, seq_length]; `source`, `index`, [batch].
-
-    Packed samples also have `cu_seqlens`, int32, over the samples of the batch laid end to end, and `max_seqlen`.
-    """
-    batch = {
-        "tokens": torch.from_numpy(np.stack([example["tokens"] for example in examples])),
-        "labels": torch.from_numpy(np.stack([example["labels"] for example in examples])),
-        "loss_mask": torch.from_numpy(np.stack([example["loss_mask"] for example in examples])),
-        "source": torch.tensor([example["source"] for example in examples]),
-        "index": torch.tensor([example["index"] for example in examples]),
-    }
-    if "cu_seqlens" in examples[0]:
-        segments = join_segments([example["cu_seqlens"] for example in examples])
-        batch["cu_seqlens"] = torch.from_numpy(segments)
-        batch["max_seqlen"] = torch.tensor(int(np.diff(segments).max()))
-    return batch
 
 
 class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
@@ -124,13 +99,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
 
         Errors: `InputError` for a corpus that was changed since it was prepared.
         """
-        for source in self.sources:
-            if source.corpus == Path(synthetic.CORPUS):
-                synthetic.ensure_synthetic_corpus(source.corpus)
-            size = sum(file.bytes for file in read_manifest(source.corpus).files())
-            verify(source.corpus, full=size <= CHECKSUM_LIMIT)
-            if self.mode == "packed":
-                pack_corpus(source.corpus, self.seq_length, self._multiple)
+        prepare_sources(self.sources, mode=self.mode, seq_length=self.seq_length, multiple=self._multiple)
 
     def setup(self, stage: str = "") -> None:
         """Check the corpora against their manifests and cut them into samples. Errors: `InputError`."""

@@ -1,7 +1,6 @@
 """What a run leaves for reports: `metrics.jsonl`, one line per logged step, and `config.yaml`, the values that ran."""
 
 import math
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from training.metrics.live_config import live_architecture, live_config, live_lo
 from training.metrics.loss_sums import LossSums, MeanLoss
 from training.metrics.rates import Work
 from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
+from training.metrics.step_line import step_line
 from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 
 
@@ -144,22 +144,19 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         seconds, data, step = self._clock.take("training"), trainer.datamodule, trainer.global_step
         tokens = self._tokens(data)
         self._goodput.productive += seconds
-        self.latest = {
-            "step": step,
-            "time": time.time(),
-            "loss": _scalar(trainer.callback_metrics.get("reduced_train_loss")),
-            "bits_per_base": mean.bits_per_base,
-            "learning_rate": self._learning_rate,
-            "grad_norm": _scalar(trainer.callback_metrics.get("grad_norm")),
-            "tokens": tokens,
-            "bases": mean.bases,
-            "seconds": seconds,
-            **self._work.rates(tokens=tokens, bases=mean.bases, seconds=seconds),
-            "peak_memory_gib": _peak_memory_gib(),
-            "eta_seconds": (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step),
-            "goodput": self._goodput.share(),
-            **self._own_fields(data, seconds),
-        }
+        left = (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step)
+        self.latest = step_line(
+            step=step,
+            loss=_scalar(trainer.callback_metrics.get("reduced_train_loss")),
+            mean=mean,
+            learning_rate=self._learning_rate,
+            grad_norm=_scalar(trainer.callback_metrics.get("grad_norm")),
+            tokens=tokens,
+            seconds=seconds,
+            work=self._work,
+            eta_seconds=left,
+            goodput=self._goodput.share(),
+        ) | self._own_fields(data, seconds)
         started = {} if self._start_seconds is None else {"start_seconds": self._start_seconds}
         self._start_seconds = None
         self._append(**self.latest, **started)
@@ -200,10 +197,3 @@ def run_id(trainer: Any) -> str:
 
 def _scalar(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _peak_memory_gib() -> float:
-    """The most that this process has held: on a GPU what PyTorch allocated, without NCCL and its spare; else RSS."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts KiB
