@@ -27,7 +27,7 @@ from benchmarks.peers import head_recipe, hf_classifier
 from benchmarks.turns import ratios, take_turns
 from evaluation.suite.result import read_evaluation
 
-BATCHES = (4, 8, 16, 32)
+BATCHES = (8, 16, 32)
 """Micro-batches of theirs; the quickest is compared with."""
 
 
