@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from foundation.atomic import check_writable
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import BatchSize, Dtype, Model, ModelDtype, Overwrite, Strand, Truncate
+from genomic_llama.cli.options import BatchSize, Dtype, EngineName, Model, ModelDtype, Overwrite, Strand, Truncate
+from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
 commands = typer.Typer()
 
@@ -41,6 +41,11 @@ def predict(
     dtype: ModelDtype = Dtype.float32,
     batch_size: BatchSize = 8,
     overwrite: Overwrite = False,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Predict labels of sequences, regions or variants with a classifier or regressor.
 
@@ -48,49 +53,13 @@ def predict(
     Outputs that are finished are not computed again, unless an input or a setting differs.
     """
     warn(f"Predicting {source} with {model}")
-    from configs.llama import read_architecture
-    from evaluation.finished import Work, describe
-    from evaluation.labelled.examples import Cut
-    from evaluation.likelihood.model import check_directory, load_model
-    from evaluation.prediction.files import check_prediction_file, write_predictions
-    from evaluation.prediction.predicting import Predicting, check_predictor, predict
-    from evaluation.prediction.records import Source, check_source, read_records
-    from foundation.errors import InputError
+    from evaluation.prediction.request import PredictRequest
     from foundation.pages.quantities import plural
-    from foundation.progress import progress_bar
 
-    check_prediction_file(out)
-    check_writable(out)
-    check_directory(model)
-    head = check_predictor(model, calibrated=calibrated)
-    longest = read_architecture(model).max_position_embeddings
-    if window is not None and window > longest:
-        fix = f"Give --window {longest} or less."
-        raise InputError(f"--window {window} is over the model's {longest} positions", fix=fix, kind="window")
-    data = Source(path=source, genome=genome, sequence=sequence, window=window or longest)
-    check_source(data)
-    if data.kind == "vcf" and head.per_base:
-        fix = "Predict the regions around them: a BED file."
-        raise InputError("variants have no prediction per base", where=source, fix=fix, kind="variants-per-base")
-    if strand is Strand.reverse:
-        raise InputError("--strand reverse alone", fix="Use forward or both.", kind="strand-alone")
-    both = head.both_strands if strand is None else strand is Strand.both
-    settings = {
-        "sequence": sequence, "window": data.window, "calibrated": calibrated, "both_strands": both,
-        "truncate": truncate.value, "dtype": dtype.value,
-    }  # fmt: skip
-    work = Work(
-        command="predict", model=model, sources={"source": source, "genome": genome}, settings=settings, files=[out],
-        overwrite=overwrite,
+    request = PredictRequest(
+        model=model, source=source, out=out, genome=genome, sequence=sequence, window=window, calibrated=calibrated,
+        strand=strand.value if strand else None, truncate=truncate.value, dtype=dtype.value, batch_size=batch_size,
     )  # fmt: skip
-    if files := work.finished():
-        say(describe(files))
-        return
-    loaded = load_model(model, dtype.value)
-    how = Predicting(head=head, both_strands=both, calibrated=calibrated, batch_size=batch_size)
-    records = read_records(data, Cut(longest=longest, side=truncate.value))
-    with progress_bar(f"Predicting {source.name}", total=None, unit=" records") as advance:
-        predictions = predict(loaded, records, how)
-        rows = write_predictions(predictions, out, head, paired=data.kind == "vcf", advance=advance)
-    work.finish()
-    say(f"wrote {out}: {plural(rows, 'row')}")
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    if timed := carry_out(request, cut, overwrite=overwrite).timed:
+        say(f"wrote {out}: {plural(timed.result, 'row')}")
