@@ -1,5 +1,6 @@
 """`manifest.json`: all that is known of a prepared corpus, and the check that its files are still what it says."""
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,8 @@ import xxhash
 from corpus.letters import BASES, COLUMNS
 from corpus.settings import Settings
 from corpus.splits.rule import SPLITS
+from corpus.store.document_names import SUFFIX as NAMES
+from corpus.store.document_names import names_path
 from corpus.store.index_format import bin_path, idx_path
 from foundation.checksum import xxh3_128
 from foundation.errors import InputError, shown
@@ -55,12 +58,20 @@ class StoredFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """A part of a split: an indexed dataset of its own, for Megatron too. `files`: its `.bin` and its `.idx`."""
+    """A part of a split: an indexed dataset of its own, for Megatron too.
+
+    `files`: its `.bin`, its `.idx`, and the `.names` of its documents where these are kept.
+    """
 
     name: str
     documents: int
     tokens: int
     files: tuple[StoredFile, ...]
+
+    @property
+    def named(self) -> bool:
+        """Whether the names of its documents are kept."""
+        return len(self.files) > 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +97,7 @@ class Split:
 
     def digest(self) -> str:
         """A checksum of the whole token stream: of the shards' own ones, in order."""
-        checksums = "".join(file.xxh3_128 for shard in self.shards for file in shard.files)
+        checksums = "".join(file.xxh3_128 for shard in self.shards for file in shard.files[:2])
         return xxhash.xxh3_128_hexdigest(checksums.encode())
 
 
@@ -114,6 +125,12 @@ def add_splits(name: str, splits: Sequence[Split]) -> Split:
         gc_histogram=by_number(summed(split.gc_histogram for split in splits)),
         shards=tuple(shard for split in splits for shard in split.shards),
     )
+
+
+def without_names(split: Split) -> Split:
+    """The same, where the names of documents are not kept."""
+    shards = tuple(dataclasses.replace(shard, files=shard.files[:2]) for shard in split.shards)
+    return dataclasses.replace(split, shards=shards)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +198,12 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
         )
     if isinstance(settings := value.get("settings"), dict):
         settings.setdefault("rna", False)  # older corpora have U as it was
+        settings.setdefault("record_names", None)  # and no names
     manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
-        if problem := _contradiction(split):
-            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY, kind="manifest-contradiction")
+        if found := _contradiction(split):
+            kind, problem = found
+            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY, kind=kind)
     if seal == "broken":
         fix = f"Copy it here again. Where the change is meant, take the key {KEY!r} out of it."
         raise InputError(
@@ -196,27 +215,29 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
     return manifest
 
 
-def _contradiction(split: Split) -> str | None:
-    """What cannot be true of a split: names that lead elsewhere, numbers that do not add up."""
+def _contradiction(split: Split) -> tuple[str, str] | None:
+    """What cannot be true of a split, as kind and problem: names that lead elsewhere, numbers that do not add up."""
     if split.name not in SPLITS:
-        return f"is not a split, only {', '.join(SPLITS)} are"
+        return "unknown-split", f"is not a split, only {', '.join(SPLITS)} are"
     for shard in split.shards:
         if not re.fullmatch(rf"{split.name}-\d+", shard.name, re.ASCII):
-            return f"has a shard {shard.name!r}"
-        if [file.name for file in shard.files] != [f"{shard.name}.bin", f"{shard.name}.idx"]:
-            return f"shard {shard.name} has files of other names"
+            return "shard-name", f"has a shard {shard.name!r}"
+        if [file.name for file in shard.files[:2]] != [f"{shard.name}.bin", f"{shard.name}.idx"]:
+            return "shard-files", f"shard {shard.name} has files of other names"
+        if [file.name for file in shard.files[2:]] not in ([], [f"{shard.name}{NAMES}"]):
+            return "shard-files", f"shard {shard.name} has files of other names"
         if shard.files[0].bytes != shard.tokens:
-            return f"shard {shard.name} has {shard.tokens} tokens in {shard.files[0].bytes} bytes"
+            return "shard-size", f"shard {shard.name} has {shard.tokens} tokens in {shard.files[0].bytes} bytes"
     if set(split.composition) != set(COLUMNS[BASES]) or sum(split.composition.values()) != split.bases:
-        return "has a composition that is not that of its bases"
+        return "composition-differs", "has a composition that is not that of its bases"
     for what in ("documents", "tokens"):
         if getattr(split, what) != sum(getattr(shard, what) for shard in split.shards):
-            return f"has other {what} than its shards"
+            return "shards-do-not-add-up", f"has other {what} than its shards"
     if split.tokens != split.bases + split.markup + split.documents:
-        return "has tokens that are neither bases nor markup nor EOS"
+        return "tokens-do-not-add-up", "has tokens that are neither bases nor markup nor EOS"
     histograms = (split.length_histogram, split.gc_histogram)
     if not all(key.isdecimal() and len(key) < 4 for histogram in histograms for key in histogram):
-        return "has a histogram with odd bins"
+        return "histogram-bins", "has a histogram with odd bins"
     return None
 
 
@@ -238,8 +259,8 @@ def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview
 
 def stored_files(prefix: Path, bin_checksum: str) -> tuple[StoredFile, ...]:
     """The manifest's rows for an indexed dataset just written; the checksum of its `.bin` is known by then."""
-    idx = idx_path(prefix)
+    others = [path for path in (idx_path(prefix), names_path(prefix)) if path.exists()]
     return tuple(
         StoredFile(name=path.name, bytes=path.stat().st_size, xxh3_128=digest)
-        for path, digest in ((bin_path(prefix), bin_checksum), (idx, xxh3_128(idx)))
+        for path, digest in ((bin_path(prefix), bin_checksum), *((path, xxh3_128(path)) for path in others))
     )

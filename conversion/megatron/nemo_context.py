@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from configs.heads import Head, head_from_megatron
 from configs.llama import LlamaArchitecture, from_megatron_fields
 from configs.rope import RopeScaling
-from conversion.checkpoint import check_inside, read_mapping
+from conversion.checkpoint import check_inside, read_section
 from conversion.huggingface.tokenizer_directory import read_bos
 from foundation.errors import InputError, shown
 
@@ -26,7 +27,11 @@ _PLAIN = ("LlamaConfig", "Llama2Config7B", "Llama2Config13B", "Llama2Config70B",
 _LLAMA31 = ("Llama31Config", "Llama31Config8B", "Llama31Config70B", "Llama31Config405B")
 _LLAMA32 = ("Llama32Config1B", "Llama32Config3B")
 _PREFIX = "nemo.collections.llm.gpt.model.llama."
+HEADS = ("training.heads.model.HeadLlamaConfig", "training.heads.model.HeadLlama31Config")
+"""Ours, of a model with a head in place of the output layer, without and with RoPE scaling."""
 _CONFIGS: dict[str, RopeScaling | None] = {
+    HEADS[0]: None,
+    HEADS[1]: RopeScaling(factor=8.0),
     **{_PREFIX + name: None for name in _PLAIN},
     **{_PREFIX + name: RopeScaling(factor=8.0) for name in _LLAMA31},
     **{_PREFIX + name: RopeScaling(factor=32.0) for name in _LLAMA32},
@@ -39,23 +44,17 @@ def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchit
     Errors: `InputError` for a model that is no Llama of this project.
     """
     path = directory / "context" / "model.yaml"
-    if not path.is_file():
-        raise InputError(
-            "is missing",
-            where=path,
-            fix="Copy the whole checkpoint: the weights alone do not tell the architecture.",
-            kind="no-config",
-        )
-    check_inside(path, directory)
-    fields = read_mapping(path).get("config")
-    if not isinstance(fields, dict) or "_target_" not in fields:
-        raise InputError(
-            "is not the model.yaml of a NeMo model (no `config` with a `_target_`)", where=path, kind="no-model-section"
-        )
+    fields = read_section(path, "config", within=directory)
     architecture = from_megatron_fields(_fields(fields, vocabulary, path), dtype=dtype, where=path)
     tokenizer = directory / "context" / TOKENIZER
     check_inside(tokenizer, directory)
     return dataclasses.replace(architecture, bos_token_id=read_bos(tokenizer))
+
+
+def read_head(directory: Path) -> Head | None:
+    """The head that the checkpoint `directory` was trained with, beside adapters too. Errors: `InputError`."""
+    path = directory / "context" / "model.yaml"
+    return head_from_megatron(read_section(path, "config", within=directory), path)
 
 
 def _fields(fields: Mapping[str, Any], vocabulary: int, path: Path) -> dict[str, Any]:
@@ -74,7 +73,6 @@ def _fields(fields: Mapping[str, Any], vocabulary: int, path: Path) -> dict[str,
         given["vocab_size"] = vocabulary
     if scaling := _CONFIGS[target]:
         given.setdefault("scale_factor", scaling.factor)
-        given["scale_factor"] = float(given["scale_factor"])
     return given
 
 

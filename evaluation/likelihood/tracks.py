@@ -5,6 +5,7 @@ bedGraph and bigWig have one value per base, so regions that overlap and records
 """
 
 import gzip
+import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from evaluation.likelihood.regions import Region, check_names
 from evaluation.likelihood.scoring import Track
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
+from tokenizer.sequence import Ids
 
 _BIGWIG = (".bw", ".bigwig")
 SUFFIXES = (".bedgraph", ".bedgraph.gz", *_BIGWIG, ".parquet")
@@ -67,8 +69,23 @@ def open_track(path: Path) -> Iterator[Track]:
             yield bigwig
             bigwig.write(temporary)
         else:
-            with (gzip.open if name.endswith(".gz") else open)(temporary, "wt", encoding="utf-8") as file:
+            with _text(temporary, compressed=name.endswith(".gz")) as file:
                 yield _BedGraph(file, path)
+
+
+@contextmanager
+def _text(path: Path, *, compressed: bool) -> Iterator[IO[str]]:
+    """A text file; gzip without name and time, so that the same lines are the same bytes."""
+    if not compressed:
+        with open(path, "w", encoding="utf-8") as file:
+            yield file
+        return
+    with (
+        open(path, "wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as stream,
+        io.TextIOWrapper(stream, encoding="utf-8") as text,
+    ):
+        yield text
 
 
 class _BedGraph:
@@ -166,15 +183,25 @@ class ParquetBases:
         import pyarrow as pa
 
         count = len(region.ids)
-        letters = pa.DictionaryArray.from_arrays(
-            pa.array(region.ids.astype(np.int32)), pa.array([chr(byte) if byte > 31 else "" for byte in range(256)])
-        )
         columns = [
             _constant(region.name, count), _constant(region.contig, count),
-            pa.array(np.arange(region.start, region.start + count)), _constant(region.strand, count), letters,
+            pa.array(np.arange(region.start, region.start + count)), _constant(region.strand, count),
+            _letters(region.ids),
             *(_nullable(one, count) for one in values),
         ]  # fmt: skip
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+
+def _letters(ids: Ids) -> Any:
+    """The bases as text, from those that are there: of values that come twice Arrow 21 writes what memory held."""
+    import pyarrow as pa
+
+    shown = np.where(ids > 31, ids, 0)
+    there = np.flatnonzero(np.bincount(shown, minlength=256))
+    codes = np.searchsorted(there, shown).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes), pa.array([chr(one) if one else "" for one in there.tolist()])
+    )
 
 
 def _constant(text: str, count: int) -> Any:

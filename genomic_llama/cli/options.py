@@ -19,11 +19,22 @@ class Strand(str, Enum):
     both = "both"
 
 
+class EngineName(str, Enum):
+    local = "local"
+    ray = "ray"
+
+
 class Pooling(str, Enum):
     mean = "mean"
     last = "last"
     max = "max"
     none = "none"
+
+
+class Truncate(str, Enum):
+    refuse = "refuse"
+    left = "left"
+    right = "right"
 
 
 class Head(str, Enum):

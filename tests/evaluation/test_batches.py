@@ -11,6 +11,7 @@ from evaluation.embedding.embedding import embed_regions
 from evaluation.likelihood.batches import GPU_TOKENS, Batching, bytes_per_token, plan_batches, tokens_in
 from evaluation.likelihood.likelihood import Reading, base_log_probabilities, plan_reading
 from evaluation.likelihood.regions import Region
+from evaluation.sharding import job
 from tokenizer.sequence import Ids, encode
 
 
@@ -52,7 +53,10 @@ def reading(tiny_model: Any) -> Reading:
     return dataclasses.replace(plan_reading(tiny_model), batches=Batching(tokens=64))
 
 
-def test_scoring_holds_a_look_ahead_whatever_there_is(tiny_model: Any, reading: Reading) -> None:
+def test_scoring_holds_a_unit_whatever_there_is(
+    tiny_model: Any, reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "UNIT_TOKENS", 16 * 64)
     taken: list[int] = []
     ahead = []
     found = base_log_probabilities(tiny_model, ((ids, 0) for ids in _sequences(200, taken)), reading)
