@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from configs.llama import LlamaArchitecture
+from conversion.adapters.merged import MergedAdapter
 from conversion.checkpoint import Checkpoint, Rows, Writer
+from conversion.export_adapter import export_adapter
 from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
 from conversion.files.mapped_file import blocks, loaded
-from conversion.formats import FORMATS, Format, find_format, open_checkpoint, recognise
-from conversion.megatron.adapter import MergedAdapter
+from conversion.formats import FORMATS, Format, find_format, open_checkpoint, open_source, recognise
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.training_state import Training, read_training
 from conversion.origin import origin_of
@@ -38,18 +39,25 @@ def convert(
     optimizer: bool = False,
     compare: Compare | None = None,
     overwrite: bool = False,
+    base: Path | str | None = None,
 ) -> Conversion:
     """Write the checkpoint or run `source`, whose format is recognised, to `destination` in the format `to`.
 
+    An adapter, of NeMo or of PEFT, is merged into `base`, a model of any format; NeMo's names its own. To `peft`,
+    adapters of NeMo are written as they are, and `base` is the model that the output names as its base.
     Weights become `dtype`, by default they stay as stored. With `optimizer` its state comes along. `compare` gets both
     checkpoints before the output takes its name, and can still refuse it.
     Errors: `InputError` naming file, tensor or key. `destination` then does not exist, or is as it was.
     """
     if dtype is not None and dtype not in WEIGHTS:
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, WEIGHTS), kind="dtype")
-    source, destination, target = Path(source), Path(destination), find_format(to)
-    found = recognise(source)
-    checkpoint = found.open(source)
+    source, destination, base = Path(source), Path(destination), None if base is None else Path(base)
+    if to == "peft":
+        return export_adapter(source, destination, base=base, dtype=dtype, overwrite=overwrite)
+    target = find_format(to)
+    name, checkpoint = open_source(source, base)
+    if isinstance(checkpoint, MergedAdapter) and dtype is not None:
+        checkpoint = checkpoint.in_fp32()
     _check_dtypes(checkpoint, dtype)
     training = _training(checkpoint, target) if optimizer else None
     origin = origin_of(checkpoint.directory)
@@ -83,7 +91,7 @@ def convert(
             format=target.name,
             source=source,
             checkpoint=checkpoint.directory,
-            source_format=found.name,
+            source_format=name,
             architecture=architecture,
             tensors=tensors,
             optimizer=states,

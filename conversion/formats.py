@@ -1,23 +1,28 @@
 """The formats: how each is recognised, opened and written. Any pair goes through this table."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from configs.llama import LlamaArchitecture
-from conversion.checkpoint import Checkpoint, Writer
+from conversion.adapters.merged import MergedAdapter
+from conversion.adapters.nemo_adapter import NemoAdapter, base_of, is_adapter
+from conversion.adapters.peft_adapter import PeftAdapter, is_peft
+from conversion.checkpoint import Checkpoint, Writer, check_size
 from conversion.huggingface.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama, refuse_adapter
 from conversion.locate import find_checkpoint, find_iteration, is_iterations, is_unfinished
 from conversion.megatron import bridge_config, nemo_context
-from conversion.megatron.adapter import MergedAdapter, base_of, is_adapter
 from conversion.megatron.bridge_writer import BridgeWriter
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWeights
 from conversion.megatron.nemo_writer import NemoWriter
 from conversion.megatron.training_state import Training
+from conversion.weight_table import expand
 from foundation.errors import InputError, nearest
 from foundation.memory import bounded_memory
 from foundation.terminal import warn
+from tokenizer.vocabulary import VOCAB_SIZE
 
 
 class Create(Protocol):
@@ -46,13 +51,23 @@ class Format:
 
 def _open_nemo(source: Path) -> Checkpoint:
     refuse_adapter(source)
+    directory = _located(source)
+    if is_adapter(directory):
+        return _merged(directory, _open_whole_nemo(base_of(directory)))
+    return _open_whole_nemo(directory)
+
+
+def _located(source: Path) -> Path:
+    """The checkpoint that `source` means; what was passed over is said."""
     located = find_checkpoint(source)
     for path in located.skipped:
         problem = "was not written to its end" if is_unfinished(path) else "has no manifest"
         warn(f"warning: {path} {problem}; taking {located.path}")
-    if is_adapter(located.path):
-        return MergedAdapter(located.path, _open_whole_nemo(base_of(located.path)))
-    return _open_whole_nemo(located.path)
+    return located.path
+
+
+def _merged(directory: Path, base: Checkpoint) -> MergedAdapter:
+    return MergedAdapter(NemoAdapter(directory, base.weights, base.architecture.num_hidden_layers), base)
 
 
 def _open_whole_nemo(directory: Path) -> MegatronDirectory:
@@ -122,3 +137,52 @@ def recognise(source: Path) -> Format:
 def open_checkpoint(source: Path) -> Checkpoint:
     """The checkpoint or run `source`, of whatever format, checked. Errors: `InputError`."""
     return recognise(source).open(source)
+
+
+def open_source(source: Path, base: Path | None) -> tuple[str, Checkpoint]:
+    """What `source` is called, and the checkpoint; that of an adapter is merged into `base`.
+
+    An adapter of NeMo names its base itself, where that is still there. Errors: `InputError`.
+    """
+    if base is None:
+        if is_peft(source):
+            refuse_adapter(source)
+        found = recognise(source)
+        return found.name, found.open(source)
+    if is_peft(source):
+        return "peft", open_adapted(source, open_checkpoint(base))
+    directory = find_adapter(source)
+    with bounded_memory(source):
+        return "nemo", _merged(directory, open_checkpoint(base))
+
+
+def open_adapted(adapter: Path, base: Checkpoint) -> MergedAdapter:
+    """`base` with the adapter in a directory of PEFT merged into it. Errors: `InputError`."""
+    with bounded_memory(adapter):
+        return MergedAdapter(PeftAdapter(adapter, base.weights), base)
+
+
+def find_adapter(source: Path) -> Path:
+    """The NeMo 2 checkpoint of adapters that `source`, it or a run, means. Errors: `InputError` where it is another."""
+    if recognise(source).name == "nemo" and is_adapter(directory := _located(source)):
+        return directory
+    raise InputError(
+        "is not a checkpoint of adapters",
+        where=source,
+        fix="Give a run of `lora.dim` above 0, or its checkpoint. A whole model needs no --base, and is no adapter.",
+        kind="not-an-adapter",
+    )
+
+
+def read_adapter(directory: Path) -> tuple[NemoAdapter, LlamaArchitecture]:
+    """NeMo's adapters in `directory`, with the architecture that is said beside them; the base is not looked for."""
+    with bounded_memory(directory):
+        architecture = nemo_context.read_context(directory, dtype="float32", vocabulary=VOCAB_SIZE)
+        stored = sum(path.stat().st_size for path in (directory / "weights").iterdir())
+        check_size(architecture, stored + _SMALL, where=directory / "context" / "model.yaml")
+        adapter = NemoAdapter(directory, expand(architecture), architecture.num_hidden_layers)
+        return adapter, dataclasses.replace(architecture, dtype=adapter.dtype)
+
+
+_SMALL = 1 << 26
+"""Bytes by which the norms of a model may exceed its adapters, which may be of one layer alone."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conversion.adapters.merged import MergedAdapter
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import DTYPES, count_not_finite
 from conversion.files.mapped_file import blocks
@@ -14,7 +15,6 @@ from conversion.formats import recognise
 from conversion.locate import is_of_a_run, misnamed
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import CheckpointManifest, check_against_manifest, read_manifest
-from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.dcp_metadata import StoredTensor
 from conversion.megatron.megatron_directory import MegatronDirectory
 from conversion.record import NAME as RECORD

@@ -10,12 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from configs.rope import frequencies
+from conversion.adapters.merged import MergedAdapter
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import to_float32
 from conversion.files.mapped_file import loaded
 from conversion.huggingface.live_model import llama_config, rotary_embedding
 from conversion.huggingface.model_directory import ModelDirectory
-from conversion.megatron.adapter import MergedAdapter
 from conversion.megatron.megatron_directory import MegatronDirectory
 from foundation.errors import InputError
 from foundation.progress import Advance, progress_bar, unseen

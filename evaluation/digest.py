@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from conversion.adapters.peft_adapter import TENSORS
+from conversion.adapters.peft_config import NAME as CONFIG
 from conversion.origin import origin_of
 from corpus.manifest import FILE_NAME
 from foundation.checksum import sha256
@@ -42,16 +44,31 @@ def read_ahead(models: Iterable[Path], sources: Iterable[Path]) -> None:
                 advance(size)
 
 
-def identify(model: Path) -> Identity:
-    """Read the files of `model`, with a progress bar. Errors: `InputError`."""
-    read_ahead([model], [])
-    origin = origin_of(model)
-    return Identity(weights=model_digest(model), run=origin.run, step=origin.step)
+def named(model: Path, adapter: Path | None) -> str:
+    """What the outputs of a command call the model."""
+    return f"{model} with {adapter}" if adapter else str(model)
 
 
-def model_digest(model: Path) -> str:
-    """Of what decides a model's numbers: config.json and the weights, by name and content. Errors: `InputError`."""
-    return _joined(_model_files(model), model)
+def identify(model: Path, adapter: Path | None = None) -> Identity:
+    """Read the files of `model`, with a progress bar; with an `adapter` its run and step are named.
+
+    Errors: `InputError`.
+    """
+    read_ahead([model], [adapter] if adapter else [])
+    origin = origin_of(adapter or model)
+    return Identity(weights=model_digest(model, adapter), run=origin.run, step=origin.step)
+
+
+def model_digest(model: Path, adapter: Path | None = None) -> str:
+    """Of what decides a model's numbers: config.json and the weights, by name and content; and those of an adapter.
+
+    Errors: `InputError`.
+    """
+    base = _joined(_model_files(model), model)
+    if adapter is None:
+        return base
+    files = [adapter / CONFIG, adapter / TENSORS]
+    return hashlib.sha256(f"{base}\n{_joined(files, adapter)}".encode()).hexdigest()
 
 
 def source_digest(source: Path) -> str:

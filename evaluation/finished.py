@@ -20,6 +20,7 @@ class Work:
 
     command: str
     model: Path
+    adapter: Path | None = None
     sources: Mapping[str, Path | None]
     settings: Mapping[str, object]
     files: Sequence[Path]
@@ -44,6 +45,12 @@ class Work:
     def _name(self) -> Path | None:
         return self.out or next(iter(self.files), None)
 
+    @property
+    def _adapter(self) -> dict[str, object]:
+        if self.adapter is None:
+            return {}
+        return {"adapter": [os.path.abspath(self.adapter), model_digest(self.model, self.adapter)]}
+
     @cached_property
     def _made_from(self) -> dict[str, object]:
         sources = {name: path for name, path in self.sources.items() if path is not None}
@@ -51,6 +58,7 @@ class Work:
         return {
             "command": self.command,
             "model": [os.path.abspath(self.model), model_digest(self.model)],
+            **self._adapter,
             "sources": {name: [os.path.abspath(path), source_digest(path)] for name, path in sources.items()},
             "settings": dict(self.settings),
             "files": [path.name for path in self.files],

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from configs.llama import LlamaArchitecture, hf_config
 from configs.rope import frequencies
-from conversion.checkpoint import Rows
+from conversion.checkpoint import Checkpoint, Rows
 from conversion.files.mapped_file import loaded
-from conversion.huggingface.model_directory import ModelDirectory
 from foundation.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def rotary_embedding(architecture: LlamaArchitecture, device: str = "cpu") -> "L
     return rotary
 
 
-def load_llama(checkpoint: ModelDirectory, dtype: str, device: str) -> "LlamaForCausalLM":
+def load_llama(checkpoint: Checkpoint, dtype: str, device: str) -> "LlamaForCausalLM":
     """The model of `checkpoint` with weights in `dtype` on `device`.
 
     Weights that are stored so, and stay on the CPU, are views of the files: nothing is copied.
@@ -93,7 +92,7 @@ def _aligned(piece: Any) -> Any:
     return piece if piece.flags.aligned else piece.copy()
 
 
-def _check_finite(tensor: "Tensor", name: str, checkpoint: ModelDirectory, dtype: str) -> None:
+def _check_finite(tensor: "Tensor", name: str, checkpoint: Checkpoint, dtype: str) -> None:
     import torch
 
     if bool(torch.stack(torch.aminmax(tensor)).isfinite().all()):

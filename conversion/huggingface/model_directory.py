@@ -126,8 +126,9 @@ def refuse_adapter(directory: Path) -> None:
             raise InputError(
                 "is part of a PEFT adapter, which is not followed",
                 where=directory / name,
-                fix="Merge it into its base (`merge_and_unload` and `save_pretrained` of PEFT), or take the adapter's "
-                "files out of the directory to use the weights without it.",
+                fix="Give the model's own directory, and this one beside it: --adapter DIRECTORY to use it, or "
+                "`convert DIRECTORY OUT --to hf --base MODEL` to merge it. Where weights lie beside it, take the "
+                "adapter's files out of the directory to use them without it.",
                 kind="peft-adapter",
             )
 

@@ -51,7 +51,7 @@ class SafetensorsReader:
         self.listing, listed = _list_files(directory)
         self.tensors: dict[str, Listed] = {}
         for path, names in listed.items():
-            held = _read_header(path)
+            held = read_safetensors(path)
             if names is not None and (differing := names ^ held.keys()):
                 problem = f"tensor {min(differing)!r} is " + (
                     "not listed there" if differing & held.keys() else "not in it"
@@ -75,7 +75,8 @@ class SafetensorsReader:
             raise InputError("holds no tensors", where=self.listing, fix="Give a complete model.", kind="no-weights")
 
 
-def _read_header(path: Path) -> dict[str, Listed]:
+def read_safetensors(path: Path) -> dict[str, Listed]:
+    """The tensors of the file `path` by name; the header is checked, the numbers mapped. Errors: `InputError`."""
     file = MappedFile(path)
     try:
         length = int.from_bytes(file.bytes(0, 8), "little")

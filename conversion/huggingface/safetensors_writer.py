@@ -28,12 +28,13 @@ SHARD_BYTES = 5_000_000_000
 class SafetensorsWriter:
     """Writes `tensors` (shape by name, in the order in which they will come) as `dtype` into `directory`.
 
-    One file, or several of at most `SHARD_BYTES` (a single larger tensor gets a file of its own) and their index.
+    One file, or several of at most `SHARD_BYTES` (a single larger tensor gets a file of its own) and their index;
+    with `file` one of that name, whatever its size.
     """
 
-    def __init__(self, directory: Path, tensors: Mapping[str, Shape], *, dtype: str) -> None:
+    def __init__(self, directory: Path, tensors: Mapping[str, Shape], *, dtype: str, file: str | None = None) -> None:
         self._directory, self._shapes, self._dtype = directory, dict(tensors), DTYPES[dtype]
-        self._shards = _plan(self._shapes, self._dtype.itemsize)
+        self._shards = {file: list(tensors)} if file else _plan(self._shapes, self._dtype.itemsize)
         self._file_of = {name: file for file, names in self._shards.items() for name in names}
         self._pending = list(self._shapes)[::-1]
         self._file: FlushedFile | None = None

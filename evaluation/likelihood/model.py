@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conversion.formats import find_format, recognise
+from conversion.checkpoint import Checkpoint
+from conversion.formats import find_format, open_adapted, recognise
 from conversion.huggingface.model_directory import ModelDirectory, refuse_adapter
 from conversion.locate import find_checkpoint
 from foundation.errors import InputError, nearest
@@ -16,8 +17,12 @@ DTYPES = ("float32", "bfloat16", "float16")
 _EXPORT = "Give a directory written by `genomic-llama convert --to hf`."
 
 
-def load_model(directory: Path, dtype: str = "float32", *, device: str | None = None) -> "PreTrainedModel":
+def load_model(
+    directory: Path, dtype: str = "float32", *, device: str | None = None, adapter: Path | None = None
+) -> "PreTrainedModel":
     """Load the model in `directory` for inference, with weights in `dtype`.
+
+    `adapter`: a directory of PEFT, which is merged into the weights in fp32, before they become `dtype`.
 
     The device is the first GPU where there is one, unless named. The directory is read as `convert` reads it, by the
     same strict readers; transformers gets tensors and a configuration, so that nothing is fetched, followed or run.
@@ -27,7 +32,7 @@ def load_model(directory: Path, dtype: str = "float32", *, device: str | None = 
     """
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, DTYPES), kind="dtype")
-    checkpoint = check_directory(Path(directory))  # before the imports, which take seconds
+    checkpoint = check_directory(Path(directory), adapter)  # before the imports, which take seconds
     import torch
 
     from conversion.huggingface.live_model import load_llama
@@ -38,14 +43,18 @@ def load_model(directory: Path, dtype: str = "float32", *, device: str | None = 
     return model.eval()
 
 
-def check_directory(directory: Path) -> ModelDirectory:
-    """The model in `directory`, checked before anything heavy is imported. Errors: `InputError`."""
+def check_directory(directory: Path, adapter: Path | None = None) -> Checkpoint:
+    """The model in `directory`, with `adapter` where there is one, checked before anything heavy is imported.
+
+    Errors: `InputError`.
+    """
     if not directory.is_dir():
         raise InputError("no such directory", where=directory, fix=_EXPORT, kind="no-such-directory")
     refuse_adapter(directory)
     if not (directory / "config.json").is_file():
         raise _not_an_export(directory)
-    return ModelDirectory(directory, "te" if recognise(directory).name == "te" else "hf")
+    model = ModelDirectory(directory, "te" if recognise(directory).name == "te" else "hf")
+    return model if adapter is None else open_adapted(Path(adapter), model).in_fp32()
 
 
 def _not_an_export(directory: Path) -> InputError:

@@ -36,7 +36,7 @@ class RecordScore:
 class Score:
     """A model's likelihood of a set of records.
 
-    `model` is its directory as it was given, `identity` what it is.
+    `model` is its directory as it was given, with that of an adapter; `identity` what they are.
     `source` is the FASTA file, with the BED file of `regions` in it and `flank` bases of context before each, or the
     corpus directory with its `split`. `strand` is forward, reverse or both; `alphabet` is all (256 ids share the
     probability) or acgt. `tokens` is what the model was run on, with overlaps and without padding, in `seconds`.

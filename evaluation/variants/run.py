@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.digest import model_digest, read_ahead, source_digest
+from evaluation.digest import model_digest, named, read_ahead, source_digest
 from evaluation.likelihood.regions import load_contigs
 from evaluation.likelihood.scoring import STRANDS
 from evaluation.variants.alleles import (
@@ -51,12 +51,13 @@ class VariantRun:
     dtype: str
     batch_size: int | None = None
     distances: bool = False
+    adapter: Path | None = None
 
     @property
     def settings(self) -> dict[str, object]:
         """What decides the result, for its files."""
         return {
-            "model": str(self.model),
+            "model": named(self.model, self.adapter),
             "genome": self.fasta.name,
             "vcf": self.vcf.name,
             **asdict(self.placement),
@@ -174,7 +175,7 @@ def _fingerprint(run: VariantRun) -> dict[str, object]:
     read_ahead([run.model], [run.fasta, run.vcf])
     return {
         "format": FORMAT,
-        "model": model_digest(run.model),
+        "model": model_digest(run.model, run.adapter),
         "genome": source_digest(run.fasta),
         "vcf": source_digest(run.vcf),
         **asdict(run.placement),

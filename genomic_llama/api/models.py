@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def load_model(
-    model: "str | PathLike[str]", *, dtype: str = "float32", device: str | None = None, progress: bool = False
+    model: "str | PathLike[str]",
+    *,
+    dtype: str = "float32",
+    device: str | None = None,
+    progress: bool = False,
+    adapter: "str | PathLike[str] | None" = None,
 ) -> "PreTrainedModel":
     """Load a model of DNA for inference: a `LlamaForCausalLM` of transformers, whose attention is ours.
 
@@ -23,6 +28,7 @@ def load_model(
     - `dtype`: of the weights: `"float32"`, `"bfloat16"` or `"float16"`. Probabilities are computed in fp32 and sums in
       fp64 whatever it is.
     - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; the first GPU, where there is one, unless given.
+    - `adapter`: a directory of PEFT with a LoRA adapter, which is merged into the weights.
     - `progress`: show a progress bar of the conversion.
 
     The directory is read as data: nothing in it is run, and nothing is fetched.
@@ -33,9 +39,9 @@ def load_model(
     from evaluation.likelihood.model import load_model as load
 
     with called_from_python(progress=progress):
-        path = Path(model)
+        path, beside = Path(model), Path(adapter) if adapter is not None else None
         if not path.is_dir() or recognise(path).name in ("hf", "te"):
-            return load(path, dtype, device=device)
+            return load(path, dtype, device=device, adapter=beside)
         with TemporaryDirectory(prefix="genomic-llama-") as folder:
             convert(path, Path(folder) / "model", to="hf")
-            return load(Path(folder) / "model", dtype, device=device)
+            return load(Path(folder) / "model", dtype, device=device, adapter=beside)

@@ -9,6 +9,7 @@ from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
 from genomic_llama.cli.options import (
+    Adapter,
     Bed,
     ContextLength,
     Dtype,
@@ -38,6 +39,7 @@ def embed(
     bed: Bed = None,
     context_length: ContextLength = None,
     stride: Stride = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
@@ -48,6 +50,7 @@ def embed(
     """
     warn(f"Embedding {source} with {model}")
     from configs.llama import read_architecture
+    from evaluation.digest import named
     from evaluation.embedding.embedding import check_layer, embed_regions
     from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
     from evaluation.finished import Work, describe
@@ -70,13 +73,14 @@ def embed(
     if bed is not None:
         check_bed(bed)
     check_writable(out)
-    check_directory(model)
+    check_directory(model, adapter)
     architecture = read_architecture(model)
     plan_context(architecture.max_position_embeddings, context_length=context_length, stride=stride)
     check_layer(layer, architecture.num_hidden_layers)
     work = Work(
         command="embed",
         model=model,
+        adapter=adapter,
         sources={"source": source, "bed": bed},
         settings={
             "layer": layer, "pooling": pooling.value, "split": split, "context_length": context_length,
@@ -88,12 +92,12 @@ def embed(
     if files := work.finished():
         say(describe(files))
         return
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
     regions = read_regions(source, split=split if source.is_dir() else None, bed=bed)
     with progress_bar(f"Embedding {source}", total=None, unit=" sequences") as advance:
         embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
-        settings = {"model": str(model), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
+        settings = {"model": named(model, adapter), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
         count = write_embeddings(embeddings, out, settings, advance)
     work.finish()
     say(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
@@ -112,6 +116,7 @@ def probe(
     seeds: Annotated[
         int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1, max=1000)
     ] = 5,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
@@ -122,6 +127,7 @@ def probe(
     """
     warn(f"Probing {model} on {', '.join(map(str, tasks))}")
     from configs.llama import read_architecture
+    from evaluation.digest import named
     from evaluation.embedding.embedding import check_layer
     from evaluation.finished import Work, describe
     from evaluation.likelihood.likelihood import plan_reading
@@ -139,11 +145,12 @@ def probe(
     for task in read:
         say(*class_lines(task))
     heads = [one.value for one in head or []] or list(HEADS)
-    check_directory(model)
+    check_directory(model, adapter)
     check_layer(layer, read_architecture(model).num_hidden_layers)
     work = Work(
         command="probe",
         model=model,
+        adapter=adapter,
         sources={str(number): path for number, path in enumerate(tasks)},
         settings={
             "heads": heads, "layer": layer, "pooling": pooling.value, "seeds": seeds, "dtype": dtype.value
@@ -155,7 +162,7 @@ def probe(
         say(describe(files))
         say_text(format_table(read_table(out)))
         return
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     reading = plan_reading(loaded, batch_size=batch_size)
     rows = [
         row
@@ -163,6 +170,6 @@ def probe(
         for row in probe_task(loaded, task, reading, heads=heads, layer=layer, pooling=pooling.value, seeds=seeds)
     ]
     if out is not None:
-        write_table(rows, out, model=str(model), tasks=read)
+        write_table(rows, out, model=named(model, adapter), tasks=read)
         work.finish()
     say_text(format_table(rows))

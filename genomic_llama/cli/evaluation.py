@@ -10,6 +10,7 @@ from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
 from genomic_llama.cli import embedding, generation, mutation, variants
 from genomic_llama.cli.options import (
+    Adapter,
     Bed,
     ContextLength,
     Dtype,
@@ -56,6 +57,7 @@ def score(
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
@@ -69,7 +71,7 @@ def score(
 
     from configs.llama import read_architecture
     from corpus.manifest import read_manifest
-    from evaluation.digest import identify
+    from evaluation.digest import identify, named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
@@ -99,12 +101,13 @@ def score(
         check_bed(bed)
     check_writable(out, per_base, *expected)
     known = read_manifest(source).split(split) if is_corpus else None
-    check_directory(model)
+    check_directory(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     plan_context(longest, context_length=context_length, stride=stride)
     work = Work(
         command="score",
         model=model,
+        adapter=adapter,
         sources={"source": source, "bed": bed},
         settings={
             "split": split, "flank": flank, "strand": strand.value, "acgt_only": acgt_only,
@@ -118,7 +121,7 @@ def score(
         if out is not None:
             say(_summary(read_score(out)))
         return
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     with (
         open_track(per_base) if per_base else nullcontext() as track,
         open_distribution(distribution) if distribution else nullcontext() as distributions,
@@ -135,8 +138,8 @@ def score(
                 distribution=distribution is not None,
             ),
             Source(
-                model=str(model),
-                identity=identify(model),
+                model=named(model, adapter),
+                identity=identify(model, adapter),
                 source=str(source),
                 split=split if is_corpus else None,
                 regions=str(bed) if bed else None,

@@ -8,7 +8,7 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import BatchSize, Dtype, Model, ModelDtype, Overwrite
+from genomic_llama.cli.options import Adapter, BatchSize, Dtype, Model, ModelDtype, Overwrite
 
 commands = typer.Typer()
 
@@ -37,6 +37,7 @@ def generate(
             help="Write each new base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
         ),
     ] = None,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: BatchSize = 8,
     overwrite: Overwrite = False,
@@ -75,11 +76,12 @@ def generate(
         alphabet=alphabet.encode(), seed=seed,
     )  # fmt: skip
     check_writable(out, per_base)
-    check_directory(model)
+    check_directory(model, adapter)
     check_prompts(given, sampling, read_architecture(model).max_position_embeddings)
     work = Work(
         command="generate",
         model=model,
+        adapter=adapter,
         sources={"prompts": prompts},
         settings={
             "prompt": prompt or [], "length": length, "samples": samples, "temperature": temperature, "top_k": top_k,
@@ -91,7 +93,7 @@ def generate(
     if files := work.finished():
         say(describe(files))
         return
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     started = time.perf_counter()
     generated = generate_bases(loaded, given, sampling, batch_size=batch_size)
     seconds = time.perf_counter() - started

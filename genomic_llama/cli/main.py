@@ -46,6 +46,7 @@ class Format(str, Enum):
     nemo = "nemo"
     te = "te"
     bridge = "bridge"
+    peft = "peft"
 
 
 class Verify(str, Enum):
@@ -81,8 +82,15 @@ def convert(
     ],
     destination: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
     to: Annotated[
-        Format, typer.Option(help="hf: Hugging Face; nemo: NeMo 2; te: BioNeMo's NVLlama; bridge: Megatron-Bridge.")
+        Format,
+        typer.Option(
+            help="hf: Hugging Face; nemo: NeMo 2; te: BioNeMo's NVLlama; bridge: Megatron-Bridge; peft: a LoRA adapter."
+        ),
     ],
+    base: Annotated[
+        Path | None,
+        typer.Option(help="Model that an adapter is of; NeMo's adapters name theirs.", show_default=False),
+    ] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Number format to write.", show_default="as stored")] = None,
     optimizer: Annotated[
         bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge; not of adapters).")
@@ -109,8 +117,9 @@ def convert(
         optimizer=optimizer,
         compare=compare if verify is Verify.logits else None,
         overwrite=overwrite,
+        base=base,
     )
-    if conversion.adapter_base:
+    if conversion.adapter_base and to is not Format.peft:
         say(f"merged its adapters into {conversion.adapter_base}")
     say(f"wrote {destination}")
 

@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import Bed, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.options import Adapter, Bed, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 
 commands = typer.Typer()
 
@@ -44,6 +44,7 @@ def mutate(
         typer.Option(help="Windows start at multiples of this.", min=1, show_default="an eighth of --downstream"),
     ] = None,
     strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
@@ -57,6 +58,7 @@ def mutate(
     from dataclasses import asdict
 
     from configs.llama import read_architecture
+    from evaluation.digest import named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.model import check_directory, load_model
@@ -74,24 +76,24 @@ def mutate(
     check_writable(parquet, vcf, page)
     if hub is not None:
         check_hub(hub, assembly, fasta=fasta, bed=bed, overwrite=overwrite)
-    check_directory(model)
+    check_directory(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     placement = plan_mutation_windows(longest, window=window, downstream=downstream, grid=grid)
     settings = {
-        "model": str(model), "genome": fasta.name, "strand": strand.value, "dtype": dtype.value,
+        "model": named(model, adapter), "genome": fasta.name, "strand": strand.value, "dtype": dtype.value,
         **{key: str(value) for key, value in asdict(placement).items()},
         "deletions": ",".join(map(str, kinds.deletions)), "tile": str(tile or ""),
     }  # fmt: skip
     files = [parquet, vcf, page] + ([hub / "hub.txt"] if hub else [])
     work = Work(
-        command="mutate", model=model, sources={"genome": fasta, "bed": bed},
+        command="mutate", model=model, adapter=adapter, sources={"genome": fasta, "bed": bed},
         settings={**settings, "assembly": assembly if hub else ""}, files=files, overwrite=overwrite,
     )  # fmt: skip
     if finished := work.finished():
         say(describe(finished))
         return
     regions, contigs = read_sites(fasta, bed)
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     maps = list(
         mutate_regions(loaded, regions, contigs, placement, kinds, strand=strand.value, batch_size=batch_size)
     )  # fmt: skip

@@ -40,6 +40,10 @@ FittingBatchSize = Annotated[
     ),
 ]
 Model = Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)]
+Adapter = Annotated[
+    Path | None,
+    typer.Option(help="LoRA adapter of PEFT, merged into the model's weights.", show_default=False),
+]
 ModelDtype = Annotated[Dtype, typer.Option("--dtype", help="Number format of the model.")]
 Split = Annotated[str, typer.Option(help="Split of a corpus.")]
 Bed = Annotated[Path | None, typer.Option(help="BED file: only these regions of the FASTA file.", show_default=False)]

@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable, full_disk
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 
 commands = typer.Typer()
 
@@ -47,6 +47,7 @@ def variants(
             help="Also the Jensen-Shannon divergence, embedding distances and entropy change after each variant.",
         ),
     ] = False,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
@@ -68,11 +69,11 @@ def variants(
     from foundation.pages.quantities import plural
 
     check_writable(journal_path(out))
-    check_directory(model)
+    check_directory(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
     run = VariantRun(
-        model=model, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
+        model=model, adapter=adapter, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
         batch_size=batch_size, distances=distances,
     )  # fmt: skip
     labelling = None
@@ -81,6 +82,7 @@ def variants(
     work = Work(
         command="variants",
         model=model,
+        adapter=adapter,
         sources={"genome": fasta, "vcf": vcf},
         settings={
             **{key: value for key, value in run.settings.items() if key != "model"},
@@ -95,7 +97,7 @@ def variants(
         return
     if overwrite:
         journal_path(out).unlink(missing_ok=True)
-    loaded = load_model(model, dtype.value)
+    loaded = load_model(model, dtype.value, adapter=adapter)
     with full_disk(journal_path(out)):
         result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
     paths = write_result(result, run, out)

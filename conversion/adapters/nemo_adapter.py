@@ -1,0 +1,227 @@
+"""A NeMo 2 checkpoint of LoRA adapters, as what it adds to each Hugging Face tensor.
+
+NeMo adapts fused weights. Of `linear_qkv` the tensors of Hugging Face are rows, so they share what comes in, and have
+their rows of what goes out, taken apart as the weight itself is (`weight_table`). That is exact: no number changes.
+
+    linear_in  [rank, hidden]                 lora_A of q_proj, of k_proj and of v_proj
+    linear_out [q q q q k v | q q q q k v]    lora_B of each: its letters
+
+NeMo's canonical LoRA has an adapter of its own for each. Of q, k and v it puts the outputs side by side, [q.. k.. v..],
+beside fused rows in groups: what it computes is what it says only where there is one group.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conversion.adapters.low_rank import LowRank
+from conversion.checkpoint import check_inside, read_mapping
+from conversion.files.dtypes import to_float32
+from conversion.files.mapped_file import loaded
+from conversion.megatron.megatron_directory import MegatronWeights
+from conversion.strict import check_tensors
+from conversion.weight_table import Weight, split
+from foundation.errors import InputError, shown
+from foundation.untrusted import read_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_METADATA = "adapter_metadata.json"
+_LIMIT = 1 << 16
+_FUSED = ("nemo.collections.llm.peft.lora.LoRA", "training.lora.PatternLoRA")
+_CANONICAL = "nemo.collections.llm.peft.canonical_lora.CanonicalLoRA"
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "linear_qkv": ("adapter_q", "adapter_k", "adapter_v"),
+    "linear_proj": (),
+    "linear_fc1": ("adapter_gate", "adapter_up"),
+    "linear_fc2": (),
+}
+"""The linear layers that NeMo adapts, and the adapters that canonical LoRA has for their parts."""
+
+
+def is_adapter(directory: Path) -> bool:
+    """Whether the NeMo 2 checkpoint `directory` holds adapters alone."""
+    return (directory / "weights" / _METADATA).is_file()
+
+
+def base_of(directory: Path) -> Path:
+    """The checkpoint whose weights the adapters in `directory` were trained beside. Errors: `InputError`."""
+    path = directory / "weights" / _METADATA
+    check_inside(path, directory)
+    try:
+        base = Path(read_json(path, limit=_LIMIT)["model_ckpt_path"])
+    except (TypeError, KeyError) as error:
+        raise InputError(
+            f"does not name a base checkpoint ({error})", where=path, fix="Copy it again.", kind="no-base-named"
+        ) from error
+    base = base.parent if base.name == "weights" else base  # NeMo writes either
+    if not (base / "weights").is_dir() or is_adapter(base):
+        raise InputError(
+            f"names the base checkpoint {str(base)!r}, and there is none",
+            where=path,
+            fix="Give its place: --base CHECKPOINT.",
+            kind="adapter-base",
+        )
+    return base
+
+
+class NemoAdapter:
+    """The adapters in `directory` of a model of `weights` in `layers` layers. See `low_rank.Adapter`.
+
+    Errors: `InputError`.
+    """
+
+    def __init__(self, directory: Path, weights: tuple[Weight, ...], layers: int) -> None:
+        self.directory, self._layers = directory, layers
+        self._tensors = MegatronWeights(directory / "weights", "module.", within=directory)
+        self.dtype, self._settings = self._tensors.dtype, _read_settings(directory)
+        self._by_name = {name: weight for weight in weights for name in weight.hf}
+        if self._settings.canonical:
+            self._refuse_groups(weights)
+        adapted = self._find(weights)
+        self.ranks: Mapping[str, int] = {name: self._rank(self._by_name[name]) for name in adapted}
+
+    @property
+    def alpha(self) -> float:
+        """What is added is scaled by alpha / rank."""
+        return self._settings.alpha
+
+    @property
+    def dropout(self) -> float:
+        """Of what the adapters read, in training."""
+        return self._settings.dropout
+
+    def low_rank(self, name: str) -> LowRank:
+        """What is added to the Hugging Face tensor `name`."""
+        import numpy as np
+
+        weight = self._by_name[name]
+        part = self._part(weight, name)
+        inward, outward = (self._factor(weight, part, side) for side in ("linear_in", "linear_out"))
+        if not part:
+            outward = np.concatenate(dict(zip(weight.hf, split(weight, outward), strict=True))[name])
+        return LowRank(inward=inward, outward=outward, scale=self._settings.alpha / self._rank(weight))
+
+    def files(self) -> list[Path]:
+        """The files that hold tensors."""
+        return sorted({chunk.file for tensor in self._tensors.stored.values() for chunk in tensor.chunks})
+
+    def _factor(self, weight: Weight, part: str, side: str) -> "Array":
+        return to_float32(loaded(self._tensors.tensor(*self._stored_as(weight, part, side))), self.dtype)
+
+    def _stored_as(self, weight: Weight, part: str, side: str) -> tuple[str, int | None]:
+        stacked, single = (
+            f"{self._tensors.prefix}{name.removesuffix('.weight')}.adapter.{part}{side}.weight"
+            for name in (weight.stacked, weight.megatron)
+        )
+        return (stacked, weight.layer) if stacked in self._tensors.stored else (single, None)
+
+    def _part(self, weight: Weight, name: str) -> str:
+        parts = PARTS[_module(weight)] if self._settings.canonical else ()
+        return f"{parts[list(weight.hf).index(name)]}." if parts else ""
+
+    def _rank(self, weight: Weight) -> int:
+        return self._settings.ranks.get(_module(weight), self._settings.rank)
+
+    def _find(self, weights: tuple[Weight, ...]) -> list[str]:
+        """The Hugging Face tensors that are adapted; every stored tensor must be a part of an adapter."""
+        expected: dict[str, tuple[int, ...]] = {}
+        adapted = []
+        for weight in weights:
+            if _module(weight) not in PARTS or not weight.megatron.endswith(f"{_module(weight)}.weight"):
+                continue
+            for name, (rows, columns) in weight.hf.items():
+                part, rank = self._part(weight, name), self._rank(weight)
+                places = {side: self._stored_as(weight, part, side) for side in ("linear_in", "linear_out")}
+                if not any(place in self._tensors.stored for place, _ in places.values()):
+                    continue
+                adapted.append(name)
+                rows = rows if part else weight.fused_shape[0]
+                for side, shape in (("linear_in", (rank, columns)), ("linear_out", (rows, rank))):
+                    place, index = places[side]
+                    expected[place] = shape if index is None else (self._layers, *shape)
+        check_tensors(
+            {name: tensor.shape for name, tensor in self._tensors.stored.items()},
+            expected,
+            where=self._tensors.listing,
+            file_of=lambda name: self._tensors.listing,
+        )
+        return adapted
+
+    def _refuse_groups(self, weights: tuple[Weight, ...]) -> None:
+        groups = max(weight.blocks for weight in weights)
+        if groups > 1 and any(".linear_qkv.adapter." in name for name in self._tensors.stored):
+            raise InputError(
+                f"has canonical LoRA of q, k and v, whose rows NeMo adds in another order than those of a fused "
+                f"linear_qkv with {groups} groups",
+                where=self.directory,
+                fix="Train with nemo.collections.llm.peft.LoRA: what NeMo computed here is on no projection alone.",
+                kind="adapter-canonical-qkv",
+            )
+
+
+def _module(weight: Weight) -> str:
+    """The name of Megatron's module that has the weight."""
+    return weight.megatron.rsplit(".", 2)[-2] if weight.megatron.count(".") > 1 else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """Of NeMo's LoRA. `ranks`: of modules that have another than `rank`; `dropout`: before the adapter alone."""
+
+    canonical: bool
+    rank: int
+    alpha: float
+    ranks: Mapping[str, int]
+    dropout: float
+
+
+def _read_settings(directory: Path) -> _Settings:
+    path = directory / "context" / "model.yaml"
+    check_inside(path, directory)
+    fields = read_mapping(path).get("model_transform")
+    values = fields if isinstance(fields, dict) else {}
+    target = values.get("_target_")
+    if target not in (*_FUSED, _CANONICAL):
+        raise InputError(
+            f"the adapters are {shown(target)}",
+            where=path,
+            fix=f"Only {_FUSED[0]} and CanonicalLoRA can be read.",
+            kind="adapter-class",
+        )
+    rank, alpha, dropout = values.get("dim"), values.get("alpha"), values.get("dropout", 0.0)
+    ranks = values.get("rank_pattern") or {}
+    if not (
+        type(rank) is int
+        and rank > 0
+        and isinstance(alpha, int | float)
+        and alpha > 0
+        and isinstance(dropout, int | float)
+    ):
+        raise InputError(
+            f"model_transform has dim {shown(rank)}, alpha {shown(alpha)} and dropout {shown(dropout)}",
+            where=path,
+            fix="Copy it again.",
+            kind="adapter-rank",
+        )
+    if not isinstance(ranks, dict) or not all(name in PARTS and _is_rank(one) for name, one in ranks.items()):
+        raise InputError(
+            f"rank_pattern is {shown(ranks)}", where=path, fix=f"Known: {', '.join(PARTS)}.", kind="adapter-rank"
+        )
+    before = values.get("dropout_position", "pre") == "pre"
+    return _Settings(
+        canonical=target == _CANONICAL,
+        rank=rank,
+        alpha=float(alpha),
+        ranks=ranks,
+        dropout=float(dropout) if before else 0.0,
+    )
+
+
+def _is_rank(value: object) -> bool:
+    return type(value) is int and value > 0
