@@ -22,6 +22,7 @@ from evaluation.variants.alleles import (
     distinct,
     list_alleles,
 )
+from evaluation.variants.calibration import Calibration, calibrate, random_indels
 from evaluation.variants.effects import Effect, variant_effects
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
 from evaluation.variants.measures import Discrimination, discriminate
@@ -41,7 +42,9 @@ SHOWN_MISMATCHES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class VariantRun:
-    """What is scored, and how. `distances`: give the `Shift` of each allele too. `batch_size` changes no result."""
+    """What is scored, and how. `distances`: give the `Shift` of each allele too; `null`: compare each indel
+    with so many random ones of its length. `batch_size` changes no result.
+    """
 
     model: Path
     fasta: Path
@@ -51,6 +54,7 @@ class VariantRun:
     dtype: str
     batch_size: int | None = None
     distances: bool = False
+    null: int = 0
     adapter: Path | None = None
 
     @property
@@ -64,6 +68,7 @@ class VariantRun:
             "strand": self.strand,
             "dtype": self.dtype,
             **({"distances": True} if self.distances else {}),
+            **({"null": self.null} if self.null else {}),
         }
 
 
@@ -72,6 +77,7 @@ class VariantResult:
     """Alleles with their effects, in the file's order; `scored_now` haplotypes in `seconds`, others by an earlier run.
 
     `labels`: the values of the label, with what they are taken for.
+    `calibrations`: where the run has a null, each indel among the random ones of its length.
     `mismatches`: a line for each of the first alleles whose REF is not the genome's.
     """
 
@@ -81,6 +87,7 @@ class VariantResult:
     mismatches: tuple[str, ...]
     labels: tuple[LabelValue, ...]
     measures: tuple[Discrimination, ...]
+    calibrations: tuple[Calibration | None, ...]
     scored_now: int
     seconds: float
 
@@ -109,7 +116,9 @@ def score_variants(
     alleles = list_alleles(vcf, contigs, run.vcf)
     _refuse_foreign(alleles, run)
     labels = check_labels(alleles, labelling, run.vcf) if labelling else ()
-    effects, scored, seconds = _effects(model, run, alleles, contigs, journal)
+    null = random_indels(alleles, contigs, run.null)
+    effects, scored, seconds = _effects(model, run, [*alleles, *null], contigs, journal)
+    effects, of_null = effects[: len(alleles)], effects[len(alleles) :]
     alleles = [
         replace(allele, status=NO_CONTEXT) if allele.status == SCORED and effect is None else allele
         for allele, effect in zip(alleles, effects, strict=True)
@@ -117,7 +126,9 @@ def score_variants(
     measures = discriminate(alleles, effects, labelling, run.vcf) if labelling else ()
     return VariantResult(
         vcf=vcf, alleles=tuple(alleles), effects=tuple(effects), mismatches=_mismatches(alleles, contigs),
-        labels=labels, measures=measures, scored_now=scored, seconds=seconds,
+        labels=labels, measures=measures,
+        calibrations=tuple(calibrate(alleles, effects, null, of_null)) if run.null else (),
+        scored_now=scored, seconds=seconds,
     )  # fmt: skip
 
 
@@ -182,4 +193,5 @@ def _fingerprint(run: VariantRun) -> dict[str, object]:
         "strand": run.strand,
         "dtype": run.dtype,
         **({"distances": True} if run.distances else {}),
+        **({"null": run.null} if run.null else {}),
     }

@@ -48,6 +48,12 @@ def variants(
         ),
     ] = False,
     adapter: Adapter = None,
+    null: Annotated[
+        int,
+        typer.Option(
+            help="Compare each indel with so many random ones of its length, made in the same contigs.", min=0
+        ),
+    ] = 0,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
@@ -74,7 +80,7 @@ def variants(
     placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
     run = VariantRun(
         model=model, adapter=adapter, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
-        batch_size=batch_size, distances=distances,
+        batch_size=batch_size, distances=distances, null=null,
     )  # fmt: skip
     labelling = None
     if label is not None:
