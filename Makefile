@@ -21,9 +21,11 @@ TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-str
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
 
-# JOBS processes, which share the test files; each imports NeMo once. Threads of their own would only be in their way.
+# JOBS processes, which share the test files, in the order of tests/conftest.py: long ones first. Each imports NeMo once.
+# Threads of their own would only be in their way.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/slurm --numprocesses $(JOBS) --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/slurm --numprocesses $(JOBS) --dist loadfile \
+	--no-loadscope-reorder
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)
@@ -126,7 +128,7 @@ install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt \
 		torch 'cuda-toolkit[cccl,nvcc]' setuptools wheel ninja pybind11
-	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA"'
+	$(PYTHON) -c 'import torch; assert torch.version.cuda, "torch is a build without CUDA: see \`pip config list\` for a wheel folder or index of CPU builds"'
 	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 		export CUDA_HOME="$${CUDA_HOME:-$$site/nvidia/cu13}" && \
 		CPATH="$$site/nvidia/cu13/include:$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" \

@@ -1,4 +1,4 @@
-"""Preparing a corpus: bases a second from FASTA to .bin/.idx, beside other ways to do the same.
+"""Preparing a corpus: bases per second from FASTA to .bin/.idx, beside other ways to do the same.
 
     python benchmarks/corpus.py                            the table, in two minutes
     python benchmarks/corpus.py --megabases 400 --json corpus.json

@@ -54,7 +54,7 @@ def main() -> None:
     ):
         print(f"\n{name}", flush=True)
         _variants(ours, peer, contig, alleles, placement, given.rounds)
-    print("\nscore, 6 sequences of 8,192 bases: tokens a second against a loop of transformers forward passes")
+    print("\nscore, 6 sequences of 8,192 bases: tokens per second against a loop of transformers forward passes")
     _score(ours, peer, contig, given.rounds)
     for placement in (plan_placement(1024, downstream=128), plan_placement(1024), plan_placement(LENGTH)):
         _agreement(ours, peer, contig, placement)

@@ -221,7 +221,7 @@ def reopening(prefix: Path, documents: int) -> Iterator[Row]:
 
 
 def rate(dataset: Any, seconds: float) -> float:
-    """Million tokens a second of samples in random order; the better of two halves of the time."""
+    """Million tokens per second of samples in random order; the better of two halves of the time."""
     random, best = np.random.default_rng(0), 0.0
     limit = min(len(dataset), 10**6)
     dataset[0]

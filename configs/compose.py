@@ -52,10 +52,11 @@ def compose_config(
     return from_settings(schema, _resolved(whole, whole, ()))
 
 
-def group_values(group: str, option: str) -> dict[str, Any]:
-    """What an option of a group says, as written."""
-    _check_option(group, option)
-    return _read(CONFIGS / group / f"{option}.yaml")
+def hardware_values(gpu: str) -> dict[str, Any]:
+    """What the option `gpu` of the group `hardware` says of the machine. Errors: `InputError` for an unknown one."""
+    _check_option("hardware", gpu)
+    values: dict[str, Any] = _group_body("hardware", gpu)["hardware"]
+    return values
 
 
 def config_names(directory: Path | None = None) -> list[str]:

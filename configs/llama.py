@@ -233,13 +233,18 @@ def _check_shapes(architecture: LlamaArchitecture, where: object) -> None:
             fix="The first must be a multiple of the second.",
             kind=_VALUE,
         )
-    if not 1 <= architecture.rope_theta <= _LARGEST_THETA:
-        fix = f"It must be from 1 to {_LARGEST_THETA:g}."
-        raise InputError(f"rope_theta is {architecture.rope_theta:g}", where=where, fix=fix, kind=_VALUE)
+    check_theta(architecture.rope_theta, where)
     if architecture.head_dim % 2:
         raise InputError(
             f"head_dim is {architecture.head_dim}", where=where, fix="RoPE needs an even one.", kind=_VALUE
         )
+
+
+def check_theta(theta: float, where: object) -> None:
+    """Refuse a base of RoPE's frequencies that no model has. Errors: `InputError`."""
+    if not 1 <= theta <= _LARGEST_THETA:
+        fix = f"It must be from 1 to {_LARGEST_THETA:g}."
+        raise InputError(f"rope_theta is {theta:g}", where=where, fix=fix, kind=_VALUE)
 
 
 def _only(key: str, value: object) -> str:

@@ -6,6 +6,7 @@ A setting without a default has to be in a configuration. docs/configuration.md 
 from dataclasses import dataclass, field
 from typing import Any
 
+from configs.lora import MODULES, adapter_ranks
 from configs.settings import setting
 
 
@@ -52,6 +53,18 @@ class DatasetConfig:
     )
     num_workers: int = setting(
         "Data-loading processes of each device", unit="processes", default=0, nemo="data.num_workers"
+    )
+
+
+@dataclass
+class RopeConfig:
+    """Positions, where samples are longer than the context in `config.json`; docs/context.md."""
+
+    theta: float | None = setting("Base of RoPE's frequencies; null: that of config.json", default=None)
+    factor: float | None = setting(
+        "Factor of Llama 3.1's scaling: dataset.sequence_length / context of config.json, or half to twice that; "
+        "null: the scaling of config.json",
+        default=None,
     )
 
 
@@ -132,7 +145,7 @@ class PrecisionConfig:
         needs="parallelism.precision_aware_optimizer",
     )
     fp8: str = setting(
-        "Scaling of the FP8 matrix products: `none`, `delayed`, `tensorwise` or `mxfp8`",
+        "Scaling of the FP8 matrix products: `none`, `delayed`, `tensorwise`, `blockwise` or `mxfp8`",
         default="none",
         nemo="trainer.plugins.fp8_recipe",
         gate="trainer.plugins.fp8",
@@ -322,15 +335,32 @@ class GuardsConfig:
 
 @dataclass
 class LoraConfig:
-    """Low-rank adapters (Hu et al. 2021) on the four linear layers of each block; all else is frozen."""
+    """Low-rank adapters (Hu et al. 2021) on the linear layers of each block; all else is frozen."""
 
     dim: int = setting(
         "Rank of the adapters; 0: no adapters, every weight is trained", default=0, nemo="peft.dim", gate="peft", off=0
     )
     alpha: int = setting(
-        "What an adapter adds is scaled by alpha / dim", default=32, nemo="peft.alpha", needs="lora.dim"
+        "What an adapter adds is scaled by alpha / rank", default=32, nemo="peft.alpha", needs="lora.dim"
     )
     dropout: float = setting("Dropout of what an adapter reads", default=0.0, nemo="peft.dropout", needs="lora.dim")
+    target_modules: list[str] = setting(
+        "Layers with adapters: linear_qkv (query, key, value), linear_proj, linear_fc1 (gate, up), linear_fc2 (down)",
+        factory=lambda: list(MODULES),
+        nemo="peft.target_modules",
+        needs="lora.dim",
+    )
+    rank_pattern: list[str] = setting(
+        "Layers with another rank than dim: [linear_qkv:16, linear_fc2:4]",
+        factory=list,
+        nemo="peft.rank_pattern",
+        needs="lora.dim",
+    )
+
+    @property
+    def ranks(self) -> dict[str, int]:
+        """The rank of the adapters of each layer that has some. Errors: `InputError` for a layer that is not known."""
+        return adapter_ranks(self.dim, self.target_modules, self.rank_pattern)
 
 
 @dataclass
@@ -358,6 +388,7 @@ class TrainConfig:
     finetune: bool = setting("Run NeMo's llm.finetune in place of llm.pretrain; needs init_from", default=False)
     lora: LoraConfig = field(default_factory=LoraConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    rope: RopeConfig = field(default_factory=RopeConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)
     parallelism: ParallelismConfig = field(default_factory=ParallelismConfig)

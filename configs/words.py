@@ -79,7 +79,7 @@ def _scalar(kind: Any, text: str, where: str, keys: Collection[str]) -> Any:
     quoted = text[:1] in _QUOTES and len(text) > 1 and text[-1] == text[0]
     content = _unquoted(text, where) if quoted else text
     if not content:
-        raise _refused(text, "is no value", where, f"Write {where}=VALUE.", "no-value")
+        raise _refused(text, "is not a value", where, f"Write {where}=VALUE.", "no-value")
     if kind is bool:
         if content.lower() in ("true", "false"):
             return content.lower() == "true"

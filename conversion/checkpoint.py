@@ -86,5 +86,5 @@ def read_mapping(path: Path, limit: int = 1 << 23) -> Mapping[str, Any]:
     """The YAML file `path` as plain values: nothing that it names is looked up. Errors: `InputError`."""
     content = read_yaml(path, limit=limit)
     if not isinstance(content, dict):
-        raise InputError("cannot be read as YAML (it is no mapping)", where=path, kind="not-a-mapping")
+        raise InputError("cannot be read as YAML (it is not a mapping)", where=path, kind="not-a-mapping")
     return content

@@ -53,6 +53,10 @@ def convert(
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, WEIGHTS), kind="dtype")
     source, destination, base = Path(source), Path(destination), None if base is None else Path(base)
     if to == "peft":
+        if optimizer or compare:
+            problem = "an adapter has neither optimizer state to take along nor logits of its own"
+            fix = "Leave out --optimizer and --verify logits."
+            raise InputError(problem, where=source, fix=fix, kind="option-not-for-adapters")
         return export_adapter(source, destination, base=base, dtype=dtype, overwrite=overwrite)
     target = find_format(to)
     name, checkpoint = open_source(source, base)
@@ -130,7 +134,7 @@ def _training(checkpoint: Checkpoint, target: Format) -> Training:
         raise InputError(
             "its optimizer state is that of the adapters, which are merged into their base",
             where=checkpoint.directory,
-            fix="Leave --optimizer out; to go on training the adapters, resume their run.",
+            fix="Leave --optimizer out. To continue training the adapters, resume their run.",
             kind="optimizer-of-adapters",
         )
     if target.prefix is None or not isinstance(checkpoint, MegatronDirectory):

@@ -164,10 +164,13 @@ def open_adapted(adapter: Path, base: Checkpoint) -> MergedAdapter:
 
 def find_adapter(source: Path) -> Path:
     """The NeMo 2 checkpoint of adapters that `source`, it or a run, means. Errors: `InputError` where it is another."""
+    if is_peft(source):
+        fix = "Use it as it is, or merge it: --to hf --base MODEL."
+        raise InputError("is an adapter of PEFT already", where=source, fix=fix, kind="not-an-adapter")
     if recognise(source).name == "nemo" and is_adapter(directory := _located(source)):
         return directory
     raise InputError(
-        "is not a checkpoint of adapters",
+        "is not a NeMo checkpoint of adapters",
         where=source,
         fix="Give a run of `lora.dim` above 0, or its checkpoint. A whole model needs no --base, and is no adapter.",
         kind="not-an-adapter",

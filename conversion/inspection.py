@@ -100,7 +100,7 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
         where, record = found
         for problem in check_files(where, record):
             raise InputError(
-                problem, where=where, fix="Copy the checkpoint anew, or convert again.", kind="recorded-file-differs"
+                problem, where=where, fix="Copy the checkpoint again, or convert again.", kind="recorded-file-differs"
             )
         read_back(checkpoint, record.tensors, advance)
         if record.optimizer:
@@ -114,7 +114,7 @@ def _check_files(directory: Path, manifest: CheckpointManifest) -> None:
             raise InputError(
                 problem,
                 where=directory,
-                fix="Copy the checkpoint anew, or go on from an older one.",
+                fix="Copy the checkpoint again, or use an older one.",
                 kind="manifest-file-differs",
             )
 

@@ -149,7 +149,7 @@ def find_iteration(source: Path) -> Path:
         path = source / ("release" if text == "release" else f"iter_{int(text):07d}")
         if not path.is_dir():
             raise InputError(
-                "this iteration is missing", where=path, fix="Copy the checkpoint anew.", kind="missing-iteration"
+                "this iteration is missing", where=path, fix="Copy the checkpoint again.", kind="missing-iteration"
             )
         return path
     found = [path for path in source.iterdir() if _ITERATION.fullmatch(path.name) and path.is_dir()]

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from conversion.checkpoint import check_inside
-from foundation.atomic import atomic_file, sync
+from foundation.atomic import atomic_file
 from foundation.checksum import xxh3_128
+from foundation.disk import sync
 from foundation.errors import InputError, shown
 from foundation.sealed import SealedFormat, difference
 from foundation.typed import from_settings
@@ -25,7 +26,7 @@ _DIFFERENCES = {
     "size": "{} has {:,} bytes, {:,} were written",
     "checksum": "{} was changed: its checksum is not the manifest's",
 }
-_REMEDY = "Copy the checkpoint anew, or go on from an older one."
+_REMEDY = "Copy the checkpoint again, or use an older one."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ class Shard:
 class Split:
     """One split: its shards, end to end.
 
-    `tokens`: all that is stored, one EOS a document included; `composition`: bases by letter, case ignored, where
+    `tokens`: all that is stored, one EOS per document included; `composition`: bases by letter, case ignored, where
     `other` are IUPAC codes and U; `soft_masked`: lower-case bases, which are counted in `composition` too; `markup`:
     bytes of tags and separators, which are no bases. The histograms count documents: `length_histogram` by
     floor(4 * log2(bases)), `gc_histogram` by percent of G and C among A, C, G and T, rounded down.
@@ -162,7 +162,7 @@ def read_manifest(directory: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         fix = "Name a folder that genomic-llama prepare made."
         raise InputError(
-            f"is no prepared corpus: it has no {FILE_NAME}", where=directory, fix=fix, kind="not-a-corpus"
+            f"is not a prepared corpus: it has no {FILE_NAME}", where=directory, fix=fix, kind="not-a-corpus"
         ) from None
     return _read(path, status.st_mtime_ns, status.st_size)
 
@@ -179,6 +179,8 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
             fix=_REMEDY,
             kind="manifest-version",
         )
+    if isinstance(settings := value.get("settings"), dict):
+        settings.setdefault("rna", False)  # older corpora have U as it was
     manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
         if problem := _contradiction(split):
@@ -197,7 +199,7 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
 def _contradiction(split: Split) -> str | None:
     """What cannot be true of a split: names that lead elsewhere, numbers that do not add up."""
     if split.name not in SPLITS:
-        return f"is no split, only {', '.join(SPLITS)} are"
+        return f"is not a split, only {', '.join(SPLITS)} are"
     for shard in split.shards:
         if not re.fullmatch(rf"{split.name}-\d+", shard.name, re.ASCII):
             return f"has a shard {shard.name!r}"
@@ -211,7 +213,7 @@ def _contradiction(split: Split) -> str | None:
         if getattr(split, what) != sum(getattr(shard, what) for shard in split.shards):
             return f"has other {what} than its shards"
     if split.tokens != split.bases + split.markup + split.documents:
-        return "has tokens that are no base, no markup and no EOS"
+        return "has tokens that are neither bases nor markup nor EOS"
     histograms = (split.length_histogram, split.gc_histogram)
     if not all(key.isdecimal() and len(key) < 4 for histogram in histograms for key in histogram):
         return "has a histogram with odd bins"

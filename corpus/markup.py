@@ -5,6 +5,8 @@ A run may begin inside a tag. What lies between two bars is told by its content:
 `_` or `;`, shows that its place is inside, and every bar changes sides. Kernels, compiled at first use and kept.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -12,7 +14,7 @@ from numba import njit
 from corpus.letters import BAR, JOINS
 from corpus.scan.batch import Batch
 from foundation.errors import InputError
-from tokenizer.sequence import NUCLEOTIDES, Ids, reverse_complement
+from tokenizer.sequence import NUCLEOTIDES, Ids, reverse_complement, to_dna
 from tokenizer.vocabulary import EOS, SPECIAL_TOKENS, VOCAB_SIZE
 
 LONGEST_TAG = 2048
@@ -46,9 +48,67 @@ def check_markup(batch: Batch, where: object) -> None:
     if status == _FINE:
         return
     byte = int(batch.tokens[batch.bounds[record] + place])
+    where = f"{where}, record {batch.first + record} {batch.names[record]!r}"
+    raise _error(status, byte, place, where, fix="Remove the record, or repair the file.")
+
+
+def split_tag(text: Ids, where: object, *, fix: str) -> tuple[Ids, Ids]:
+    """The tags that `text` begins with, bars included, and the rest, where nothing may be left.
+
+    Errors: `InputError` with `where`, as `check_markup`.
+    """
+    bounds = np.array([0, len(text) + 1], dtype=np.int64)
+    status, _, place = _check(np.append(text, _EOS), bounds, _ALLOWED)
+    if status not in (_FINE, _BARE):
+        raise _error(status, int(text[place]), place, where, fix=fix)
+    end = 0
+    while end < len(text) and text[end] == BAR:
+        end += 2 + int(np.argmax(text[end + 1 :] == BAR))
+    return text[:end], text[end:]
+
+
+def to_dna_outside_tags(tokens: Ids) -> Ids:
+    """`tokens`, of documents that end with EOS or of one, with T for U of RNA; tags stay as they are."""
+    tagged = find_tags(tokens)
+    return np.where(tagged, tokens, to_dna(tokens)) if len(tagged) else to_dna(tokens)
+
+
+def other_strand(text: Ids) -> Ids:
+    """`text`, one document, as the other strand has it: see `turn`."""
+    return turn(text, find_tags(text)) if _has_markup(text) else reverse_complement(text)
+
+
+def of_this_strand(text: Ids, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The `values` of the letters of `other_strand(text)`, along the first axis, in the order of `text`."""
+    if not _has_markup(text):
+        return values[::-1]
+    found = values.copy()
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], is_markup(text), [True]]).astype(np.int8)))
+    for start, end in edges.reshape(-1, 2):
+        found[start:end] = values[start:end][::-1]
+    return found
+
+
+def is_markup(text: Ids) -> npt.NDArray[np.bool_]:
+    """Where `text`, one document, is a tag or a join."""
+    if not _has_markup(text):
+        return np.zeros(len(text), dtype=np.bool_)
+    tagged = find_tags(text)
+    joins: npt.NDArray[np.bool_] = np.isin(text, list(JOINS))
+    return tagged | joins if len(tagged) else joins
+
+
+def _has_markup(text: Ids) -> bool:
+    return any(bool((text == byte).any()) for byte in (BAR, *JOINS))
+
+
+def _error(status: int, byte: int, place: int, where: object, *, fix: str) -> InputError:
     shown = repr(chr(byte)) if 32 < byte < 127 else f"byte 0x{byte:02x}"
     kind, problem = {
-        _LETTER: ("not-nucleotides", f"{shown} at place {place + 1} is no IUPAC nucleotide letter and in no tag"),
+        _LETTER: (
+            "not-nucleotides",
+            f"{shown} at place {place + 1} is not an IUPAC nucleotide letter and is in no tag",
+        ),
         _TAG: ("tag-not-printable", f"{shown} at place {place + 1} is in a tag and is not printable"),
         _UNCLOSED: (
             "tag-not-closed",
@@ -56,8 +116,7 @@ def check_markup(batch: Batch, where: object) -> None:
         ),
         _BARE: ("no-sequence", "has tags and no bases"),
     }[status]
-    where = f"{where}, record {batch.first + record} {batch.names[record]!r}"
-    raise InputError(problem, where=where, fix="Remove the record, or repair the file.", kind=kind)
+    return InputError(problem, where=where, fix=fix, kind=kind)
 
 
 @njit(cache=True, nogil=True)

@@ -32,6 +32,8 @@ class Settings:
         The field or column of the sequence in JSONL and Parquet.
     markup : bool
         Whether JSONL and Parquet text has OpenGenome2's tags and joins.
+    rna : bool
+        Whether U is stored as T; it is kept as it is otherwise, and has no weight in training.
     """
 
     split: SplitRule = field(default_factory=SplitRule)
@@ -40,6 +42,7 @@ class Settings:
     format: str | None = None
     text_field: str | None = None
     markup: bool = False
+    rna: bool = False
 
     def __post_init__(self) -> None:
         formats = [format.value for format in Format]
@@ -95,5 +98,5 @@ def _find(name: str) -> Path:
             return path
     shipped = (path.stem for path in SHIPPED.glob("*.yaml"))
     raise InputError(
-        "are no settings of a preparation", where=name, fix=nearest(name, shipped), kind="unknown-settings"
+        "are not settings of a preparation", where=name, fix=nearest(name, shipped), kind="unknown-settings"
     )

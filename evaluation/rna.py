@@ -1,7 +1,10 @@
 """RNA read as DNA, and said: the corpora that models learn from have T where a source has U."""
 
+import numpy as np
+
+from corpus.markup import to_dna_outside_tags
 from foundation.terminal import warn
-from tokenizer.sequence import Ids, to_dna
+from tokenizer.sequence import Ids
 
 _URACIL = b"Uu"
 
@@ -16,7 +19,10 @@ class AsDna:
         """`ids` with T for U, case kept; `record` is how the message names it."""
         if not any((ids == letter).any() for letter in _URACIL):
             return ids
+        dna = to_dna_outside_tags(ids)
+        if np.array_equal(dna, ids):
+            return ids  # it was in a tag
         if not self._said:
             self._said = True
             warn(f"warning: {self._source}: U of RNA is read as T; the first is in {record}")
-        return to_dna(ids)
+        return dna

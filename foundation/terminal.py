@@ -27,7 +27,7 @@ def without_printing() -> Iterator[None]:
 def printable(text: object) -> str:
     r"""`text` without what a terminal would obey: line ends, escapes, marks of direction, as `\n`, `\x1b`, `\u202e`.
 
-    A byte of a name that is no UTF-8, which Python holds as a surrogate, is shown as `\xff`.
+    A byte of a name that is not UTF-8, which Python holds as a surrogate, is shown as `\xff`.
     """
     text = str(text)
     return text if text.isprintable() else "".join(map(_shown, text))
@@ -39,7 +39,7 @@ def one_line(text: object) -> str:
 
 
 def as_utf8(text: str) -> bytes:
-    r"""`text` for a file of UTF-8, which every reader takes; a byte of a name that is no UTF-8 becomes `\xff`."""
+    r"""`text` for a file of UTF-8, which every reader takes; a byte of a name that is not UTF-8 becomes `\xff`."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
 
 

@@ -27,7 +27,7 @@ _FIX = "Check how it was made; do not trust it."
 
 
 def read_json(path: Path, *, limit: int = SIZE_LIMIT, pairs_hook: Any = None) -> Any:
-    """The content of a JSON file. Errors: `InputError` for a file that is missing, too large, too deep or no JSON."""
+    """The content of a JSON file. Errors: `InputError` for a file that is missing, too large, too deep or not JSON."""
     return parse_json(read_text(path, limit=limit), where=path, pairs_hook=pairs_hook)
 
 

@@ -11,7 +11,7 @@ from nemo.collections import llm
 import recipes.connectors  # noqa: F401 - registers them, for `nemo llm import` and `nemo llm export`
 from configs.compose import compose_config
 from foundation.telemetry import turn_off_telemetry
-from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, configuration
+from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, LONG_FACTORIES, configuration
 from launch.preflight.nemo_overrides import check_overrides
 from launch.preflight.read_back import check_command
 from launch.submit.executors import genomic_cpu as genomic_cpu
@@ -23,7 +23,9 @@ from training.places import at
 turn_off_telemetry()  # what NeMo has not loaded by now stays quiet
 
 
-def _register(name: str, config_name: str) -> None:
+def _register(name: str) -> None:
+    config_name, own = configuration(name)
+
     # Optional[...]: NeMo-Run's parser does not know `int | None`.
     def factory(
         num_nodes: Optional[int] = None,  # noqa: UP045
@@ -32,10 +34,10 @@ def _register(name: str, config_name: str) -> None:
     ) -> run.Partial:
         given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return _recipe(config_name, overrides)
+        return _recipe(config_name, [*own, *overrides])
 
     factory.__name__ = factory.__qualname__ = name
-    factory.__doc__ = f"Pretrain with the configuration `{config_name}`."
+    factory.__doc__ = f"Pretrain with the configuration `{' '.join((config_name, *own))}`."
     globals()[name] = run.cli.factory(target=llm.pretrain, name=name)(factory)
 
 
@@ -47,8 +49,9 @@ def _register_finetune(name: str) -> None:
         num_nodes: Optional[int] = None,  # noqa: UP045
         devices: Optional[int] = None,  # noqa: UP045
         run_dir: Optional[str] = None,  # noqa: UP045
+        context: Optional[str] = None,  # noqa: UP045
     ) -> run.Partial:
-        given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
+        given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir, "context": context}
         overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
         return _recipe(config_name, [*own, f"init_from={init_from}", *overrides])
 
@@ -68,7 +71,7 @@ def _recipe(config_name: str, overrides: list[str]) -> run.Partial:
     return recipe
 
 
-for _name, _config in FACTORIES.items():
-    _register(_name, _config)
+for _name in (*FACTORIES, *LONG_FACTORIES):
+    _register(_name)
 for _name in FINETUNE_FACTORIES:
     _register_finetune(_name)

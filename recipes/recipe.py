@@ -11,6 +11,7 @@ import nemo_run as run
 from nemo import lightning as nl
 from nemo.collections import llm
 
+from configs.extension import extended_from
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from launch.preflight.check import check_config
@@ -21,6 +22,7 @@ from tokenizer.nucleotide import NucleotideTokenizer
 from training.checkpointing.checkpoints import StepCheckpoints
 from training.checkpointing.resume import ResumeOrStart
 from training.data.module import GenomicDataModule
+from training.lora import PatternLoRA
 from training.metrics.loggers import logger_fields
 from training.places import write_settings
 
@@ -54,7 +56,7 @@ def finetune_fields(config: TrainConfig) -> dict[str, Any]:
     """What `llm.finetune` has beside what `llm.pretrain` has."""
     fields: dict[str, Any] = {"tokenizer": "data"}  # NeMo would take the model's, which has none yet
     if config.lora.dim:
-        fields["peft"] = run.Config(llm.peft.LoRA)
+        fields["peft"] = run.Config(PatternLoRA)
     return fields
 
 
@@ -93,4 +95,5 @@ def resume_recipe(config: TrainConfig) -> run.Config[ResumeOrStart]:
         resume_past_end=True,
         resume_from_directory=str(Path(config.run_dir) / "checkpoints"),
         restore_config=start,
+        extends=config.model_tag if config.init_from and extended_from(config) else None,
     )

@@ -3,6 +3,8 @@
 Five words are used, and tests hold them to what the tests do.
 """
 
+from functools import cache
+
 from benchmarks.emulated_gpu.cases import CASES
 from foundation.errors import InputError
 from launch.planning.names import FACTORIES
@@ -21,7 +23,7 @@ TWO_PROCESSES = {
 """Layouts in which the tests train the tiny model, and compare the losses with those of one process."""
 
 GPUS = ("a100", "h100", "h200", "b200", "gb200", "b300", "gb300")
-PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "mxfp8")
+PRECISIONS = ("bf16", "fp8_delayed", "fp8_current", "fp8_blockwise", "mxfp8")
 SIZES = tuple(name for name in FACTORIES.values() if name != "train_tiny")
 FINETUNED = ("100m", "300m", "1b", "3b", "8b", "11b", "18b", "28b", "35b")
 """Sizes of `finetune` and `finetune_lora`, built by the tests on H100 in bf16."""
@@ -29,7 +31,7 @@ EVERY_PRECISION = "train_8b_opengenome2"
 """The size whose recipe the tests build on every machine and in every precision; of the others, on H100 in bf16."""
 
 
-EMULATED = {"h100": ("bf16", "fp8_delayed", "fp8_current"), "b200": ("mxfp8",)}
+EMULATED = {"h100": ("bf16", "fp8_delayed", "fp8_current", "fp8_blockwise"), "b200": ("mxfp8",)}
 """Machines and precisions in which the tests train that size's recipe on emulated kernels."""
 TRACED = {(name, gpus) for name, gpus, *overrides in CASES if not overrides}
 """Configurations and GPUs, H100 in bf16, of which a step is traced at full size."""
@@ -39,7 +41,7 @@ def words(size: str, gpu: str, precision: str) -> list[str]:
     """What the tests do with a size, machine and precision; empty where it is only predicted."""
     plain = (gpu, precision) == ("h100", "bf16")
     found = ["emulated"] if plain or (size == EVERY_PRECISION and precision in EMULATED.get(gpu, ())) else []
-    found += ["traced"] if plain and (size, make_plan(size).gpus) in TRACED else []
+    found += ["traced"] if plain and (size, _default(size).gpus) in TRACED else []
     return found or (["verified on CPU"] if verified(size, gpu, precision) else [])
 
 
@@ -69,17 +71,18 @@ def support_page() -> str:
         "- **run here**: trained, in the tests.",
         "- **verified on CPU**: NeMo's and Megatron-Core's objects are built from it on a CPU, in the tests, and every",
         "  setting is looked up in them. The shapes of the 8B and the 35B are compared with what Megatron-Core builds.",
-        "- **emulated**: the GPU recipe took three steps and saved, in the tests, on pretended GPUs at tiny shapes.",
+        "- **emulated**: the GPU recipe took three steps and saved, in the tests, on pretended GPUs at tiny shapes;",
+        "  one of each layout in `make test`, all of them in `make torture`.",
         "  Transformer Engine's, Megatron-Core's and NeMo's own Python ran; kernels and collectives are torch",
         "  operations (`benchmarks/emulated_gpu`). All that is said of verified recipes holds too.",
         "- **traced**: a training step of it at full size was traced under fake tensors, and holds what the plan",
-        "  says ([memory_trace.md](benchmarks/memory_trace.md)).",
+        "  says ([memory_trace.md](benchmarks/memory_trace.md)); the 8B in `make test`, all in `make torture`.",
         "- **predicted**: the plan says that it fits, by arithmetic. Nothing else was done.",
         "",
         "Nothing of this has run on a GPU yet. Not proven: the kernels themselves and how they round, NCCL, speed,",
         "and what fragmentation, kernels and NCCL take of the memory. `python -m benchmarks.gpu`, for the first",
         "hour on a GPU, puts each emulated kernel beside the real one and measures the rest on one card. An empty",
-        "place is refused by name: FP8 needs Hopper, MXFP8 Blackwell.",
+        "place is refused by name: FP8 needs Hopper, FP8 block scaling is for Hopper alone, MXFP8 needs Blackwell.",
         "",
         "| recipe | machine | layout | fp32 |",
         "| --- | --- | --- | --- |",
@@ -110,9 +113,15 @@ def support_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
+def _default(size: str) -> Plan:
+    return make_plan(size)
+
+
+@cache
 def _plan(size: str, gpu: str, precision: str) -> Plan | None:
     """On as many GPUs as the recipe has by default, whatever a node holds."""
-    gpus = make_plan(size).gpus
+    gpus = _default(size).gpus
     try:
         return make_plan(size, (f"precision={precision}",), gpu=gpu, gpus=gpus)
     except InputError:

@@ -48,6 +48,13 @@ def _marker(item: pytest.Item) -> str:
     return "fast" if folder.startswith(_PURE) else ""
 
 
+def _long_files_first(items: list[pytest.Item]) -> None:
+    """Files that train, and those of whole commands: a process takes a file whole, and shall take no long one last."""
+    marked = ("nemo", "parallel")
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in marked)}
+    items.sort(key=lambda item: item.path not in long and item.path.parent != Path(__file__).parent)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Markers by what a test uses; where TORTURE is set, what counts its cases belongs to the torture too."""
@@ -56,6 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
         if LONG and "tally" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.torture)
+    _long_files_first(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -54,7 +54,7 @@ def validate_tokenizer(directory: Path) -> None:
         pairs = [(id, token) for token, id in content["model"]["vocab"].items()]
         pairs += [(token["id"], token["content"]) for token in content.get("added_tokens", [])]
         if not all(type(id) is int and type(token) is str for id, token in pairs):
-            raise TypeError("an id is no number, or a token no text")
+            raise TypeError("an id is not a number, or a token is not text")
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"is not the tokenizer.json of a word-level tokenizer ({error!r})",

@@ -15,7 +15,7 @@ NUCLEOTIDES = b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv"
 
 
 def encode(sequence: str | bytes) -> Ids:
-    """Ids of `sequence`, shape [len(sequence)]. Bytes 0 to 4, which are no text, become UNK.
+    """Ids of `sequence`, shape [len(sequence)]. Bytes 0 to 4, which are not text, become UNK.
 
     Errors: `UnicodeEncodeError` for characters above U+00FF.
     """
@@ -67,7 +67,7 @@ def first_bases(ids: Ids) -> Ids:
 
 
 def not_nucleotides(sequence: bytes) -> bytes:
-    """The distinct bytes of `sequence` that are no IUPAC nucleotide code, sorted; empty when all is well."""
+    """The distinct bytes of `sequence` that are not IUPAC nucleotide codes, sorted; empty when all is well."""
     return bytes(sorted(set(sequence.translate(None, NUCLEOTIDES))))
 
 

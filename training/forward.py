@@ -9,6 +9,8 @@ from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.utils import get_batch_on_this_cp_rank
 
 from foundation.errors import InputError
+from training.context_parallel import zigzag_places
+from training.data.order import document_multiple
 
 
 def genomic_data_step(dataloader_iter: Iterator[Any]) -> dict[str, Any]:
@@ -22,7 +24,8 @@ def widen(batch: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
     `loss_mask` stays in hundredths: NeMo counts a micro-batch's weights and Megatron-Core a global batch's in int32,
     which cuts fractions off, and the loss is the same for weights of any unit. `cu_seqlens`, `max_seqlen`: of packed
-    samples laid end to end; positions begin anew in each document. Errors: `InputError` for a layout that cannot be.
+    samples laid end to end, also where context-parallel ranks have parts of them; positions begin anew in each
+    document. Errors: `InputError` for a layout that cannot be.
     """
     narrow = {key: value.cuda(non_blocking=True) for key, value in batch.items() if key != "max_seqlen"}
     tokens, cu_seqlens = narrow["tokens"].long(), narrow.get("cu_seqlens")
@@ -35,7 +38,8 @@ def widen(batch: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     if cu_seqlens is None:
         wide = get_batch_on_this_cp_rank(wide)
     else:
-        _check_layout(len(tokens))
+        _check_layout(batch["cu_seqlens"], len(tokens))
+        wide = _packed_on_this_rank(wide, batch["cu_seqlens"])
         wide |= {"cu_seqlens": cu_seqlens, "max_seqlen": int(batch["max_seqlen"])}
     return wide | {"source": narrow["source"], "index": narrow["index"]}
 
@@ -54,6 +58,8 @@ def causal_forward_step(model: Any, batch: Mapping[str, Any]) -> torch.Tensor:
             qkv_format="thd",
             cu_seqlens_q=batch["cu_seqlens"],
             cu_seqlens_kv=batch["cu_seqlens"],
+            cu_seqlens_q_padded=batch["cu_seqlens"],  # asked for where ranks have parts of documents
+            cu_seqlens_kv_padded=batch["cu_seqlens"],
             max_seqlen_q=batch["max_seqlen"],
             max_seqlen_kv=batch["max_seqlen"],
         )
@@ -75,11 +81,23 @@ def _positions(tokens: torch.Tensor, cu_seqlens: torch.Tensor | None) -> torch.T
     return (torch.arange(tokens.numel(), device=tokens.device) - starts).view_as(tokens)
 
 
-def _check_layout(micro_batch_size: int) -> None:
+def _packed_on_this_rank(wide: dict[str, Any], cu_seqlens: torch.Tensor) -> dict[str, Any]:
+    """The tokens of each document that this context-parallel rank has, [batch, sequence / ranks]."""
+    ranks = parallel_state.get_context_parallel_world_size()
+    if ranks == 1:
+        return wide
+    places = zigzag_places(cu_seqlens, ranks)[parallel_state.get_context_parallel_rank()].cuda(non_blocking=True)
+    return {key: value.reshape(-1)[places].view(len(value), -1) for key, value in wide.items()}
+
+
+def _check_layout(cu_seqlens: torch.Tensor, micro_batch_size: int) -> None:
     """The same rules as `launch.preflight.check`, for runs that were put together elsewhere."""
-    if parallel_state.get_context_parallel_world_size() > 1:
+    multiple = document_multiple(parallel_state.get_context_parallel_world_size())
+    if bool((cu_seqlens % multiple).any()):
         raise InputError(
-            "packed samples with context parallelism", fix="Use dataset.mode=window or concat.", kind="packed-context"
+            f"packed documents that are no multiples of {multiple} tokens, with context parallelism",
+            fix="Pack them for it: the data module does.",
+            kind="packed-context",
         )
     if micro_batch_size > 1 and parallel_state.get_pipeline_model_parallel_world_size() > 1:
         raise InputError(

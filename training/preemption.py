@@ -1,4 +1,4 @@
-"""A run that is asked to leave saves a checkpoint first, and says by its exit status that it wants to go on."""
+"""A run that is asked to leave saves a checkpoint first, and asks by its exit status to be resumed."""
 
 import signal
 import sys

@@ -91,7 +91,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
             raise InputError(
                 f"every checkpoint is damaged: {each}",
                 where=newest.parent,
-                fix="Copy one anew, or start another run from weights that are whole (init_from).",
+                fix="Copy one again, or start another run from undamaged weights (init_from).",
                 kind="all-checkpoints-damaged",
             )
         torch.distributed.barrier()  # all have looked
@@ -131,7 +131,7 @@ def _refuse_damaged(directory: Path) -> None:
         raise InputError(
             _shown(problems),
             where=directory,
-            fix="Copy the checkpoint anew, or give another.",
+            fix="Copy the checkpoint again, or give another.",
             kind="checkpoint-damaged",
         )
 

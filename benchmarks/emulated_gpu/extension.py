@@ -10,7 +10,7 @@ from benchmarks.emulated_gpu.kernels import names
 from benchmarks.emulated_gpu.kernels.registry import KERNELS
 
 NAME = "transformer_engine_torch"
-_PARTS = ("fp8", "products", "norms", "rotary", "attention", "adam", "lists")
+_PARTS = ("fp8", "products", "norms", "rotary", "attention", "packed_ranks", "adam", "lists")
 
 
 def extension() -> types.ModuleType:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.lora import parse_ranks
 from conversion.adapters.low_rank import LowRank
 from conversion.checkpoint import check_inside, read_mapping
 from conversion.files.dtypes import to_float32
@@ -195,7 +196,7 @@ def _read_settings(directory: Path) -> _Settings:
             kind="adapter-class",
         )
     rank, alpha, dropout = values.get("dim"), values.get("alpha"), values.get("dropout", 0.0)
-    ranks = values.get("rank_pattern") or {}
+    pattern = values.get("rank_pattern") or []
     if not (
         type(rank) is int
         and rank > 0
@@ -209,19 +210,13 @@ def _read_settings(directory: Path) -> _Settings:
             fix="Copy it again.",
             kind="adapter-rank",
         )
-    if not isinstance(ranks, dict) or not all(name in PARTS and _is_rank(one) for name, one in ranks.items()):
-        raise InputError(
-            f"rank_pattern is {shown(ranks)}", where=path, fix=f"Known: {', '.join(PARTS)}.", kind="adapter-rank"
-        )
+    if not isinstance(pattern, list):
+        raise InputError(f"rank_pattern is {shown(pattern)}", where=path, fix="Copy it again.", kind="adapter-rank")
     before = values.get("dropout_position", "pre") == "pre"
     return _Settings(
         canonical=target == _CANONICAL,
         rank=rank,
         alpha=float(alpha),
-        ranks=ranks,
+        ranks=parse_ranks(pattern),
         dropout=float(dropout) if before else 0.0,
     )
-
-
-def _is_rank(value: object) -> bool:
-    return type(value) is int and value > 0

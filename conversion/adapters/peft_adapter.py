@@ -12,7 +12,7 @@ from conversion.files.mapped_file import loaded
 from conversion.huggingface.safetensors_reader import read_safetensors
 from conversion.strict import check_tensors, common_dtype, stored_dtypes
 from conversion.weight_table import Weight
-from foundation.errors import InputError
+from foundation.errors import InputError, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,10 +80,11 @@ class PeftAdapter:
         if targets is None:
             return
         wanted = {module for module in every if any(is_named(module, target) for target in targets)}
-        if differing := sorted(found ^ wanted):
-            has = "not in target_modules" if differing[0] in found else "in target_modules, and has no tensors"
+        others = {target for target in targets if not any(is_named(module, target) for module in every)}
+        if differing := sorted(found ^ wanted | others):
+            has = "not in target_modules" if differing[0] in found else "in target_modules, and has no tensors to read"
             raise InputError(
-                f"the adapter of {differing[0]} is {has}",
+                f"the adapter of {shown(differing[0])} is {has}",
                 where=self.directory / NAME,
                 fix="Copy both files of the adapter again.",
                 kind="adapter-targets",

@@ -26,7 +26,7 @@ BLOCK = 1 << 20
 
 
 class MappedFile:
-    """The bytes of `path`, read-only. Errors: `InputError` for what is no file; `OSError`."""
+    """The bytes of `path`, read-only. Errors: `InputError` for what is not a file; `OSError`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

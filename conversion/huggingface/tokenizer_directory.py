@@ -27,7 +27,7 @@ def read_bos(directory: Path) -> int | None:
     path = directory / "tokenizer_config.json"
     values = read_json(path) if path.is_file() else {}
     if not isinstance(values, dict):
-        raise InputError("is no tokenizer configuration", where=path, kind="not-a-tokenizer")
+        raise InputError("is not a tokenizer configuration", where=path, kind="not-a-tokenizer")
     token = values.get("bos_token")
     content = token.get("content") if isinstance(token, dict) else token
     if content not in (None, BOS.content):

@@ -137,7 +137,7 @@ def _weight_decays(optimizer: Mapping[str, Any]) -> list[float]:
 
 
 def _only(value: Any) -> Any:
-    """The one element of a list of one; what is no list is itself."""
+    """The one element of a list of one; anything else is returned unchanged."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 

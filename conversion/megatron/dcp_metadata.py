@@ -66,7 +66,7 @@ def read_metadata(weights: Path) -> Listing:
         raise InputError(
             f"is truncated or damaged ({type(error).__name__}: {error})",
             where=path,
-            fix="Copy the checkpoint anew.",
+            fix="Copy the checkpoint again.",
             kind="metadata-damaged",
         ) from error
 
@@ -134,7 +134,7 @@ def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights
         raise InputError(
             f"is truncated: {name!r} ends at byte {start + length}, the file at {file.stat().st_size}",
             where=file,
-            fix="Copy the checkpoint anew.",
+            fix="Copy the checkpoint again.",
             kind="file-truncated",
         )
     return Chunk(offsets=offsets, shape=shape, file=file, start=start, length=length)
@@ -155,7 +155,7 @@ def _file(relative: Any, weights: Path) -> Path:
     file = weights / name
     _inside(file, weights)
     if not file.is_file():
-        raise InputError("this shard is missing", where=file, fix="Copy the checkpoint anew.", kind="missing-shard")
+        raise InputError("this shard is missing", where=file, fix="Copy the checkpoint again.", kind="missing-shard")
     return file
 
 

@@ -71,9 +71,9 @@ class Shards:
             found = read_tensor(file, chunk.start, chunk.length)
         except Exception as error:  # zipfile and pickle raise BadZipFile, UnpicklingError, EOFError, KeyError, ...
             raise InputError(
-                f"{name!r} at byte {chunk.start} is no readable tensor ({error})",
+                f"{name!r} at byte {chunk.start} is not a readable tensor ({error})",
                 where=chunk.file,
-                fix="Copy the checkpoint anew.",
+                fix="Copy the checkpoint again.",
                 kind="chunk-unreadable",
             ) from error
         if found.shape != chunk.shape or found.dtype != stored.dtype:
@@ -93,7 +93,7 @@ class Shards:
             raise InputError(
                 f"{name!r} at byte {chunk.start} is damaged ({error})",
                 where=chunk.file,
-                fix="Copy the checkpoint anew.",
+                fix="Copy the checkpoint again.",
                 kind="chunk-damaged",
             ) from error
 

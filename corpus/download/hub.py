@@ -34,7 +34,10 @@ class DatasetRepository:
         self._endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
         if not self._endpoint.startswith(("http://", "https://")):
             raise InputError(
-                "is no address of a server", where=self._endpoint, fix="Begin it with https://.", kind="not-an-address"
+                "is not the address of a server",
+                where=self._endpoint,
+                fix="Begin it with https://.",
+                kind="not-an-address",
             )
         token = os.environ.get("HF_TOKEN")
         self.headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"} if token else {}

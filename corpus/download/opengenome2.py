@@ -150,7 +150,7 @@ def _read_record(out: Path) -> dict[str, dict[str, object]]:
         return {name: dict(row) for name, row in record.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
-            "is no record of a download",
+            "is not the record of a download",
             where=path,
             fix="Remove it; files are then checked.",
             kind="not-a-download-record",

@@ -13,7 +13,7 @@ _VERSION = re.compile(r"\.\d+$")
 
 
 class AccessionList:
-    """The accessions of a text file, one a line; what follows a # does not count.
+    """The accessions of a text file, one per line; what follows a # does not count.
 
     A version has to agree where both the list and the record have one. `matched`: of the listed, those found so far.
     Errors: `InputError` for a file that is missing, or a line of two words.
@@ -22,7 +22,7 @@ class AccessionList:
     def __init__(self, path: Path) -> None:
         self.listed = set(_read(path))
         if not self.listed:
-            raise InputError("names no record", where=path, fix="Write one accession a line.", kind="list-empty")
+            raise InputError("names no record", where=path, fix="Write one accession per line.", kind="list-empty")
         self.matched: set[str] = set()
         self._of_base = {without_version(accession): accession for accession in self.listed}
 
@@ -74,7 +74,7 @@ def _read(path: Path) -> Iterator[str]:
             if not words:
                 continue
             if len(words) > 1:
-                fix = "Write one accession a line."
+                fix = "Write one accession per line."
                 raise InputError(
                     f"has {len(words)} words", where=f"{path}, line {number}", fix=fix, kind="accession-line"
                 )

@@ -71,7 +71,7 @@ class AccessionTaxids:
                     yield batch[accession], np.asarray(batch[taxid], dtype=np.int32)
         except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
             raise InputError(
-                f"is no table of accessions and taxids: {error}",
+                f"is not a table of accessions and taxids: {error}",
                 where=self._path,
                 fix=_FIX,
                 kind="not-an-accession-table",

@@ -38,7 +38,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise InputError(
-            f"is no regular expression: {error}",
+            f"is not a regular expression: {error}",
             where=where,
             fix="Escape what is meant literally.",
             kind="not-a-pattern",

@@ -36,7 +36,7 @@ def find_preset(name: str) -> Path:
         if path.is_file():
             return path
     raise InputError(
-        "is no exclusion preset",
+        "is not an exclusion preset",
         where=name,
         fix=nearest(name, (p.stem for p in PRESETS.glob("*.yaml"))),
         kind="unknown-preset",

@@ -17,7 +17,7 @@ class ExclusionRule:
     Parameters
     ----------
     accessions : tuple of Path
-        Text files of accessions, one a line.
+        Text files of accessions, one per line.
     header : tuple of str
         Regular expressions, searched for in "name description".
     taxa : tuple of str

@@ -175,7 +175,9 @@ def _read_columns(path: Path, columns: "dict[str, pa.DataType]") -> "Iterator[pa
             "does not exist", where=path, fix="Name the folder of an unpacked taxdump.tar.gz.", kind="missing-file"
         ) from None
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise InputError(f"is no NCBI taxdump file: {error}", where=path, fix=_REMEDY, kind="not-a-taxdump") from None
+        raise InputError(
+            f"is not an NCBI taxdump file: {error}", where=path, fix=_REMEDY, kind="not-a-taxdump"
+        ) from None
 
 
 def _ids(column: "pa.Array | pa.ChunkedArray", path: Path) -> TaxIds:

@@ -41,6 +41,7 @@ def tell_doubts(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], 
     """Warn of what is hardly meant. `folders`: of the shards, with their sketches."""
     sketches = read_sketches(folders)
     doubts = [*_unmatched(manifest.settings, results), *_same(manifest), *_letters(manifest)]
+    doubts += _shortened(_rna(plan, results), "sources have U of RNA")
     doubts += _shortened(_lower_case(plan, results), "sources are in lower case throughout")
     near = (
         f"{plan.sources[pair.second].path} is {pair.identity:.2%} the same as {plan.sources[pair.first].path}"
@@ -90,8 +91,19 @@ def _letters(manifest: Manifest) -> Iterator[str]:
     other = sum(split.composition["other"] for split in manifest.splits)
     bases = sum(split.bases for split in manifest.splits)
     if other > bases / 100:
-        what = "none of A, C, G, T and N, and have no weight in training. U of RNA is written as T"
+        what = "none of A, C, G, T and N, and have no weight in training"
         yield f"{other / bases:.1%} of the bases are {what}"
+
+
+def _rna(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:
+    """Sources with U of RNA, which the corpus keeps."""
+    counts = Counter[int]()
+    for part in (part for result in results for part in result.parts):
+        counts[part.source] += part.uracil
+    for source, count in counts.items():
+        if count:
+            what = "U of RNA, kept as it is, which has no weight in training; --rna stores it as T"
+            yield f"{plan.sources[source].path} has {count:,} {what}"
 
 
 def _lower_case(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:

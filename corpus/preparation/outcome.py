@@ -15,7 +15,7 @@ from foundation.errors import InputError
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:
-    """That there are sources, and that writing `out` replaces none of them, nor anything that is no corpus.
+    """That there are sources, and that writing `out` replaces none of them, nor anything that is not a corpus.
 
     Errors: `InputError`.
     """

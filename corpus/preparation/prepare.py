@@ -24,8 +24,9 @@ from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
-from foundation.atomic import Seen, check_replaceable, full_disk, put_in_place, real_directory, sync
+from foundation.disk import full_disk, sync
 from foundation.errors import InputError
+from foundation.place import Seen, check_replaceable, put_in_place, real_directory
 from foundation.progress import progress_bar
 from foundation.terminal import warn
 
@@ -127,7 +128,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     except BaseException as error:
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
         if finished:
-            kept = f"{finished} of {len(shards)} shards are finished and kept; the same command goes on from there"
+            kept = f"{finished} of {len(shards)} shards are finished and kept; give the same command again to continue"
             warn(kept)
         if isinstance(error, WorkerDiedError):
             sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}

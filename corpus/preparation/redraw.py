@@ -28,7 +28,7 @@ from corpus.splits.rule import SPLITS
 from corpus.splits.split import Splits, draw
 from corpus.splits.strand_hash import strand_hashes
 from corpus.store.index import TokenIndex
-from foundation.atomic import full_disk, sync
+from foundation.disk import full_disk, sync
 from foundation.progress import Advance, progress_bar
 
 FEW = 100

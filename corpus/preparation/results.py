@@ -17,7 +17,7 @@ class PartResult:
     """What was read of a part of a source.
 
     `sha256`: of the whole source, known to the shard of its first part; `bytes`: of the whole source; `records`,
-    `bases` and `soft_masked` (lower-case bases): of the part, excluded ones too.
+    `bases`, `soft_masked` (lower-case bases) and `uracil` (U that is kept): of the part, excluded ones too.
     """
 
     source: int
@@ -26,6 +26,7 @@ class PartResult:
     records: int
     bases: int
     soft_masked: int
+    uracil: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,10 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from corpus.markup import to_dna_outside_tags
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
 from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
@@ -16,8 +18,8 @@ from corpus.readers.formats import TEXT, Slice, read_slice
 from corpus.scan.batch import Batch
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT, Observe
-from foundation.atomic import full_disk
 from foundation.checksum import sha256
+from foundation.disk import full_disk
 from foundation.errors import InputError
 from foundation.memory import bounded_memory
 
@@ -133,6 +135,7 @@ class _Reading:
             source=self._source.path, number=part.source, markup=shard.plan.settings.markup and format in TEXT
         )
         self._hash_while_reading = part.whole and format in _READ_FROM_START_TO_END
+        self._rna = shard.plan.settings.rna
         self._digest, self._size = hashlib.sha256(), 0
         self._checksum: str | None = None
 
@@ -142,7 +145,7 @@ class _Reading:
         names.start(slice)
         for batch in self._shard._records(slice, self._observe):
             names.add(batch)
-            yield batch
+            yield replace(batch, tokens=to_dna_outside_tags(batch.tokens)) if self._rna else batch
         names.finish(keep=not self._part.whole)
         if self._hash_while_reading:
             self._checksum = self._digest.hexdigest()
@@ -159,6 +162,7 @@ class _Reading:
             records=self.taken.records,
             bases=self.taken.bases,
             soft_masked=self.taken.soft_masked,
+            uracil=self.taken.uracil,
         )
 
     def _observe(self, block: memoryview) -> None:

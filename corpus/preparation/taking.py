@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from corpus.composition import Counts, count_letters
 from corpus.exclusion.excluder import Excluder
-from corpus.letters import BASES, FOREIGN, SOFT_MASKED
+from corpus.letters import BASES, FOREIGN, OTHER, SOFT_MASKED
+from corpus.markup import to_dna_outside_tags
 from corpus.preparation.documents import cut, join, keep
 from corpus.preparation.split_writer import SplitWriter
 from corpus.scan.batch import Batch
@@ -32,6 +33,7 @@ class Taken:
     records: int = 0
     bases: int = 0
     soft_masked: int = 0
+    uracil: int = 0
     sketch: Sketch = field(default_factory=lambda: Sketch(KEPT_OF_A_SOURCE))
 
 
@@ -66,6 +68,8 @@ class Taker:
         taken.records += len(batch)
         taken.bases += int(counts[:, BASES].sum())
         taken.soft_masked += int(counts[:, SOFT_MASKED].sum())
+        if counts[:, OTHER].any():
+            taken.uracil += int((to_dna_outside_tags(batch.tokens) != batch.tokens).sum())
         kept = np.ones(len(batch), dtype=bool)
         if not self._settings.exclusion.empty:
             reasons = self.excluder.excluded(batch, taken.source)

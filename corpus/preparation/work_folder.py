@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundation.atomic import held, sync
+from foundation.disk import sync
 from foundation.errors import InputError
+from foundation.temporary import held
 
 _PROGRESS = struct.Struct("<qq")
 

@@ -1,1 +1,1 @@
-"""Readers: one module a file format; each turns an opened source into batches of records."""
+"""Readers: one module per file format; each turns an opened source into batches of records."""

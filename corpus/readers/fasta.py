@@ -1,4 +1,4 @@
-"""FASTA records of a file, plain or compressed, with nothing dropped: what is no clean FASTA is an error.
+"""FASTA records of a file, plain or compressed, with nothing dropped: what is not clean FASTA is an error.
 
 The reader is our own. kseq, which pysam, minimap2 and seqtk use, skips text before the first header, takes a line
 that starts with `@` or `+` for a header or for qualities, ends a line at a NUL byte, and only warns of a cut bgzf file.
@@ -118,7 +118,7 @@ def _no_header(where: object, start: bytes) -> InputError:
         )
     found = os.fsdecode(start[:20]).encode("utf-8", "backslashreplace").decode()
     return InputError(
-        f"is no FASTA: the first line does not start with '>' but with {found!r}",
+        f"is not FASTA: the first line does not start with '>' but with {found!r}",
         where=where,
         fix=_encoding(start),
         kind="not-fasta",

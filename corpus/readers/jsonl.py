@@ -67,7 +67,7 @@ def _record(line: bytes, fields: tuple[str, ...], longest: int) -> tuple[str, by
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"is no JSON: {error}", fix="Repair the line, or remove it.", kind="not-json") from None
+        raise InputError(f"is not JSON: {error}", fix="Repair the line, or remove it.", kind="not-json") from None
     if not isinstance(row, dict):
         raise InputError(
             f"is {_kind(row)}, not an object", fix='Give lines such as {"text": "ACGT"}.', kind="not-an-object"

@@ -64,7 +64,7 @@ def read_megatron(
                 names = [f"{path.stem}_{number}" for number in range(first, first + good)]
                 yield _batch(first - start + 1, names, tokens[: bounds[good]], bounds[: good + 1])
             if problem:
-                fix = "Leave it out, or make the dataset again with one byte a token and one EOS a document."
+                fix = "Leave it out, or make the dataset again with one byte per token and one EOS per document."
                 where = f"{path}, document {first + good:,}, counted from 0"
                 raise InputError(problem, where=where, fix=fix, kind=kind)
             first = end
@@ -139,7 +139,7 @@ def _check(tokens: Tokens, bounds: Bounds) -> tuple[int, str, str]:
         (
             np.searchsorted(bounds, np.flatnonzero(foreign), side="right") - 1,
             "token-not-a-byte",
-            "has a token that is no byte",
+            "has a token that is not a byte",
         ),
     ]
     firsts = ((int(where[0]), kind, problem) for where, kind, problem in found if where.size)

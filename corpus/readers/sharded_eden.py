@@ -69,16 +69,19 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
     fix = "Give the database of sequences, with a table sequences(contig_id, nt_sequence)."
     if b"sequences" not in tables:
         raise InputError(
-            f"is no ShardedEden database; its tables are: {there[:500]}", where=path, fix=fix, kind="eden-tables"
+            f"is not a ShardedEden database; its tables are: {there[:500]}", where=path, fix=fix, kind="eden-tables"
         )
     columns = connection.execute("PRAGMA table_xinfo(sequences)").fetchall()
     names = {name.decode("utf-8", "backslashreplace") for _, name, _, _, _, _, hidden in columns if not hidden}
     if not names.issuperset(COLUMNS):
         problem = f"its table sequences has the columns {', '.join(sorted(names))[:500]}"
-        raise InputError(f"is no ShardedEden database: {problem}", where=path, fix=fix, kind="eden-columns")
+        raise InputError(f"is not a ShardedEden database: {problem}", where=path, fix=fix, kind="eden-columns")
     if (tables[b"sequences"] or b"").upper().startswith(b"CREATE VIRTUAL"):
         raise InputError(
-            "is no ShardedEden database: its table sequences is virtual", where=path, fix=fix, kind="eden-virtual-table"
+            "is not a ShardedEden database: its table sequences is virtual",
+            where=path,
+            fix=fix,
+            kind="eden-virtual-table",
         )
     try:
         connection.execute("SELECT rowid FROM sequences LIMIT 0")

@@ -79,7 +79,7 @@ class _File:
         if signature != SIGNATURE:
             self._order = ">"
             if int(signature).to_bytes(4, "little") != SIGNATURE.to_bytes(4, "big"):
-                raise self.error("twobit-signature", "is no 2bit file: its signature is another")
+                raise self.error("twobit-signature", "is not a 2bit file: its signature differs")
 
     def seek(self, offset: int, what: str) -> None:
         if offset > self._size:

@@ -87,7 +87,8 @@ class SampleDataset:
 
     def _example(self, runs: list[Run], source: int, *, other_strand: bool) -> Example:
         windows = self.sources[source]
-        example = make_example(runs, windows.seq_length, self._weights, other_strand=other_strand, source=source)
+        length, multiple = windows.seq_length, windows.multiple
+        example = make_example(runs, length, self._weights, multiple=multiple, other_strand=other_strand, source=source)
         if windows.packed:
-            example["cu_seqlens"] = segments([len(run) - before - 1 for run, before in runs], windows.seq_length)
+            example["cu_seqlens"] = segments([len(run) - before - 1 for run, before in runs], length, multiple)
         return example

@@ -22,12 +22,14 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 class Cutting:
     """How splits are cut into samples: a mode of `MODES`, tokens a sample and, for windows, from one to the next.
 
-    Errors: `InputError` for an unknown mode, a bad length, or a stride where there is none.
+    `multiple`: of tokens, that each packed document is padded to. Errors: `InputError` for an unknown mode, a bad
+    length, or a stride where there is none.
     """
 
     seq_length: int
     mode: str = "concat"
     stride: int | None = None
+    multiple: int = 1
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -53,19 +55,26 @@ class Cutting:
             return ConcatWindows(stream, self.seq_length)
         if self.mode == "window":
             return DocumentWindows(stream, self.seq_length, self.stride)
-        path = pack_path(corpus, split, self.seq_length)
-        return PackedWindows(stream, path, self.seq_length, split_digest(corpus, split))
+        path = pack_path(corpus, split, self.seq_length, self.multiple)
+        return PackedWindows(stream, path, self.seq_length, split_digest(corpus, split), self.multiple)
 
 
-def pack_corpus(corpus: Path, seq_length: int) -> list[Path]:
+def pack_corpus(corpus: Path, seq_length: int, multiple: int = 1) -> list[Path]:
     """Pack every split of a prepared corpus for samples of `seq_length` tokens; what is packed already stays.
 
-    Returns the files. Errors: `InputError` where the corpus cannot be written to.
+    Returns the files. Errors: `InputError` where the corpus cannot be written to, or `multiple` does not divide the
+    length.
     """
+    if seq_length % multiple:
+        raise InputError(
+            f"sequence length {seq_length} is not a multiple of {multiple}, to which documents are padded",
+            fix=f"Give {seq_length + -seq_length % multiple}.",
+            kind="document-multiple",
+        )
     splits = [split.name for split in read_manifest(corpus).splits]
-    paths = [pack_path(corpus, split, seq_length) for split in splits]
+    paths = [pack_path(corpus, split, seq_length, multiple) for split in splits]
     for split, path in zip(splits, paths, strict=True):
-        ensure_packed(open_split(corpus, split), path, seq_length, split_digest(corpus, split))
+        ensure_packed(open_split(corpus, split), path, seq_length, split_digest(corpus, split), multiple)
     return paths
 
 

@@ -45,10 +45,17 @@ Run = tuple[Ids, int]
 
 
 def make_example(
-    runs: Iterable[Run], seq_length: int, weights: Ids, *, other_strand: bool = False, source: int = 0, index: int = -1
+    runs: Iterable[Run],
+    seq_length: int,
+    weights: Ids,
+    *,
+    multiple: int = 1,
+    other_strand: bool = False,
+    source: int = 0,
+    index: int = -1,
 ) -> Example:
     """The example of `runs`, one after the other: of n stored tokens all but the last are inputs, all but the first
-    labels. What is missing from `seq_length` is PAD without weight.
+    labels. Each run takes a `multiple` of tokens. What is missing from it and from `seq_length` is PAD without weight.
 
     `weights` is `label_weights(...)`; they come from the stored case and strand, then tokens and labels are
     upper-cased. Tags are found in the stored case too. `other_strand`: see `markup.turn`.
@@ -56,15 +63,21 @@ def make_example(
     tokens, labels, loss_mask = (np.empty(seq_length, dtype=np.uint8) for _ in range(3))
     place = 0
     for stored, before in runs:
-        place += _write(stored, before, other_strand, weights, tokens[place:], labels[place:], loss_mask[place:])
+        end = place + _write(stored, before, other_strand, weights, tokens[place:], labels[place:], loss_mask[place:])
+        place = end + -end % multiple
+        tokens[end:place] = labels[end:place] = PAD.id
+        loss_mask[end:place] = 0
     tokens[place:] = labels[place:] = PAD.id
     loss_mask[place:] = 0
     return Example(tokens=tokens, labels=labels, loss_mask=loss_mask, source=source, index=index)
 
 
-def segments(lengths: Sequence[int], seq_length: int) -> npt.NDArray[np.int32]:
-    """`cu_seqlens` of a packed sample of documents of so many inputs: `[3, 4], 10  ->  0 3 7 10`."""
-    ends = list(accumulate(lengths, initial=0))
+def segments(lengths: Sequence[int], seq_length: int, multiple: int = 1) -> npt.NDArray[np.int32]:
+    """`cu_seqlens` of a packed sample of documents of so many inputs: `[3, 4], 10  ->  0 3 7 10`.
+
+    With padding to a `multiple` in each document: `[3, 4], 16, 4  ->  0 4 8 16`.
+    """
+    ends = list(accumulate((length + -length % multiple for length in lengths), initial=0))
     return np.array(ends if ends[-1] == seq_length else [*ends, seq_length], dtype=np.int32)
 
 

@@ -24,7 +24,7 @@ class Order(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Shuffled:
-    """Epoch after epoch of all `samples`, each once, shuffled anew in each. For training: it has no end."""
+    """Epoch after epoch of all `samples`, each once, shuffled again in each. For training: it has no end."""
 
     samples: int
     seed: int

@@ -1,6 +1,6 @@
 """Packed samples: documents, and parts of such, laid into windows once, in a file beside the corpus.
 
-    <split>.<seq_length>.pack
+    <split>.<seq_length>.pack, or <split>.<seq_length>.by<multiple>.pack where documents are padded to a multiple
     magic | seq_length u64 | tokens u64 | documents u64 | pieces u64 | windows u64 | digest 32 bytes | XXH3-128 16 bytes
     | pieces (start i64, labels i32) [pieces] | number of the first piece i64 [windows + 1]
 
@@ -36,25 +36,27 @@ _DOCUMENTS_AT_ONCE = 1 << 14
 _REMEDY = "Remove it; the next run packs the split again."
 
 
-def pack_path(corpus: Path, split: str, seq_length: int) -> Path:
+def pack_path(corpus: Path, split: str, seq_length: int, multiple: int = 1) -> Path:
     """The file of the packing of a split."""
-    return Path(corpus) / f"{split}.{seq_length}.pack"
+    return Path(corpus) / f"{split}.{seq_length}{f'.by{multiple}' if multiple > 1 else ''}.pack"
 
 
-def ensure_packed(stream: Stream, path: Path, seq_length: int, digest: bytes) -> None:
+def ensure_packed(stream: Stream, path: Path, seq_length: int, digest: bytes, multiple: int = 1) -> None:
     """Write the packing of `stream` to `path`, with a progress bar, unless it is there, whole, of the same `digest`."""
     try:
-        PackedWindows(stream, path, seq_length, digest).verify()
+        PackedWindows(stream, path, seq_length, digest, multiple).verify()
     except (InputError, FileNotFoundError):
-        write_packing(stream, path, seq_length, digest)
+        write_packing(stream, path, seq_length, digest, multiple)
 
 
-def write_packing(stream: Stream, path: Path, seq_length: int, digest: bytes) -> None:
+def write_packing(stream: Stream, path: Path, seq_length: int, digest: bytes, multiple: int = 1) -> None:
     """Pack `stream` into windows of `seq_length` tokens and write it to `path`, whole or not at all.
 
-    `digest`: 32 bytes that stand for the content of the split. Memory: that of one chunk, some 10 MB.
+    Each piece has room for a `multiple` of tokens, which divides `seq_length`. `digest`: 32 bytes that stand for the
+    content of the split. Memory: that of one chunk, some 10 MB.
     """
     check_length("seq_length", seq_length)
+    assert seq_length % multiple == 0, (seq_length, multiple)
     pieces = windows = 0
     with (
         atomic_file(path) as temporary,
@@ -64,7 +66,7 @@ def write_packing(stream: Stream, path: Path, seq_length: int, digest: bytes) ->
     ):
         file.write(bytes(HEADER.size))
         for start, labels in _chunks(stream, seq_length):
-            packing = pack(labels, seq_length)
+            packing = pack(labels + -labels % multiple, seq_length)
             rows = np.empty(len(start), dtype=PIECE)
             rows["start"], rows["labels"] = start[packing.order], labels[packing.order]
             file.write(rows.data)
@@ -78,7 +80,8 @@ def write_packing(stream: Stream, path: Path, seq_length: int, digest: bytes) ->
         file.flush()
         checksum = _checksum(temporary)
         file.seek(0)
-        file.write(HEADER.pack(MAGIC, seq_length, stream.tokens, stream.documents, pieces, windows, digest, checksum))
+        counts = (seq_length, stream.tokens, stream.documents, pieces, windows)
+        file.write(HEADER.pack(MAGIC, *counts, _marked(digest, multiple), checksum))
 
 
 class PackedWindows:
@@ -89,9 +92,9 @@ class PackedWindows:
 
     packed = True
 
-    def __init__(self, stream: Stream, path: Path, seq_length: int, digest: bytes) -> None:
-        self.stream, self.seq_length, self.path = stream, seq_length, Path(path)
-        expected = (seq_length, stream.tokens, stream.documents, digest)
+    def __init__(self, stream: Stream, path: Path, seq_length: int, digest: bytes, multiple: int = 1) -> None:
+        self.stream, self.seq_length, self.multiple, self.path = stream, seq_length, multiple, Path(path)
+        expected = (seq_length, stream.tokens, stream.documents, _marked(digest, multiple))
         self._pieces, self._windows = _read_header(self.path, expected)
 
     def __len__(self) -> int:
@@ -134,7 +137,7 @@ def _read_header(path: Path, expected: tuple[int, int, int, bytes]) -> tuple[int
     with open(path, "rb") as file:
         header = file.read(HEADER.size)
     if len(header) < HEADER.size or not header.startswith(MAGIC):
-        raise InputError("is no packing", where=path, fix=_REMEDY, kind="not-a-packing")
+        raise InputError("is not a packing", where=path, fix=_REMEDY, kind="not-a-packing")
     _, seq_length, tokens, documents, pieces, windows, digest, _ = HEADER.unpack(header)
     if (seq_length, tokens, documents, digest) != expected:
         raise InputError(
@@ -143,6 +146,12 @@ def _read_header(path: Path, expected: tuple[int, int, int, bytes]) -> tuple[int
     if path.stat().st_size != HEADER.size + PIECE.itemsize * pieces + 8 * (windows + 1):
         raise InputError("is truncated", where=path, fix=_REMEDY, kind="packing-truncated")
     return pieces, windows
+
+
+def _marked(digest: bytes, multiple: int) -> bytes:
+    """`digest`, another one for each multiple but 1."""
+    number = int.from_bytes(digest, "big") ^ (multiple - 1)
+    return number.to_bytes(len(digest), "big")
 
 
 def _checksum(path: Path) -> bytes:

@@ -29,12 +29,14 @@ class Stream(Protocol):
 class Windows(Protocol):
     """A way to cut a split into samples. A new one has these members, and `SampleDataset` serves it.
 
-    `packed`: its spans are documents, or parts of such, that must not attend to one another.
+    `packed`: its spans are documents, or parts of such, that must not attend to one another. `multiple`: of tokens,
+    that each span is padded to.
     """
 
     stream: Stream
     seq_length: int
     packed: bool
+    multiple: int
 
     def __len__(self) -> int:
         """Samples in one pass over the split."""
@@ -53,6 +55,7 @@ class ConcatWindows:
     """
 
     packed = False
+    multiple = 1
 
     def __init__(self, stream: Stream, seq_length: int) -> None:
         self.stream, self.seq_length = stream, check_length("seq_length", seq_length)
@@ -92,6 +95,7 @@ class DocumentWindows:
     """
 
     packed = False
+    multiple = 1
 
     def __init__(self, stream: Stream, seq_length: int, stride: int | None = None) -> None:
         self.stream, self.seq_length = stream, check_length("seq_length", seq_length)

@@ -18,7 +18,9 @@ def explain_letters(batch: Batch, record: int, where: object) -> InputError:
     assert match is not None
     letter, shown = match[0], _show(match[0])
     others = ", ".join(_show(bytes([byte])) for byte in foreign if byte != letter[0])
-    problem = f"{shown} at base {match.start() + 1} is no IUPAC nucleotide letter" + f" (also: {others})" * bool(others)
+    problem = f"{shown} at base {match.start() + 1} is not an IUPAC nucleotide letter" + f" (also: {others})" * bool(
+        others
+    )
     where = f"{where}, record {batch.first + record} {batch.names[record]!r}"
     return InputError(problem, where=where, fix=_fix(letter, foreign), kind="not-nucleotides")
 

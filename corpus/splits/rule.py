@@ -30,7 +30,7 @@ class SplitRule:
     clusters : Path or None
         Two columns, tab-separated, representative and member, as MMseqs2 writes `_cluster.tsv`. Every record is in it.
     validation_list, test_list : Path or None
-        Files of accessions, one a line: records of these names go there, whatever the rest says.
+        Files of accessions, one per line: records of these names go there, whatever the rest says.
     """
 
     validation_fraction: float = 0.05

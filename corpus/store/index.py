@@ -82,7 +82,7 @@ class TokenIndex:
         return _open(idx_path(self.prefix), self._inodes[1])
 
     def close(self) -> None:
-        """Give the file handles back; the next read opens them anew."""
+        """Give the file handles back; the next read opens them again."""
         for name in _HANDLES:
             if name in self.__dict__:
                 os.close(self.__dict__.pop(name))
@@ -112,7 +112,7 @@ def _read_header(path: Path) -> tuple[int, int]:
     with open(path, "rb") as stream:
         header = stream.read(HEADER.size)
     if len(header) < HEADER.size or not header.startswith(MAGIC):
-        raise InputError("is no Megatron index", where=path, fix=_REMEDY, kind="not-a-megatron-index")
+        raise InputError("is not a Megatron index", where=path, fix=_REMEDY, kind="not-a-megatron-index")
     _, version, dtype, sequences, marks = HEADER.unpack(header)
     if version != VERSION:
         raise InputError(

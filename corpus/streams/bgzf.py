@@ -34,7 +34,7 @@ def check_end(path: Path, raw: io.FileIO) -> None:
     if os.pread(raw.fileno(), len(END), max(position - len(END), 0)) == END:
         kind, problem = (
             "compression-corrupt",
-            f"is corrupt: after its end block, at byte {position:,}, is no other block of bgzf",
+            f"is corrupt: after its end block, at byte {position:,}, there is no bgzf block",
         )
     else:
         whole = f"its last whole block ends at byte {position:,} of {size:,}"

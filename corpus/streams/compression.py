@@ -13,7 +13,7 @@ from corpus.streams import bgzf
 from corpus.streams.members import CODECS, Codec, MemberStream
 from corpus.streams.read_ahead import ReadAhead
 from corpus.streams.standard_input import StandardInput, standard_input
-from foundation.atomic import FULL
+from foundation.disk import FULL
 from foundation.errors import InputError
 from foundation.regular_file import open_regular, opener
 
@@ -32,8 +32,8 @@ _DECODABLE = 1 << 18
 Observe = Callable[[memoryview], object]
 
 _NOT_READ = {
-    b"BZh": ("bzip2", "Compress it anew: bzip2 -dc FILE | bgzip > FILE.gz."),
-    b"\xfd7zXZ\0": ("xz", "Compress it anew: xz -dc FILE | bgzip > FILE.gz."),
+    b"BZh": ("bzip2", "Compress it again: bzip2 -dc FILE | bgzip > FILE.gz."),
+    b"\xfd7zXZ\0": ("xz", "Compress it again: xz -dc FILE | bgzip > FILE.gz."),
     b"PK\x03\x04": ("a zip archive", "Unpack it: unzip FILE."),
 }
 

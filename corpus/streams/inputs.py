@@ -70,7 +70,7 @@ def _listed(path: Path) -> Iterator[Path]:
                 text = file.read()
         except UnicodeDecodeError:
             raise InputError(
-                "is no text", where=path, fix="Give a list of paths after the @, one a line.", kind="not-text"
+                "is not text", where=path, fix="Give a list of paths after the @, one per line.", kind="not-text"
             ) from None
     lines = [(number, line.partition(" #")[0].strip()) for number, line in enumerate(text.splitlines(), start=1)]
     named = [(number, line) for number, line in lines if line and not line.startswith("#")]

@@ -46,7 +46,7 @@ class ReadAhead(io.RawIOBase):
         super().close()
 
     def _next_block(self) -> memoryview:
-        """What comes next, nothing at the end; the block before it is read into anew."""
+        """What comes next, nothing at the end; the block before it is reused."""
         used = self._rest.obj
         self._request(*([used] if used else (bytearray(BLOCK) for _ in range(BLOCKS))))
         return self._coming.popleft().result()

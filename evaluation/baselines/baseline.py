@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.baselines.kmers import count_kmers
 from evaluation.baselines.markov import MAX_TRAINING_BASES, MarkovScore, best_markov, score_markov
-from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.regions import bases_of, letters_scored, read_regions
 from evaluation.likelihood.score import Score
 from foundation.errors import InputError
 from tokenizer.sequence import Ids
@@ -40,7 +40,7 @@ def markov_baselines(corpus: Path, score: Score, *, max_bases: int = MAX_TRAININ
         raise InputError(
             problem, where=score.source, fix="Score without --bed and --strand for a report.", kind="score-of-regions"
         )
-    training = count_kmers((region.ids for region in read_regions(corpus, split=TRAINING_SPLIT)), max_bases=max_bases)
+    training = count_kmers(map(letters_scored, read_regions(corpus, split=TRAINING_SPLIT)), max_bases=max_bases)
     held_out = count_kmers(_scored_sequences(corpus, score))
     if held_out.targets != score.bases_scored:
         raise InputError(
@@ -55,13 +55,13 @@ def _scored_sequences(corpus: Path, score: Score) -> Iterator[Ids]:
     """The ids of each record of `score`, in its order."""
     source = Path(score.source) if score.split is None else corpus
     where = f"{source}" if score.split is None else f"{source}, split {score.split}"
-    regions = read_regions(source, split=score.split)
+    regions = read_regions(source, split=score.split, markup=score.split is None)
     for number, record in enumerate(score.records, start=1):
         region = next(regions, None)
-        if region is None or (region.name, len(region.ids)) != (record.name, record.length):
+        if region is None or (region.name, bases_of(region)) != (record.name, record.length):
             problem = f"record {number} is not the {record.name!r} of {record.length:,} bases that was scored"
             raise InputError(problem, where=where, fix=_FIX, kind="score-of-other-records")
-        yield region.ids
+        yield letters_scored(region)
 
 
 _FIX = "Score the model again, on the corpus that the report is for."

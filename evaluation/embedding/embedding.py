@@ -5,12 +5,13 @@ transformers. Layers above the one asked for are not computed. A sequence longer
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from corpus.markup import is_markup
 from evaluation.likelihood.forward import hidden_states, to_tensor
 from evaluation.likelihood.likelihood import Reading
 from evaluation.likelihood.regions import Region, oriented
@@ -48,7 +49,7 @@ def embed_regions(
     check_pooling(pooling)
     rest = iter(regions)
     while ahead := reading.batches.ahead(rest, lambda region: len(region.ids)):
-        pools = [_Pool(pooling, len(region.ids)) for region in ahead]
+        pools = [_Pool(pooling, len(region.ids), end=len(region.tag) + len(region.ids)) for region in ahead]
         for number, window, values in _windows(model, ahead, reading, layer % (blocks + 1)):
             pools[number].add(window, values)
         for region, pool in zip(ahead, pools, strict=True):
@@ -75,8 +76,10 @@ def _windows(
     pieces = [
         (number, window, ids[window.start : window.end])
         for number, region in enumerate(regions)
-        for ids in [oriented(region, reverse=False)[0][len(_context(region)) :]]
-        for window in plan_windows(len(ids) + 1, context_length=reading.context_length, stride=reading.stride)
+        for ids in [_read(region)]
+        for window in plan_windows(
+            len(ids) + 1, context_length=reading.context_length, stride=reading.stride, first=len(region.tag) + 1
+        )
     ]
     pieces.sort(key=lambda piece: (-len(piece[2]), piece[0], piece[1].start))
     for batch in reading.batches.split(pieces, lambda piece: len(piece[2])):
@@ -102,16 +105,23 @@ def layer_output(model: "PreTrainedModel", tokens: "Tensor", layer: int) -> "Ten
     return final if layer == blocks else caught[0]
 
 
-def _context(region: Region) -> Ids:
-    """What `oriented` puts before the region; an embedding reads the region alone."""
-    return region.after if region.strand == "-" else region.before
+def _read(region: Region) -> Ids:
+    """What is read of a region: its tag and its bases, without other context. Errors: `InputError`."""
+    if is_markup(region.ids).any():
+        fix = "Take it out, or cut the record there: a tag at its start is read."
+        where = f"record {region.name!r}"
+        raise InputError("has a tag or a join among its bases", where=where, fix=fix, kind="markup-inside")
+    return oriented(replace(region, before=region.ids[:0], after=region.ids[:0]), reverse=False)[0]
 
 
 class _Pool:
-    """What the windows of one sequence come to: reduced on the device, summed in fp64 whatever the model's dtype."""
+    """What the windows of one sequence come to: reduced on the device, summed in fp64 whatever the model's dtype.
 
-    def __init__(self, pooling: str, bases: int) -> None:
-        self._pooling, self._bases = pooling, bases
+    `end` is that of the last window.
+    """
+
+    def __init__(self, pooling: str, bases: int, *, end: int) -> None:
+        self._pooling, self._bases, self._end = pooling, bases, end
         self._value: Tensor | None = None
         self._rows: list[tuple[int, Values]] = []
 
@@ -121,7 +131,7 @@ class _Pool:
         if self._pooling == "none":
             self._rows.append((window.first_target, values.float().cpu().numpy()))
         elif self._pooling == "last":
-            if window.end == self._bases:
+            if window.end == self._end:
                 self._value = values[-1]
         elif self._pooling == "mean":
             new = values.sum(dim=0, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Embeddings as a file: Parquet, a row a sequence or a base; or safetensors. Whole or not at all."""
+"""Embeddings as a file: Parquet, one row per sequence or a base; or safetensors. Whole or not at all."""
 
 import json
 from collections.abc import Iterable, Iterator

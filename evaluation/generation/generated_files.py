@@ -6,25 +6,30 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus.letters import BAR, JOINS
+from corpus.markup import split_tag
 from evaluation.generation.generation import Generated
-from evaluation.likelihood.regions import Region, read_regions
+from evaluation.likelihood.regions import Region, read_regions, tag_of, with_tag
 from evaluation.likelihood.tracks import open_track
 from evaluation.rna import AsDna
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from tokenizer.sequence import encode, not_nucleotides
+from tokenizer.sequence import encode
 
 _LINE = 80
 
 
-def read_prompts(texts: Sequence[str], fasta: Path | None) -> list[Region]:
-    """Prompts of the command line, then the records of `fasta`. U of RNA is read as T, which is said.
+def read_prompts(texts: Sequence[str], fasta: Path | None, *, tag: str | None = None) -> list[Region]:
+    """Prompts of the command line, then the records of `fasta`, each after `tag`; or that alone. U is read as T.
 
+    A prompt may begin with a tag of its own, as text that a model learns does.
     Errors: `InputError` for none, for what is no DNA, and for two of one name: samples are named after them.
     """
+    first = None if tag is None else tag_of(tag)
     given = [_prompt(text, number) for number, text in enumerate(texts, start=1)]
-    given += read_regions(fasta) if fasta else []
+    if first is not None and not given and fasta is None:
+        given = [Region(name="prompt1", ids=encode(b""))]
+    given = [*with_tag(given, first)]
+    given += read_regions(fasta, markup=True, tag=first) if fasta else []
     if not given:
         fix = "Give --prompt ACGT or --prompts FILE: without a BOS, there is no beginning."
         raise InputError("no prompt", fix=fix, kind="no-prompt")
@@ -36,23 +41,19 @@ def read_prompts(texts: Sequence[str], fasta: Path | None) -> list[Region]:
 
 
 def _prompt(text: str, number: int) -> Region:
-    where, strange = f"prompt {number}", not_nucleotides(text.encode("utf-8", "replace"))
-    if BAR in strange or set(strange) & set(JOINS):
-        problem = "has a tag or a join of OpenGenome2, and a prompt is bases alone"
-        raise InputError(problem, where=where, fix="Leave out |...|, @ and #.", kind="prompt-tag")
-    if strange:
-        problem = f"has characters that are no nucleotides: {strange[:10].decode('latin-1')!r}"
-        raise InputError(problem, where=where, fix="Give letters such as ACGT.", kind="not-dna")
-    return Region(name=f"prompt{number}", ids=AsDna("--prompt")(encode(text), where))
+    where, given = f"prompt {number}", encode(text.encode("utf-8", "replace"))
+    tag, bases = split_tag(given, where, fix="Give letters such as ACGT, after a tag such as |d__Bacteria| or none.")
+    return Region(name=f"prompt{number}", ids=AsDna("--prompt")(bases, where), tag=tag)
 
 
 def write_generated(generated: Sequence[Generated], out: Path, *, with_prompt: bool, per_base: Path | None) -> None:
-    """Write `out`: a record a sample, its header says how it ended and its mean log-probability."""
+    """Write `out`: one record per sample, its header says how it ended and its mean log-probability."""
     with atomic_file(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for one in generated:
             mean = f" mean_log_probability={one.logs.mean(dtype=np.float64):.5f}" if len(one.logs) else ""
             end = "eos" if one.ended else "length"
-            file.write(f">{_name(one)} prompt={len(one.prompt.ids)} new={len(one.ids)} end={end}{mean}\n")
+            tag = f" tag={one.prompt.tag.tobytes().decode()}" if len(one.prompt.tag) else ""
+            file.write(f">{_name(one)} prompt={len(one.prompt.ids)} new={len(one.ids)} end={end}{mean}{tag}\n")
             text = ((one.prompt.ids.tobytes().upper() if with_prompt else b"") + one.ids.tobytes()).decode()
             file.writelines(text[start : start + _LINE] + "\n" for start in range(0, len(text), _LINE))
     if per_base is None:

@@ -104,14 +104,13 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
     """Before any work. Errors: `InputError` for one that is empty, or that with its new bases exceeds `longest`."""
     for prompt in prompts:
         where = f"prompt {prompt.name!r}"
-        if not len(prompt.ids):
+        given = len(prompt.tag) + len(prompt.ids)
+        if not given:
             fix = "These models have no BOS: they cannot begin from nothing. Give a base or more."
             raise InputError("the prompt is empty", where=where, fix=fix, kind="prompt-empty")
-        if len(prompt.ids) + sampling.length > longest:
-            problem = (
-                f"{len(prompt.ids):,} bases and {sampling.length:,} new ones are more than the model's {longest:,}"
-            )
-            fix = f"Give --length {longest - len(prompt.ids)} or less." if len(prompt.ids) < longest else "Shorten it."
+        if given + sampling.length > longest:
+            problem = f"{given:,} letters and {sampling.length:,} new ones are more than the model's {longest:,}"
+            fix = f"Give --length {longest - given} or less." if given < longest else "Shorten it."
             raise InputError(problem, where=where, fix=fix, kind="prompt-too-long")
 
 

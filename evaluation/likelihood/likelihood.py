@@ -1,7 +1,7 @@
 """Likelihood of sequence under a causal language model: log-probability of each base, summed per record.
 
-No BOS, so base 0 has no score; only A, C, G and T targets are scored; EOS is no base. The softmax is over all 256
-ids unless renormalised over A, C, G and T, in fp32 whatever the model's dtype (bf16 errs as much as a variant's
+No BOS, so base 0 has no score; only A, C, G and T targets are scored: not EOS, tags and joins. The softmax is over all
+256 ids unless renormalised over A, C, G and T, in fp32 whatever the model's dtype (bf16 errs as much as a variant's
 effect), and sums are in fp64. Padding is on the right, where causal attention lets no scored base see it.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from corpus.markup import is_markup
 from evaluation.likelihood.batches import Batching, plan_batches
 from evaluation.likelihood.forward import DISTRIBUTION, distributions, hidden_states, log_probabilities, to_tensor
 from evaluation.likelihood.windows import Window, plan_windows
@@ -89,7 +90,7 @@ def base_log_probabilities(
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
-    Memory: four bytes a base of the sequences that a look-ahead of sixteen batches touches.
+    Memory: four bytes per base of the sequences that a look-ahead of sixteen batches touches.
     Errors: `InputError` for a log-probability that is no number.
     """
     waiting: dict[int, _Open] = {}
@@ -98,6 +99,7 @@ def base_log_probabilities(
     def pieces() -> Iterator[_Piece]:
         for number, (ids, first) in enumerate(sequences):
             windows = plan_windows(len(ids), context_length=reading.context_length, stride=reading.stride, first=first)
+            unscored = is_markup(ids)
             waiting[number] = entry = _Open(
                 logs=_nothing(len(ids)),
                 distribution=_nothing(len(ids), len(DISTRIBUTION)) if reading.distribution else None,
@@ -105,7 +107,8 @@ def base_log_probabilities(
             )
             for window in windows:
                 entry.missing += 1
-                yield _Piece(sequence=number, window=window, ids=ids[window.start : window.end + 1])
+                place = slice(window.start, window.end + 1)
+                yield _Piece(sequence=number, window=window, ids=ids[place], markup=unscored[place])
             entry.planned = True
 
     for piece, logs, distribution in _batches(model, pieces(), reading):
@@ -144,11 +147,15 @@ def _nothing(*shape: int) -> Logs:
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """One window of one sequence: `ids` are its inputs and the base after them, shape [length + 1]."""
+    """One window of one sequence: `ids` are its inputs and the base after them, shape [length + 1].
+
+    `markup`: which of them are tags and joins.
+    """
 
     sequence: int
     window: Window
     ids: Ids
+    markup: npt.NDArray[np.bool_]
 
     @property
     def unscored(self) -> int:
@@ -167,8 +174,8 @@ def _batches(
         ahead.sort(key=_length, reverse=True)
         for batch in reading.batches.split(ahead, _length):
             for piece, (logs, distribution) in zip(batch, _forward(model, batch, reading), strict=True):
-                targets = piece.ids[len(piece.ids) - len(logs) :]
-                scored = is_unambiguous(targets)
+                targets = slice(len(piece.ids) - len(logs), None)
+                scored = is_unambiguous(piece.ids[targets]) & ~piece.markup[targets]
                 if not np.isfinite(logs[scored]).all():
                     raise InputError(
                         "a log-probability is not a number",

@@ -1,12 +1,13 @@
 """Sequence to read with a model: FASTA records, the documents of a corpus, or the regions of a BED file."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from corpus.letters import BAR, JOINS
+from corpus.letters import BAR
+from corpus.markup import check_markup, is_markup, other_strand, split_tag
 from evaluation.likelihood.bed import read_bed, say_blocks
 from evaluation.rna import AsDna
 from foundation.errors import InputError
@@ -18,6 +19,7 @@ class Region:
     """The bases [start, start + len(ids)) of `contig`, case kept; `before` and `after` are context, never scored.
 
     `strand` is "-" where a BED file says so: then its forward reading is that of the reverse complement.
+    `tag`: OpenGenome2's, bars included, which comes first whichever strand is read, and is context too.
     `contig_length`: bases of the whole contig; None where the region is the whole.
     """
 
@@ -29,46 +31,130 @@ class Region:
     before: Ids = field(default_factory=lambda: encode(b""))
     after: Ids = field(default_factory=lambda: encode(b""))
     contig_length: int | None = None
+    tag: Ids = field(default_factory=lambda: encode(b""))
 
 
 def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
     """What the model reads, upper case, and where in it the region begins; `reverse` is seen from the region's strand.
 
-    Errors: `InputError` for characters that are no nucleotides.
+    Errors: `InputError` for characters that are neither nucleotides nor markup.
     """
     minus = reverse != (region.strand == "-")
     context = reverse_complement(region.after) if minus else region.before
-    ids = reverse_complement(region.ids) if minus else region.ids
-    read = to_upper(np.concatenate([context, ids]) if len(context) else ids)
-    if strange := not_nucleotides(read.tobytes().translate(None, JOINS)):
-        shown, tags = strange[:10].decode("latin-1"), BAR in strange
-        problem = "has tags of OpenGenome2" if tags else f"has characters that are no nucleotides: {shown!r}"
-        fix = "Prepare the corpus from text without |...| tags." if tags else "Remove the record, or repair the file."
-        raise InputError(problem, where=f"record {region.name!r}", fix=fix, kind="tags" if tags else "not-dna")
-    return read, len(context)
+    ids = other_strand(region.ids) if minus else region.ids
+    if strange := not_nucleotides(ids[~is_markup(ids)].tobytes()):
+        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
+        fix = "Remove the record, or repair the file."
+        raise InputError(problem, where=f"record {region.name!r}", fix=fix, kind="not-dna")
+    ahead = len(region.tag) + len(context)
+    return to_upper(np.concatenate([region.tag, context, ids]) if ahead else ids), ahead
+
+
+def bases_of(region: Region) -> int:
+    """How many bases it has, without tags and joins."""
+    return len(region.ids) - int(is_markup(region.ids).sum())
+
+
+def letters_scored(region: Region) -> Ids:
+    """The region with a bar in place of each letter of tags and joins: what else counts bases counts the same ones."""
+    markup = is_markup(region.ids)
+    ids = np.where(markup, np.uint8(BAR), region.ids) if markup.any() else region.ids
+    return np.concatenate([region.tag[:1], ids]) if len(region.tag) else ids
 
 
 def read_regions(
-    source: Path, *, split: str | None = None, bed: Path | None = None, flank: int = 0
+    source: Path,
+    *,
+    split: str | None = None,
+    bed: Path | None = None,
+    flank: int = 0,
+    markup: bool = False,
+    tag: Ids | None = None,
 ) -> Iterator[Region]:
     """Regions of a FASTA file (its records, or those of `bed`), or of one split of a prepared corpus, in order.
 
+    With `markup` records may have OpenGenome2's tags and joins, as documents of a corpus may. `tag` comes before each.
     U of RNA is read as T, which is said.
+    Errors: `InputError`, also for a record that has a tag of its own beside `tag`.
     """
     if bed is not None:
-        yield from _bed_regions(source, bed, flank)
+        regions = _bed_regions(source, bed, flank)
     elif split is not None:
-        from corpus.read import read_documents
-
-        for name, ids in read_documents(source, split):
-            yield Region(name=name, contig=name, ids=ids)
+        regions = _documents(source, split)
     else:
-        from corpus.readers.fasta import read_fasta
+        regions = _tagged_records(source) if markup else _records(source)
+    yield from with_tag(regions, tag)
 
-        as_dna = AsDna(source)
-        for record in read_fasta(source):
-            ids = as_dna(encode(record.sequence), record.name)
-            yield Region(name=record.name, contig=record.name, ids=ids)
+
+def tag_of(text: str) -> Ids:
+    """The tag that a user gives, with its bars or without them. Errors: `InputError` for what is no tag."""
+    bars = "" if text.startswith("|") else "|"
+    ids, fix = encode(f"{bars}{text}{bars}".encode("utf-8", "replace")), "Give one such as 'd__Bacteria;p__Bacillota'."
+    tag, rest = split_tag(ids, "the tag", fix=fix)
+    if len(rest) or len(tag) < 3:
+        raise InputError(f"{text!r} is not a tag alone", where="the tag", fix=fix, kind="not-a-tag")
+    return tag
+
+
+def check_markup_options(markup: bool, tag: str | None, *, bed: Path | None, is_corpus: bool) -> Ids | None:
+    """The ids of `tag`, the user's, where it is given. Errors: `InputError` for what does not go together."""
+    if markup and (bed is not None or is_corpus):
+        problem = "--markup goes with the records of a FASTA file" + (", and a corpus says itself" if is_corpus else "")
+        raise InputError(problem, fix="Leave out --markup, or --bed.", kind="markup-without-fasta")
+    return None if tag is None else tag_of(tag)
+
+
+def _documents(corpus: Path, split: str) -> Iterator[Region]:
+    from corpus.read import read_documents
+
+    as_dna = AsDna(corpus)
+    for name, ids in read_documents(corpus, split):
+        yield _region(name, ids, as_dna, corpus)
+
+
+def _records(fasta: Path) -> Iterator[Region]:
+    from corpus.readers.fasta import read_fasta
+
+    as_dna = AsDna(fasta)
+    for record in read_fasta(fasta):
+        ids = as_dna(encode(record.sequence), record.name)
+        yield Region(name=record.name, contig=record.name, ids=ids)
+
+
+def _tagged_records(fasta: Path) -> Iterator[Region]:
+    from corpus.readers.fasta import read_fasta_stream
+    from corpus.streams.compression import open_source
+
+    as_dna = AsDna(fasta)
+    with open_source(fasta) as stream:
+        for batch in read_fasta_stream(stream, fasta):
+            check_markup(batch, fasta)
+            for number, name in enumerate(batch.names):
+                yield _region(name, batch.sequence(number), as_dna, fasta)
+
+
+def _region(name: str, text: Ids, as_dna: AsDna, where: object) -> Region:
+    """One whole document or record: the tags that it begins with, and the rest, in which there may be more."""
+    tag, ids = (
+        split_tag(text, f"{where}, record {name!r}", fix="Repair the record.") if text[0] == BAR else (_NONE, text)
+    )
+    return Region(name=name, contig=name, ids=as_dna(ids, name), tag=tag)
+
+
+def with_tag(regions: Iterable[Region], tag: Ids | None) -> Iterator[Region]:
+    """`regions` after `tag`, where there is one. Errors: `InputError` for a region that has a tag of its own."""
+    for region in regions:
+        if tag is None:
+            yield region
+            continue
+        if len(region.tag):
+            fix = "Leave --tag out, or the record."
+            where = f"record {region.name!r}"
+            raise InputError("has a tag of its own", where=where, fix=fix, kind="two-tags")
+        yield replace(region, tag=tag)
+
+
+_NONE = encode(b"")
 
 
 def load_contigs(fasta: Path, names: Iterable[str]) -> dict[str, Ids]:
@@ -112,12 +198,15 @@ def check_names(fasta: Path, out: Path, *, bed: Path | None = None) -> None:
 
 
 def _names(fasta: Path, bed: Path | None) -> Iterator[tuple[int, str]]:
-    from corpus.readers.fasta import read_fasta
+    from corpus.readers.fasta import read_fasta_stream
+    from corpus.streams.compression import open_source
 
     if bed is not None:
         yield from ((line.number, line.name) for line in read_bed(bed))
     elif fasta != Path("-"):
-        yield from enumerate((record.name for record in read_fasta(fasta)), start=1)
+        with open_source(fasta) as stream:  # letters are checked where they are read, with markup or without
+            batches = read_fasta_stream(stream, fasta)
+            yield from enumerate((name for batch in batches for name in batch.names), start=1)
 
 
 def _bed_regions(fasta: Path, bed: Path, flank: int) -> Iterator[Region]:
@@ -127,7 +216,7 @@ def _bed_regions(fasta: Path, bed: Path, flank: int) -> Iterator[Region]:
     for line in lines:
         where = f"{bed}, line {line.number}"
         if line.contig not in contigs:
-            problem, fix = f"{line.contig!r} is no record of {fasta}", "Give the matching FASTA file."
+            problem, fix = f"{line.contig!r} is not a record of {fasta}", "Give the matching FASTA file."
             raise InputError(problem, where=where, fix=fix, kind="bed-contig")
         whole = contigs[line.contig]
         if line.end > len(whole):

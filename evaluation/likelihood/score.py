@@ -93,7 +93,7 @@ def write_score(score: Score, path: Path) -> None:
 
 
 def read_score(path: Path) -> Score:
-    """Read `score.json`. Errors: `InputError` for a file that is missing, no JSON, of another form, or impossible."""
+    """Read `score.json`. Errors: `InputError` for a file that is missing, not JSON, of another form, or impossible."""
     data = read_json(path)
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT:
@@ -103,7 +103,7 @@ def read_score(path: Path) -> Score:
     score = from_json(Score, data.get("score"), str(path))
     if not (score.bases_scored > 0 and math.isfinite(score.nats) and score.nats >= 0 and score.seconds >= 0):
         raise InputError(
-            "has no scored base, or a loss that is no positive number", where=path, fix=_FIX, kind="score-impossible"
+            "has no scored base, or a loss that is not a positive number", where=path, fix=_FIX, kind="score-impossible"
         )
     return score
 

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from corpus.markup import is_markup, of_this_strand
 from evaluation.digest import Identity
 from evaluation.likelihood.likelihood import Likelihood, Logs, Reading, base_log_probabilities
-from evaluation.likelihood.regions import Region, oriented
+from evaluation.likelihood.regions import Region, bases_of, oriented
 from evaluation.likelihood.score import RecordScore, Score
 from foundation.errors import InputError, nearest
 from foundation.progress import progress_bar
@@ -65,7 +66,7 @@ def score_regions(
 ) -> Score:
     """Score `regions`; `track` gets each base's ln P, and `distribution` what was expected there.
 
-    Errors: `InputError` for characters that are no nucleotides, and for no base to score at all.
+    Errors: `InputError` for characters that are not nucleotides, and for no base to score at all.
     """
     readings = strands(strand)
     waiting: list[Region] = []
@@ -85,12 +86,13 @@ def score_regions(
             logs = [one.logs for one in found]
             tokens += sum(one.inputs for one in found)
             records.append(_record(region, logs))
+            alone = _bases_alone(region)
             if track is not None:
                 by_strand = dict(zip(readings, logs, strict=True))
-                track.add(region, _to_genome(region, by_strand, False), _to_genome(region, by_strand, True))
+                track.add(alone, _to_genome(region, by_strand, False), _to_genome(region, by_strand, True))
             if distribution is not None:
                 kept = {one: _expected(like, region, one) for one, like in zip(readings, found, strict=True)}
-                distribution.add(region, _to_genome(region, kept, False), _to_genome(region, kept, True))
+                distribution.add(alone, _to_genome(region, kept, False), _to_genome(region, kept, True))
             advance(len(region.ids))
     score = Score(
         model=source.model,
@@ -115,10 +117,15 @@ def score_regions(
     return score
 
 
+def _bases_alone(region: Region) -> Region:
+    markup = is_markup(region.ids)
+    return replace(region, ids=region.ids[~markup]) if markup.any() else region
+
+
 def _record(region: Region, logs: list[Logs]) -> RecordScore:
     nats = -sum(float(np.nansum(one, dtype=np.float64)) for one in logs)
     scored = sum(int(np.isfinite(one).sum()) for one in logs)
-    return RecordScore(name=region.name, length=len(region.ids), bases_scored=scored, nats=nats)
+    return RecordScore(name=region.name, length=bases_of(region), bases_scored=scored, nats=nats)
 
 
 def _expected(found: Likelihood, region: Region, reverse: bool) -> Logs:
@@ -129,7 +136,10 @@ def _expected(found: Likelihood, region: Region, reverse: bool) -> Logs:
 
 
 def _to_genome(region: Region, logs: dict[bool, Logs], reverse: bool) -> Logs | None:
-    """The reading in the genome's order; on a "-" region, the reading of its reverse complement runs backwards too."""
+    """The reading in the genome's order, bases alone; on a "-" region, that of its reverse complement is turned too."""
     if reverse not in logs:
         return None
-    return logs[reverse][::-1] if reverse != (region.strand == "-") else logs[reverse]
+    minus = reverse != (region.strand == "-")
+    values = of_this_strand(region.ids, logs[reverse]) if minus else logs[reverse]
+    markup = is_markup(region.ids)
+    return values[~markup] if markup.any() else values

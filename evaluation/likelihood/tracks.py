@@ -26,7 +26,7 @@ SUFFIXES = (".bedgraph", ".bedgraph.gz", *_BIGWIG, ".parquet")
 
 
 def check_track(path: Path, *, fasta: Path | None = None, bed: Path | None = None) -> None:
-    """Before any work: refuse a suffix that is no track's, and what a track of that kind cannot hold.
+    """Before any work: refuse a suffix that is not a track's, and what a track of that kind cannot hold.
 
     That is regions of `bed` that overlap, or, without one, records of `fasta` that share a name.
     Errors: `InputError`.
@@ -84,7 +84,7 @@ class _BedGraph:
 
 
 class _BigWig:
-    """Kept in memory until the end, eight bytes a base: the format wants contigs, in order, and their lengths first."""
+    """Kept in memory until the end, 8 bytes per base: the format needs ordered contigs and their lengths first."""
 
     def __init__(self, path: Path) -> None:
         self._taken = _Taken(path)

@@ -122,7 +122,7 @@ def _names(directory: Path, *parts: str) -> str:
 def _ids(row: Row) -> Ids:
     data = row.sequence.strip().encode("utf-8", "replace")
     if not data or not_nucleotides(data):
-        problem = f"has a sequence that is no DNA: {row.sequence[:30]!r}" if data else "has no sequence"
+        problem = f"has a sequence that is not DNA: {row.sequence[:30]!r}" if data else "has no sequence"
         raise InputError(problem, where=row.where, fix="Leave it out.", kind="not-dna")
     return encode(data)
 

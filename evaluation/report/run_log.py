@@ -1,7 +1,7 @@
 """What a training run wrote about itself: `metrics.jsonl`, one line a step, and `config.yaml`, the resolved config.
 
 There are lines of training, of validation and of checkpoints; docs/training.md says what is in them. Steps count from
-1, losses are nats a token. What a line does not have is None.
+1, losses are nats per token. What a line does not have is None.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """A validation after `step` optimizer steps: loss in nats a token, bits per base, and both of each source."""
+    """A validation after `step` optimizer steps: loss in nats per token, bits per base, and both of each source."""
 
     step: int
     validation_loss: float

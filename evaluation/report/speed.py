@@ -21,7 +21,7 @@ def speed_curve(log: RunLog) -> str:
     alone = len(steps) == 1
     axes.plot(*thin(steps, speeds), color=FAINT, linewidth=1)
     axes.plot(*thin(steps, smooth(speeds)), color=ACCENT, linewidth=2, marker="o" if alone else None, clip_on=not alone)
-    axes.set(xlabel="optimizer step", ylabel="tokens a second", xlim=(0, int(steps[-1])), ylim=(0, None))
+    axes.set(xlabel="optimizer step", ylabel="tokens per second", xlim=(0, int(steps[-1])), ylim=(0, None))
     axes.locator_params(axis="x", integer=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter(lambda value, _: short(value))
@@ -38,8 +38,8 @@ def speed_curve(log: RunLog) -> str:
 
 def speed_note(log: RunLog) -> str:
     """Medians and peaks in a sentence or two."""
-    notes = [f"Median {short(log.tokens_per_second)} tokens a second"]
-    for name, unit in (("bases_per_second", "bases a second"), ("tflops_per_device", "model TFLOP/s on each device")):
+    notes = [f"Median {short(log.tokens_per_second)} tokens per second"]
+    for name, unit in (("bases_per_second", "bases per second"), ("tflops_per_device", "model TFLOP/s on each device")):
         if values := _values(log, name):
             notes.append(f"{short(statistics.median(values))} {unit}")
     if values := _values(log, "mfu"):

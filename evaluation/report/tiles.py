@@ -41,7 +41,9 @@ def costs(log: RunLog, score: Score) -> Sequence[Tile]:
         Tile(label="Parameters", value=short(score.parameters), note=exact(score.parameters)),
         Tile(label="Steps", value=exact(log.steps[-1].step), note=f"{short(log.tokens)} tokens{replaced}"),
         Tile(label="Training time", value=duration(log.seconds), note="sum of the steps, without start-up"),
-        Tile(label="Training speed", value=short(log.tokens_per_second), note="tokens a second, median over the steps"),
+        Tile(
+            label="Training speed", value=short(log.tokens_per_second), note="tokens per second, median over the steps"
+        ),
     )
 
 

@@ -24,7 +24,7 @@ _NAMED = 6  # names that do not
 
 
 def recall_curve(rows: Sequence[Row], names: Sequence[str], *, number: int = 0) -> "Markup":
-    """Bits per base of the second copy against the distance, a line a model; the last model's is the coloured one.
+    """Bits per base of the second copy against the distance, one line per model; the last model's is the coloured one.
 
     `number`: of the figure on its page.
     """

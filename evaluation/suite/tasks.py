@@ -8,7 +8,7 @@ from evaluation.baselines.baseline import TRAINING_SPLIT, UNIFORM_BITS
 from evaluation.baselines.kmers import KmerCounts, count_kmers
 from evaluation.baselines.markov import MAX_TRAINING_BASES, best_markov, score_markov
 from evaluation.likelihood.likelihood import plan_reading
-from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.regions import letters_scored, read_regions
 from evaluation.likelihood.scoring import STRANDS, Source, score_regions
 from evaluation.probing.datasets import read_task
 from evaluation.probing.probe import HEADS, probe_task
@@ -142,7 +142,7 @@ def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask,
 
 def _counts(source: Path, split: str | None) -> KmerCounts:
     regions = read_regions(source, split=split if source.is_dir() else None)
-    return count_kmers((region.ids for region in regions), max_bases=MAX_TRAINING_BASES)
+    return count_kmers(map(letters_scored, regions), max_bases=MAX_TRAINING_BASES)
 
 
 def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int, where: str) -> list[Metric]:

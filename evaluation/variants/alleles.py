@@ -18,7 +18,7 @@ MEANINGS = {
     MISMATCH: "REF is not what the FASTA file has there",
     AMBIGUOUS: "the FASTA file has an IUPAC code there, for which VCF has the first of its bases",
     NO_CONTIG: "the contig is not in the FASTA file",
-    UNSUPPORTED: "an allele that is no sequence of A, C, G and T",
+    UNSUPPORTED: "an allele that is not a sequence of A, C, G and T",
     NO_CONTEXT: "the window has no base to compare on any strand that was read",
 }
 
@@ -88,7 +88,7 @@ def count_statuses(alleles: list[Allele]) -> Counter[str]:
 
 
 def describe_unscored(statuses: Mapping[str, int]) -> list[str]:
-    """How many were not scored, a line a reason; a status that a file made up is its own."""
+    """How many were not scored, one line per reason; a status that a file made up is its own."""
     return [
         f"{count:,} not scored: {MEANINGS.get(status, status)}"
         for status, count in statuses.items()

@@ -55,7 +55,7 @@ class Effect:
 
     @property
     def mean(self) -> float:
-        """`delta` a base that was compared, as Evo 2's notebooks give it."""
+        """`delta` per compared base, as Evo 2's notebooks give it."""
         return sum(one.delta / one.targets for one in self.read) / len(self.read)
 
     @property

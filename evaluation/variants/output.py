@@ -62,7 +62,7 @@ def _meta(run: VariantRun) -> list[str]:
         f"##genomic-llama-variants={settings}",
         f'##INFO=<ID=GLL_DELTA,{number},Description="ln P(alternative) - ln P(reference), summed over the window, '
         'mean of the strands compared; below zero the model prefers the reference">',
-        f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA a base that was compared">',
+        f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA per compared base">',
         *(f'##INFO=<ID={key},{number},Description="{text}">' for key, _, text in _asked(run)),
         '##INFO=<ID=GLL_STATUS,Number=A,Type=String,Description="' + "; ".join(f"{k}: {v}" for k, v in MEANINGS.items())
         + '">',

@@ -100,7 +100,7 @@ class VariantResult:
 def score_variants(
     model: "PreTrainedModel", run: VariantRun, *, journal: Path | None = None, labelling: Labelling | None = None
 ) -> VariantResult:
-    """Score the VCF file of `run`; with a `journal`, go on where a run of the same kind was interrupted.
+    """Score the VCF file of `run`; with a `journal`, resume a run of the same kind that was interrupted.
 
     The journal stays until the result is written.
     Errors: `InputError` for files that are wrong, a window beyond the model's positions, and for nothing to score.
@@ -182,7 +182,7 @@ def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
 
 
 def _fingerprint(run: VariantRun) -> dict[str, object]:
-    """What two runs must share for one to go on with the other's results: contents, wherever they lie."""
+    """What two runs must share for one to continue with the other's results: contents, wherever they lie."""
     read_ahead([run.model], [run.fasta, run.vcf])
     return {
         "format": FORMAT,

@@ -1,4 +1,4 @@
-"""The table of effects, a line an allele; while a run goes on, under another name, so that it can be taken up again."""
+"""The table of effects, a line an allele; while a run lasts, under another name, so that the run can be resumed."""
 
 import json
 import os

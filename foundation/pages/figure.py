@@ -16,7 +16,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", FAINT:
 
 
 def canvas(height: float, *, width: float = 0.745) -> "tuple[Figure, Axes]":
-    """A figure that is no part of pyplot's state, 9 inches wide, and axes `width` of that: the rest is for labels."""
+    """A figure that is not part of pyplot's state, 9 inches wide, and axes `width` of that: the rest is for labels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, height))

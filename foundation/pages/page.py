@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from foundation.atomic import atomic_file, sync
+from foundation.atomic import atomic_file
+from foundation.disk import sync
 from foundation.terminal import as_utf8
 
 

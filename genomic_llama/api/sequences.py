@@ -111,7 +111,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, Any]]:
 def _ids(bases: Any, name: str) -> Ids:
     data = _bytes(bases, name)
     if strange := not_nucleotides(data):
-        problem = f"has characters that are no nucleotides: {strange[:10].decode('latin-1')!r}"
+        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
         fix = "To read a FASTA file, give its pathlib.Path." if isinstance(bases, str) else "Remove it, or repair it."
         raise InputError(problem, where=f"sequence {name!r}", fix=fix, kind="not-dna")
     return encode(data)

@@ -117,11 +117,13 @@ def card(
 def pack(
     corpus: Corpus,
     sequence_length: Annotated[int, typer.Option(help="Tokens of a sample.", min=2, max=1 << 24)] = 8192,
+    context_parallel: Annotated[int, typer.Option(help="parallelism.context of the run that reads it.", min=1)] = 1,
 ) -> None:
     """Lay the documents of a corpus into samples for dataset.mode=packed; a run does so itself at its start."""
     from corpus.samples.datasets import pack_corpus
+    from training.data.order import document_multiple
 
-    for path in pack_corpus(corpus, sequence_length):
+    for path in pack_corpus(corpus, sequence_length, document_multiple(context_parallel)):
         say(f"wrote {path}")
 
 

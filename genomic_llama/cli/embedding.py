@@ -15,12 +15,14 @@ from genomic_llama.cli.options import (
     Dtype,
     FittingBatchSize,
     Head,
+    Markup,
     Model,
     ModelDtype,
     Overwrite,
     Pooling,
     Split,
     Stride,
+    Tag,
 )
 
 commands = typer.Typer()
@@ -39,6 +41,8 @@ def embed(
     bed: Bed = None,
     context_length: ContextLength = None,
     stride: Stride = None,
+    markup: Markup = False,
+    tag: Tag = None,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
@@ -57,7 +61,7 @@ def embed(
     from evaluation.likelihood.bed import check_bed
     from evaluation.likelihood.likelihood import plan_context, plan_reading
     from evaluation.likelihood.model import check_directory, load_model
-    from evaluation.likelihood.regions import read_regions
+    from evaluation.likelihood.regions import check_markup_options, read_regions
     from foundation.pages.quantities import plural
     from foundation.progress import progress_bar
 
@@ -70,6 +74,7 @@ def embed(
             fix="Give the genome instead of the corpus.",
             kind="bed-without-fasta",
         )
+    first = check_markup_options(markup, tag, bed=bed, is_corpus=source.is_dir())
     if bed is not None:
         check_bed(bed)
     check_writable(out)
@@ -84,7 +89,7 @@ def embed(
         sources={"source": source, "bed": bed},
         settings={
             "layer": layer, "pooling": pooling.value, "split": split, "context_length": context_length,
-            "stride": stride, "dtype": dtype.value,
+            "stride": stride, "markup": markup, "tag": tag, "dtype": dtype.value,
         },
         files=[out],
         overwrite=overwrite,
@@ -94,10 +99,11 @@ def embed(
         return
     loaded = load_model(model, dtype.value, adapter=adapter)
     reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
-    regions = read_regions(source, split=split if source.is_dir() else None, bed=bed)
+    regions = read_regions(source, split=split if source.is_dir() else None, bed=bed, markup=markup, tag=first)
     with progress_bar(f"Embedding {source}", total=None, unit=" sequences") as advance:
         embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
         settings = {"model": named(model, adapter), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
+        settings |= {"tag": tag} if tag else {}
         count = write_embeddings(embeddings, out, settings, advance)
     work.finish()
     say(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")

@@ -15,12 +15,14 @@ from genomic_llama.cli.options import (
     ContextLength,
     Dtype,
     FittingBatchSize,
+    Markup,
     Model,
     ModelDtype,
     Overwrite,
     Split,
     Strand,
     Stride,
+    Tag,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def score(
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
+    markup: Markup = False,
+    tag: Tag = None,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
@@ -77,7 +81,7 @@ def score(
     from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
     from evaluation.likelihood.likelihood import plan_context, plan_reading
     from evaluation.likelihood.model import check_directory, load_model
-    from evaluation.likelihood.regions import read_regions
+    from evaluation.likelihood.regions import check_markup_options, read_regions
     from evaluation.likelihood.score import read_score, write_score
     from evaluation.likelihood.scoring import Source, score_regions
     from evaluation.likelihood.tracks import check_track, open_track
@@ -90,6 +94,7 @@ def score(
             fix="Give the genome instead of the corpus.",
             kind="bed-without-fasta",
         )
+    first = check_markup_options(markup, tag, bed=bed, is_corpus=is_corpus)
     if flank and bed is None:
         raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
     if per_base is not None:
@@ -111,7 +116,7 @@ def score(
         sources={"source": source, "bed": bed},
         settings={
             "split": split, "flank": flank, "strand": strand.value, "acgt_only": acgt_only,
-            "context_length": context_length, "stride": stride, "dtype": dtype.value,
+            "markup": markup, "tag": tag, "context_length": context_length, "stride": stride, "dtype": dtype.value,
         },
         files=[path for path in (out, per_base, *expected) if path is not None],
         overwrite=overwrite,
@@ -128,7 +133,7 @@ def score(
     ):
         result = score_regions(
             loaded,
-            read_regions(source, split=split if is_corpus else None, bed=bed, flank=flank),
+            read_regions(source, split=split if is_corpus else None, bed=bed, flank=flank, markup=markup, tag=first),
             plan_reading(
                 loaded,
                 context_length=context_length,

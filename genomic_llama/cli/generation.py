@@ -8,7 +8,7 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import Adapter, BatchSize, Dtype, Model, ModelDtype, Overwrite
+from genomic_llama.cli.options import Adapter, BatchSize, Dtype, Model, ModelDtype, Overwrite, Tag
 
 commands = typer.Typer()
 
@@ -18,7 +18,8 @@ def generate(
     model: Model,
     out: Annotated[Path, typer.Option(help="FASTA file to write.", show_default=False)],
     prompt: Annotated[
-        list[str] | None, typer.Option(help="Bases to go on from; can be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Bases to continue, after a |tag| or without; can be repeated.", show_default=False),
     ] = None,
     prompts: Annotated[Path | None, typer.Option(help="FASTA file of prompts.", show_default=False)] = None,
     length: Annotated[int, typer.Option(help="New bases, at most.", min=1)] = 500,
@@ -37,6 +38,7 @@ def generate(
             help="Write each new base's natural-log probability: .bedgraph[.gz], .bw, .parquet.", show_default=False
         ),
     ] = None,
+    tag: Tag = None,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: BatchSize = 8,
@@ -70,7 +72,7 @@ def generate(
         raise InputError(f"the alphabet {alphabet!r} has U", fix=fix, kind="alphabet")
     if per_base is not None:
         check_track(per_base)
-    given = read_prompts(prompt or [], prompts)
+    given = read_prompts(prompt or [], prompts, tag=tag)
     sampling = Sampling(
         length=length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
         alphabet=alphabet.encode(), seed=seed,
@@ -84,8 +86,9 @@ def generate(
         adapter=adapter,
         sources={"prompts": prompts},
         settings={
-            "prompt": prompt or [], "length": length, "samples": samples, "temperature": temperature, "top_k": top_k,
-            "top_p": top_p, "alphabet": alphabet, "seed": seed, "with_prompt": with_prompt, "dtype": dtype.value,
+            "prompt": prompt or [], "tag": tag, "length": length, "samples": samples, "temperature": temperature,
+            "top_k": top_k, "top_p": top_p, "alphabet": alphabet, "seed": seed, "with_prompt": with_prompt,
+            "dtype": dtype.value,
         },
         files=[path for path in (out, per_base) if path is not None],
         overwrite=overwrite,

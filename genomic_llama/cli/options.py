@@ -44,6 +44,13 @@ Adapter = Annotated[
     Path | None,
     typer.Option(help="LoRA adapter of PEFT, merged into the model's weights.", show_default=False),
 ]
+Markup = Annotated[
+    bool, typer.Option("--markup", help="FASTA records may have OpenGenome2's tags and joins, which are not scored.")
+]
+Tag = Annotated[
+    str | None,
+    typer.Option(help="Phylogenetic tag to put before each sequence: 'd__Bacteria;p__Bacillota'.", show_default=False),
+]
 ModelDtype = Annotated[Dtype, typer.Option("--dtype", help="Number format of the model.")]
 Split = Annotated[str, typer.Option(help="Split of a corpus.")]
 Bed = Annotated[Path | None, typer.Option(help="BED file: only these regions of the FASTA file.", show_default=False)]

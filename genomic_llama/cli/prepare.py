@@ -69,10 +69,10 @@ def prepare(
         typer.Option(help="For --split-by cluster: MMseqs2's _cluster.tsv.", rich_help_panel=_SPLIT),
     ] = None,
     validation_list: Annotated[
-        Path | None, typer.Option(help="Accessions held out for validation, one a line.", rich_help_panel=_SPLIT)
+        Path | None, typer.Option(help="Accessions held out for validation, one per line.", rich_help_panel=_SPLIT)
     ] = None,
     test_list: Annotated[
-        Path | None, typer.Option(help="Accessions held out for a test, one a line.", rich_help_panel=_SPLIT)
+        Path | None, typer.Option(help="Accessions held out for a test, one per line.", rich_help_panel=_SPLIT)
     ] = None,
     segment_length: Annotated[
         int | None,
@@ -101,8 +101,12 @@ def prepare(
             rich_help_panel=_FORMAT,
         ),
     ] = None,
+    rna: Annotated[
+        bool | None,
+        typer.Option("--rna/--no-rna", help="Store U of RNA as T.", show_default="no", rich_help_panel=_FORMAT),
+    ] = None,
     exclude_accessions: Annotated[
-        list[Path] | None, typer.Option(help="File of accessions, one a line.", rich_help_panel=_EXCLUDE)
+        list[Path] | None, typer.Option(help="File of accessions, one per line.", rich_help_panel=_EXCLUDE)
     ] = None,
     exclude_header: Annotated[
         list[str] | None, typer.Option(help="Regular expression on name and description.", rich_help_panel=_EXCLUDE)
@@ -155,7 +159,7 @@ def prepare(
     from corpus.preparation.prepare import prepare as prepare_corpus
     from corpus.settings import compose_settings
     from corpus.streams.inputs import expand_inputs
-    from foundation.atomic import full_disk
+    from foundation.disk import full_disk
 
     if validation_fraction is None and (validation_list or test_list):
         validation_fraction = 0.0
@@ -182,6 +186,7 @@ def prepare(
         "format": format,
         "text_field": text_field,
         "markup": markup,
+        "rna": rna,
     }
     composed = compose_settings(settings, _without_none(given))
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20

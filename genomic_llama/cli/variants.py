@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from foundation.atomic import check_writable, full_disk
+from foundation.atomic import check_writable
+from foundation.disk import full_disk
 from foundation.terminal import say, warn
 from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 

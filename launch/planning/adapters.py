@@ -1,4 +1,4 @@
-"""What low-rank adapters need of a GPU beside frozen weights: NeMo's `llm.peft.LoRA` on the four linear layers."""
+"""What low-rank adapters need of a GPU beside frozen weights: NeMo's `llm.peft.LoRA` on the linear layers."""
 
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
@@ -9,7 +9,7 @@ def stage_adapters(config: TrainConfig, architecture: LlamaArchitecture) -> int:
     """Exact number of adapter weights on one GPU of a pipeline stage; tensor parallelism splits every matrix."""
     layout = config.parallelism
     layers = architecture.num_hidden_layers // layout.pipeline
-    return layers * layer_adapters(architecture, config.lora.dim) // layout.tensor
+    return layers * layer_adapters(architecture, config.lora.ranks) // layout.tensor
 
 
 def adapter_activation_bytes(config: TrainConfig, architecture: LlamaArchitecture, *, eight_bit: bool) -> int:
@@ -23,10 +23,15 @@ def adapter_activation_bytes(config: TrainConfig, architecture: LlamaArchitectur
     if not config.lora.dim:
         return 0
     layout, wide = config.parallelism, 4 if config.precision.compute == "32" else 2
-    norms, product = 2 * architecture.hidden_size, architecture.intermediate_size // layout.tensor
-    between = 4 * config.lora.dim * wide
+    between = sum(config.lora.ranks.values()) * wide
+    read = {
+        "linear_qkv": architecture.hidden_size,
+        "linear_proj": architecture.num_attention_heads * architecture.head_dim // layout.tensor,
+        "linear_fc1": architecture.hidden_size,
+        "linear_fc2": architecture.intermediate_size // layout.tensor,
+    }
     if config.lora.dropout:
-        attention = architecture.num_attention_heads * architecture.head_dim // layout.tensor
-        return between + (wide + 1) * (norms + attention + product)
-    again = norms if eight_bit or layout.sequence_parallel else 0
-    return between + wide * (again + (product if eight_bit else 0))
+        return between + (wide + 1) * sum(read[name] for name in config.lora.ranks)
+    again = {name for name in ("linear_qkv", "linear_fc1") if eight_bit or layout.sequence_parallel}
+    again |= {"linear_fc2"} if eight_bit else set()
+    return between + wide * sum(read[name] for name in config.lora.ranks if name in again)

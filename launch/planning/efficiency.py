@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from configs.compose import group_values
+from configs.compose import hardware_values
 from launch.planning.costs import Range
 from launch.planning.published import ADAPTED, BRIDGE, BRIDGE_TUTORIAL, DGX_CLOUD, PUBLISHED, Row, Stack
 
@@ -125,7 +125,7 @@ def _share(row: Row) -> float:
 
 
 def _peak(gpu: str, fp8: str) -> float:
-    peak: float = group_values("hardware", gpu)["bf16_tflops" if fp8 == "none" else "fp8_tflops"]
+    peak: float = hardware_values(gpu)["bf16_tflops" if fp8 == "none" else "fp8_tflops"]
     return peak
 
 

@@ -168,10 +168,12 @@ def _activations(config: TrainConfig, architecture: LlamaArchitecture, tokens: i
     in_fp8 = layer_activation_bytes(config, architecture, eight_bit=True)
     kept = max(0, layers - layout.recompute_layers)
     kept_fp8 = min(kept, fp8_layers)
-    micro_batch = kept_fp8 * in_fp8 + (kept - kept_fp8) * in_bf16 + layout.recompute_layers * whole
+    kept_bytes = kept_fp8 * in_fp8 + (kept - kept_fp8) * in_bf16
+    micro_batch = kept_bytes + layout.recompute_layers * whole
     # The last stage finishes a micro-batch before it starts the next; those before it hold one more each (1F1B).
     held = min(layout.pipeline - stage, micro_batches(config))
-    again = in_bf16 if layout.recompute_layers else 0
+    # The first layers are computed again, one at a time, when what the later ones kept is gone.
+    again = max(0, in_bf16 - kept_bytes) if layout.recompute_layers else 0
     ends = 2 * whole if stage == layout.pipeline - 1 else 0  # input and output of the final norm
     return tokens * (held * micro_batch + again + ends)
 

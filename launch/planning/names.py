@@ -17,6 +17,23 @@ FACTORIES = {
 }
 """Factory name -> configuration in `configs/`. Sizes from 11B on are those of BioNeMo's Eden."""
 
+LONG_FACTORIES: dict[str, tuple[str, ...]] = {
+    "llama3_8b_genomic_32k": ("context=32k",),
+    "llama3_8b_genomic_64k": ("context=64k",),
+    "llama3_8b_genomic_128k": ("context=128k",),
+    "llama3_1b_genomic_32k": ("context=32k", "parallelism.context=1"),
+    "llama3_1b_genomic_64k": ("context=64k", "parallelism.context=2"),
+    "llama3_1b_genomic_128k": (
+        "context=128k",
+        "parallelism.context=4",
+        "parallelism.tensor=1",
+        "parallelism.sequence_parallel=false",
+        "parallelism.recompute_layers=0",
+    ),
+}
+"""Recipes of a longer context: overrides of the configuration of the size. The layout in the group `context` is that of
+the 8B; the 1B needs less."""
+
 FINETUNE_FACTORIES = {
     f"{name}_{kind}": ("finetune_tiny" if name == "llama3_tiny_genomic" else "finetune") + suffix
     for name in FACTORIES
@@ -30,8 +47,11 @@ def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
 
     Errors: `InputError` with the nearest name.
     """
-    known = {**FACTORIES, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
+    long = {name: FACTORIES[name.rpartition("_")[0]] for name in LONG_FACTORIES}
+    known = {**FACTORIES, **long, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
     if recipe not in known:
         raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known), kind="unknown-recipe")
+    if recipe in LONG_FACTORIES:
+        return known[recipe], LONG_FACTORIES[recipe]
     of_any_size = recipe in FINETUNE_FACTORIES and known[recipe] in ("finetune", "finetune_lora")
     return known[recipe], (f"model={recipe.split('_')[1]}",) if of_any_size else ()

@@ -75,7 +75,7 @@ def disk(config: TrainConfig, architecture: LlamaArchitecture, *, steps: int, co
     """
     trained = architecture.parameters
     if config.lora.dim:
-        trained = architecture.num_hidden_layers * layer_adapters(architecture, config.lora.dim)
+        trained = architecture.num_hidden_layers * layer_adapters(architecture, config.lora.ranks)
     precision = config.precision
     weight = 4 if precision.compute == "32" else 2 + 4
     one = trained * (weight + 2 * (2 if precision.moments == "bfloat16" else 4))

@@ -30,7 +30,7 @@ def check_picture(path: Path) -> None:
     """Refuse a name whose end is none of FORMATS. Errors: `InputError`."""
     if path.suffix.lower() not in FORMATS:
         raise InputError(
-            "is no name of a picture", where=path, fix=f"End it with {', '.join(FORMATS)}.", kind="picture-format"
+            "is not the name of a picture", where=path, fix=f"End it with {', '.join(FORMATS)}.", kind="picture-format"
         )
 
 

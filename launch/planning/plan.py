@@ -5,8 +5,9 @@ import functools
 import math
 from dataclasses import dataclass
 
-from configs.compose import compose_config, group_values
-from configs.llama import LlamaArchitecture, read_architecture
+from configs.compose import compose_config, hardware_values
+from configs.extension import run_architecture
+from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from launch.planning.corpora import corpus_at_hand, epochs_warning
@@ -78,7 +79,7 @@ class Plan:
         """All of them, or those of the adapters."""
         if not self.config.lora.dim:
             return self.architecture.parameters
-        return self.architecture.num_hidden_layers * layer_adapters(self.architecture, self.config.lora.dim)
+        return self.architecture.num_hidden_layers * layer_adapters(self.architecture, self.config.lora.ranks)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -88,8 +89,8 @@ class Plan:
 
     def flops(self, *, causal: bool) -> int:
         """FLOPs of one token."""
-        dim = self.config.lora.dim
-        return flops_per_token(self.architecture, self.sequence_length, causal=causal, lora_dim=dim)
+        ranks = self.config.lora.ranks
+        return flops_per_token(self.architecture, self.sequence_length, causal=causal, lora_dim=ranks)
 
 
 def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gpus: int = 0, tokens: float = 0) -> Plan:
@@ -118,7 +119,7 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
             kind="unknown-memory",
         )
     config = on_gpus(config, gpus) if gpus else config
-    architecture = read_architecture(config.model_tag)
+    architecture = run_architecture(config)
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
     batch = config.dataset.global_batch_size * sequence_length
     if tokens:
@@ -191,7 +192,7 @@ def _machine(gpu: str, gpus: int) -> tuple[str, ...]:
         raise InputError(f"--gpus {gpus}", fix="Give a number above 0.", kind="gpus")
     if not gpu:
         return ()
-    group_values("hardware", gpu)  # a misspelt one ends here
+    hardware_values(gpu)  # a misspelt one ends here
     return (f"hardware={gpu}",)
 
 

@@ -124,7 +124,7 @@ def precision_rules(config: TrainConfig) -> Iterator[Rule]:
     yield (
         precision.compute in ("bf16-mixed", "32"),
         f"precision.compute={precision.compute}",
-        "Use bf16-mixed or 32; FP8 is precision=fp8_delayed, fp8_current or mxfp8.",
+        "Use bf16-mixed or 32; FP8 is precision=fp8_delayed, fp8_current, fp8_blockwise or mxfp8.",
     )
     yield (
         precision.fp8 in FP8_CAPABILITY,
@@ -137,6 +137,11 @@ def precision_rules(config: TrainConfig) -> Iterator[Rule]:
         machine.compute_capability >= needed,
         f"precision.fp8={precision.fp8} on {name} (compute capability {machine.compute_capability})",
         f"It needs {needed} or more ({FP8_MACHINES[needed]}); use precision={other}.",
+    )
+    yield (
+        precision.fp8 != "blockwise" or machine.compute_capability < 10,
+        f"precision.fp8=blockwise on {name} (compute capability {machine.compute_capability})",
+        f"Scales of 128 values are for Hopper ({FP8_MACHINES[9.0]}); use precision=mxfp8.",
     )
     yield (
         precision.fp8 == "none" or precision.compute == "bf16-mixed",
@@ -171,9 +176,9 @@ def precision_rules(config: TrainConfig) -> Iterator[Rule]:
     )
 
 
-FP8_CAPABILITY = {"none": 0.0, "delayed": 8.9, "tensorwise": 8.9, "mxfp8": 10.0}
+FP8_CAPABILITY = {"none": 0.0, "delayed": 8.9, "tensorwise": 8.9, "blockwise": 9.0, "mxfp8": 10.0}
 """CUDA compute capability that each FP8 recipe needs (Transformer Engine 2.9, pytorch/fp8.py)."""
-FP8_MACHINES = {0.0: "any", 8.9: "h100, h200, and b200 or newer", 10.0: "b200, gb200, b300, gb300"}
+FP8_MACHINES = {0.0: "any", 8.9: "h100, h200, and b200 or newer", 9.0: "h100, h200", 10.0: "b200, gb200, b300, gb300"}
 
 
 def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Iterator[Rule]:
@@ -193,8 +198,10 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         "Choose a divisor.",
     )
     yield (
-        config.lora.dim % layout.tensor == 0,
-        f"lora.dim={config.lora.dim} is no multiple of parallelism.tensor={layout.tensor}",
+        all(rank % layout.tensor == 0 for rank in config.lora.ranks.values()),
+        f"lora.dim={config.lora.dim} is not a multiple of parallelism.tensor={layout.tensor}"
+        if config.lora.dim % layout.tensor
+        else f"lora.rank_pattern has a rank that is not a multiple of parallelism.tensor={layout.tensor}",
         "Tensor parallelism splits the rank of the adapters: choose a multiple.",
     )
     yield (
@@ -215,19 +222,20 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
     )
     yield (
         data.global_batch_size % max(1, data.micro_batch_size * int(replicas)) == 0,
-        f"dataset.global_batch_size={data.global_batch_size} is no multiple of micro_batch_size x data-parallel "
+        f"dataset.global_batch_size={data.global_batch_size} is not a multiple of micro_batch_size x data-parallel "
         f"replicas = {data.micro_batch_size} x {int(replicas)}",
         "Change one of them, or the layout: tensor, pipeline and context parallelism lessen the replicas.",
     )
     yield (
         sequence_length <= architecture.max_position_embeddings,
         f"dataset.sequence_length={sequence_length} is over the model's {architecture.max_position_embeddings}",
-        "Shorten it, or choose a model of a longer context.",
+        f"Shorten it, or extend the context: rope.factor={sequence_length / architecture.max_position_embeddings:g} "
+        "(docs/context.md).",
     )
     pieces = (2 * layout.context if layout.context > 1 else 1) * (layout.tensor if layout.sequence_parallel else 1)
     yield (
         sequence_length % pieces == 0,
-        f"dataset.sequence_length={sequence_length} is no multiple of {pieces}, into which the layout cuts it",
+        f"dataset.sequence_length={sequence_length} is not a multiple of {pieces}, into which the layout cuts it",
         "Change the length, parallelism.context or parallelism.sequence_parallel.",
     )
     rows = data.micro_batch_size * sequence_length // (layout.context * layout.tensor)

@@ -118,7 +118,9 @@ def on_gpus(config: TrainConfig, gpus: int) -> TrainConfig:
     each = config.hardware.devices
     if gpus > each and gpus % each:
         raise InputError(
-            f"--gpus {gpus} is no multiple of {each}", fix=f"A node has {each}; use whole nodes.", kind="partial-node"
+            f"--gpus {gpus} is not a multiple of {each}",
+            fix=f"A node has {each}; use whole nodes.",
+            kind="partial-node",
         )
     hardware = dataclasses.replace(config.hardware, devices=min(gpus, each), num_nodes=max(1, gpus // each))
     return dataclasses.replace(config, hardware=hardware)

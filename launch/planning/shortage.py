@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from configs.compose import compose_config, group_options, group_values
+from configs.compose import compose_config, group_options, hardware_values
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from foundation.errors import InputError
@@ -81,7 +81,7 @@ def _thriftiest(config: TrainConfig, architecture: LlamaArchitecture, sequence_l
 def _whole_node(config: TrainConfig) -> TrainConfig:
     """`config` on a node with all its GPUs, of which it may have had a part."""
     known = config.hardware.gpu in group_options("hardware")
-    each = group_values("hardware", config.hardware.gpu)["devices"] if known else config.hardware.devices
+    each = hardware_values(config.hardware.gpu)["devices"] if known else config.hardware.devices
     hardware = dataclasses.replace(config.hardware, devices=max(each, config.hardware.devices), num_nodes=1)
     return dataclasses.replace(config, hardware=hardware)
 

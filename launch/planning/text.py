@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from configs.schema import TrainConfig
 from foundation.pages.quantities import duration
 from launch.planning.commands import overrides, plan_command, training_command
+from launch.planning.costs import attention_share
 from launch.planning.memory import GIB, Memory, micro_batches, replicas
 from launch.planning.names import configuration
 from launch.planning.plan import WORTH, Plan, precision_name, recommended, run_seconds
 from launch.planning.schedule import schedule_text
 from launch.planning.search import SEARCHED, SPARE, comfortable
 from launch.planning.shortage import Shortage
-from launch.planning.throughput import Throughput
+from launch.planning.throughput import PUBLISHED_LENGTH, Throughput
 
 LABELS = {
     "weights": "weights",
@@ -117,6 +118,10 @@ def _speed(plan: Plan, speed: Throughput) -> Iterator[str]:
     yield _row("", speed.efficiency.source)
     yield _row("slow end", speed.efficiency.low_source)
     yield _row("fast end", speed.efficiency.high_source)
+    if plan.sequence_length > PUBLISHED_LENGTH:
+        share = attention_share()
+        more = f"attention beyond, at {share.likely:.0%} of the bf16 peak ({share.low:.0%} to {share.high:.0%})"
+        yield _row("", f"at {PUBLISHED_LENGTH:,} tokens; {more}")
     if plan.config.lora.dim:
         yield _row("", "of all weights; the adapters' small products use a GPU less well")
     if plan.architecture.parameters < 2_500_000_000:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
-from launch.planning.costs import Range, context_cost, scale_cost, tensor_cost
+from launch.planning.costs import Range, attention_share, context_cost, scale_cost, tensor_cost
 from launch.planning.efficiency import Efficiency, adapted_share, assumed_efficiency
 from launch.planning.memory import micro_batches
 from training.metrics.flops import flops_per_token, layer_matrices, matmul_weights
@@ -28,9 +28,10 @@ def predict_throughput(config: TrainConfig, architecture: LlamaArchitecture, seq
     efficiency, peak = assumed_efficiency(config.hardware.gpu, config.precision.fp8), peak_tflops(config)
     if efficiency is None or peak is None:
         return None
-    share = efficiency.share * layout_share(config, architecture, efficiency)
+    longer = length_share(config, architecture, sequence_length, efficiency.share)
+    share = efficiency.share * longer * layout_share(config, architecture, efficiency)
     tflops = peak * share.likely
-    per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length, lora_dim=config.lora.dim)
+    per_gpu = tflops * 1e12 / flops_per_token(architecture, sequence_length, lora_dim=config.lora.ranks)
     gpus = config.hardware.devices * config.hardware.num_nodes
     return Throughput(
         tokens_per_second_per_gpu=per_gpu,
@@ -48,6 +49,36 @@ def peak_tflops(config: TrainConfig) -> float | None:
         return None
     machine = config.hardware
     return (machine.bf16_tflops if config.precision.fp8 == "none" else machine.fp8_tflops) or None
+
+
+PUBLISHED_LENGTH = 8192
+"""Tokens of a sample of the rows that efficiencies are taken from."""
+
+
+def length_share(
+    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int, efficiency: Range
+) -> Range:
+    """What is left of `efficiency`, a share of the peak at `PUBLISHED_LENGTH`, in longer samples.
+
+    A token has more of attention there, and of nothing else. Attention is in bf16 whatever the products are in, and
+    has a smaller share of its peak (`attention_share`).
+    """
+    peak, machine, dim = peak_tflops(config), config.hardware, config.lora.dim
+    if sequence_length <= PUBLISHED_LENGTH or peak is None:
+        return Range(low=1.0, likely=1.0, high=1.0)
+    short = flops_per_token(architecture, PUBLISHED_LENGTH, lora_dim=dim)
+    whole = flops_per_token(architecture, sequence_length, lora_dim=dim)
+
+    def left(share: float, attention: float) -> float:
+        seconds = short / (share * peak) + (whole - short) / (attention * machine.bf16_tflops)
+        return whole / seconds / (share * peak)
+
+    attention = attention_share()
+    return Range(
+        low=left(efficiency.low, attention.low),
+        likely=left(efficiency.likely, attention.likely),
+        high=left(efficiency.high, attention.high),
+    )
 
 
 def layout_share(config: TrainConfig, architecture: LlamaArchitecture, efficiency: Efficiency) -> Range:

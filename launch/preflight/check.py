@@ -1,6 +1,7 @@
 """Whether a configuration can work: told by name, before anything heavy is imported."""
 
-from configs.llama import LlamaArchitecture, read_architecture
+from configs.extension import run_architecture
+from configs.llama import LlamaArchitecture
 from configs.locate import find_directory
 from configs.schema import TrainConfig
 from corpus.samples.datasets import Cutting
@@ -17,7 +18,7 @@ def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = N
 
     Errors: `InputError` for a model, tokenizer, length, precision or layout that cannot work.
     """
-    architecture = architecture or read_architecture(config.model_tag)
+    architecture = architecture or run_architecture(config)
     validate_tokenizer(find_directory(config.dataset.tokenizer_path, holding="tokenizer.json"))
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
     check_run(config, architecture, sequence_length)
@@ -32,12 +33,6 @@ def check_dataset(config: TrainConfig, sequence_length: int) -> None:
     parse_sources(data.corpus)
     Cutting(seq_length=sequence_length, mode=data.mode, stride=data.stride)
     label_weights(data.soft_mask_weight, data.markup_weight)
-    if data.mode == "packed" and layout.context > 1:
-        raise InputError(
-            f"dataset.mode=packed with parallelism.context={layout.context}",
-            fix="Packed samples are not split over devices; use parallelism.context=1, or dataset.mode=window.",
-            kind="packed-context",
-        )
     if data.mode == "packed" and layout.pipeline > 1 and data.micro_batch_size > 1:
         raise InputError(
             f"dataset.mode=packed and parallelism.pipeline={layout.pipeline} with "

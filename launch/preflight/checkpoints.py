@@ -35,12 +35,12 @@ def _resumed(config: TrainConfig, listed: list[Listed], lost: int | None) -> Ite
     """Of a run that may go on from what is `listed`; `lost`: the step of which its log tells and it has nothing."""
     whole = [one for one in listed if one.state == WHOLE]
     if not whole and any(one.state == DAMAGED for one in listed):
-        fix = "Copy one anew, or start another run from weights that are whole (init_from)."
+        fix = "Copy one again, or start another run from undamaged weights (init_from)."
         yield broken(WHAT, "every one is damaged, and the run would be refused", fix)
     else:
         yield ok(WHAT, _start(config, whole))
     if lost:
-        found = f"there is none, and the run log tells of step {lost}: the run begins anew"
+        found = f"there is none, and the run log tells of step {lost}: the run starts from the beginning"
         yield warning(WHAT, found, "Look whether the disk of the checkpoints is there.")
     if whole and whole[0].step >= config.trainer.max_steps:
         found = f"step {whole[0].step} of {config.trainer.max_steps} is done"
@@ -53,7 +53,7 @@ _FIX = "genomic-llama checkpoint info RUN lists them, and docs/reliability.md sa
 def _start(config: TrainConfig, whole: list[Listed]) -> str:
     if whole:
         unused = f"; init_from={config.init_from} is not used" if config.init_from else ""
-        return f"goes on from {whole[0].name}, the newest of {len(whole)} whole ones{unused}"
+        return f"resumes from {whole[0].name}, the newest of {len(whole)} whole ones{unused}"
     return f"none: starts from the weights of {config.init_from}" if config.init_from else "none: starts at step 0"
 
 

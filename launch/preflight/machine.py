@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from configs.schema import HardwareConfig, TrainConfig
-from foundation.atomic import full_disk
+from foundation.disk import full_disk
 from foundation.errors import InputError
 from training.ranks import outside_a_step, started_ranks
 
@@ -100,7 +100,7 @@ def room_for_checkpoints(run_dir: Path) -> Iterator[None]:
         of_a_save = isinstance(error, CheckpointException) or "inline_container" in str(error)
         if not of_a_save or shutil.disk_usage(run_dir).free > LEAST_ROOM:
             raise
-        fix = "Free some space and give the same command: it goes on from the newest whole checkpoint."
+        fix = "Free some space and give the same command: it resumes from the newest whole checkpoint."
         raise InputError(
             "a checkpoint cannot be written: the disk is full", where=run_dir, fix=fix, kind="disk-full"
         ) from error

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from configs.compose import compose_config
-from configs.llama import read_architecture
+from configs.extension import run_architecture
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
@@ -80,7 +80,7 @@ def make_script(
         check_container(job, site)
     elif submitted and isinstance(site, Slurm | Local):
         check_presence(job, site)
-        check_initial_weights(job.config, read_architecture(job.config.model_tag))
+        check_initial_weights(job.config, run_architecture(job.config))
     return job, site, job_script(job, site)
 
 
@@ -89,7 +89,7 @@ def memory_warning(job: Job) -> str:
     config = job.config
     if config.hardware.memory_gib <= 0:
         return ""
-    architecture = read_architecture(config.model_tag)
+    architecture = run_architecture(config)
     length = config.dataset.sequence_length or architecture.max_position_embeddings
     memory = memory_per_gpu(config, architecture, length)
     if fits(config, memory):

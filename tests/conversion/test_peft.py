@@ -159,7 +159,7 @@ def nemo_adapters(directory: Path, base: Path, *, ranks: dict[str, int], canonic
     classes = {True: "canonical_lora.CanonicalLoRA", False: "lora.LoRA"}
     transform = {
         "_target_": f"nemo.collections.llm.peft.{classes[canonical]}", "dim": 2, "alpha": 8, "dropout": 0.25,
-        "rank_pattern": {name: rank for name, rank in ranks.items() if rank != 2},
+        "rank_pattern": [f"{name}:{rank}" for name, rank in ranks.items()],
     }  # fmt: skip
     model = directory / "context" / "model.yaml"
     model.write_text(model.read_text() + f"model_transform: {json.dumps(transform)}\n")
@@ -336,6 +336,8 @@ def test_what_is_not_an_adapter_or_lacks_its_base(
     for source in (small_hf, small_nemo, adapter):
         with refused("not-an-adapter"):
             convert(source, tmp_path / "out", to="peft")
+    with refused("option-not-for-adapters", fix="--optimizer"):
+        convert(small_nemo, tmp_path / "out", to="peft", optimizer=True)
     with refused("not-an-adapter", fix="--base"):
         convert(small_nemo, tmp_path / "out", to="hf", base=small_hf)
     with refused("tensor-shape"):

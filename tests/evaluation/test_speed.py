@@ -67,7 +67,7 @@ def test_the_wall_time_adds_up(restarted: Path) -> None:
 def test_speeds_and_sources_are_told(restarted: Path) -> None:
     log = read_run_log(restarted)
     assert speed_note(log) == (
-        "Median 2 k tokens a second, 1.9 k bases a second, 480 model TFLOP/s on each device, 48.5% MFU (causal), "
+        "Median 2 k tokens per second, 1.9 k bases per second, 480 model TFLOP/s on each device, 48.5% MFU (causal), "
         "70.0 GiB at most on the first device."
     )
     assert source_rows(log) == [
@@ -86,5 +86,5 @@ def test_a_source_without_bases_is_left_out(restarted: Path) -> None:
 def test_an_older_log_says_what_it_can(write_run: WriteRun) -> None:
     log = read_run_log(write_run())
     assert (log.wall_time, wall_time_rows(log), source_rows(log)) == ({}, [], [])
-    assert speed_note(log) == "Median 2.05 k tokens a second."
+    assert speed_note(log) == "Median 2.05 k tokens per second."
     assert "MFU" not in speed_curve(log)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation import atomic
+from foundation import place
 from foundation.atomic import atomic_directory, atomic_file, check_writable
 from foundation.errors import InputError
 
@@ -81,13 +81,13 @@ def test_what_changes_in_an_output_that_may_be_replaced_stays_too(tmp_path: Path
 def test_what_changes_in_the_last_moment_is_kept_beside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, exchange = make(tmp_path / "out"), atomic._exchange
+    out, exchange = make(tmp_path / "out"), place._exchange
 
     def late(a: Path, b: Path) -> bool:
         (out / "notes.txt").write_text("mine")
         return exchange(a, b)
 
-    monkeypatch.setattr(atomic, "_exchange", late)
+    monkeypatch.setattr(place, "_exchange", late)
     with atomic_directory(out, mark="mark", overwrite=True) as temporary:
         (temporary / "mark").write_text("new")
     assert (out / "mark").read_text() == "new"
@@ -101,7 +101,7 @@ def test_an_output_that_did_not_change_is_replaced(
 ) -> None:
     out = make(tmp_path / "out")
     if not exchange:
-        monkeypatch.setattr(atomic, "_exchange", lambda a, b: False)
+        monkeypatch.setattr(place, "_exchange", lambda a, b: False)
     with atomic_directory(out, mark="mark", overwrite=True) as temporary:
         (temporary / "mark").write_text("new")
     assert (out / "mark").read_text() == "new"

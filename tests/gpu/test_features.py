@@ -33,7 +33,13 @@ ON_A_GPU = {
 """Settings of the GPU recipe that change how the same numbers are kept."""
 
 
-@pytest.mark.parametrize("name", FEATURES)
+ALONE = ("recomputation", "adapters")
+"""At length: every time, they are tried together."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.torture) if name in ALONE else name for name in FEATURES]
+)
 def test_a_feature_does_what_it_does_on_a_cpu(name: str, start: str, corpus: Path, tmp_path: Path) -> None:
     values = (start, *FEATURES[name])
     expected = on_the_cpu(tmp_path / "cpu", corpus, *values)
@@ -46,6 +52,15 @@ def test_a_feature_does_what_it_does_on_a_cpu(name: str, start: str, corpus: Pat
                 assert one[key] == pytest.approx(other[key], rel=0, abs=NEAR_FP32), (key, one["step"])
         assert one.get("grad_norm", 0) == pytest.approx(other.get("grad_norm", 0), rel=0.1)
         assert one.get("bases") == other.get("bases")
+
+
+def test_packed_documents_over_context_parallel_gpus(start: str, corpus: Path, tmp_path: Path) -> None:
+    """Transformer Engine's ring of keys and values, document by document."""
+    values = (start, "dataset.mode=packed")
+    expected = [line["loss"] for line in on_the_cpu(tmp_path / "cpu", corpus, *values) if "loss" in line]
+    ranks = ("parallelism.context=2", "dataset.micro_batch_size=2")
+    losses = on_gpus(tmp_path / "gpu", corpus, *values, *ranks, config="finetune_tiny", ranks=2)
+    assert losses == pytest.approx(expected, rel=0, abs=NEAR_FP32)
 
 
 @pytest.mark.parametrize("name", ON_A_GPU)

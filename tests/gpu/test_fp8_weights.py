@@ -14,11 +14,11 @@ from gpu_cases import arguments, on_gpus, watch_weights
 from gpu_process import BLACKWELL, HOPPER, train_on_gpus
 
 CASES = [
-    ("fp8_delayed", "true"),
-    ("fp8_delayed", "false"),
-    ("fp8_current", "true"),
-    ("mxfp8", "true"),
-    *(pytest.param(precision, "false", marks=pytest.mark.torture) for precision in ("fp8_current", "mxfp8")),
+    *((precision, "true") for precision in ("fp8_delayed", "fp8_current", "mxfp8")),
+    *(
+        pytest.param(precision, "false", marks=pytest.mark.torture)
+        for precision in ("fp8_delayed", "fp8_current", "mxfp8")
+    ),
 ]
 
 

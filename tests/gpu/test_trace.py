@@ -9,7 +9,8 @@ from trace_cases import write_trace
 
 from benchmarks.emulated_gpu.cases import CASES
 
-DEFAULT = CASES[:1] + CASES[2:3]
+DEFAULT = CASES[:1]
+"""The 8B; the others are at length."""
 
 
 @pytest.mark.parametrize(
@@ -28,5 +29,5 @@ def test_a_step_holds_what_is_planned(case: tuple[object, ...], tmp_path: Path) 
     planned = state + plan["activations"] + plan["logits"] + plan["workspace"]
     assert found["peak"] == pytest.approx(planned, rel=0.05)
     assert found["peak"] - state == pytest.approx(planned - state, rel=0.05)
-    if name == "train_8b_opengenome2" and gpus == 8:
+    if name == "train_8b_opengenome2" and gpus == 8 and not overrides:
         assert found["parameters"] == 6_981_685_248

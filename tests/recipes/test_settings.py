@@ -32,6 +32,7 @@ EVERYTHING_ON = (
 IN_NO_PLACE = {
     "name": "of the configuration alone",
     "model_tag": "its architecture goes by the table of `configs.llama`",
+    **dict.fromkeys(("rope.theta", "rope.factor"), "change the architecture: `configs.extension`"),
     "finetune": "decides which of NeMo's functions the recipe is of",
     "dataset.tokenizer_path": "checked to be the one vocabulary that the recipe has",
     "parallelism.gpus": "checked against the machine",

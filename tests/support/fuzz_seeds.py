@@ -9,10 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.llama import LlamaArchitecture, read_architecture
+from conversion.adapters.peft_adapter import TENSORS, lora_name
+from conversion.adapters.peft_config import NAME as CONFIG
 from conversion.convert import convert
 from conversion.files.archive_writer import Tensor, save
 from conversion.formats import open_checkpoint
 from conversion.huggingface.model_directory import ModelDirectoryWriter
+from conversion.huggingface.safetensors_writer import SafetensorsWriter
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.nemo_context_writer import write_context
 from conversion.weight_table import expand
@@ -63,11 +66,12 @@ HOSTILE_PICKLES = [
 
 
 def write_seeds(folder: Path) -> Path:
-    """Fill `folder`: hf/, te/, nemo/, trained/ (with its optimizer), bridge/, corpus/ and common.pt."""
+    """Fill `folder`: hf/, te/, nemo/, adapter/, trained/ (with its optimizer), bridge/, corpus/ and common.pt."""
     write_model(folder / "model")
     for name in ("te", "nemo", "bridge"):
         convert(folder / "model", folder / name, to=name)
     write_trained(folder / "nemo", folder / "trained")
+    write_adapter(folder / "adapter")
     convert(folder / "nemo", folder / "hf", to="hf")
     weights = np.arange(12, dtype="<u4").reshape(3, 4)
     save(folder / "common.pt", {**COMMON, "tensor": Tensor(dtype="float32", shape=(3, 4), rows=[weights])})
@@ -86,6 +90,25 @@ def write_model(directory: Path) -> None:
             parts = [[random.standard_normal(shape, dtype=np.float32).view("<u4")] for shape in weight.hf.values()]
             writer.write(weight, parts)
     assert read_architecture(directory) == ARCHITECTURE
+
+
+def write_adapter(directory: Path) -> None:
+    """A LoRA adapter of PEFT for the same model."""
+    directory.mkdir()
+    random = np.random.default_rng(1)
+    modules = [f"model.layers.{layer}.self_attn.{name}_proj" for layer in (0, 1) for name in "qv"]
+    rows = {"q": 32, "v": 16}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for module in modules:
+        shapes |= {lora_name(module, "A"): (2, 32), lora_name(module, "B"): (rows[module[-6]], 2)}
+    with SafetensorsWriter(directory, shapes, dtype="float32", file=TENSORS) as writer:
+        for name, shape in shapes.items():
+            writer.write(name, [random.standard_normal(shape, dtype=np.float32).view("<u4")])
+    config = {
+        "peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "v_proj"], "bias": "none",
+        "rank_pattern": {"layers.1.self_attn.q_proj": 2}, "alpha_pattern": {}, "use_dora": False,
+    }  # fmt: skip
+    (directory / CONFIG).write_text(json.dumps(config))
 
 
 def write_trained(source: Path, directory: Path) -> None:

@@ -21,9 +21,11 @@ from malformed import CASES
 from reading import megatron_index, rows
 
 from configs.locate import CONFIGS
+from conversion.adapters.peft_adapter import TENSORS
+from conversion.adapters.peft_config import NAME as CONFIG
 from conversion.convert import convert
 from conversion.files.mapped_file import blocks
-from conversion.formats import open_checkpoint
+from conversion.formats import open_adapted, open_checkpoint
 from conversion.megatron.common_state import read_common
 from conversion.record import check_files, read_record
 from conversion.verify import read_back
@@ -78,6 +80,7 @@ def targets(folder: Path) -> dict[str, Target]:
         _megatron_index(work),
         Target("compressed", _compressed(), lambda data: _read(work / "x", data, Format.FASTA)),
         *(_in_directory(folder, *place) for place in _CHECKPOINT_FILES),
+        *(_adapter(folder, name) for name in (CONFIG, TENSORS)),
         *(_model_to_score(folder, kind) for kind in ("hf", "te")),
         _common_fields(_in_directory(folder, "trained", "weights/common.pt", _with_optimizer)),
         Target("common.pt", [(folder / "common.pt").read_bytes()], lambda data: _common(work, data)),
@@ -145,6 +148,17 @@ def _checkpoint(directory: Path) -> None:
     for weight in checkpoint.weights:
         for tensor in checkpoint.parts(weight):
             xxh3_128_of(blocks(tensor))
+
+
+def _adapter(folder: Path, name: str) -> Target:
+    """An adapter merged into its base."""
+
+    def merge(directory: Path) -> None:
+        merged = open_adapted(directory, open_checkpoint(folder / "hf"))
+        for weight in merged.weights:
+            merged.parts(weight)
+
+    return _in_directory(folder, "adapter", name, merge)
 
 
 def _with_optimizer(directory: Path) -> None:

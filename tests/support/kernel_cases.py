@@ -3,9 +3,10 @@
 import pytest
 import torch
 from kernel_cases_adam import adam_with_masters, adam_with_remainders, norms_and_scales_of_lists
-from kernel_cases_attention import attention, rotary_embeddings
+from kernel_cases_attention import attention, packed_sequences_over_ranks, rotary_embeddings
 from kernel_cases_fp8 import (
     casts_in_blocks,
+    casts_in_tiles,
     casts_with_current_scaling,
     casts_with_delayed_scaling,
     history_of_largest_values,
@@ -16,6 +17,7 @@ from kernel_cases_products import (
     products,
     products_in_fp8,
     products_in_mxfp8,
+    products_in_tiles,
     products_that_are_refused,
     rms_norm,
     rms_norm_to_fp8,
@@ -37,13 +39,16 @@ CASES = (
     product_with_a_bias_gradient,
     products_in_fp8,
     products_in_mxfp8,
+    products_in_tiles,
     products_that_are_refused,
     casts_with_delayed_scaling,
     casts_with_current_scaling,
     casts_in_blocks,
+    casts_in_tiles,
     transposes,
     history_of_largest_values,
     attention,
+    packed_sequences_over_ranks,
     rotary_embeddings,
     swiglu,
     adam_with_remainders,

@@ -64,6 +64,36 @@ def _plain_attention(
     return [out.detach(), *torch.autograd.grad(out, leaves, grad.double())]
 
 
+def packed_sequences_over_ranks() -> None:
+    """Halves of two sequences of 4 and 6 tokens, 3 heads: read, merged by their log-sum-exp, and gradients put back."""
+    import transformer_engine_torch as tex
+
+    ends = torch.tensor([0, 4, 10], dtype=torch.int32)
+    second = torch.tensor([2, 3, 7, 8, 9])
+    first = torch.tensor([0, 1, 4, 5, 6])
+    x, step = random(10, 3, 8), random(5, 3, 8)
+    assert torch.equal(tex.thd_read_half_tensor(x, ends, 0), x[first])
+    assert torch.equal(tex.thd_read_half_tensor(x, ends, 1), x[second])
+    sums, of_step = random(3, 10), random(3, 5)
+    both = sums.double()
+    both[:, second] = (both[:, second].exp() + of_step.double().exp()).log()
+    merged = sums.clone()
+    tex.thd_second_half_lse_correction(merged, of_step, ends, True)
+    close(merged, both, FP32)
+    assert torch.equal(tex.thd_read_second_half_lse(merged, ends, True, 5), merged[:, second])
+    out, expected = x.clone(), x.double()
+    expected[second] += step.double() * (of_step.double() - both[:, second]).exp().t()[..., None]
+    tex.thd_out_correction(out, step, merged, of_step, ends, True, True)
+    close(out, expected, FP32)
+    for actions, part in ((("copy", "add"), random(10, 3, 8)), (("none", "add"), step), (("add", "none"), step)):
+        found = x.clone()
+        tex.thd_grad_correction(found, part, ends, *actions)
+        for half, action in zip((first, second), actions, strict=True):
+            given = part[half] if len(part) == 10 else part
+            wanted = {"copy": given, "add": x[half] + given, "none": x[half]}[action]
+            assert torch.equal(found[half], wanted), actions
+
+
 def rotary_embeddings() -> None:
     """A rotation of pairs, as complex numbers; the gradient is turned back. Packed documents begin at 0 each."""
     import transformer_engine_torch as tex
@@ -81,3 +111,8 @@ def rotary_embeddings() -> None:
         pairs = pairs * torch.exp(1j * angles.double())[places.expand(x.shape[:-1])]
         close(turned, torch.cat([pairs.real, pairs.imag, x[..., 8:].double()], -1), FP32)
         close(tex.fused_rope_backward(turned, freqs, form, False, ends, 1, 0), x, FP32)
+    ends = torch.tensor([0, 4, 12], dtype=torch.int32)  # of all tokens, of which the second of two ranks has these:
+    places = torch.tensor([1, 2, 6, 7, 8, 9])
+    x, form = random(12, 3, 12), tex.NVTE_QKV_Format.NVTE_THD
+    whole = tex.fused_rope_forward(x, freqs, None, form, False, ends, 1, 0)
+    assert torch.equal(tex.fused_rope_forward(x[places], freqs, None, form, False, ends, 2, 1), whole[places])

@@ -1,7 +1,7 @@
 """Emulated FP8 casts against plain formulas in fp64."""
 
 import torch
-from plain_formulas import FP32, by_blocks, close, current, delayed, in_fp8, random
+from plain_formulas import FP32, by_blocks, by_tiles, close, current, delayed, in_fp8, random, tiled
 
 
 def casts_with_delayed_scaling() -> None:
@@ -36,6 +36,17 @@ def casts_in_blocks() -> None:
     assert torch.equal(low.dequantize(dtype=torch.float32).double(), by_blocks(x))
     assert low._rowwise_scale_inv.shape == (128, 4)
     assert low._columnwise_scale_inv.shape == (4, 128)
+
+
+def casts_in_tiles() -> None:
+    """Of 1 x 128 and 128 x 128, along rows and along columns, also where the last tile is not full."""
+    x = random(160, 192) * torch.exp2(torch.randint(-8, 8, (160, 192)).float())
+    x[:128, :128] = 0
+    for rows in (1, 128):
+        low = tiled(rows)(x)
+        assert torch.equal(low.dequantize(dtype=torch.float32).double(), by_tiles(x, rows))
+        low.update_usage(rowwise_usage=False, columnwise_usage=True)
+        assert torch.equal(low.dequantize(dtype=torch.float32).double(), by_tiles(x.t(), rows).t())
 
 
 def transposes() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from plain_formulas import BF16, FP32, by_blocks, close, current, delayed, gemm, in_fp8, random
+from plain_formulas import BF16, FP32, by_blocks, by_tiles, close, current, delayed, gemm, in_fp8, random, tiled
 
 
 def rms_norm() -> None:
@@ -91,6 +91,16 @@ def products_in_mxfp8() -> None:
     low_grad = MXFP8Quantizer(tex.DType.kFloat8E4M3)(grad)
     close(gemm(low[1], False, low_grad, False), by_blocks(grad) @ by_blocks(weight.t()).t(), FP32)
     close(gemm(low[0], False, low_grad, True), by_blocks(grad.t()) @ by_blocks(x.t()).t(), FP32)
+
+
+def products_in_tiles() -> None:
+    """Block scaling: activations and gradients in rows of 128, weights in squares."""
+    x, weight, grad = random(48, 192), random(160, 192), random(48, 160)
+    low, low_weight, low_grad = tiled(1)(x), tiled(128)(weight), tiled(1)(grad)
+    square = by_tiles(weight, 128)
+    close(gemm(low_weight, True, low, False), by_tiles(x, 1) @ square.t(), FP32)
+    close(gemm(low_weight, False, low_grad, False), by_tiles(grad, 1) @ square, FP32)
+    close(gemm(low, False, low_grad, True), by_tiles(grad.t(), 1) @ by_tiles(x.t(), 1).t(), FP32)
 
 
 def products_that_are_refused() -> None:

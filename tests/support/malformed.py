@@ -149,7 +149,7 @@ TEXT = [
     Case("binary", "x.fa", bytes(range(1, 256)), Refusal("not-fasta", names="\\x01\\x02")),
     Case("UTF-16", "x.fa", CLEAN.decode().encode("utf-16"), Refusal("not-fasta", fix="iconv -f UTF-16")),
     Case("byte order mark", "x.fa", b"\xef\xbb\xbf" + CLEAN, Refusal("not-fasta", fix="sed")),
-    Case("a name that is no UTF-8", "x.fa", b">a\xe9 b\xe9\nAC\n", [("a\\xe9", "b\\xe9", b"AC")]),
+    Case("a name that is not UTF-8", "x.fa", b">a\xe9 b\xe9\nAC\n", [("a\\xe9", "b\\xe9", b"AC")]),
     Case("a long line", "x.fa", LONG_LINE, [("a", "", LONG_LINE[3:-1])]),
     Case("a long header", "x.fa", b">" + b"a" * 3_000_000, Refusal("header-too-long", ", record 1", names="1,048,576")),
     Case("a web page", "x.fa", b"<!DOCTYPE html>\n", Refusal("not-fasta", names="'<!DOCTYPE html>'")),

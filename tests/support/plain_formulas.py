@@ -35,6 +35,27 @@ def by_blocks(values: torch.Tensor) -> torch.Tensor:
     return (in_fp8(blocks / shared) * shared).flatten(1)
 
 
+def by_tiles(values: torch.Tensor, rows: int) -> torch.Tensor:
+    """FP8 block scaling: `rows` x 128 values share the largest power of two that keeps them below 448."""
+    result = values.double().clone()
+    for top in range(0, len(values), rows):
+        for left in range(0, values.shape[1], 128):
+            tile = result[top : top + rows, left : left + 128]
+            largest = tile.abs().max()
+            scale = torch.exp2((448.0 / largest).log2().floor()) if largest else torch.ones(())
+            result[top : top + rows, left : left + 128] = in_fp8(tile * scale) / scale
+    return result
+
+
+def tiled(rows: int) -> Any:
+    """The quantizer for it."""
+    import transformer_engine_torch as tex
+    from transformer_engine.pytorch.tensor.float8_blockwise_tensor import Float8BlockQuantizer
+
+    dimensions = 2 if rows == 128 else 1
+    return Float8BlockQuantizer(tex.DType.kFloat8E4M3, rowwise=True, columnwise=True, block_scaling_dim=dimensions)
+
+
 def delayed(amax: float, form: str = "e4m3") -> Any:
     """A quantizer with the scale that past steps of that largest value give."""
     import transformer_engine_torch as tex

@@ -112,7 +112,7 @@ def listens(pid: int, sent: signal.Signals) -> bool:
     return bool(int(status["SigCgt"], 16) >> (sent - 1) & 1)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGTERM, marks=pytest.mark.torture), signal.SIGUSR1])
 def test_a_signal_before_the_first_step_exits_with_75(sent: signal.Signals, corpus: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     status = train_over(1, *arguments(tmp_path / "run", corpus, 5), log=log, before=partial(ask_once_set_up, sent))

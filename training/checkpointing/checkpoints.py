@@ -17,12 +17,12 @@ from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from conversion.locate import LAST, is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
-from foundation.atomic import sync
+from foundation.disk import sync
 from training.checkpointing.folder import clean, out_of_sight, point
 from training.checkpointing.same_layout import check_same_layout, live_layout
 from training.checkpointing.same_run import check_same_run, newest_whole, trained_with
 from training.checkpointing.seal import seal
-from training.metrics.live_config import live_architecture, lora_values
+from training.metrics.live_config import live_architecture, live_lora
 from training.metrics.run_log import run_id
 
 
@@ -36,7 +36,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     _trains = False
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Before the model is built. Errors: `InputError` for a run that cannot go on from what is there."""
+        """Before the model is built. Errors: `InputError` for a run that cannot resume from what is there."""
         check_same_run(Path(self.dirpath), _trained_with(trainer, pl_module), trainer.datamodule.sources)
         check_same_layout(Path(self.dirpath), live_layout(trainer.strategy))
         trainer.strategy.barrier()  # all have looked
@@ -137,10 +137,11 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
 
 
 def _trained_with(trainer: Any, pl_module: Any) -> dict[str, Any]:
-    lora = lora_values(trainer)
+    lora = live_lora(trainer)
     return trained_with(
         trainer.datamodule.order_settings(),
         live_architecture(pl_module),
-        lora_dim=int(lora["dim"]),
-        lora_alpha=int(lora.get("alpha", 0)),
+        lora_dim=lora.dim,
+        lora_alpha=lora.alpha,
+        lora_ranks=lora.ranks,
     )

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from conversion.locate import LAST, UNFINISHED, UNKNOWN, is_of_a_run, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
-from foundation.atomic import sync
+from foundation.disk import sync
 from foundation.terminal import warn
 
 _REMOVING = ".removing"
 
 
 def clean(folder: Path) -> None:
-    """Remove what a run that was killed left in `folder`: nothing that is whole, and nothing that is no run's."""
+    """Remove what a killed run left in `folder`: nothing that is whole, nothing that does not belong to a run."""
     if not folder.is_dir():
         return
     for mark in sorted(folder.glob(f"*{UNFINISHED}")):

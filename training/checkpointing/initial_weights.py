@@ -44,7 +44,7 @@ def _is_whole(copy: Path) -> bool:
     try:
         verify_checkpoint(copy)
     except InputError as error:
-        say(f"{copy} is damaged, and made anew: {error.problem}")
+        say(f"{copy} is damaged and is made again: {error.problem}")
         return False
     return True
 
@@ -56,7 +56,7 @@ def _refuse_damaged(source: Path) -> None:
     manifest = read_manifest(checkpoint)
     for problem in check_against_manifest(checkpoint, manifest.files) if manifest else ():
         raise InputError(
-            problem, where=checkpoint, fix="Copy the checkpoint anew, or give another.", kind="initial-weights-damaged"
+            problem, where=checkpoint, fix="Copy the checkpoint again, or give another.", kind="initial-weights-damaged"
         )
 
 

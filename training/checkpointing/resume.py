@@ -1,11 +1,13 @@
-"""What a run goes on from: its newest whole checkpoint, found by its manifest and by nothing else; or given weights."""
+"""What a run resumes from: its newest whole checkpoint, found by its manifest and by nothing else; or given weights."""
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from nemo import lightning as nl
 
+from configs.llama import read_architecture
 from conversion.locate import step_of
 from training.checkpointing.first_rank import told_to_all
 from training.checkpointing.folder import say
@@ -16,6 +18,7 @@ from training.checkpointing.same_run import lost_step, newest_whole
 from training.metrics.live_config import live_architecture
 
 
+@dataclass(kw_only=True)
 class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
     """NeMo's resume; but NeMo takes the newest `…-last`, and starts from nothing where a kill left that link dangling.
 
@@ -25,6 +28,9 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
     Errors, the same on every rank: `InputError` where another process trains in the run's directory, where there are
     checkpoints and none of them has a manifest, and for weights that are hostile, damaged or of another kind of model.
     """
+
+    extends: Optional[str] = None  # noqa: UP045 (NeMo-Run's parser does not know `str | None`)
+    """Directory with the `config.json` of the model whose context this run extends."""
 
     def setup(self, trainer: Any, model: Any = None) -> None:
         """As NeMo's, which is called before the ranks know of each other."""
@@ -39,15 +45,16 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
 
     def _prepare_start(self, run_dir: Path, trainer: Any, model: Any) -> None:
         if trainer.is_global_zero and (lost := lost_step(run_dir)):
-            say(f"{run_dir}/checkpoints is empty, and the run log tells of step {lost}: the run begins anew")
+            say(f"{run_dir}/checkpoints is empty, and the run log ends at step {lost}: the run starts from step 0")
         if start := self.restore_config:
             if self.get_trainer_ckpt_path(model) is None:
                 if trainer.is_global_zero:
-                    check_same_model(Path(start.path), live_architecture(model))
+                    base = read_architecture(self.extends) if self.extends else None
+                    check_same_model(Path(start.path), live_architecture(model), base=base)
                 ours = our_copy if trainer.is_global_zero else where_our_copy_is
                 start.path = str(ours(Path(start.path), run_dir.parent / FOLDER, optimizer=start.load_optim_state))
             elif trainer.is_global_zero and (own := self._find_trainer_ckpt_path()):
-                say(f"init_from={start.path} is not used: the run goes on from step {step_of(own)}")
+                say(f"init_from={start.path} is not used: the run resumes from step {step_of(own)}")
 
     def _find_trainer_ckpt_path(self) -> Path | None:
         return newest_whole(Path(self.resume_from_directory))

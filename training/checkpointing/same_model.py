@@ -7,6 +7,7 @@ another size, a run would train a model that nobody had. So the architecture tha
 from dataclasses import asdict
 from pathlib import Path
 
+from configs.extension import extended_from
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from conversion.formats import open_checkpoint
@@ -20,20 +21,35 @@ def check_initial_weights(config: TrainConfig, architecture: LlamaArchitecture) 
     Errors: `InputError`.
     """
     if config.init_from and newest_whole(Path(config.run_dir) / "checkpoints") is None:
-        check_same_model(Path(config.init_from), architecture)
+        check_same_model(Path(config.init_from), architecture, base=extended_from(config))
 
 
-def check_same_model(source: Path, wanted: LlamaArchitecture) -> None:
-    """That the checkpoint or run `source`, of whatever format, holds weights of the model `wanted`.
+def check_same_model(source: Path, wanted: LlamaArchitecture, *, base: LlamaArchitecture | None = None) -> None:
+    """That the checkpoint or run `source`, of whatever format, holds weights of the model `wanted`, or of `base`, whose
+    context `wanted` extends.
 
     Errors: `InputError` that names each value that differs, with both.
     """
-    checkpoint = open_checkpoint(source)
-    there, here = asdict(checkpoint.architecture), asdict(wanted)
-    different = [key for key in here if key not in MAY_CHANGE and there[key] != here[key]]
+    there = open_checkpoint(source).architecture
+    different = _different(there, wanted)
+    if different and base is not None:
+        different = _different(there, base)
+        if not different and there.max_position_embeddings != base.max_position_embeddings:
+            raise InputError(
+                f"was trained on {there.max_position_embeddings} positions, and model_tag, whose context is extended, "
+                f"has {base.max_position_embeddings}",
+                where=source,
+                fix=_fix(source),
+                kind="another-context",
+            )
     if different:
-        each = "; ".join(f"{key} is {there[key]}, and {here[key]} in model_tag" for key in different)
+        each = "; ".join(f"{key} is {before}, and {now} in model_tag" for key, before, now in different)
         raise InputError(f"is of another model: {each}", where=source, fix=_fix(source), kind="another-model")
+
+
+def _different(there: LlamaArchitecture, here: LlamaArchitecture) -> list[tuple[str, object, object]]:
+    before, now = asdict(there), asdict(here)
+    return [(key, before[key], now[key]) for key in now if key not in MAY_CHANGE and before[key] != now[key]]
 
 
 def _fix(source: Path) -> str:

@@ -1,4 +1,4 @@
-"""Whether a run can go on from its own checkpoints: from names and JSON alone, before anything heavy is imported.
+"""Whether a run can resume from its own checkpoints: from names and JSON alone, before anything heavy is imported.
 
 What a run was trained with lies in `manifest.json` of each of its checkpoints, under `trained_with`.
 """
@@ -16,7 +16,7 @@ from conversion.manifest import read_manifest
 from corpus import synthetic
 from foundation.errors import InputError
 from foundation.metrics_log import NAME as METRICS
-from training.data.order import NUCLEOTIDE_IDS, check_same, order_settings
+from training.data.order import NUCLEOTIDE_IDS, check_same, document_multiple, order_settings
 from training.data.sources import Source, parse_sources
 from training.metrics.clock import rows
 
@@ -25,19 +25,27 @@ MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_toke
 
 
 def trained_with(
-    order: Mapping[str, Any], architecture: LlamaArchitecture, *, lora_dim: int, lora_alpha: int
+    order: Mapping[str, Any],
+    architecture: LlamaArchitecture,
+    *,
+    lora_dim: int,
+    lora_alpha: int,
+    lora_ranks: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """What must stay as it is while a run goes on: the order of its samples (`order_settings`), and its model.
+    """What must not change when a run resumes: the order of its samples (`order_settings`), and its model.
 
-    `lora_alpha` scales what adapters of rank `lora_dim` add; it means nothing where that is 0, and is left out.
+    `lora_alpha` scales what adapters of rank `lora_dim` add, `lora_ranks` are those of each layer; they mean nothing
+    where `lora_dim` is 0, and are left out.
     """
     model = {key: value for key, value in dataclasses.asdict(architecture).items() if key not in MAY_CHANGE}
-    adapters = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    adapters: dict[str, Any] = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
+    if lora_ranks:
+        adapters["lora_ranks"] = dict(lora_ranks)
     return {**order, **model, **adapters}
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """The checkpoint that a run goes on from: the newest that has a manifest; None where there is no checkpoint.
+    """The checkpoint that a run resumes from: the newest that has a manifest; None where there is no checkpoint.
 
     Errors: `InputError` where there are some and none of them has a manifest: nobody knows whether they are whole, and
     to start anew beside them would not be what was asked for.
@@ -91,8 +99,10 @@ def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         mode=config.dataset.mode,
         stride=config.dataset.stride,
         seq_length=sequence_length,
+        multiple=document_multiple(config.parallelism.context),
         seed=config.seed,
         tokenizer=NUCLEOTIDE_IDS,
     )
-    adapters = {"lora_dim": config.lora.dim, "lora_alpha": config.lora.alpha}
-    check_same_run(Path(config.run_dir) / "checkpoints", trained_with(order, architecture, **adapters), sources)
+    lora = config.lora
+    now = trained_with(order, architecture, lora_dim=lora.dim, lora_alpha=lora.alpha, lora_ranks=lora.ranks)
+    check_same_run(Path(config.run_dir) / "checkpoints", now, sources)

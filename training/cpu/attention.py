@@ -7,6 +7,8 @@ import torch
 from megatron.core import parallel_state
 from megatron.core.tensor_parallel import gather_from_sequence_parallel_region
 
+from training.context_parallel import zigzag_places
+
 
 class CausalAttention(torch.nn.Module):
     """Causal attention through `scaled_dot_product_attention`.
@@ -33,19 +35,27 @@ class CausalAttention(torch.nn.Module):
     ) -> torch.Tensor:
         if attention_mask is not None or attention_bias is not None:
             raise ValueError("the CPU attention is causal only: no mask or bias")
+        ends = None if packed_seq_params is None else packed_seq_params.cu_seqlens_q
         if self.context_parallel_size > 1:
-            return self._attend_over_ranks(query, key, value)
-        if packed_seq_params is None:
+            if ends is None:
+                whole = torch.tensor([0, len(query) * self.context_parallel_size])
+                return self._attend_over_ranks(query, key, value, whole)
+            return self._attend_over_ranks(query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1), ends)
+        if ends is None:
             return self._attend(query, key, value)
-        lengths = packed_seq_params.cu_seqlens_q.diff().tolist()
+        lengths = ends.diff().tolist()
         parts = (torch.split(tensor.unsqueeze(1), lengths) for tensor in (query, key, value))
         return torch.cat([self._attend(*document) for document in zip(*parts, strict=True)])
 
-    def _attend_over_ranks(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """Keys and values stay in the order of the ranks; the mask compares their places in the whole sequence."""
+    def _attend_over_ranks(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor
+    ) -> torch.Tensor:
+        """Keys and values stay in the order of the ranks; the mask compares documents, and places in the whole."""
         group = parallel_state.get_context_parallel_group()
-        places = zigzag_places(len(query), group.size())
-        seen = places.flatten() <= places[group.rank()][:, None]
+        places = zigzag_places(cu_seqlens, group.size())
+        own, every = places[group.rank()][:, None], places.flatten()
+        documents = torch.searchsorted(cu_seqlens, torch.cat([own[:, 0], every]), right=True)
+        seen = (every <= own) & (documents[len(own) :] == documents[: len(own), None])
         key, value = (gather_from_sequence_parallel_region(tensor, group=group) for tensor in (key, value))
         return self._attend(query, key, value, seen)
 
@@ -63,13 +73,3 @@ class CausalAttention(torch.nn.Module):
             enable_gqa=query.shape[1] != key.shape[1],
         )
         return attended.permute(2, 0, 1, 3).flatten(start_dim=2)
-
-
-def zigzag_places(length: int, ranks: int) -> torch.Tensor:
-    """[ranks, length]: where in the sequence the tokens of each context-parallel rank are.
-
-    Megatron-Core cuts it into twice as many chunks as ranks (`get_batch_on_this_cp_rank`); with two ranks the first
-    has chunks 0 and 3, the second 1 and 2, so that causal attention is the same work for both.
-    """
-    chunks = torch.arange(ranks * length).view(2 * ranks, -1)
-    return torch.cat([chunks[:ranks], chunks[ranks:].flip(0)], dim=1)

@@ -18,7 +18,7 @@ from corpus.samples.dataset import SampleDataset
 from corpus.samples.datasets import Cutting, evaluation_dataset, pack_corpus, train_dataset
 from corpus.samples.example import Example, join_segments
 from foundation.errors import InputError
-from training.data.order import check_same, consumed_state, order_settings, special_ids
+from training.data.order import check_same, consumed_state, document_multiple, order_settings, special_ids
 from training.data.sources import Source, parse_sources, source_names
 
 CHECKSUM_LIMIT = 16 * 2**30
@@ -120,7 +120,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             size = sum(file.bytes for file in read_manifest(source.corpus).files())
             verify(source.corpus, full=size <= CHECKSUM_LIMIT)
             if self.mode == "packed":
-                pack_corpus(source.corpus, self.seq_length)
+                pack_corpus(source.corpus, self.seq_length, self._multiple)
 
     def setup(self, stage: str = "") -> None:
         """Check the corpora against their manifests and cut them into samples. Errors: `InputError`."""
@@ -183,12 +183,13 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         return {**record, "corpus": str(self.sources[record["source"]].corpus), "split": "train"}
 
     def order_settings(self) -> dict[str, Any]:
-        """What a run that goes on must have in common with the one before: `training.data.order.order_settings`."""
+        """What a resumed run must have in common with the one before: `training.data.order.order_settings`."""
         return order_settings(
             self.sources,
             mode=self.mode,
             stride=self.stride,
             seq_length=self.seq_length,
+            multiple=self._multiple,
             seed=self.seed,
             tokenizer=special_ids(self.tokenizer) if self.tokenizer else None,
         )
@@ -212,7 +213,13 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         update_num_microbatches(consumed_samples=consumed, consistency_check=False)
 
     def _cutting(self) -> Cutting:
-        return Cutting(seq_length=self.seq_length, mode=self.mode, stride=self.stride)
+        return Cutting(seq_length=self.seq_length, mode=self.mode, stride=self.stride, multiple=self._multiple)
+
+    @property
+    def _multiple(self) -> int:
+        """What packed documents are padded to for the context-parallel ranks of the trainer."""
+        ranks = getattr(self.trainer.strategy, "context_parallel_size", 1) if self.mode == "packed" else 1
+        return document_multiple(ranks)
 
     def _evaluation(self, split: str, limit: int | float) -> SampleDataset | None:
         having = [source for source in self.sources if read_manifest(source.corpus).split(split)]

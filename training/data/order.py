@@ -22,17 +22,27 @@ def order_settings(
     seq_length: int,
     seed: int,
     tokenizer: Mapping[str, int] | None,
+    multiple: int = 1,
 ) -> dict[str, Any]:
-    """Whatever decides which sample comes at which index, as plain values; `tokenizer`: its `special_ids`."""
+    """Whatever decides which sample comes at which index, as plain values; `tokenizer`: its `special_ids`.
+
+    `multiple`: of tokens, that packed documents are padded to; no part of other modes.
+    """
     return {
         _DIGESTS: [split_digest(source.corpus, "train").decode() for source in sources],
         "weights": [source.weight for source in sources],
         "mode": mode,
         "stride": stride,
         "seq_length": seq_length,
+        **({"document_multiple": multiple} if mode == "packed" else {}),
         "seed": seed,
         **({"tokenizer": dict(tokenizer)} if tokenizer else {}),
     }
+
+
+def document_multiple(ranks: int) -> int:
+    """What packed documents are padded to a multiple of: each of so many context-parallel ranks has two equal parts."""
+    return 2 * ranks if ranks > 1 else 1
 
 
 def consumed_state(consumed_samples: int, order_settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`RUN/guards/events.jsonl`: a line a finding, and each that a resumed run did again marked as replaced."""
+"""`RUN/guards/events.jsonl`: one line per finding, and each that a resumed run did again marked as replaced."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def append_event(folder: Path, event: Mapping[str, Any]) -> None:
 
 
 def mark_replaced(folder: Path, *, done: int) -> None:
-    """Mark the events of steps after `done`, from which a run goes on: it makes them again, or others.
+    """Mark the events of steps after `done`, from which a run resumes: it makes them again, or others.
 
     A last line that a kill cut off is dropped. The file is written anew, whole, where something changes.
     """
@@ -35,7 +35,7 @@ def mark_replaced(folder: Path, *, done: int) -> None:
 
 
 def _marked(line: bytes, done: int) -> bytes:
-    """The line with the mark, where it needs one; one that is no event stays as it is."""
+    """The line with the mark, where it needs one; a line that is not an event is unchanged."""
     try:
         event = json.loads(line)
         replaced = event["step"] > done

@@ -1,4 +1,4 @@
-"""What each rank says of itself when nothing goes on, and which of them the others wait for."""
+"""What each rank says of itself when nothing advances, and which of them the others wait for."""
 
 import json
 import os

@@ -40,7 +40,7 @@ class KeptBatch:
 def save_batch(
     folder: Path, batches: Sequence[KeptBatch], describe: Callable[[int], dict[str, Any]], *, rank: int
 ) -> None:
-    """Write this rank's `rank=N.safetensors` and `rank=N.jsonl`, a line a sample; nothing where it has no batches.
+    """Write this rank's `rank=N.safetensors` and `rank=N.jsonl`, one line per sample; nothing where it has no batches.
 
     A batch that cannot be written is said, and is no reason to stop.
     """

@@ -127,7 +127,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         return action == "report" and not reason
 
     def _reason_to_stop(self, finding: str, action: str, pl_module: Any) -> str:
-        """Why the run cannot go on; "" where it can. All ranks come here together."""
+        """Why the run cannot continue; "" if it can. All ranks come here together."""
         if finding == NOT_FINITE and not _weights_are_finite(pl_module):
             return "the weights themselves are not finite: go back to a checkpoint before they were"
         unlisted = [step for step in self._skipped if not self._listed(step)]

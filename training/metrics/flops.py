@@ -1,6 +1,9 @@
 """Floating-point operations of training, by the two conventions in use."""
 
+from collections.abc import Mapping
+
 from configs.llama import LlamaArchitecture
+from configs.lora import all_ranks
 from tokenizer.vocabulary import VOCAB_SIZE
 
 
@@ -10,7 +13,7 @@ def flops_per_token(
     *,
     causal: bool = True,
     vocab_size: int = VOCAB_SIZE,
-    lora_dim: int = 0,
+    lora_dim: int | Mapping[str, int] = 0,
 ) -> int:
     """FLOPs of one token, forward and backward: 6 N + 12 L H S c, and 4 N + 6 A + 12 L H S c with adapters.
 
@@ -41,13 +44,18 @@ def layer_matrices(architecture: LlamaArchitecture) -> int:
     return architecture.hidden_size * (2 * query + 2 * key_value + 3 * architecture.intermediate_size)
 
 
-def layer_adapters(architecture: LlamaArchitecture, dim: int) -> int:
-    """Weights in the low-rank adapters of one layer: [dim, inputs] and [outputs, dim] beside each of four matrices.
+def layer_adapters(architecture: LlamaArchitecture, dim: int | Mapping[str, int]) -> int:
+    """Weights in the low-rank adapters of one layer: [dim, inputs] and [outputs, dim] beside each matrix.
 
-    These are query-key-value, the output projection, gate-up, and down (NeMo's `llm.peft.LoRA`).
+    `dim`: the rank beside each of the four matrices that NeMo's `llm.peft.LoRA` knows, or of all.
     """
     hidden, ffn = architecture.hidden_size, architecture.intermediate_size
     query = architecture.num_attention_heads * architecture.head_dim
     key_value = architecture.num_key_value_heads * architecture.head_dim
-    inputs_and_outputs = (hidden, query + 2 * key_value), (query, hidden), (hidden, 2 * ffn), (ffn, hidden)
-    return dim * sum(inputs + outputs for inputs, outputs in inputs_and_outputs)
+    both = {
+        "linear_qkv": hidden + query + 2 * key_value,
+        "linear_proj": query + hidden,
+        "linear_fc1": hidden + 2 * ffn,
+        "linear_fc2": ffn + hidden,
+    }
+    return sum(rank * both[name] for name, rank in all_ranks(dim).items())

@@ -1,12 +1,12 @@
 """The values of a running trainer, whichever front door it came through: what `config.yaml` of a run says."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from nemo.lightning.pytorch.callbacks.peft import PEFT
 
 from configs.llama import LlamaArchitecture, from_megatron_fields, hf_config
-from configs.schema import TrainConfig
+from configs.schema import LoraConfig, TrainConfig
 from foundation.typed import from_settings
 from training.places import live_settings
 
@@ -28,9 +28,10 @@ def live_config(trainer: Any, pl_module: Any, config: dict[str, Any]) -> dict[st
     return {"model": {**hf_config(architecture), "parameters": architecture.parameters}, **asdict(settings)}
 
 
-def lora_values(trainer: Any) -> dict[str, float]:
-    """Rank, alpha and dropout of the adapters that are trained; rank 0 where all weights are."""
+def live_lora(trainer: Any) -> LoraConfig:
+    """The adapters that are trained; of rank 0 where all weights are."""
     for callback in trainer.callbacks:
         if isinstance(callback, PEFT):
-            return {name: getattr(callback, name) for name in ("dim", "alpha", "dropout")}
-    return {"dim": 0}
+            names = [field.name for field in fields(LoraConfig) if hasattr(callback, field.name)]
+            return LoraConfig(**{name: getattr(callback, name) for name in names})
+    return LoraConfig(dim=0)

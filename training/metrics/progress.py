@@ -62,14 +62,14 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
         if trainer.is_global_zero and trainer.global_step >= trainer.max_steps and self._seen == 0:
             print(
                 f"nothing to do: step {trainer.global_step} of {trainer.max_steps} is done; "
-                "raise trainer.max_steps to go on, or choose another run_dir",
+                "raise trainer.max_steps to continue, or choose another run_dir",
                 file=sys.stderr,
             )
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if trainer.is_global_zero and isinstance(exception, KeyboardInterrupt):
             print(
-                f"\ninterrupted at step {trainer.global_step}; the same command goes on from the newest checkpoint",
+                f"\ninterrupted at step {trainer.global_step}; give the same command again to resume",
                 file=sys.stderr,
             )
 

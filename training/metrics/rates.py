@@ -16,7 +16,7 @@ class Work:
     peak_tflops: float | None
 
     def rates(self, *, tokens: int, bases: int, seconds: float) -> dict[str, float | None]:
-        """Tokens and bases a second on all devices, model TFLOP/s of one, and their share of its peak (MFU)."""
+        """Tokens and bases per second on all devices, model TFLOP/s of one, and their share of its peak (MFU)."""
         per_second = tokens / seconds
         tflops = per_second * self.flops_per_token / self.devices / 1e12
         return {

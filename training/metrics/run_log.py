@@ -16,7 +16,7 @@ from foundation.json_lines import append_line
 from foundation.metrics_log import NAME as METRICS
 from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_so_far
 from training.metrics.flops import flops_per_token
-from training.metrics.live_config import live_architecture, live_config, lora_values
+from training.metrics.live_config import live_architecture, live_config, live_lora
 from training.metrics.loss_sums import LossSums, MeanLoss
 from training.metrics.memory import peak_memory_gib
 from training.metrics.rates import Work
@@ -51,7 +51,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._work = Work(
             devices=trainer.world_size,
             flops_per_token=flops_per_token(
-                live_architecture(pl_module), trainer.datamodule.seq_length, lora_dim=int(lora_values(trainer)["dim"])
+                live_architecture(pl_module), trainer.datamodule.seq_length, lora_dim=live_lora(trainer).ranks
             ),
             peak_tflops=self.peak_tflops,
         )

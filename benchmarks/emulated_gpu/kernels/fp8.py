@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.emulated_gpu.kernels.block_scaling import quantize_tiles, scale_from
 from benchmarks.emulated_gpu.kernels.mxfp8 import dequantize_blocks, quantize_blocks
 from benchmarks.emulated_gpu.kernels.names import LARGEST, TORCH
 from benchmarks.emulated_gpu.kernels.registry import check, kernel
@@ -22,6 +23,8 @@ def quantize(tensor: torch.Tensor, quantizer: Any, output: Any = None, noop: tor
     kind = type(quantizer).__name__
     if kind == "MXFP8Quantizer":
         return quantize_blocks(wide, quantizer, output)
+    if kind == "Float8BlockQuantizer":
+        return quantize_tiles(wide, quantizer, output)
     if kind == "Float8Quantizer":
         if quantizer.amax.numel():  # some are made to cast alone
             quantizer.amax.copy_(torch.maximum(quantizer.amax, largest(wide).view_as(quantizer.amax)))
@@ -99,14 +102,6 @@ def cast(wide: torch.Tensor, scale: torch.Tensor, dtype: Any) -> torch.Tensor:
 
 def transposed(data: torch.Tensor) -> torch.Tensor:
     return data.reshape(-1, data.shape[-1]).t().contiguous().view(data.shape[-1], *data.shape[:-1])
-
-
-def scale_from(amax: torch.Tensor, bound: float, epsilon: float, power_of_two: bool) -> torch.Tensor:
-    """The scale that brings `amax` to `bound` (common/recipe/recipe_common.cuh, `compute_scale_from_amax`)."""
-    amax = amax.clamp(min=epsilon)
-    scale = (bound / amax).clamp(max=torch.finfo(torch.float32).max)
-    scale = torch.where(torch.isfinite(amax) & (amax > 0), scale, torch.ones_like(scale))
-    return torch.exp2(torch.floor(torch.log2(scale))) if power_of_two else scale
 
 
 def _scale_now(wide: torch.Tensor, quantizer: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmarks.emulated_gpu.kernels.fp8 import scale_from
+from benchmarks.emulated_gpu.kernels.block_scaling import scale_from
 from benchmarks.emulated_gpu.kernels.registry import KERNELS, check, kernel
 
 Lists = Sequence[Sequence[torch.Tensor]]

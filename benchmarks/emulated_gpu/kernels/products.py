@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.emulated_gpu.kernels.block_scaling import dequantize_tiles
 from benchmarks.emulated_gpu.kernels.fp8 import quantize
 from benchmarks.emulated_gpu.kernels.mxfp8 import dequantize_blocks
 from benchmarks.emulated_gpu.kernels.names import TORCH
@@ -83,6 +84,8 @@ def _operand(tensor: Any, columns: bool) -> torch.Tensor:
         check(tensor.dtype in WIDE, f"operand of {tensor.dtype}")
         check(tensor.is_contiguous(), "GEMM of what is not contiguous")
         return tensor.detach()
+    if hasattr(tensor, "_is_2D_scaled"):
+        return dequantize_tiles(tensor, columns)
     if hasattr(tensor, "_rowwise_data"):
         return dequantize_blocks(tensor, columns)
     return _one_scale(tensor, columns)

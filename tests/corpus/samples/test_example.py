@@ -76,6 +76,8 @@ def test_segments() -> None:
     assert segments([3, 4], 10).tolist() == [0, 3, 7, 10]
     assert segments([3, 7], 10).tolist() == [0, 3, 10]
     assert segments([], 10).tolist() == [0, 10]
+    assert segments([3, 4], 16, 4).tolist() == [0, 4, 8, 16]
+    assert segments([3, 4, 8], 16, 4).tolist() == [0, 4, 8, 16]
     joined = join_segments([segments([3, 4], 10), segments([10], 10), segments([9], 10)])
     assert joined.tolist() == [0, 3, 7, 10, 20, 29, 30]
     assert joined.dtype == np.int32

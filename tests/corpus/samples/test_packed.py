@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusal import refused
 
+from corpus.samples.dataset import SampleDataset
+from corpus.samples.order import Spaced
 from corpus.samples.packed import HEADER, PackedWindows, ensure_packed, write_packing
 from corpus.samples.packing import cut, pack
+from tokenizer.vocabulary import PAD
 
 DIGEST = bytes(range(32))
 
@@ -64,6 +67,31 @@ def test_hardly_any_padding() -> None:
 @pytest.fixture
 def documents(contigs: dict[str, bytes]) -> list[bytes]:
     return list(contigs.values())
+
+
+@pytest.mark.parametrize("multiple", [2, 4, 16])
+def test_documents_are_padded_to_a_multiple(
+    tmp_path: Path, write_split: Any, documents: list[bytes], multiple: int
+) -> None:
+    """Each piece whole and in its own room, every label once; and a packing of another multiple is another."""
+    stream, path = write_split(documents), tmp_path / "train.pack"
+    write_packing(stream, path, 128, DIGEST, multiple)
+    windows = PackedWindows(stream, path, 128, DIGEST, multiple)
+    with refused("packing-of-another", where=path):
+        PackedWindows(stream, path, 128, DIGEST)
+    samples, labels = len(windows), 0
+    dataset = SampleDataset([windows], Spaced(samples=samples, count=samples), length=samples)
+    for number in range(samples):
+        example, ends = dataset[number], dataset[number]["cu_seqlens"].tolist()
+        assert all(end % multiple == 0 for end in ends)
+        assert ends[-1] == 128
+        for (start, stop), place, end in zip(windows.spans(number), ends, ends[1:], strict=False):
+            last = place + stop - start - 1
+            assert example["tokens"][place:last].tobytes() == stream.read(start, stop - 1).tobytes().upper()
+            assert (example["tokens"][last:end] == PAD.id).all()
+            assert not example["loss_mask"][last:end].any()
+            labels += stop - start - 1
+    assert labels == stream.tokens - stream.documents
 
 
 def test_a_packing_on_disk(tmp_path: Path, write_split: Any, documents: list[bytes]) -> None:

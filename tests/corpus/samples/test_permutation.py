@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from corpus.samples.permutation import Permutation
 
 
-@pytest.mark.parametrize("size", [*range(1, 130), 255, 256, 257, 1000, 4095, 4097, 65_537, 300_007])
-def test_bijection(size: int) -> None:
-    values = Permutation(size, seed=size, epoch=3).many(np.arange(size))
-    assert np.array_equal(np.sort(values), np.arange(size))
+def test_bijection() -> None:
+    """Of every small size, around powers of two, and of large ones that are none."""
+    for size in (*range(1, 130), 255, 256, 257, 1000, 4095, 4097, 65_537, 300_007):
+        values = Permutation(size, seed=size, epoch=3).many(np.arange(size))
+        assert np.array_equal(np.sort(values), np.arange(size)), size
 
 
 @given(size=st.integers(1, 2**61), seed=st.integers(0, 2**64), epoch=st.integers(0, 2**20), data=st.data())

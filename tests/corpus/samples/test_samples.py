@@ -170,3 +170,8 @@ def test_evaluation_of_a_blend(corpus: Path, tmp_path: Path, mode: str) -> None:
 def test_bad_settings(corpus: Path, change: dict[str, Any], kind: str, key: str, names: str) -> None:
     with refused(kind, where=f"dataset.{key}", names=names):
         Cutting(**({"seq_length": LENGTH} | change)).windows(corpus, "train")
+
+
+def test_a_length_that_does_not_hold_padded_documents(corpus: Path) -> None:
+    with refused("document-multiple", names="66", fix="68"):
+        pack_corpus(corpus, 66, 4)

@@ -162,7 +162,7 @@ def test_models_on_the_same_task_share_its_protocol_and_say_what_was_left_out(
     _evaluate(models[:1], quick, tmp_path / "out")
     told = capsys.readouterr().err
     assert "1 not scored: the contig is not in the FASTA file" in told
-    assert "1 not scored: an allele that is no sequence" in told
+    assert "1 not scored: an allele that is not a sequence" in told
     quick.write_text(quick.read_text().replace("stride: 3", "stride: 4"))
     weights = models[1] / "model.safetensors"
     content = bytearray(weights.read_bytes())

@@ -61,7 +61,7 @@ def test_every_allele_has_its_line_and_the_vcf_is_read_by_others(
         assert value == (pytest.approx(float(row["delta"]), rel=1e-5) if row["delta"] else None)
     assert dict(records[0].info)["AF"] is not None
     assert records[5].info["GLL_STATUS"] == ("scored",)
-    assert b"NOTE=\xe9;GLL" in pysam.BGZFile(str(paths[0])).read()  # a byte that is no UTF-8 goes through
+    assert b"NOTE=\xe9;GLL" in pysam.BGZFile(str(paths[0])).read()  # a byte that is not UTF-8 goes through
 
 
 def test_a_value_of_each_allele_is_its_own_and_annotation_is_not_repeated(

@@ -19,9 +19,9 @@ from configs.compose import compose_config
 from configs.llama import read_architecture
 from configs.schema import TrainConfig
 from launch.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_parameters, state_bytes
-from launch.planning.names import FACTORIES
+from launch.planning.names import FACTORIES, LONG_FACTORIES
 from launch.planning.picture import write_picture
-from launch.planning.plan import make_plan
+from launch.planning.plan import make_plan, recommended
 from launch.planning.record import as_json
 from launch.planning.search import change_layout, comfortable, fits
 from launch.planning.text import plan_text
@@ -82,8 +82,7 @@ def test_activations_of_the_8b(values: tuple[str, ...], gib: float) -> None:
 
 
 def test_parameters_of_a_stage_are_those_that_megatron_builds(tmp_path: Path) -> None:
-    layouts = [(1, 1), (2, 1), (1, 2), (4, 2)]
-    for name in ("train_8b_opengenome2", "train_35b"):
+    for name, layouts in (("train_8b_opengenome2", [(1, 1), (4, 2)]), ("train_35b", [(2, 1), (1, 2)])):
         out = tmp_path / f"{name}.json"
         assert run_in_process(count_on_meta, name, layouts, 0, out, log=tmp_path / "log") == 0, (
             tmp_path / "log"
@@ -119,6 +118,58 @@ def test_state_is_what_megatron_holds(tmp_path: Path) -> None:
 def test_every_recipe_fits_where_it_says_it_runs(name: str) -> None:
     plan = make_plan(name)
     assert plan.fits, plan_text(plan)
+
+
+@pytest.mark.parametrize("name", LONG_FACTORIES)
+def test_every_long_recipe_fits_and_no_layout_is_predicted_to_be_faster(name: str) -> None:
+    plan = make_plan(name)
+    assert plan.memory is not None
+    assert comfortable(plan.config, plan.memory), plan_text(plan)
+    assert recommended(plan) is None, plan_text(plan)
+    assert f"_{plan.sequence_length // 1024}k" in name
+    assert "of the bf16 peak" in plan_text(plan)
+
+
+@pytest.mark.parametrize(
+    ("context", "gpu", "layout"),
+    [
+        ("32k", "h200", (1, 2, 0)),
+        ("64k", "h200", (1, 4, 0)),
+        ("128k", "h200", (1, 8, 0)),
+        ("32k", "b200", (1, 1, 2)),
+        ("64k", "b200", (2, 1, 0)),
+        ("128k", "b200", (2, 2, 0)),
+    ],
+)
+def test_long_recipes_fit_on_larger_gpus_with_less_splitting(
+    context: str, gpu: str, layout: tuple[int, int, int]
+) -> None:
+    """As docs/context.md has it."""
+    plan = make_plan(f"llama3_8b_genomic_{context}", gpu=gpu, gpus=8)
+    assert plan.fits
+    best = recommended(plan)
+    assert best is not None
+    found = best.config.parallelism
+    assert (found.tensor, found.context, found.recompute_layers) == layout
+
+
+def test_samples_beyond_the_context_are_a_problem_with_a_fix() -> None:
+    plan = make_plan("llama3_8b_genomic", ("dataset.sequence_length=16384",))
+    assert "over the model's 8192" in plan.problem
+    assert "rope.factor=2 " in plan.problem
+    longer = ("dataset.sequence_length=16384", "rope.factor=2", "parallelism.context=2")
+    assert make_plan("llama3_8b_genomic", longer).fits
+
+
+@pytest.mark.parametrize("gpu", ["b200", "gb200", "b300", "gb300"])
+@pytest.mark.parametrize("precision", ["bf16", "fp8_current", "mxfp8"])
+def test_two_samples_at_a_time_fit_on_blackwell(gpu: str, precision: str) -> None:
+    """As in the published rows; and four on the larger ones, as in Megatron-Bridge's newest recipes."""
+    plan = make_plan("llama3_8b_genomic", (f"precision={precision}",), gpu=gpu, gpus=8)
+    assert (plan.config.dataset.micro_batch_size, plan.fits) == (2, True)
+    if gpu.endswith("300"):
+        four = (f"precision={precision}", "dataset.micro_batch_size=4")
+        assert make_plan("llama3_8b_genomic", four, gpu=gpu, gpus=8).fits
 
 
 @pytest.mark.parametrize("gpus", [1, 8, 64, 512])
@@ -204,7 +255,7 @@ def test_recomputation_is_the_least_that_is_enough() -> None:
             "precision.fp8=delayed on a100",
             "precision=bf16",
         ),
-        ({"gpu": "h200", "overrides": ("precision=mxfp8",)}, "settings-rule", "precision.fp8=mxfp8 on h200", "b200"),
+        ({"gpu": "h200", "overrides": ("precision=mxfp8",)}, "settings-rule", "precision.fp8=mxfp8", "b200"),
         ({"overrides": ("trainer.max_step=1",)}, "unknown-key", "'max_step'", "'max_steps'"),
     ],
 )
@@ -251,7 +302,7 @@ def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--picture", name]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (1, "")
-    assert f"error: {name}: is no name of a picture. End it with .svg, .png, .pdf." in result.stderr
+    assert f"error: {name}: is not the name of a picture. End it with .svg, .png, .pdf." in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -51,7 +51,7 @@ def test_the_paragraph_has_the_numbers_of_the_table() -> None:
 def test_a_number_of_gpus_that_cannot_work_says_why() -> None:
     proposal = make_proposal("llama3_8b_genomic", gpu="gb300", gpus=8, counts=(8, 72))
     assert [one.gpus for one in proposal.choices] == [8]
-    assert proposal.unsuitable == {72: "not with this batch: give dataset.global_batch_size=360"}
+    assert proposal.unsuitable == {72: "not with this batch: give dataset.global_batch_size=288"}
     assert "| 72 | not with this batch" in proposal_text(proposal)
     small = make_proposal("llama3_35b_genomic", gpu="h100", gpus=64, counts=(1,))
     assert small.unsuitable == {1: "no layout fits into the memory"}

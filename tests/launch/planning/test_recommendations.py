@@ -6,14 +6,14 @@ import pytest
 
 from configs.compose import compose_config
 from launch.planning.memory import memory_per_gpu
-from launch.planning.names import FACTORIES, FINETUNE_FACTORIES
+from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, LONG_FACTORIES
 from launch.planning.plan import Plan, make_plan, recommended
 from launch.planning.record import as_json
 from launch.planning.search import comfortable, fits
 from launch.planning.text import plan_text
 from launch.preflight.check import check_config
 
-RECIPES = sorted(name for name in (*FACTORIES, *FINETUNE_FACTORIES) if "tiny" not in name)
+RECIPES = sorted(name for name in (*FACTORIES, *LONG_FACTORIES, *FINETUNE_FACTORIES) if "tiny" not in name)
 MACHINES = [("h100", 1), ("a100", 16), ("h200", 64), ("gb200", 4)]
 NAMED = ("parallelism=gpus_64", "precision.grad_reduce_in_fp32=true")
 
@@ -116,7 +116,7 @@ def test_why_nothing_fits_and_what_would(size: str) -> None:
 )
 def test_a_global_batch_that_divides_is_named(recipe: str, gpus: int, sizes: list[int]) -> None:
     plan = make_plan(recipe, gpu="h100", gpus=gpus)
-    assert "is no multiple of" in plan.problem
+    assert "is not a multiple of" in plan.problem
     assert list(plan.remedies) == [f"dataset.global_batch_size={size}" for size in sizes]
     for remedy in plan.remedies:
         assert make_plan(recipe, (remedy,), gpu="h100", gpus=gpus).fits

@@ -81,7 +81,7 @@ REFUSED = {
     "optimizer.decay_steps=10": ("optimizer.decay_steps=10", "optimizer.schedule=wsd"),
     "optimizer.decay=exponential": ("optimizer.decay=exponential", "minus_sqrt, linear"),
     "optimizer.min_lr=0.1": ("optimizer.min_lr=0.1", "min_lr"),
-    "optimizer.warmup_steps=150": ("optimizer.warmup_steps=150 of optimizer.schedule_steps=150", "warm-up"),
+    "optimizer.warmup_steps=150": ("optimizer.warmup_steps=150", "warm-up"),
     "optimizer.clip_grad=-1": ("optimizer.clip_grad=-1", "0"),
     "optimizer.z_loss=-0.1": ("z_loss=-0.1", "0"),
     "optimizer.embedding_init_std=0": ("optimizer.embedding_init_std=0", "above 0"),

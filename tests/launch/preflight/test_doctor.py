@@ -135,7 +135,7 @@ def test_the_command_is_quick_and_says_by_its_status(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 1, run.stderr
-    assert "/nowhere: is no prepared corpus" in run.stdout
+    assert "/nowhere: is not a prepared corpus" in run.stdout
     assert "Traceback" not in run.stderr
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5  # seconds; one on a quiet machine
     modules = "{'torch', 'nemo', 'megatron', 'transformers'} & sys.modules.keys()"

@@ -118,7 +118,9 @@ def test_a_run_whose_checkpoints_have_gone_is_told_so(run: Path, corpus: Path) -
     """The disk of the checkpoints is not there: it begins anew, as one that was killed early does, and says so."""
     train(run, corpus, 4)
     (run / "checkpoints").rename(run / "elsewhere")
-    assert f"{run}/checkpoints is empty, and the run log tells of step 4: the run begins anew" in train(run, corpus, 1)
+    assert f"{run}/checkpoints is empty, and the run log ends at step 4: the run starts from step 0" in train(
+        run, corpus, 1
+    )
 
 
 def test_damage_in_our_copy_of_the_weights_to_start_from(run: Path, corpus: Path, tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_damage_in_our_copy_of_the_weights_to_start_from(run: Path, corpus: Path
     shard = max(copy.rglob("*.distcp"), key=lambda path: path.stat().st_size)
     whole = shard.read_bytes()
     flip(shard, len(whole) // 2, 6)
-    assert f"{copy} is damaged, and made anew" in start("second")
+    assert f"{copy} is damaged and is made again" in start("second")
     assert shard.read_bytes() == whole
 
 
@@ -179,7 +181,7 @@ def test_weights_to_start_from_that_are_not_used(run: Path, corpus: Path, tmp_pa
     nemo_process.train(
         "--config-name", "finetune_tiny", "dataset.sequence_length=64", "trainer.max_steps=3", *given, log=log
     )
-    assert f"init_from={run}/checkpoints/step=2 is not used: the run goes on from step 3\n" in log.read_text()
+    assert f"init_from={run}/checkpoints/step=2 is not used: the run resumes from step 3\n" in log.read_text()
 
 
 def test_damaged_weights_to_start_from_are_refused(run: Path, corpus: Path, tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ def test_damaged_weights_to_start_from_are_refused(run: Path, corpus: Path, tmp_
     log = tmp_path / "log"
     assert nemo_process.train("--config-name", "finetune_tiny", "dataset.sequence_length=64", *given, log=log) == 1
     assert f"error: {run}/checkpoints/step=2: weights/__0_" in log.read_text()
-    assert "was changed: its checksum is not the manifest's. Copy the checkpoint anew" in log.read_text()
+    assert "was changed: its checksum is not the manifest's. Copy the checkpoint again" in log.read_text()
 
 
 def test_ranks_share_the_files_out(run: Path) -> None:

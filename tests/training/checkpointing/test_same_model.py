@@ -13,8 +13,9 @@ from fuzz_seeds import write_model
 from refusal import refused
 
 from configs.compose import compose_config
+from configs.extension import extended_from, run_architecture
 from configs.llama import read_architecture
-from configs.rope import RopeScaling
+from configs.rope import RopeScaling, hf_scaling
 from conversion.convert import convert
 from foundation.errors import InputError
 from launch.preflight.examine import examine
@@ -70,6 +71,29 @@ def test_as_many_heads_of_another_size_are_refused(model: Path) -> None:
 def test_what_says_how_it_is_computed_may_differ(model: Path) -> None:
     architecture = read_architecture(model)
     check_same_model(model, replace(architecture, max_position_embeddings=64, initializer_range=1.0, dtype="float16"))
+
+
+EXTENDED = ["dataset.sequence_length=64", "rope.factor=2"]
+
+
+def test_a_longer_context_starts_from_its_base_or_from_itself(model: Path, tmp_path: Path) -> None:
+    """And from nothing else: frequencies that neither has, or positions that the base was not trained on."""
+    change(model, max_position_embeddings=32)
+    words = [f"init_from={model}", f"model_tag={model}", f"run_dir={tmp_path}/run", *EXTENDED]
+    config = compose_config("finetune_tiny", words)
+    wanted, base = run_architecture(config), extended_from(config)
+    assert (wanted.max_position_embeddings, base and base.rope_scaling) == (64, None)
+    check_initial_weights(config, wanted)
+    with refused("another-model", where=model, names="rope_scaling"):
+        check_same_model(model, wanted)
+    change(model, max_position_embeddings=64, rope_scaling=hf_scaling(wanted.rope_scaling))
+    check_same_model(model, wanted, base=base)
+    change(model, max_position_embeddings=64, rope_scaling=None)
+    with refused("another-context", where=model, names="64", fix="model_tag="):
+        check_same_model(model, wanted, base=base)
+    change(model, max_position_embeddings=32, rope_theta=10_000.0)
+    with refused("another-model", where=model, names="10000"):
+        check_same_model(model, wanted, base=base)
 
 
 def test_only_where_the_run_starts_from_them(tmp_path: Path) -> None:

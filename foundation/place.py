@@ -1,0 +1,164 @@
+"""The place of an output: where it is, what is there now, and giving it to a new output without losing anything."""
+
+import contextlib
+import ctypes
+import errno
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from foundation.disk import refusals, sync, umask
+from foundation.errors import InputError
+from foundation.terminal import warn
+
+
+def real_directory(path: Path) -> Path:
+    """The place of an output that is a directory: where a link leads. Errors: `InputError` for a link to itself."""
+    path = Path(path)
+    if not path.is_symlink() and path.name not in ("", ".."):
+        return path  # as it was given, for messages
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise InputError("is a link that leads to itself", where=path, fix="Remove it.", kind="link-loop")
+    return real
+
+
+def real_file(path: Path) -> Path:
+    """Likewise of one that is a file. Errors: `InputError`, also for a directory, a pipe or a device in its place."""
+    path = Path(path)
+    if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        fix = "Name a file; a result takes its name when it is whole."
+        raise InputError("is not a place for a file", where=path, fix=fix, kind="output-not-a-file")
+    real = real_directory(path)
+    if real.exists() and not real.is_file():
+        kind = "a directory" if real.is_dir() else "a pipe, a socket or a device"
+        raise InputError(
+            f"is {kind}, a file was expected", where=path, fix="Choose another output.", kind="output-not-a-file"
+        )
+    return real
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was at an output's name when it was allowed to be replaced: its files, none where there was nothing."""
+
+    files: frozenset[tuple[str, int, int, int]]
+
+
+def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> Seen:
+    """What is at `path` now, which a directory may replace, as `atomic_directory` says. Errors: `InputError`."""
+    if path.exists() and not path.is_dir():
+        problem, kind = "is a file, a directory was expected", "output-not-a-directory"
+        raise InputError(problem, where=path, fix="Choose another output.", kind=kind)
+    if not path.is_dir() or not any(path.iterdir()):
+        return Seen(frozenset())
+    if not overwrite:
+        fix = "Choose another output, or pass --overwrite to replace it."
+        raise InputError("already exists", where=path, fix=fix, kind="output-exists")
+    if not (path / mark).exists():
+        problem = f"has no {mark}, so it is not replaced"
+        raise InputError(problem, where=path, fix="Choose another output.", kind="output-of-another-kind")
+    return _look(path)
+
+
+def put_in_place(directory: Path, path: Path, seen: Seen) -> None:
+    """Give a directory that is whole and durable the name `path`, in the place of what was `seen` there.
+
+    Errors: `InputError` where something else is there by now: that stays as it is, and `directory` gets another name.
+    """
+    directory.chmod(0o777 & ~umask())
+    with refusals(path), kept_aside(directory, path):
+        now = _look(path)
+        if not now.files:
+            directory.rename(path)  # the system refuses it where anything but an empty directory is by then
+        elif now != seen:
+            raise FileExistsError
+        else:
+            _replace(directory, path, seen)
+    sync(path.parent)
+
+
+def _replace(new: Path, path: Path, seen: Seen) -> None:
+    """Let `new` take the name of the directory `path`; what is not as it was `seen` is kept beside it."""
+    if _exchange(new, path):
+        old = new
+    else:  # a kill between the next two lines leaves both, under temporary names
+        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+        path.replace(old)
+        new.replace(path)
+    if _look(old) == seen:
+        shutil.rmtree(old)
+    else:  # changed in the moment since it was looked at
+        warn(f"{path} was changed while it was replaced; what was there is in {_aside(old, path, '.old')}")
+
+
+def _look(path: Path) -> Seen:
+    """All files below `path`, as far as they can be told from others."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):  # it changes while it is looked at, and is not what it was
+        for file in (path, *(() if path.is_symlink() else path.rglob("*"))):
+            status = file.lstat()
+            if not file.is_dir() or file.is_symlink():
+                found.append((str(file.relative_to(path)), status.st_ino, status.st_size, status.st_mtime_ns))
+    return Seen(frozenset(found))
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Let two names change places, at once; false where the system or the file system cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    at_cwd, exchange = -100, 2
+    names = os.fsencode(a.absolute()), os.fsencode(b.absolute())
+    return rename is not None and rename(at_cwd, names[0], at_cwd, names[1], exchange) == 0
+
+
+@contextmanager
+def kept_aside(temporary: Path, path: Path) -> Iterator[None]:
+    """Where `path` is taken by something else, give `temporary` a name beside it. Errors: `InputError` with it."""
+    try:
+        yield
+    except OSError as error:
+        if not (isinstance(error, FileExistsError) or error.errno in _OCCUPIED):
+            raise
+        raise InputError(
+            f"has appeared or changed while the output was written, and stays as it is; the output is in "
+            f"{_aside(temporary, path, '.new')}",
+            where=path,
+            fix="Look at both, and keep the one that you want.",
+            kind="output-appeared",
+        ) from error
+
+
+_OCCUPIED = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.EBUSY)
+
+
+def _aside(temporary: Path, path: Path, suffix: str) -> Path:
+    """Give `temporary` a free name after that of `path`."""
+    for number in itertools.count(1):
+        free = path.with_name(f"{path.name}{suffix}{number if number > 1 else ''}")
+        try:
+            if temporary.is_dir():
+                free.mkdir()  # which no other process can then take, and a rename replaces
+                temporary.replace(free)
+            else:
+                _link(temporary, free)
+            break
+        except FileExistsError:
+            continue
+    sync(path.parent)
+    return free
+
+
+def _link(file: Path, free: Path) -> None:
+    """Give `file` a second name, never another's. Errors: `FileExistsError`."""
+    try:
+        free.hardlink_to(file)
+    except FileExistsError:
+        raise
+    except OSError:  # no links on this file system
+        with open(free, "xb"):
+            file.replace(free)
