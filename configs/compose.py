@@ -5,9 +5,11 @@ The shipped YAML files use the part of Hydra that is read here: `defaults` with 
 whose import takes longer than a plan, composes the files of a directory of one's own.
 """
 
+import copy
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +73,7 @@ def config_names(directory: Path | None = None) -> list[str]:
 
 def group_options(group: str, *homes: Path) -> list[str]:
     """The options of a group: the shipped ones, and those of other homes of configurations."""
-    return sorted({path.stem for home in (CONFIGS, *homes) for path in (home / group).glob("*.yaml")})
+    return sorted(_shipped_options(group).union(path.stem for home in homes for path in (home / group).glob("*.yaml")))
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -82,8 +84,19 @@ def to_yaml(config: TrainConfig) -> str:
     return text
 
 
+@cache
+def _shipped_options(group: str) -> frozenset[str]:
+    return frozenset(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+@cache
+def _shipped_groups() -> frozenset[str]:
+    return frozenset(path.name for path in CONFIGS.iterdir() if _shipped_options(path.name))
+
+
 def _groups(*homes: Path) -> set[str]:
-    return {path.name for home in (CONFIGS, *homes) for path in home.iterdir() if any(path.glob("*.yaml"))}
+    own = (path.name for home in homes for path in home.iterdir() if any(path.glob("*.yaml")))
+    return {*_shipped_groups(), *own}
 
 
 def _check_option(group: str, option: str, *homes: Path) -> None:
@@ -125,8 +138,7 @@ def _bodies(name: str, groups: dict[str, str]) -> Iterator[tuple[str, Any]]:
 def _group_body(group: str, option: str) -> dict[str, Any]:
     path = CONFIGS / group / f"{option}.yaml"
     body = _read(path)
-    package = re.search(r"^# @package (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    for part in reversed((package[1] if package else group).split(".")):
+    for part in reversed((_package(path) or group).split(".")):
         body = body if part == "_global_" else {part: body}
     return body
 
@@ -138,7 +150,19 @@ def _own_tree(name: str, choices: dict[str, str], directory: Path) -> dict[str, 
 
 
 def _read(path: Path) -> dict[str, Any]:
+    return copy.deepcopy(_parsed(path))
+
+
+@cache
+def _parsed(path: Path) -> dict[str, Any]:
     return read_yaml(path) or {}
+
+
+@cache
+def _package(path: Path) -> str | None:
+    """Where Hydra's comment puts the body of a group."""
+    found = re.search(r"^# @package (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else None
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:

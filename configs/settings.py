@@ -6,9 +6,9 @@ through the rows, so that a setting is added by one of them.
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, get_type_hints
+from typing import Any
 
-from foundation.typed import MISSING
+from foundation.typed import MISSING, hints
 
 _KEY = "setting"
 
@@ -72,7 +72,7 @@ def setting(
 
 def rows(schema: type, prefix: str = "") -> Iterator[Row]:
     """The rows of a schema and of its sections, in their order."""
-    kinds = get_type_hints(schema)
+    kinds = hints(schema)
     for field in dataclasses.fields(schema):
         kind = kinds[field.name]
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):

@@ -88,3 +88,19 @@ def read_mapping(path: Path, limit: int = 1 << 23) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise InputError("cannot be read as YAML (it is not a mapping)", where=path, kind="not-a-mapping")
     return content
+
+
+def read_section(path: Path, key: str, *, within: Path) -> dict[str, Any]:
+    """The model's section of `path`, a file of the checkpoint `within`: plain values and a `_target_`.
+
+    Errors: `InputError`, of the kinds `no-config` and `no-model-section` where there is none.
+    """
+    if not path.is_file():
+        fix = "Copy the whole checkpoint: the weights alone do not tell the architecture."
+        raise InputError("is missing", where=path, fix=fix, kind="no-config")
+    check_inside(path, within)
+    fields = read_mapping(path).get(key)
+    if not isinstance(fields, dict) or "_target_" not in fields:
+        fix = "Give a checkpoint of NeMo 2 or of Megatron-Bridge."
+        raise InputError(f"has no section `{key}` with a `_target_`", where=path, fix=fix, kind="no-model-section")
+    return fields

@@ -1,5 +1,6 @@
 """`manifest.json`: all that is known of a prepared corpus, and the check that its files are still what it says."""
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,8 @@ import xxhash
 from corpus.letters import BASES, COLUMNS
 from corpus.settings import Settings
 from corpus.splits.rule import SPLITS
+from corpus.store.document_names import SUFFIX as NAMES
+from corpus.store.document_names import names_path
 from corpus.store.index_format import bin_path, idx_path
 from foundation.checksum import xxh3_128
 from foundation.errors import InputError, shown
@@ -55,12 +58,20 @@ class StoredFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """A part of a split: an indexed dataset of its own, for Megatron too. `files`: its `.bin` and its `.idx`."""
+    """A part of a split: an indexed dataset of its own, for Megatron too.
+
+    `files`: its `.bin`, its `.idx`, and the `.names` of its documents where these are kept.
+    """
 
     name: str
     documents: int
     tokens: int
     files: tuple[StoredFile, ...]
+
+    @property
+    def named(self) -> bool:
+        """Whether the names of its documents are kept."""
+        return len(self.files) > 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +97,7 @@ class Split:
 
     def digest(self) -> str:
         """A checksum of the whole token stream: of the shards' own ones, in order."""
-        checksums = "".join(file.xxh3_128 for shard in self.shards for file in shard.files)
+        checksums = "".join(file.xxh3_128 for shard in self.shards for file in shard.files[:2])
         return xxhash.xxh3_128_hexdigest(checksums.encode())
 
 
@@ -114,6 +125,12 @@ def add_splits(name: str, splits: Sequence[Split]) -> Split:
         gc_histogram=by_number(summed(split.gc_histogram for split in splits)),
         shards=tuple(shard for split in splits for shard in split.shards),
     )
+
+
+def without_names(split: Split) -> Split:
+    """The same, where the names of documents are not kept."""
+    shards = tuple(dataclasses.replace(shard, files=shard.files[:2]) for shard in split.shards)
+    return dataclasses.replace(split, shards=shards)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +198,7 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
         )
     if isinstance(settings := value.get("settings"), dict):
         settings.setdefault("rna", False)  # older corpora have U as it was
+        settings.setdefault("record_names", None)  # and no names
     manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
         if problem := _contradiction(split):
@@ -203,7 +221,9 @@ def _contradiction(split: Split) -> str | None:
     for shard in split.shards:
         if not re.fullmatch(rf"{split.name}-\d+", shard.name, re.ASCII):
             return f"has a shard {shard.name!r}"
-        if [file.name for file in shard.files] != [f"{shard.name}.bin", f"{shard.name}.idx"]:
+        if [file.name for file in shard.files[:2]] != [f"{shard.name}.bin", f"{shard.name}.idx"]:
+            return f"shard {shard.name} has files of other names"
+        if [file.name for file in shard.files[2:]] not in ([], [f"{shard.name}{NAMES}"]):
             return f"shard {shard.name} has files of other names"
         if shard.files[0].bytes != shard.tokens:
             return f"shard {shard.name} has {shard.tokens} tokens in {shard.files[0].bytes} bytes"
@@ -238,8 +258,8 @@ def verify(directory: Path, *, full: bool = False, observe: Callable[[memoryview
 
 def stored_files(prefix: Path, bin_checksum: str) -> tuple[StoredFile, ...]:
     """The manifest's rows for an indexed dataset just written; the checksum of its `.bin` is known by then."""
-    idx = idx_path(prefix)
+    others = [path for path in (idx_path(prefix), names_path(prefix)) if path.exists()]
     return tuple(
         StoredFile(name=path.name, bytes=path.stat().st_size, xxh3_128=digest)
-        for path, digest in ((bin_path(prefix), bin_checksum), (idx, xxh3_128(idx)))
+        for path, digest in ((bin_path(prefix), bin_checksum), *((path, xxh3_128(path)) for path in others))
     )

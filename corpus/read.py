@@ -1,25 +1,64 @@
 """The documents of a prepared corpus, for whoever wants whole sequences and not samples."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from corpus.manifest import read_manifest
+from corpus.manifest import Split, read_manifest
+from corpus.store.document_names import DocumentName, names_path, read_names
 from corpus.store.stream import TokenStream
 from foundation.errors import InputError
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 
 
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One document: `ids` are uint8, case as in the source, without EOS.
+
+    `name`: of the record, with the bases of it where the document is a segment, or `validation[3]` where the corpus
+    has none; `record` and `start`: of what, and where in it; a record without a name is the document itself.
+    """
+
+    name: str
+    record: str
+    start: int
+    ids: Ids
+
+
 def read_documents(corpus: Path, split: str) -> Iterator[tuple[str, Ids]]:
-    """Name and ids (uint8, case as in the source, without EOS) of each document, e.g. `("validation[3]", ids)`."""
+    """Name and bases of each document of a split, in order. Errors: `InputError`."""
+    return ((document.name, document.ids) for document in documents_of(corpus, split))
+
+
+def documents_of(corpus: Path, split: str) -> Iterator[Document]:
+    """The documents of a split, in order. Errors: `InputError`."""
     stream = open_split(corpus, split)
-    for number in range(stream.documents):
+    for number, name in enumerate(document_names(corpus, split)):
         ids = stream.document(number)
-        yield f"{split}[{number}]", ids[:-1] if ids[-1] == EOS.id else ids
+        ids = ids[:-1] if ids[-1] == EOS.id else ids
+        place = f"{split}[{number}]"
+        if name is None or not name.record:
+            yield Document(name=place, record=place, start=0, ids=ids)
+        else:
+            yield Document(name=name.shown(len(ids)), record=name.record, start=name.start or 0, ids=ids)
+
+
+def document_names(corpus: Path, split: str) -> Iterator[DocumentName | None]:
+    """The name of each document of a split; None for those of a shard that has none. Errors: `InputError`."""
+    for shard in _split(corpus, split).shards:
+        if shard.named:
+            yield from read_names(names_path(Path(corpus) / shard.name), shard.documents)
+        else:
+            yield from [None] * shard.documents
 
 
 def open_split(corpus: Path, split: str) -> TokenStream:
     """The token stream of one split. Errors: `InputError` where the corpus has no such split."""
+    return TokenStream([Path(corpus) / shard.name for shard in _split(corpus, split).shards])
+
+
+def _split(corpus: Path, split: str) -> Split:
     manifest = read_manifest(corpus)
     found = manifest.split(split)
     if found is None:
@@ -29,4 +68,4 @@ def open_split(corpus: Path, split: str) -> TokenStream:
             fix=f"Prepare it with a --{split}-fraction above 0.",
             kind="split-missing",
         )
-    return TokenStream([Path(corpus) / shard.name for shard in found.shards])
+    return found

@@ -32,6 +32,8 @@ class Settings:
         The field or column of the sequence in JSONL and Parquet.
     markup : bool
         Whether JSONL and Parquet text has OpenGenome2's tags and joins.
+    record_names : bool or None
+        Whether the names of records are kept; None: of a corpus with fewer than `MOST_NAMED` records.
     rna : bool
         Whether U is stored as T; it is kept as it is otherwise, and has no weight in training.
     """
@@ -42,6 +44,7 @@ class Settings:
     format: str | None = None
     text_field: str | None = None
     markup: bool = False
+    record_names: bool | None = None
     rna: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +65,9 @@ class Settings:
                 kind="segments-of-markup",
             )
 
+
+MOST_NAMED = 10_000_000
+"""Records above which a corpus keeps no names unless it is asked to."""
 
 SHIPPED = CONFIGS / "prepare"
 _FIX = f"Compare {SHIPPED / 'opengenome2.yaml'}."

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from corpus.manifest import Manifest, Shard, verify
+from corpus.store.document_names import names_path, read_lines
 from corpus.store.index import TokenIndex
 from foundation.errors import InputError
 
@@ -11,7 +12,7 @@ _DOCUMENTS = 1 << 16  # whose places are read at once
 
 
 def verify_corpus(corpus: Path, observe: Callable[[memoryview], object] | None = None) -> Manifest:
-    """Check every file of `corpus` against the manifest, and each index for documents that lie end to end.
+    """Check every file of `corpus` against the manifest, each index for documents that lie end to end, and the names.
 
     `observe` gets each block that is read. Errors: `InputError` naming the file.
     """
@@ -19,6 +20,9 @@ def verify_corpus(corpus: Path, observe: Callable[[memoryview], object] | None =
     for split in manifest.splits:
         for shard in split.shards:
             _check_shard(corpus, shard)
+            if shard.named:
+                for _ in read_lines(names_path(corpus / shard.name), shard.documents):
+                    pass
     return manifest
 
 

@@ -31,7 +31,7 @@ class Work:
         """The files of an earlier run of the same work; None where it is to be done. Errors: `InputError`."""
         if self._name is None or Path("-") in self.sources.values():
             return None
-        found = None if self.overwrite else read_receipt(self._name, self._made_from)
+        found = None if self.overwrite else read_receipt(self._name, self.made_from)
         if found is None:
             remove_receipt(self._name)
         return found
@@ -39,7 +39,7 @@ class Work:
     def finish(self, written: Sequence[Path] | None = None) -> None:
         """Leave a receipt for what was `written`: all of `files`, unless given."""
         if self._name is not None and Path("-") not in self.sources.values():
-            write_receipt(self._name, self._made_from, self.files if written is None else written)
+            write_receipt(self._name, self.made_from, self.files if written is None else written)
 
     @property
     def _name(self) -> Path | None:
@@ -52,7 +52,8 @@ class Work:
         return {"adapter": [os.path.abspath(self.adapter), model_digest(self.model, self.adapter)]}
 
     @cached_property
-    def _made_from(self) -> dict[str, object]:
+    def made_from(self) -> dict[str, object]:
+        """All that decides the result. Errors: `InputError` for files that cannot be read."""
         sources = {name: path for name, path in self.sources.items() if path is not None}
         read_ahead([self.model], sources.values())
         return {

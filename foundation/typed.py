@@ -88,7 +88,7 @@ class _Reader:
             return value
         if kind is Path:
             return Path(self._typed(str, value, where))
-        return float(self._typed((int, float), value, where)) if kind is float else self._typed(kind, value, where)
+        return self._number(value, where) if kind is float else self._typed(kind, value, where)
 
     def _dataclass(self, kind: type, value: Any, where: str) -> Any:
         fields = {field.name: field for field in dataclasses.fields(kind)}
@@ -125,6 +125,12 @@ class _Reader:
             problem = f"is {shown(value)}, not {_WORDS.get(name, name)}"
             raise InputError(problem, where=where or None, fix=self.fix, kind="wrong-type")
         return value
+
+    def _number(self, value: Any, where: str) -> float:
+        try:
+            return float(self._typed((int, float), value, where))
+        except OverflowError:  # of a whole number that no float is near
+            raise InputError(f"is {shown(value)}", where=where or None, fix=self.fix, kind="wrong-type") from None
 
     def _literal(self, choices: tuple[Any, ...], value: Any, where: str) -> Any:
         if value not in choices or isinstance(value, bool):

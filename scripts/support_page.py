@@ -72,12 +72,13 @@ def support_page() -> str:
         "- **verified on CPU**: NeMo's and Megatron-Core's objects are built from it on a CPU, in the tests, and every",
         "  setting is looked up in them. The shapes of the 8B and the 35B are compared with what Megatron-Core builds.",
         "- **emulated**: the GPU recipe took three steps and saved, in the tests, on pretended GPUs at tiny shapes;",
-        "  one of each layout in `make test`, all of them in `make torture`.",
+        "  the 8B and the 18B in `make test`, all of them in `make torture`.",
         "  Transformer Engine's, Megatron-Core's and NeMo's own Python ran; kernels and collectives are torch",
         "  operations (`benchmarks/emulated_gpu`). All that is said of verified recipes holds too.",
         "- **traced**: a training step of it at full size was traced under fake tensors, and holds what the plan",
         "  says ([memory_trace.md](benchmarks/memory_trace.md)); the 8B in `make test`, all in `make torture`.",
-        "- **predicted**: the plan says that it fits, by arithmetic. Nothing else was done.",
+        "- **predicted**: the plan says that it fits, by arithmetic. Nothing else was done. Of the other sizes and",
+        "  machines nothing more is known: `genomic-llama plan llama3_35b_genomic --gpu b200` says what is predicted.",
         "",
         "Nothing of this has run on a GPU yet. Not proven: the kernels themselves and how they round, NCCL, speed,",
         "and what fragmentation, kernels and NCCL take of the memory. `python -m benchmarks.gpu`, for the first",
@@ -102,14 +103,14 @@ def support_page() -> str:
         for gpu in GPUS:
             plan = _plan(size, gpu, "bf16")
             assert plan is not None
-            cells = " | ".join(_cell(size, gpu, precision) for precision in PRECISIONS)
-            lines.append(f"| `{names[size]}` | {plan.gpus} x {gpu} | {_layout(plan)} | {cells} |")
-    lines += ["", "| recipe | machine | layout | bf16 |", "| --- | --- | --- | --- |"]
-    for kind in ("finetune", "lora"):
-        for size in FINETUNED:
-            plan = make_plan(f"llama3_{size}_genomic_{kind}")
-            assert plan.fits
-            lines.append(f"| `llama3_{size}_genomic_{kind}` | {plan.gpus} x h100 | {_layout(plan)} | verified on CPU |")
+            cells = [_cell(size, gpu, precision) for precision in PRECISIONS]
+            if any(words(size, gpu, precision) for precision in PRECISIONS):
+                lines.append(f"| `{names[size]}` | {plan.gpus} x {gpu} | {_layout(plan)} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "`llama3_SIZE_genomic_finetune` and `llama3_SIZE_genomic_lora` have the layout of their size, and are verified",
+        f"on CPU on H100 in bf16: {', '.join(FINETUNED)}.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -201,8 +201,9 @@ def _read_settings(directory: Path) -> _Settings:
         type(rank) is int
         and rank > 0
         and isinstance(alpha, int | float)
-        and alpha > 0
+        and 0 < alpha < 1 << 32
         and isinstance(dropout, int | float)
+        and 0 <= dropout <= 1
     ):
         raise InputError(
             f"model_transform has dim {shown(rank)}, alpha {shown(alpha)} and dropout {shown(dropout)}",

@@ -11,7 +11,7 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, from_megatron_fields, megatron_fields
 from configs.rope import RopeScaling
-from conversion.checkpoint import check_inside, read_mapping
+from conversion.checkpoint import check_inside, read_section
 from conversion.huggingface.tokenizer_directory import read_bos
 from conversion.megatron.nemo_context import check_activation
 from foundation.errors import InputError, shown
@@ -32,20 +32,8 @@ def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArc
     Errors: `InputError` for a model that is no Llama of this project.
     """
     path = directory / NAME
-    if not path.is_file():
-        raise InputError(
-            "is missing",
-            where=path,
-            fix="Copy the whole checkpoint: the weights alone do not tell the architecture.",
-            kind="no-config",
-        )
-    check_inside(path, directory)
-    fields = read_mapping(path).get("model")
-    if not isinstance(fields, dict):
-        raise InputError(
-            "has no section `model`", where=path, fix="Give a checkpoint of Megatron-Bridge.", kind="no-model-section"
-        )
-    target = fields.get("_target_")
+    fields = read_section(path, "model", within=directory)
+    target = fields["_target_"]
     if not (isinstance(target, str) and target.startswith(_PROVIDERS)):
         raise InputError(
             f"the model was made by {shown(target)}",

@@ -1,5 +1,6 @@
 """The `common.pt` of a `torch_dist` directory: step, parameter groups and schedule, field by field."""
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -164,8 +165,10 @@ def _whole(value: Any, name: str, limit: int) -> int:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # of a whole number of hundreds of digits
+            if math.isfinite(value):
+                return float(value)
     raise _wrong(value, name, "a number")
 
 

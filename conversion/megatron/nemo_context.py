@@ -10,7 +10,7 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, from_megatron_fields
 from configs.rope import RopeScaling
-from conversion.checkpoint import check_inside, read_mapping
+from conversion.checkpoint import check_inside, read_section
 from conversion.huggingface.tokenizer_directory import read_bos
 from foundation.errors import InputError, shown
 
@@ -39,19 +39,7 @@ def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchit
     Errors: `InputError` for a model that is no Llama of this project.
     """
     path = directory / "context" / "model.yaml"
-    if not path.is_file():
-        raise InputError(
-            "is missing",
-            where=path,
-            fix="Copy the whole checkpoint: the weights alone do not tell the architecture.",
-            kind="no-config",
-        )
-    check_inside(path, directory)
-    fields = read_mapping(path).get("config")
-    if not isinstance(fields, dict) or "_target_" not in fields:
-        raise InputError(
-            "is not the model.yaml of a NeMo model (no `config` with a `_target_`)", where=path, kind="no-model-section"
-        )
+    fields = read_section(path, "config", within=directory)
     architecture = from_megatron_fields(_fields(fields, vocabulary, path), dtype=dtype, where=path)
     tokenizer = directory / "context" / TOKENIZER
     check_inside(tokenizer, directory)
@@ -74,7 +62,6 @@ def _fields(fields: Mapping[str, Any], vocabulary: int, path: Path) -> dict[str,
         given["vocab_size"] = vocabulary
     if scaling := _CONFIGS[target]:
         given.setdefault("scale_factor", scaling.factor)
-        given["scale_factor"] = float(given["scale_factor"])
     return given
 
 

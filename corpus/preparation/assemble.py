@@ -7,12 +7,13 @@ from functools import partial
 
 import numpy as np
 
-from corpus.manifest import FORMAT_VERSION, Manifest, Source, Split, add_splits
+from corpus.manifest import FORMAT_VERSION, Manifest, Source, Split, add_splits, without_names
 from corpus.preparation.plan import Plan
 from corpus.preparation.record_names import FILE_NAME, Hashes, check_names
 from corpus.preparation.results import ShardResult
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.formats import Slice, read_slice
+from corpus.settings import MOST_NAMED
 from foundation.versions import version_shown
 
 _RECORDED = ("genomic-llama", "numpy", "isal", "zstandard", "pyarrow", "orjson", "xxhash")
@@ -27,6 +28,9 @@ def assemble(plan: Plan, results: Sequence[ShardResult], work: WorkFolder) -> Ma
     excluded: Counter[str] = Counter()
     for result in results:
         excluded.update(result.excluded)
+    splits = tuple(_splits(plan, results))
+    if plan.settings.record_names is None and not _few_enough(results, splits):
+        splits = tuple(without_names(split) for split in splits)
     return Manifest(
         format_version=FORMAT_VERSION,
         versions={name: version_shown(name) for name in _RECORDED} | {"python": platform.python_version()},
@@ -34,8 +38,14 @@ def assemble(plan: Plan, results: Sequence[ShardResult], work: WorkFolder) -> Ma
         rule_files=plan.rule_files,
         sources=tuple(_sources(plan, results)),
         excluded=dict(sorted(excluded.items())),
-        splits=tuple(_splits(plan, results)),
+        splits=splits,
     )
+
+
+def _few_enough(results: Sequence[ShardResult], splits: Iterable[Split]) -> bool:
+    """Whether the names of all records are there, and are few enough to be kept unasked."""
+    named = all(shard.named for split in splits for shard in split.shards)
+    return named and sum(part.records for result in results for part in result.parts) <= MOST_NAMED
 
 
 def _sources(plan: Plan, results: Sequence[ShardResult]) -> Iterable[Source]:

@@ -37,10 +37,10 @@ def join(batches: Sequence[Batch]) -> Batch:
     )
 
 
-def cut(batch: Batch, length: int) -> tuple[Ids, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def cut(batch: Batch, length: int) -> tuple[Ids, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Segments of at most `length` bases, each with an EOS; the last of a record may be shorter.
 
-    Returns their tokens, their bounds [segments + 1], and the record that each is of [segments].
+    Returns their tokens, their bounds [segments + 1], the record that each is of and where in it it begins [segments].
     """
     bases = np.diff(batch.bounds) - 1
     segments = -(-bases // length)
@@ -51,7 +51,7 @@ def cut(batch: Batch, length: int) -> tuple[Ids, npt.NDArray[np.int64], npt.NDAr
     bounds = np.concatenate(([0], np.cumsum(lengths + 1)))
     tokens = np.zeros(int(bounds[-1]), dtype=np.uint8)  # what is not copied over stays EOS, which is 0
     _copy(batch.tokens, starts, lengths, tokens, bounds)
-    return tokens, bounds, record
+    return tokens, bounds, record, place * length
 
 
 @njit(cache=True, nogil=True)

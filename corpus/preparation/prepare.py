@@ -13,7 +13,6 @@ from pathlib import Path
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
 from corpus.preparation.doubts import tell_doubts, tell_redrawn
-from corpus.preparation.engines import Engine, LocalEngine, WorkerDiedError
 from corpus.preparation.outcome import check_outcome, check_output, check_source_split
 from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
 from corpus.preparation.redraw import can_redraw, redraw
@@ -25,6 +24,8 @@ from corpus.settings import Settings
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
 from foundation.disk import full_disk, sync
+from foundation.engines.engine import Engine, WorkerDiedError
+from foundation.engines.local import LocalEngine
 from foundation.errors import InputError
 from foundation.place import Seen, check_replaceable, put_in_place, real_directory
 from foundation.progress import progress_bar

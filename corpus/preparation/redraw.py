@@ -10,12 +10,14 @@ import dataclasses
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from corpus.composition import count_letters
+from corpus.manifest import Shard
 from corpus.preparation.documents import cut
 from corpus.preparation.results import ShardResult
 from corpus.preparation.sketches import copy_sketches
@@ -27,6 +29,7 @@ from corpus.settings import Settings
 from corpus.splits.rule import SPLITS
 from corpus.splits.split import Splits, draw
 from corpus.splits.strand_hash import strand_hashes
+from corpus.store.document_names import names_path, read_lines, segment_lines
 from corpus.store.index import TokenIndex
 from foundation.disk import full_disk, sync
 from foundation.progress import Advance, progress_bar
@@ -69,7 +72,7 @@ def redraw(work: WorkFolder, settings: Settings, results: Sequence[ShardResult])
         pool = [
             strand_hashes(tokens, bounds, seed=rule.seed)
             for shard, result in enumerate(results)
-            for split, tokens, bounds in _documents(work.shard(shard), result, settings, advance)
+            for split, tokens, bounds, _ in _documents(work.shard(shard), result, settings, advance)
             if split in drawn
         ]
         hashes = np.unique(np.concatenate(pool))
@@ -114,19 +117,27 @@ def _with_segments(settings: Settings, results: Sequence[ShardResult]) -> Settin
 
 def _documents(
     folder: Path, result: ShardResult, settings: Settings, advance: Advance
-) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
-    """The documents of a finished shard, cut: their split, tokens and bounds, in batches."""
+) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str]]]:
+    """The documents of a finished shard, cut: their split, tokens, bounds and lines of names, in batches."""
     for split in result.splits:
         for stored in split.shards:
             index = TokenIndex(folder / stored.name)
+            known = _names(folder, stored)
             for tokens, bounds in _batches(index):
                 advance(len(tokens))
-                if settings.segment_length is not None:
-                    names = [""] * (len(bounds) - 1)
+                names = list(islice(known, len(bounds) - 1))
+                if settings.segment_length is not None and not any("\t" in name for name in names):
                     batch = Batch(first=1, names=names, descriptions=names, tokens=tokens, bounds=bounds)
-                    tokens, bounds, _ = cut(batch, settings.segment_length)
-                yield SPLITS.index(split.name), tokens, bounds
+                    tokens, bounds, record, starts = cut(batch, settings.segment_length)
+                    names = segment_lines(names, record, starts)
+                yield SPLITS.index(split.name), tokens, bounds, names
             index.close()
+
+
+def _names(folder: Path, shard: Shard) -> Iterator[str]:
+    if shard.named:
+        return read_lines(names_path(folder / shard.name), shard.documents)
+    return repeat("", shard.documents)
 
 
 def _batches(index: TokenIndex) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
@@ -153,13 +164,14 @@ def _write(
     hashes, drawn_splits, drawn = drawing
     folder = work.redrawn(shard)
     folder.mkdir(parents=True)
-    with open_writers(folder, settings.split.names(), shard) as writers:
-        for split, tokens, bounds in _documents(work.shard(shard), result, settings, advance):
+    with open_writers(folder, settings, shard) as writers:
+        for split, tokens, bounds, names in _documents(work.shard(shard), result, settings, advance):
             splits = np.full(len(bounds) - 1, split, dtype=np.uint8)
             if split in drawn:
                 own = strand_hashes(tokens, bounds, seed=settings.split.seed)
                 splits = drawn_splits[np.searchsorted(hashes, own)]
-            write_documents(writers, tokens, bounds, splits, count_letters(tokens, bounds, markup=settings.markup))
+            counts = count_letters(tokens, bounds, markup=settings.markup)
+            write_documents(writers, tokens, bounds, splits, counts, names)
     copy_sketches(work.shard(shard), folder, writers.values())
     for path in (*folder.iterdir(), folder):
         sync(path)

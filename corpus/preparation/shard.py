@@ -56,7 +56,7 @@ class _Shard:
         self.names = RecordNames(self._records)
 
     def prepare(self) -> ShardResult:
-        with open_writers(self.folder, self.plan.settings.split.names(), self.number) as writers:
+        with open_writers(self.folder, self.plan.settings, self.number) as writers:
             self.taker = taker = Taker(self.plan.settings, writers)
             parts = [result for bundle in self._bundles() for result in self._read_bounded(bundle)]
         self.names.write(self.folder)

@@ -10,31 +10,46 @@ import numpy.typing as npt
 from corpus.composition import Composition, Counts
 from corpus.letters import BASES, COLUMNS, MARKUP, SOFT_MASKED
 from corpus.manifest import Shard, Split, stored_files
+from corpus.settings import MOST_NAMED, Settings
 from corpus.splits.rule import SPLITS, SplitName
 from corpus.splits.sketch import KEPT, Sketch
+from corpus.store.document_names import NameWriter, names_path
 from corpus.store.index_format import bin_path, idx_path
 from corpus.store.index_writer import IndexWriter
 from tokenizer.sequence import Ids
 
 
 class SplitWriter:
-    """An indexed dataset `<split>-<shard>`, the composition of its documents and their sketch; no file without any."""
+    """An indexed dataset `<split>-<shard>`, the composition of its documents and their sketch; no file without any.
 
-    def __init__(self, folder: Path, name: SplitName, shard: int) -> None:
+    `named`: keep the names of documents; None: while they are fewer than `MOST_NAMED`.
+    """
+
+    def __init__(self, folder: Path, name: SplitName, shard: int, *, named: bool | None = None) -> None:
         self.name, self.prefix = name, folder / f"{name}-{shard:05d}"
         self._index = IndexWriter(self.prefix)
         self._composition = Composition()
         self.sketch = Sketch(KEPT)
+        self._always = named is True
+        self._names = None if named is False else NameWriter(names_path(self.prefix))
 
     @property
     def documents(self) -> int:
         """Documents so far."""
         return self._index.documents
 
-    def add(self, runs: Iterable[Ids], lengths: npt.NDArray[np.int64], counts: Counts) -> None:
-        """Append documents that lie end to end in `runs`, with their rows of `corpus.composition.count_letters`."""
+    def add(self, runs: Iterable[Ids], lengths: npt.NDArray[np.int64], counts: Counts, names: Sequence[str]) -> None:
+        """Append documents that lie end to end in `runs`, with their rows of `corpus.composition.count_letters`.
+
+        `names`: as lines of `corpus.store.document_names`.
+        """
         self._index.add(runs, lengths)
         self._composition.add(counts)
+        if self._names is not None:
+            self._names.add(names)
+            if self._names.documents > MOST_NAMED and not self._always:
+                self._names.remove()
+                self._names = None
 
     def __enter__(self) -> "SplitWriter":
         self._index.__enter__()
@@ -45,6 +60,8 @@ class SplitWriter:
         if not self.documents:
             bin_path(self.prefix).unlink(missing_ok=True)
             idx_path(self.prefix).unlink(missing_ok=True)
+        if self._names is not None:
+            self._names.close() if self.documents else self._names.remove()
 
     def split(self) -> Split:
         """The manifest's row, with this one shard."""
@@ -71,10 +88,14 @@ class SplitWriter:
 
 
 @contextmanager
-def open_writers(folder: Path, names: Sequence[SplitName], shard: int) -> Iterator[dict[int, SplitWriter]]:
-    """The writers of the splits `names` in `folder`, by their index in `SPLITS`."""
+def open_writers(folder: Path, settings: Settings, shard: int) -> Iterator[dict[int, SplitWriter]]:
+    """The writers of the splits of `settings` in `folder`, by their index in `SPLITS`."""
     with ExitStack() as stack:
-        yield {SPLITS.index(name): stack.enter_context(SplitWriter(folder, name, shard)) for name in names}
+        writers = {
+            SPLITS.index(name): SplitWriter(folder, name, shard, named=settings.record_names)
+            for name in settings.split.names()
+        }
+        yield {split: stack.enter_context(writer) for split, writer in writers.items()}
 
 
 def _filled(histogram: Counts) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,11 @@ from corpus.markup import to_dna_outside_tags
 from corpus.preparation.documents import cut, join, keep
 from corpus.preparation.split_writer import SplitWriter
 from corpus.scan.batch import Batch
-from corpus.scan.letters import explain_letters
+from corpus.scan.foreign_letters import explain_letters
 from corpus.settings import Settings
 from corpus.splits.sketch import KEPT_OF_A_SOURCE, Hashes, Sketch, sketch_hashes
 from corpus.splits.split import UNDECIDED, Splits, Splitter
+from corpus.store.document_names import record_lines, segment_lines
 from tokenizer.sequence import Ids
 
 
@@ -85,13 +86,14 @@ class Taker:
     def _write(
         self, batch: Batch, counts: Counts, splits: Splits, owners: npt.NDArray[np.int64], sources: Sequence[Taken]
     ) -> None:
-        tokens, bounds = batch.tokens, batch.bounds
+        tokens, bounds, names = batch.tokens, batch.bounds, record_lines(batch.names)
         if (length := self._settings.segment_length) is not None:
-            tokens, bounds, record = cut(batch, length)
+            tokens, bounds, record, starts = cut(batch, length)
+            names = segment_lines(names, record, starts)
             splits, owners = splits[record], owners[record]
             counts = count_letters(tokens, bounds, markup=False)
         splits = self.splitter.by_sequence(splits, tokens, bounds)
-        documents, hashes = write_documents(self._writers, tokens, bounds, splits, counts)
+        documents, hashes = write_documents(self._writers, tokens, bounds, splits, counts, names)
         if len(documents):
             numbers, firsts = np.unique(owners[documents], return_index=True)
             for number, own in zip(numbers, np.split(hashes, firsts[1:]), strict=True):
@@ -99,7 +101,12 @@ class Taker:
 
 
 def write_documents(
-    writers: Mapping[int, SplitWriter], tokens: Ids, bounds: npt.NDArray[np.int64], splits: Splits, counts: Counts
+    writers: Mapping[int, SplitWriter],
+    tokens: Ids,
+    bounds: npt.NDArray[np.int64],
+    splits: Splits,
+    counts: Counts,
+    names: Sequence[str],
 ) -> tuple[npt.NDArray[np.int64], Hashes]:
     """Write documents to the splits that they are of; those of one split that follow each other are one write.
 
@@ -111,7 +118,8 @@ def write_documents(
     for split, writer in writers.items():
         own = [tokens[places[run] : places[run + 1]] for run in np.flatnonzero(runs == split).tolist()]
         if own:
-            writer.add(own, lengths[splits == split], counts[splits == split])
+            mine = splits == split
+            writer.add(own, lengths[mine], counts[mine], list(compress(names, mine.tolist())))
     begins, hashes = sketch_hashes(tokens)
     documents = np.searchsorted(bounds, begins, side="right") - 1
     for split, writer in writers.items():

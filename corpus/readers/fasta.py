@@ -12,10 +12,9 @@ from pathlib import Path
 
 from corpus.scan import scanner
 from corpus.scan.batch import Batch
-from corpus.scan.letters import explain_letters
+from corpus.scan.foreign_letters import explain_letters
 from corpus.scan.scanner import State
-from corpus.scan.scanning import scan_batches
-from corpus.scan.window import LONGEST_HEADER, Columns, Window
+from corpus.scan.window import LONGEST_HEADER, Columns, Window, scan_batches
 from corpus.streams.compression import Observe, open_source
 from foundation.errors import InputError
 from tokenizer.sequence import not_nucleotides

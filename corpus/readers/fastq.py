@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from corpus.scan import scanner
 from corpus.scan.batch import Batch
 from corpus.scan.scanner import State
-from corpus.scan.scanning import scan_batches
-from corpus.scan.window import Columns, Window
+from corpus.scan.window import Columns, Window, scan_batches
 from foundation.errors import InputError
 
 LONGEST_RECORD = 1 << 30

@@ -82,8 +82,8 @@ def slices(path: Path, format: Format, target_bytes: int, look: Look | None = No
 def read_slice(slice: Slice, *, field: str | None, markup: bool, observe: Observe | None = None) -> Iterator[Batch]:
     """The records of `slice`, numbered from 1.
 
-    Letters are not checked, but for text with `markup`: `corpus.scan.letters.explain_letters` makes the error of a
-    record that has others than nucleotides.
+    Letters are not checked, but for text with `markup`: `corpus.scan.foreign_letters` makes the error of a record that
+    has others than nucleotides.
 
     Parameters
     ----------

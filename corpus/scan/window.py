@@ -1,12 +1,16 @@
-"""What a compiled scanner works on: a window of a text that moves along, and the columns that it fills."""
+"""What a compiled scanner works on, and how it is driven: a window of a text that moves along, and columns to fill."""
 
 import io
+from collections.abc import Callable, Generator
 
 import numpy as np
 import numpy.typing as npt
 
 from corpus.scan.batch import BATCH_BYTES, Batch
+from corpus.scan.scanner import FULL, MORE, TOO_LONG, State
 from tokenizer.sequence import Ids
+
+Scan = Callable[[State], tuple[int, State]]
 
 BLOCK = 1 << 20
 LONGEST_HEADER = 1 << 20
@@ -112,3 +116,28 @@ def _lines(column: Ids, count: int) -> list[str]:
     if len(column) == count:
         return [""] * count
     return column.tobytes().decode("utf-8", "backslashreplace").split("\n")[:count]
+
+
+def scan_batches(
+    window: Window, columns: Columns, scan: Scan, *, longest: int
+) -> Generator[Batch, None, tuple[int, State]]:
+    """Batches of what `scan` finds in `window`; returns why it stopped, END or an error, with `window` there.
+
+    `longest`: bytes that a scan may leave over of a window.
+    """
+    state = State(window.position)
+    while True:
+        columns.reserve((state.filled, state.names, state.descriptions), window.end - state.position + 1)
+        status, state = scan(state)
+        window.position = state.position
+        if status == MORE and window.end - window.position > longest:
+            status = TOO_LONG
+        if status == MORE:
+            window.advance()
+            state = state._replace(position=0)
+            continue
+        if state.records:
+            yield columns.take(state.records, state.names, state.descriptions)
+        if status != FULL:
+            return status, state
+        state = State(window.position)

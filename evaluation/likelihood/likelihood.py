@@ -16,6 +16,7 @@ from corpus.markup import is_markup
 from evaluation.likelihood.batches import Batching, plan_batches
 from evaluation.likelihood.forward import DISTRIBUTION, distributions, hidden_states, log_probabilities, to_tensor
 from evaluation.likelihood.windows import Window, plan_windows
+from evaluation.sharding.job import Payload, Results, cut, unit_tokens
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_unambiguous
 
@@ -90,106 +91,112 @@ def base_log_probabilities(
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
-    Memory: four bytes per base of the sequences that a look-ahead of sixteen batches touches.
+    Memory: four bytes per base of the sequences that one unit touches.
     Errors: `InputError` for a log-probability that is no number.
     """
-    waiting: dict[int, _Open] = {}
-    finished = 0
-
-    def pieces() -> Iterator[_Piece]:
-        for number, (ids, first) in enumerate(sequences):
-            windows = plan_windows(len(ids), context_length=reading.context_length, stride=reading.stride, first=first)
-            unscored = is_markup(ids)
-            waiting[number] = entry = _Open(
-                logs=_nothing(len(ids)),
-                distribution=_nothing(len(ids), len(DISTRIBUTION)) if reading.distribution else None,
-                first=first,
-            )
-            for window in windows:
-                entry.missing += 1
-                place = slice(window.start, window.end + 1)
-                yield _Piece(sequence=number, window=window, ids=ids[place], markup=unscored[place])
-            entry.planned = True
-
-    for piece, logs, distribution in _batches(model, pieces(), reading):
-        entry, scored = waiting[piece.sequence], slice(piece.window.first_target, piece.window.end + 1)
-        entry.logs[scored] = logs
-        if entry.distribution is not None:
-            entry.distribution[scored] = distribution
-        entry.missing, entry.inputs = entry.missing - 1, entry.inputs + piece.window.length
-        while finished in waiting and waiting[finished].planned and not waiting[finished].missing:
-            yield waiting.pop(finished).result()
-            finished += 1
-    while finished in waiting:  # what has no base to score, at the end
-        yield waiting.pop(finished).result()
-        finished += 1
+    units = cut_sequences(sequences, context_length=reading.context_length, stride=reading.stride)
+    return assemble((unit, read_unit(model, unit, reading)) for unit in units)
 
 
-@dataclass
-class _Open:
-    """A sequence under way."""
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One window of one sequence of `length` bases, of which those from `first` on count.
 
-    logs: Logs
-    distribution: Logs | None
+    `ids` are the window's inputs and the base after them, `markup` says which of them are tags and joins; `last`: the
+    sequence has no more windows. A sequence without a base to predict is a piece without a window.
+    """
+
+    window: Window | None
+    ids: Ids
+    markup: npt.NDArray[np.bool_]
+    length: int
     first: int
-    missing: int = 0
-    inputs: int = 0
-    planned: bool = False
+    last: bool
 
-    def result(self) -> Likelihood:
-        distribution = None if self.distribution is None else self.distribution[self.first :]
-        return Likelihood(logs=self.logs[self.first :], inputs=self.inputs, distribution=distribution)
+    @property
+    def inputs(self) -> int:
+        """What the model reads."""
+        return self.window.length if self.window else 0
+
+    @property
+    def targets(self) -> int:
+        """Predictions that count."""
+        return self.window.end + 1 - self.window.first_target if self.window else 0
+
+    @property
+    def unscored(self) -> int:
+        """Predictions before the first that counts."""
+        return self.inputs - self.targets
+
+
+def cut_sequences(sequences: Iterable[tuple[Ids, int]], *, context_length: int, stride: int) -> Iterator[list[Piece]]:
+    """The windows of all sequences in units, the same for anyone who asks."""
+
+    def pieces() -> Iterator[Piece]:
+        for ids, first in sequences:
+            windows = plan_windows(len(ids), context_length=context_length, stride=stride, first=first)
+            ahead: Window | None = next(windows, None)
+            last, unscored = False, is_markup(ids)
+            while not last:
+                window, ahead = ahead, next(windows, None)
+                last = ahead is None
+                place = slice(window.start, window.end + 1) if window else slice(0)
+                yield Piece(
+                    window=window, ids=ids[place], markup=unscored[place], length=len(ids), first=first, last=last
+                )
+
+    return cut(pieces(), unit_tokens(context_length), lambda piece: piece.inputs)
+
+
+def read_unit(model: "PreTrainedModel", unit: list[Piece], reading: Reading) -> Payload:
+    """`logs`: ln P of the targets of each piece, end to end, NaN where they are not A, C, G or T.
+
+    `distribution`: where the reading is to keep them, the distributions there, [targets, 6].
+    """
+    found: dict[int, tuple[Logs, Logs]] = {}
+    order = sorted((n for n, piece in enumerate(unit) if piece.window), key=lambda n: unit[n].inputs, reverse=True)
+    for batch in reading.batches.split(order, lambda number: unit[number].inputs):
+        pieces = [unit[number] for number in batch]
+        for number, piece, (logs, expected) in zip(batch, pieces, _forward(model, pieces, reading), strict=True):
+            targets = slice(len(piece.ids) - len(logs), None)
+            scored = is_unambiguous(piece.ids[targets]) & ~piece.markup[targets]
+            if not np.isfinite(logs[scored]).all():
+                fix = "Use float32, or check the weights."
+                raise InputError("a log-probability is not a number", fix=fix, kind="not-a-number")
+            found[number] = np.where(scored, logs, np.float32(np.nan)), expected
+    columns = len(DISTRIBUTION) if reading.distribution else 0
+    parts = [(_nothing(0), _nothing(0, columns)), *(found[number] for number in sorted(found))]
+    payload = {"logs": np.concatenate([logs for logs, _ in parts])}
+    if reading.distribution:
+        payload["distribution"] = np.concatenate([expected for _, expected in parts])
+    return payload
+
+
+def assemble(results: Results[Piece]) -> Iterator[Likelihood]:
+    """The likelihood of each sequence, from the units of all."""
+    kept: dict[str, Logs] = {}
+    inputs = 0
+    for unit, payload in results:
+        place = 0
+        for piece in unit:
+            if not kept:
+                kept = {name: _nothing(piece.length, *values.shape[1:]) for name, values in payload.items()}
+                inputs = 0
+            if piece.window:
+                for name, values in payload.items():
+                    scored = slice(piece.window.first_target, piece.window.end + 1)
+                    kept[name][scored] = values[place : place + piece.targets]
+            place, inputs = place + piece.targets, inputs + piece.inputs
+            if piece.last:
+                yield Likelihood(**{name: values[piece.first :] for name, values in kept.items()}, inputs=inputs)
+                kept = {}
 
 
 def _nothing(*shape: int) -> Logs:
     return np.full(shape, np.nan, dtype=np.float32)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """One window of one sequence: `ids` are its inputs and the base after them, shape [length + 1].
-
-    `markup`: which of them are tags and joins.
-    """
-
-    sequence: int
-    window: Window
-    ids: Ids
-    markup: npt.NDArray[np.bool_]
-
-    @property
-    def unscored(self) -> int:
-        """Predictions before the first that counts."""
-        return self.window.first_target - self.window.start - 1
-
-
-def _batches(
-    model: "PreTrainedModel", pieces: Iterator[_Piece], reading: Reading
-) -> Iterator[tuple[_Piece, Logs, Logs | None]]:
-    """Each piece with the logs of its scored targets, shape [end + 1 - first_target], NaN where not A, C, G or T.
-
-    And with the distributions there, [end + 1 - first_target, 6], where the reading is to keep them.
-    """
-    while ahead := reading.batches.ahead(pieces, _length):
-        ahead.sort(key=_length, reverse=True)
-        for batch in reading.batches.split(ahead, _length):
-            for piece, (logs, distribution) in zip(batch, _forward(model, batch, reading), strict=True):
-                targets = slice(len(piece.ids) - len(logs), None)
-                scored = is_unambiguous(piece.ids[targets]) & ~piece.markup[targets]
-                if not np.isfinite(logs[scored]).all():
-                    raise InputError(
-                        "a log-probability is not a number",
-                        fix="Use float32, or check the weights.",
-                        kind="not-a-number",
-                    )
-                yield piece, np.where(scored, logs, np.float32(np.nan)), distribution
-
-
-def _length(piece: _Piece) -> int:
-    return piece.window.length
-
-
-def _forward(model: "PreTrainedModel", batch: Sequence[_Piece], reading: Reading) -> Iterator[tuple[Logs, Logs | None]]:
+def _forward(model: "PreTrainedModel", batch: Sequence[Piece], reading: Reading) -> Iterator[tuple[Logs, Logs]]:
     """Log-probabilities of the scored targets of each piece, whether they are bases or not; and the distributions."""
     import torch
 
@@ -199,7 +206,7 @@ def _forward(model: "PreTrainedModel", batch: Sequence[_Piece], reading: Reading
         hidden = hidden_states(model, tokens[:, :-1])[:, skipped:]
         known = log_probabilities(model, hidden, acgt_only=reading.acgt_only)
         logs = known.gather(-1, tokens[:, skipped + 1 :, None])[..., 0].cpu().numpy()
-        kept = distributions(known).cpu().numpy() if reading.distribution else None
+        kept = distributions(known).cpu().numpy() if reading.distribution else np.empty((*logs.shape, 0), np.float32)
     for row, piece in enumerate(batch):
-        scored = slice(piece.unscored - skipped, piece.window.length - skipped)
-        yield logs[row, scored], None if kept is None else kept[row, scored]
+        scored = slice(piece.unscored - skipped, piece.inputs - skipped)
+        yield logs[row, scored], kept[row, scored]

@@ -1,6 +1,6 @@
 """Sequence to read with a model: FASTA records, the documents of a corpus, or the regions of a BED file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -105,11 +105,12 @@ def check_markup_options(markup: bool, tag: str | None, *, bed: Path | None, is_
 
 
 def _documents(corpus: Path, split: str) -> Iterator[Region]:
-    from corpus.read import read_documents
+    from corpus.read import documents_of
 
     as_dna = AsDna(corpus)
-    for name, ids in read_documents(corpus, split):
-        yield _region(name, ids, as_dna, corpus)
+    for document in documents_of(corpus, split):
+        region = _region(document.name, document.ids, as_dna, corpus)
+        yield replace(region, contig=document.record, start=document.start)
 
 
 def _records(fasta: Path) -> Iterator[Region]:
@@ -157,30 +158,64 @@ def with_tag(regions: Iterable[Region], tag: Ids | None) -> Iterator[Region]:
 _NONE = encode(b"")
 
 
+def check_bed_source(source: Path, bed: Path | None) -> None:
+    """Errors: `InputError` for a BED file over a corpus that keeps no names."""
+    if source.is_dir() and bed is not None:
+        from corpus.records import check_named
+
+        check_named(source)
+
+
 def load_contigs(fasta: Path, names: Iterable[str]) -> dict[str, Ids]:
-    """The records of `fasta` that `names` names, with and without a leading "chr" taken for the same, under `names`.
+    """The records that `names` names, with and without a leading "chr" taken for the same, under `names`.
 
-    The very name wins over another's alias. Memory: their length. Missing ones are left out. U is read as T.
-    Errors: `InputError` for a name that comes twice in the file.
+    `fasta` is a FASTA file, or a corpus that keeps the names of its records. The very name wins over another's alias.
+    Memory: their length. Missing ones are left out. U is read as T.
+    Errors: `InputError` for a name that comes twice.
     """
-    from corpus.readers.fasta import read_fasta
-
     wanted: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         for alias in {name, f"chr{name}", name.removeprefix("chr")}:
             wanted.setdefault(alias, []).append(name)
     found: dict[str, Ids] = {}
     seen: set[str] = set()
-    as_dna = AsDna(fasta)
-    for record in read_fasta(fasta):
-        if record.name in seen:
-            problem = f"has two records {record.name!r}"
+    for record, ids in _named_records(fasta, wanted):
+        if record in seen:
+            problem = f"has two records {record!r}"
             raise InputError(problem, where=fasta, fix="Keep one of them.", kind="duplicate-name")
-        if matches := wanted.get(record.name):
-            seen.add(record.name)
-            ids = as_dna(encode(record.sequence), record.name)
-            found |= {name: ids for name in matches if name == record.name or name not in seen}
+        seen.add(record)
+        found |= {name: ids for name in wanted[record] if name == record or name not in seen}
     return found
+
+
+def _named_records(source: Path, names: Collection[str]) -> Iterator[tuple[str, Ids]]:
+    """The records of a FASTA file, or of a corpus, that have one of `names`."""
+    if source.is_dir():
+        from corpus.records import read_records
+
+        yield from read_records(source, names)
+        return
+    from corpus.readers.fasta import read_fasta
+
+    as_dna = AsDna(source)
+    for record in read_fasta(source):
+        if record.name in names:
+            yield record.name, as_dna(encode(record.sequence), record.name)
+
+
+def check_document_names(corpus: Path, split: str, out: Path) -> None:
+    """Refuse two documents of one name, for `out`, which has one value of a name. Errors: `InputError` with both."""
+    from corpus.read import document_names
+
+    numbers: dict[tuple[str, int | None], int] = {}
+    for number, name in enumerate(document_names(corpus, split)):
+        if name is None or not name.record:
+            continue
+        first = numbers.setdefault((name.record, name.start), number)
+        if first != number:
+            problem = f"are both of the record {name.record!r}, and {out.name} needs names that differ"
+            where = f"{corpus}, documents {split}[{first}] and {split}[{number}]"
+            raise InputError(problem, where=where, fix="Write Parquet.", kind="duplicate-name")
 
 
 def check_names(fasta: Path, out: Path, *, bed: Path | None = None) -> None:

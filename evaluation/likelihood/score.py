@@ -11,7 +11,7 @@ from foundation.errors import InputError
 from foundation.typed import from_json, to_json
 from foundation.untrusted import read_json
 
-FORMAT = "genomic-llama score 3"
+FORMAT = "genomic-llama score 4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Score:
     `model` is its directory as it was given, with that of an adapter; `identity` what they are.
     `source` is the FASTA file, with the BED file of `regions` in it and `flank` bases of context before each, or the
     corpus directory with its `split`. `strand` is forward, reverse or both; `alphabet` is all (256 ids share the
-    probability) or acgt. `tokens` is what the model was run on, with overlaps and without padding, in `seconds`.
+    probability) or acgt. `tokens` is what the model was run on, with overlaps and without padding.
     """
 
     model: str
@@ -55,7 +55,6 @@ class Score:
     context_length: int
     stride: int
     tokens: int
-    seconds: float
     records: tuple[RecordScore, ...]
 
     @property
@@ -78,11 +77,6 @@ class Score:
         """2 to the bits per base: the number of equally likely letters that the model is left with."""
         return float(2**self.bits_per_base)
 
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens that went through the model, a second."""
-        return self.tokens / self.seconds if self.seconds else math.nan
-
 
 def write_score(score: Score, path: Path) -> None:
     """Write `score.json`, whole or not at all. Its `totals` are for people: reading computes them again."""
@@ -101,7 +95,7 @@ def read_score(path: Path) -> Score:
         problem = f"is of another version ({found!r}, not {FORMAT!r})" if older else f"is not a score file ({FORMAT!r})"
         raise InputError(problem, where=path, fix=_FIX, kind="score-version" if older else "not-a-score")
     score = from_json(Score, data.get("score"), str(path))
-    if not (score.bases_scored > 0 and math.isfinite(score.nats) and score.nats >= 0 and score.seconds >= 0):
+    if not (score.bases_scored > 0 and math.isfinite(score.nats) and score.nats >= 0):
         raise InputError(
             "has no scored base, or a loss that is not a positive number", where=path, fix=_FIX, kind="score-impossible"
         )

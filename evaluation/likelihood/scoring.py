@@ -1,7 +1,7 @@
 """Records scored by a model: readings of one strand or both, summed; and each base's log-probability where wanted."""
 
-import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from corpus.markup import is_markup, of_this_strand
 from evaluation.digest import Identity
-from evaluation.likelihood.likelihood import Likelihood, Logs, Reading, base_log_probabilities
+from evaluation.likelihood.likelihood import Likelihood, Logs, Piece, Reading, assemble, cut_sequences, read_unit
 from evaluation.likelihood.regions import Region, bases_of, oriented
 from evaluation.likelihood.score import RecordScore, Score
+from evaluation.sharding.job import Results
 from foundation.errors import InputError, nearest
 from foundation.progress import progress_bar
 from tokenizer.sequence import Ids
@@ -54,6 +55,18 @@ class Source:
     bases: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """What a result says of how it came about: the model's parameters and dtype, and how sequence was read."""
+
+    parameters: int
+    dtype: str
+    context_length: int
+    stride: int
+    acgt_only: bool
+    strand: str
+
+
 def score_regions(
     model: "PreTrainedModel",
     regions: Iterable[Region],
@@ -68,53 +81,98 @@ def score_regions(
 
     Errors: `InputError` for characters that are not nucleotides, and for no base to score at all.
     """
-    readings = strands(strand)
-    waiting: list[Region] = []
-    records: list[RecordScore] = []
-    tokens, started = 0, time.perf_counter()
+    scorer = Scorer(
+        parameters=model.num_parameters(),
+        dtype=str(model.dtype).removeprefix("torch."),
+        context_length=reading.context_length,
+        stride=reading.stride,
+        acgt_only=reading.acgt_only,
+        strand=strand,
+    )
+    scoring = Scoring(lambda: regions, scorer)
 
-    def sequences() -> Iterator[tuple[Ids, int]]:
-        for region in regions:
-            waiting.append(region)
-            for reverse in readings:
-                yield oriented(region, reverse=reverse)
+    def results() -> Results[Piece]:
+        with progress_bar(f"Scoring {source.source}", total=source.bases, unit="b") as advance:
+            for unit in scoring.units():
+                yield unit, read_unit(model, unit, reading)
+                advance(sum(map(scoring.amount, unit)))
 
-    with progress_bar(f"Scoring {source.source}", total=source.bases, unit="b") as advance:
-        likelihoods = base_log_probabilities(model, sequences(), reading)
-        for found in zip(*[likelihoods] * len(readings), strict=True):
-            region = waiting.pop(0)
-            logs = [one.logs for one in found]
+    return scoring.score(results(), source, track, distribution)
+
+
+class Scoring:
+    """Regions on their way to a score: cut into units of windows, and brought together again.
+
+    `regions` gives them, as often as it is called.
+    """
+
+    def __init__(self, regions: Callable[[], Iterable[Region]], scorer: Scorer) -> None:
+        self._regions, self._scorer = regions, scorer
+        self._readings = strands(scorer.strand)
+        self._ahead: deque[Region] = deque()
+
+    def units(self) -> Iterator[list[Piece]]:
+        """The windows of every reading of every region."""
+
+        def sequences() -> Iterator[tuple[Ids, int]]:
+            for region in self._regions():
+                self._ahead.append(region)
+                for reverse in self._readings:
+                    yield oriented(region, reverse=reverse)
+
+        self._ahead.clear()
+        return cut_sequences(sequences(), context_length=self._scorer.context_length, stride=self._scorer.stride)
+
+    def amount(self, piece: Piece) -> float:
+        """Bases of the regions, of which each is read once per strand, and the first is not predicted."""
+        first = piece.window is None or piece.window.first_target == 1
+        return (piece.targets + first) / len(self._readings)
+
+    def score(
+        self,
+        results: Results[Piece],
+        source: Source,
+        track: Track | None = None,
+        distribution: Track | None = None,
+    ) -> Score:
+        """The score, from the units of all, whose bases go to the tracks. Errors: `InputError` for no base to score."""
+        records: list[RecordScore] = []
+        tokens = 0
+        for found in zip(*[assemble(results)] * len(self._readings), strict=True):
+            region, logs = self._ahead.popleft(), [one.logs for one in found]
             tokens += sum(one.inputs for one in found)
             records.append(_record(region, logs))
             alone = _bases_alone(region)
             if track is not None:
-                by_strand = dict(zip(readings, logs, strict=True))
+                by_strand = dict(zip(self._readings, logs, strict=True))
                 track.add(alone, _to_genome(region, by_strand, False), _to_genome(region, by_strand, True))
             if distribution is not None:
-                kept = {one: _expected(like, region, one) for one, like in zip(readings, found, strict=True)}
+                kept = {one: _expected(like, region, one) for one, like in zip(self._readings, found, strict=True)}
                 distribution.add(alone, _to_genome(region, kept, False), _to_genome(region, kept, True))
-            advance(len(region.ids))
-    score = Score(
+        score = _score(source, self._scorer, tokens, tuple(records))
+        if not score.bases_scored:
+            fix = "A record needs two bases, A, C, G or T, at least."
+            raise InputError("has no base to score", where=source.source, fix=fix, kind="no-base-to-score")
+        return score
+
+
+def _score(source: Source, scorer: Scorer, tokens: int, records: tuple[RecordScore, ...]) -> Score:
+    return Score(
         model=source.model,
         identity=source.identity,
         source=source.source,
         split=source.split,
         regions=source.regions,
         flank=source.flank,
-        strand=strand,
-        alphabet="acgt" if reading.acgt_only else "all",
-        parameters=model.num_parameters(),
-        dtype=str(model.dtype).removeprefix("torch."),
-        context_length=reading.context_length,
-        stride=reading.stride,
+        strand=scorer.strand,
+        alphabet="acgt" if scorer.acgt_only else "all",
+        parameters=scorer.parameters,
+        dtype=scorer.dtype,
+        context_length=scorer.context_length,
+        stride=scorer.stride,
         tokens=tokens,
-        seconds=time.perf_counter() - started,
-        records=tuple(records),
+        records=records,
     )
-    if not score.bases_scored:
-        fix = "A record needs two bases, A, C, G or T, at least."
-        raise InputError("has no base to score", where=source.source, fix=fix, kind="no-base-to-score")
-    return score
 
 
 def _bases_alone(region: Region) -> Region:

@@ -5,6 +5,7 @@ bedGraph and bigWig have one value per base, so regions that overlap and records
 """
 
 import gzip
+import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -67,8 +68,23 @@ def open_track(path: Path) -> Iterator[Track]:
             yield bigwig
             bigwig.write(temporary)
         else:
-            with (gzip.open if name.endswith(".gz") else open)(temporary, "wt", encoding="utf-8") as file:
+            with _text(temporary, compressed=name.endswith(".gz")) as file:
                 yield _BedGraph(file, path)
+
+
+@contextmanager
+def _text(path: Path, *, compressed: bool) -> Iterator[IO[str]]:
+    """A text file; gzip without name and time, so that the same lines are the same bytes."""
+    if not compressed:
+        with open(path, "w", encoding="utf-8") as file:
+            yield file
+        return
+    with (
+        open(path, "wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as stream,
+        io.TextIOWrapper(stream, encoding="utf-8") as text,
+    ):
+        yield text
 
 
 class _BedGraph:

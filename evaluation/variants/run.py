@@ -1,16 +1,24 @@
 """The variants of a VCF file scored, from where an interrupted run was; and measured where they have labels."""
 
-import time
+import math
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from evaluation.digest import model_digest, named, read_ahead, source_digest
+import numpy as np
+
+from evaluation.digest import named
+from evaluation.finished import Work
 from evaluation.likelihood.regions import load_contigs
 from evaluation.likelihood.scoring import STRANDS
+from evaluation.sharding.job import Payload, Results, cut, unit_tokens
+from evaluation.sharding.part import open_part
+from evaluation.sharding.run import resumed
 from evaluation.variants.alleles import (
     MEANINGS,
     MISMATCH,
@@ -23,10 +31,10 @@ from evaluation.variants.alleles import (
     list_alleles,
 )
 from evaluation.variants.calibration import Calibration, calibrate, random_indels
-from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.distances import FIELDS, Shift
+from evaluation.variants.effects import Effect, StrandEffect, variant_effects
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
 from evaluation.variants.measures import Discrimination, discriminate
-from evaluation.variants.table import Journal
 from evaluation.variants.vcf import Vcf, read_vcf
 from evaluation.variants.windows import Placement
 from foundation.errors import InputError
@@ -36,14 +44,16 @@ from tokenizer.sequence import Ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FORMAT = "genomic-llama variants 4"
 SHOWN_MISMATCHES = 3
+
+UNIT_WINDOWS = 128
+"""Of a unit, where its haplotypes share none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VariantRun:
-    """What is scored, and how. `distances`: give the `Shift` of each allele too; `null`: compare each indel
-    with so many random ones of its length. `batch_size` changes no result.
+    """What is scored, and how. `distances`: give the `Shift` of each allele too; `null`: compare each indel with so many
+    random ones of its length. `batch_size` changes no result.
     """
 
     model: Path
@@ -74,7 +84,7 @@ class VariantRun:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantResult:
-    """Alleles with their effects, in the file's order; `scored_now` haplotypes in `seconds`, others by an earlier run.
+    """Alleles with their effects, in the file's order; several may be one of the `haplotypes`, which are scored.
 
     `labels`: the values of the label, with what they are taken for.
     `calibrations`: where the run has a null, each indel among the random ones of its length.
@@ -88,8 +98,7 @@ class VariantResult:
     labels: tuple[LabelValue, ...]
     measures: tuple[Discrimination, ...]
     calibrations: tuple[Calibration | None, ...]
-    scored_now: int
-    seconds: float
+    haplotypes: int
 
     @property
     def statuses(self) -> Counter[str]:
@@ -105,64 +114,133 @@ def score_variants(
     The journal stays until the result is written.
     Errors: `InputError` for files that are wrong, a window beyond the model's positions, and for nothing to score.
     """
-    longest = int(model.config.max_position_embeddings)
+    check_window(run, int(model.config.max_position_embeddings))
+    scoring = VariantScoring(run, labelling)
+    compute = partial(effects_of_unit, model, scoring)
+    with (
+        progress_bar(f"Scoring {run.vcf.name}", total=scoring.total, unit=" haplotypes") as advance,
+        open_part(journal, header_of(run)) if journal else nullcontext() as part,
+    ):
+        return scoring.result(resumed(scoring, compute, part, advance))
+
+
+def check_window(run: VariantRun, longest: int) -> None:
+    """Errors: `InputError` for a window beyond the model's positions."""
     if run.placement.length > longest:
         problem = f"a window of {run.placement.length:,} bases is longer than the model's {longest:,} positions"
-        raise InputError(
-            problem, where=run.model, fix=f"Give --window {longest} or less.", kind="window-beyond-positions"
+        fix = f"Give --window {longest} or less."
+        raise InputError(problem, where=run.model, fix=fix, kind="window-beyond-positions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Haplotype:
+    """A sequence that alleles make, by one of them; `tokens`: what the model reads for it, about."""
+
+    allele: Allele
+    tokens: int
+
+
+class VariantScoring:
+    """The variants of a run on their way to effects: haplotypes in units, and brought together again.
+
+    Memory: the variants, and the contigs that they are on.
+    Errors: `InputError` for files that are wrong, and for nothing to score.
+    """
+
+    def __init__(self, run: VariantRun, labelling: Labelling | None = None) -> None:
+        self.run, self._labelling = run, labelling
+        self._vcf = read_vcf(run.vcf)
+        self.contigs = load_contigs(run.fasta, [record.contig for record in self._vcf.records])
+        self._alleles = list_alleles(self._vcf, self.contigs, run.vcf)
+        _refuse_foreign(self._alleles, run)
+        self._labels = check_labels(self._alleles, labelling, run.vcf) if labelling else ()
+        self._random = random_indels(self._alleles, self.contigs, run.null)
+        known = [one for one in self._alleles if one.status == SCORED]
+        self._distinct, self._which = distinct([*known, *self._random])
+
+    @property
+    def total(self) -> int:
+        """Haplotypes."""
+        return len(self._distinct)
+
+    def units(self) -> Iterator[list[Haplotype]]:
+        """Haplotypes, so many that those of one window are mostly of one unit."""
+        tokens = max(unit_tokens(self.run.placement.length), UNIT_WINDOWS * self.run.placement.length)
+        return cut(self._haplotypes(), tokens, self.work)
+
+    def work(self, haplotype: Haplotype) -> int:
+        """Tokens that the model reads."""
+        return haplotype.tokens
+
+    def amount(self, haplotype: Haplotype) -> float:
+        """Haplotypes."""
+        return 1
+
+    def result(self, results: Results[Haplotype]) -> VariantResult:
+        """The result, from the units of all."""
+        found = [effect for _, payload in results for effect in _effects(payload)]
+        which = iter(self._which)
+        effects = [found[next(which)] if allele.status == SCORED else None for allele in self._alleles]
+        of_random = [found[place] for place in which]
+        alleles = [
+            replace(allele, status=NO_CONTEXT) if allele.status == SCORED and effect is None else allele
+            for allele, effect in zip(self._alleles, effects, strict=True)
+        ]
+        labelling, vcf = self._labelling, self.run.vcf
+        return VariantResult(
+            vcf=self._vcf,
+            alleles=tuple(alleles),
+            effects=tuple(effects),
+            mismatches=_mismatches(alleles, self.contigs),
+            labels=self._labels,
+            measures=discriminate(alleles, effects, labelling, vcf) if labelling else (),
+            calibrations=tuple(calibrate(alleles, effects, self._random, of_random)) if self.run.null else (),
+            haplotypes=self.total,
         )
-    vcf = read_vcf(run.vcf)
-    contigs = load_contigs(run.fasta, [record.contig for record in vcf.records])
-    alleles = list_alleles(vcf, contigs, run.vcf)
-    _refuse_foreign(alleles, run)
-    labels = check_labels(alleles, labelling, run.vcf) if labelling else ()
-    null = random_indels(alleles, contigs, run.null)
-    effects, scored, seconds = _effects(model, run, [*alleles, *null], contigs, journal)
-    effects, of_null = effects[: len(alleles)], effects[len(alleles) :]
-    alleles = [
-        replace(allele, status=NO_CONTEXT) if allele.status == SCORED and effect is None else allele
-        for allele, effect in zip(alleles, effects, strict=True)
-    ]
-    measures = discriminate(alleles, effects, labelling, run.vcf) if labelling else ()
-    return VariantResult(
-        vcf=vcf, alleles=tuple(alleles), effects=tuple(effects), mismatches=_mismatches(alleles, contigs),
-        labels=labels, measures=measures,
-        calibrations=tuple(calibrate(alleles, effects, null, of_null)) if run.null else (),
-        scored_now=scored, seconds=seconds,
+
+    def _haplotypes(self) -> Iterator[Haplotype]:
+        placement, before = self.run.placement, None
+        for allele in self._distinct:
+            window = (allele.record.contig, (allele.position + placement.downstream) // placement.grid)
+            shared = window == before
+            before = window
+            tokens = placement.downstream + (0 if shared else placement.length)
+            yield Haplotype(allele=allele, tokens=tokens * len(STRANDS[self.run.strand]))
+
+
+def effects_of_unit(model: "PreTrainedModel", scoring: VariantScoring, unit: list[Haplotype]) -> Payload:
+    """The effects of each haplotype on the forward and the reverse strand, as `StrandEffect` has them.
+
+    `delta` and `targets`, [haplotypes, 2], no targets where there is none; `shift`, [haplotypes, 2, 4], NaN for none.
+    """
+    run, alleles = scoring.run, [haplotype.allele for haplotype in unit]
+    some = variant_effects(
+        model, alleles, scoring.contigs, run.placement, readings=STRANDS[run.strand], batch_size=run.batch_size,
+        distances=run.distances,
     )  # fmt: skip
+    effects = [effect for found in some for effect in found]
+    strands = [(None, None) if effect is None else (effect.forward, effect.reverse) for effect in effects]
+    return {
+        "delta": np.array([[one.delta if one else 0.0 for one in both] for both in strands], dtype=np.float64),
+        "targets": np.array([[one.targets if one else 0 for one in both] for both in strands], dtype=np.int64),
+        "shift": np.array([[_shift(one) for one in both] for both in strands], dtype=np.float64),
+    }
 
 
-def _effects(
-    model: "PreTrainedModel",
-    run: VariantRun,
-    alleles: list[Allele],
-    contigs: dict[str, Ids],
-    journal: Path | None,
-) -> tuple[list[Effect | None], int, float]:
-    """The effect of each allele, from one of each haplotype; how many were scored now, and in what time."""
-    known = [allele for allele in alleles if allele.status == SCORED]
-    haplotypes, which = distinct(known)
-    book = Journal(journal, _fingerprint(run)) if journal else None
-    effects = book.read() if book else []
-    rest, started = haplotypes[len(effects) :], time.perf_counter()
-    with (
-        progress_bar(f"Scoring {run.vcf.name}", total=len(rest), unit=" haplotypes") as advance,
-        book.append(effects) if book else nullcontext(),
-    ):
-        readings, size = STRANDS[run.strand], run.batch_size
-        for some in variant_effects(
-            model, rest, contigs, run.placement, readings=readings, batch_size=size, distances=run.distances,
-            advance=advance,
-        ):  # fmt: skip
-            if book:
-                book.add(some)
-            effects += some
-    found = iter(which)
-    return (
-        [effects[next(found)] if allele.status == SCORED else None for allele in alleles],
-        len(rest),
-        time.perf_counter() - started,
-    )
+def _shift(one: StrandEffect | None) -> list[float]:
+    return [math.nan if one is None or one.shift is None else getattr(one.shift, name) for name in FIELDS]
+
+
+def _effects(payload: Payload) -> Iterator[Effect | None]:
+    columns = (payload[name].tolist() for name in ("delta", "targets", "shift"))
+    for both in zip(*columns, strict=True):
+        strands = [_strand(*one) for one in zip(*both, strict=True)]
+        yield Effect(forward=strands[0], reverse=strands[1]) if any(strands) else None
+
+
+def _strand(delta: float, targets: int, shift: list[float]) -> StrandEffect | None:
+    found = None if math.isnan(shift[0]) else Shift(**dict(zip(FIELDS, shift, strict=True)))
+    return StrandEffect(delta=delta, targets=targets, shift=found) if targets else None
 
 
 def _mismatches(alleles: list[Allele], contigs: dict[str, Ids]) -> tuple[str, ...]:
@@ -181,17 +259,20 @@ def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
     )
 
 
-def _fingerprint(run: VariantRun) -> dict[str, object]:
-    """What two runs must share for one to continue with the other's results: contents, wherever they lie."""
-    read_ahead([run.model], [run.fasta, run.vcf])
-    return {
-        "format": FORMAT,
-        "model": model_digest(run.model, run.adapter),
-        "genome": source_digest(run.fasta),
-        "vcf": source_digest(run.vcf),
-        **asdict(run.placement),
-        "strand": run.strand,
-        "dtype": run.dtype,
-        **({"distances": True} if run.distances else {}),
-        **({"null": run.null} if run.null else {}),
-    }
+def header_of(run: VariantRun) -> dict[str, Any]:
+    """What the journal of a run says of it."""
+    work = Work(
+        command="variants",
+        model=run.model,
+        sources={"genome": run.fasta, "vcf": run.vcf},
+        adapter=run.adapter,
+        settings={
+            **asdict(run.placement),
+            "strand": run.strand,
+            "dtype": run.dtype,
+            "distances": run.distances,
+            "null": run.null,
+        },
+        files=[],
+    )
+    return {"made_from": work.made_from, "batch_size": run.batch_size, "shard": [1, 1]}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from foundation.errors import InputError
+from foundation.errors import InputError, described
 from foundation.terminal import say, say_table, say_text, warn
 
 app = typer.Typer(help="Look at, check, merge and describe prepared corpora.", no_args_is_help=True)
@@ -58,6 +58,35 @@ def verify(corpus: Corpus) -> None:
     say(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
     if not has_own_checksum(corpus):
         say("its manifest is from before manifests had a checksum of their own: a change in a name would not be seen")
+
+
+@app.command()
+def has(
+    corpus: Corpus,
+    accession: Annotated[str, typer.Argument(help="With or without its version.", show_default=False)],
+) -> None:
+    """Tell whether a corpus has a record, by its accession. Exit with 0 if it has, with 1 if not, with 2 at an error.
+
+    A version counts where both the accession and the record have one. Names are compared as by --exclude-accessions.
+    """
+    from corpus.records import find_records
+
+    try:
+        found = find_records(corpus, accession)
+    except (InputError, OSError) as error:
+        warn(f"error: {described(error)}")
+        raise typer.Exit(2) from None
+    for record in found:
+        places = (f"{split}[{one}]" for split, numbers in record.documents.items() for one in numbers[:_SHOWN])
+        counts = ", ".join(f"{len(numbers):,} in {split}" for split, numbers in record.documents.items())
+        say(f"{record.name}: {counts} ({', '.join(places)})")
+    if not found:
+        say(f"no record of {corpus} has the accession {accession}")
+        raise typer.Exit(1)
+
+
+_SHOWN = 3
+"""Documents of a record and split whose place is printed."""
 
 
 @app.command()

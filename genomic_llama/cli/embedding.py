@@ -13,6 +13,7 @@ from genomic_llama.cli.options import (
     Bed,
     ContextLength,
     Dtype,
+    EngineName,
     FittingBatchSize,
     Head,
     Markup,
@@ -24,6 +25,7 @@ from genomic_llama.cli.options import (
     Stride,
     Tag,
 )
+from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
 commands = typer.Typer()
 
@@ -47,6 +49,11 @@ def embed(
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Embeddings of sequences: a layer's output, pooled or for every base.
 
@@ -54,59 +61,18 @@ def embed(
     """
     warn(f"Embedding {source} with {model}")
     from configs.llama import read_architecture
-    from evaluation.digest import named
-    from evaluation.embedding.embedding import check_layer, embed_regions
-    from evaluation.embedding.embedding_files import check_embedding_file, write_embeddings
-    from evaluation.finished import Work, describe
-    from evaluation.likelihood.bed import check_bed
-    from evaluation.likelihood.likelihood import plan_context, plan_reading
-    from evaluation.likelihood.model import check_directory, load_model
-    from evaluation.likelihood.regions import check_markup_options, read_regions
+    from evaluation.embedding.request import EmbedRequest
     from foundation.pages.quantities import plural
-    from foundation.progress import progress_bar
 
-    fasta = None if source.is_dir() else source
-    check_embedding_file(out, fasta=fasta, bed=bed, per_base=pooling is Pooling.none)
-    if source.is_dir() and bed is not None:
-        raise InputError(
-            "--bed goes with a FASTA file",
-            where=source,
-            fix="Give the genome instead of the corpus.",
-            kind="bed-without-fasta",
-        )
-    first = check_markup_options(markup, tag, bed=bed, is_corpus=source.is_dir())
-    if bed is not None:
-        check_bed(bed)
-    check_writable(out)
-    check_directory(model, adapter)
-    architecture = read_architecture(model)
-    plan_context(architecture.max_position_embeddings, context_length=context_length, stride=stride)
-    check_layer(layer, architecture.num_hidden_layers)
-    work = Work(
-        command="embed",
-        model=model,
-        adapter=adapter,
-        sources={"source": source, "bed": bed},
-        settings={
-            "layer": layer, "pooling": pooling.value, "split": split, "context_length": context_length,
-            "stride": stride, "markup": markup, "tag": tag, "dtype": dtype.value,
-        },
-        files=[out],
-        overwrite=overwrite,
+    request = EmbedRequest(
+        model=model, source=source, out=out, layer=layer, pooling=pooling.value, split=split, bed=bed,
+        context_length=context_length, stride=stride, dtype=dtype.value, batch_size=batch_size, adapter=adapter,
+        markup=markup, tag=tag,
     )  # fmt: skip
-    if files := work.finished():
-        say(describe(files))
-        return
-    loaded = load_model(model, dtype.value, adapter=adapter)
-    reading = plan_reading(loaded, context_length=context_length, stride=stride, batch_size=batch_size)
-    regions = read_regions(source, split=split if source.is_dir() else None, bed=bed, markup=markup, tag=first)
-    with progress_bar(f"Embedding {source}", total=None, unit=" sequences") as advance:
-        embeddings = embed_regions(loaded, regions, reading, layer=layer, pooling=pooling.value)
-        settings = {"model": named(model, adapter), "layer": str(layer), "pooling": pooling.value, "dtype": dtype.value}
-        settings |= {"tag": tag} if tag else {}
-        count = write_embeddings(embeddings, out, settings, advance)
-    work.finish()
-    say(f"{plural(count, 'sequence')}, {loaded.config.hidden_size:,} numbers each; wrote {out}")
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    if timed := carry_out(request, cut, overwrite=overwrite).timed:
+        numbers = f"{read_architecture(model).hidden_size:,} numbers each"
+        say(f"{plural(timed.result, 'sequence')}, {numbers}; wrote {out}")
 
 
 @commands.command()

@@ -14,6 +14,7 @@ from genomic_llama.cli.options import (
     Bed,
     ContextLength,
     Dtype,
+    EngineName,
     FittingBatchSize,
     Markup,
     Model,
@@ -23,6 +24,15 @@ from genomic_llama.cli.options import (
     Strand,
     Stride,
     Tag,
+)
+from genomic_llama.cli.sharding import (
+    Devices,
+    EngineOption,
+    Processes,
+    RayAddress,
+    Sharding,
+    ShardOption,
+    carry_out,
 )
 
 if TYPE_CHECKING:
@@ -65,110 +75,41 @@ def score(
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Bits per base of sequences under a model: 2 is a uniform guess, lower is better.
 
     Outputs that are finished are not computed again, unless an input or a setting differs.
     """
     warn(f"Scoring {source} with {model}")
-    from contextlib import nullcontext
+    from evaluation.likelihood.request import ScoreRequest
+    from evaluation.likelihood.score import read_score
 
-    from configs.llama import read_architecture
-    from corpus.manifest import read_manifest
-    from evaluation.digest import identify, named
-    from evaluation.finished import Work, describe
-    from evaluation.likelihood.bed import check_bed
-    from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
-    from evaluation.likelihood.likelihood import plan_context, plan_reading
-    from evaluation.likelihood.model import check_directory, load_model
-    from evaluation.likelihood.regions import check_markup_options, read_regions
-    from evaluation.likelihood.score import read_score, write_score
-    from evaluation.likelihood.scoring import Source, score_regions
-    from evaluation.likelihood.tracks import check_track, open_track
-
-    is_corpus = source.is_dir()
-    if is_corpus and bed is not None:
-        raise InputError(
-            "--bed goes with a FASTA file",
-            where=source,
-            fix="Give the genome instead of the corpus.",
-            kind="bed-without-fasta",
-        )
-    first = check_markup_options(markup, tag, bed=bed, is_corpus=is_corpus)
-    if flank and bed is None:
-        raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
-    if per_base is not None:
-        check_track(per_base, fasta=None if is_corpus else source, bed=bed)
-    expected = distribution_files(distribution) if distribution else []
-    if distribution is not None:
-        check_distribution(distribution, fasta=None if is_corpus else source, bed=bed)
-    if bed is not None:
-        check_bed(bed)
-    check_writable(out, per_base, *expected)
-    known = read_manifest(source).split(split) if is_corpus else None
-    check_directory(model, adapter)
-    longest = read_architecture(model).max_position_embeddings
-    plan_context(longest, context_length=context_length, stride=stride)
-    work = Work(
-        command="score",
-        model=model,
-        adapter=adapter,
-        sources={"source": source, "bed": bed},
-        settings={
-            "split": split, "flank": flank, "strand": strand.value, "acgt_only": acgt_only,
-            "markup": markup, "tag": tag, "context_length": context_length, "stride": stride, "dtype": dtype.value,
-        },
-        files=[path for path in (out, per_base, *expected) if path is not None],
-        overwrite=overwrite,
+    request = ScoreRequest(
+        model=model, source=source, scores=out, per_base=per_base, distribution=distribution,
+        split=split, bed=bed, flank=flank,
+        strand=strand.value, acgt_only=acgt_only, context_length=context_length, stride=stride, dtype=dtype.value,
+        batch_size=batch_size, adapter=adapter, markup=markup, tag=tag,
     )  # fmt: skip
-    if files := work.finished():
-        say(describe(files))
-        if out is not None:
-            say(_summary(read_score(out)))
-        return
-    loaded = load_model(model, dtype.value, adapter=adapter)
-    with (
-        open_track(per_base) if per_base else nullcontext() as track,
-        open_distribution(distribution) if distribution else nullcontext() as distributions,
-    ):
-        result = score_regions(
-            loaded,
-            read_regions(source, split=split if is_corpus else None, bed=bed, flank=flank, markup=markup, tag=first),
-            plan_reading(
-                loaded,
-                context_length=context_length,
-                stride=stride,
-                batch_size=batch_size,
-                acgt_only=acgt_only,
-                distribution=distribution is not None,
-            ),
-            Source(
-                model=named(model, adapter),
-                identity=identify(model, adapter),
-                source=str(source),
-                split=split if is_corpus else None,
-                regions=str(bed) if bed else None,
-                flank=flank,
-                bases=known.bases if known else None,
-            ),
-            strand=strand.value,
-            track=track,
-            distribution=distributions,
-        )
-    if out is not None:
-        write_score(result, out)
-    work.finish()
-    say(_summary(result))
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    done = carry_out(request, cut, overwrite=overwrite)
+    if done.timed is not None:
+        say(score_summary(done.timed.result, done.timed.seconds))
+    elif done.finished and out is not None:
+        say(score_summary(read_score(out)))
 
 
-def _summary(score: "Score") -> str:
+def score_summary(score: "Score", seconds: float | None = None) -> str:
+    """A line about a score, with the speed at which it came about, where that is known."""
     from foundation.pages.quantities import plural
 
     scored = f"{plural(score.bases_scored, 'base')} of {plural(len(score.records), 'record')}"
-    return (
-        f"{score.bits_per_base:.4f} bits per base, perplexity {score.perplexity:.3f}, "
-        f"{scored}, {score.tokens_per_second:,.0f} tokens/s"
-    )
+    speed = f", {score.tokens / seconds:,.0f} tokens/s" if seconds else ""
+    return f"{score.bits_per_base:.4f} bits per base, perplexity {score.perplexity:.3f}, {scored}{speed}"
 
 
 @commands.command()

@@ -19,6 +19,7 @@ from genomic_llama.cli.launch import launch
 from genomic_llama.cli.options import Dtype, Overwrite
 from genomic_llama.cli.plan import plan
 from genomic_llama.cli.prepare import prepare
+from genomic_llama.cli.sharding import merge
 from genomic_llama.cli.train import train
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ app.command()(launch)
 app.command()(doctor)
 app.command()(convert)
 app.registered_commands += evaluation.registered_commands
+app.command()(merge)
 app.command()(simulate)
 app.command()(tokenizer)
 app.add_typer(corpus.app, name="corpus")

@@ -19,6 +19,11 @@ class Strand(str, Enum):
     both = "both"
 
 
+class EngineName(str, Enum):
+    local = "local"
+    ray = "ray"
+
+
 class Pooling(str, Enum):
     mean = "mean"
     last = "last"

@@ -11,9 +11,10 @@ import typer
 from foundation.errors import InputError
 from foundation.pages.quantities import plural
 from foundation.terminal import say
+from genomic_llama.cli.options import EngineName
 
 if TYPE_CHECKING:
-    from corpus.preparation.engines import Engine
+    from foundation.engines.engine import Engine
 
 _SPLIT, _FORMAT, _EXCLUDE, _WORK = "What is held out", "What is read", "What is left out", "How it is done"
 
@@ -23,11 +24,6 @@ class SplitBy(str, Enum):
     record = "record"
     source = "source"
     cluster = "cluster"
-
-
-class EngineName(str, Enum):
-    local = "local"
-    ray = "ray"
 
 
 def prepare(
@@ -98,6 +94,15 @@ def prepare(
             "--markup/--no-markup",
             help="Text has OpenGenome2's tags and joins.",
             show_default="no",
+            rich_help_panel=_FORMAT,
+        ),
+    ] = None,
+    record_names: Annotated[
+        bool | None,
+        typer.Option(
+            "--record-names/--no-record-names",
+            help="Keep the names of records.",
+            show_default="for fewer than 10 million records",
             rich_help_panel=_FORMAT,
         ),
     ] = None,
@@ -186,6 +191,7 @@ def prepare(
         "format": format,
         "text_field": text_field,
         "markup": markup,
+        "record_names": record_names,
         "rna": rna,
     }
     composed = compose_settings(settings, _without_none(given))
@@ -243,7 +249,8 @@ def _as_text(value: Any) -> Any:
 
 
 def _engine(name: EngineName, processes: int | None, ray_address: str | None) -> "Engine":
-    from corpus.preparation.engines import LocalEngine, RayEngine
+    from foundation.engines.local import LocalEngine
+    from foundation.engines.ray_cluster import RayEngine
 
     if name is EngineName.ray:
         return RayEngine(address=ray_address)

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from foundation.atomic import check_writable
-from foundation.disk import full_disk
 from foundation.terminal import say, warn
-from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
 commands = typer.Typer()
 
@@ -48,16 +47,21 @@ def variants(
             help="Also the Jensen-Shannon divergence, embedding distances and entropy change after each variant.",
         ),
     ] = False,
-    adapter: Adapter = None,
     null: Annotated[
         int,
         typer.Option(
             help="Compare each indel with so many random ones of its length, made in the same contigs.", min=0
         ),
     ] = 0,
+    adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Effects of variants: the change of log-likelihood from the reference allele to each alternative.
 
@@ -65,51 +69,22 @@ def variants(
     unless an input or a setting differs.
     """
     warn(f"Scoring the variants of {vcf} with {model}")
-    from configs.llama import read_architecture
-    from evaluation.finished import Work, describe
-    from evaluation.likelihood.model import check_directory, load_model
     from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
-    from evaluation.variants.labels import Labelling, split_values, table_lines
-    from evaluation.variants.output import journal_path, write_result
-    from evaluation.variants.run import VariantRun, score_variants
-    from evaluation.variants.windows import plan_placement
+    from evaluation.variants.labels import table_lines
+    from evaluation.variants.request import VariantRequest
     from foundation.pages.quantities import plural
 
-    check_writable(journal_path(out))
-    check_directory(model, adapter)
-    longest = read_architecture(model).max_position_embeddings
-    placement = plan_placement(longest, window=window, downstream=downstream, grid=grid)
-    run = VariantRun(
-        model=model, adapter=adapter, fasta=fasta, vcf=vcf, placement=placement, strand=strand.value, dtype=dtype.value,
-        batch_size=batch_size, distances=distances, null=null,
+    request = VariantRequest(
+        model=model, fasta=fasta, vcf=vcf, out=out, window=window, downstream=downstream, grid=grid,
+        strand=strand.value, label=label, positive=positive, negative=negative, by=by, dtype=dtype.value,
+        batch_size=batch_size, distances=distances, null=null, adapter=adapter,
     )  # fmt: skip
-    labelling = None
-    if label is not None:
-        labelling = Labelling(key=label, positive=split_values(positive), negative=split_values(negative), by=by)
-    work = Work(
-        command="variants",
-        model=model,
-        adapter=adapter,
-        sources={"genome": fasta, "vcf": vcf},
-        settings={
-            **{key: value for key, value in run.settings.items() if key != "model"},
-            "label": label, "positive": positive, "negative": negative, "by": by,
-        },
-        files=[],
-        out=out,
-        overwrite=overwrite,
-    )  # fmt: skip
-    if files := work.finished():
-        say(describe(files))
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    timed = carry_out(request, cut, overwrite=overwrite).timed
+    if timed is None:
         return
-    if overwrite:
-        journal_path(out).unlink(missing_ok=True)
-    loaded = load_model(model, dtype.value, adapter=adapter)
-    with full_disk(journal_path(out)):
-        result = score_variants(loaded, run, journal=journal_path(out), labelling=labelling)
-    paths = write_result(result, run, out)
-    work.finish(paths)
-    rate = result.scored_now / result.seconds if result.seconds else 0.0
+    result, paths = timed.result, timed.files
+    rate = result.haplotypes / timed.seconds if timed.seconds else 0.0
     scored = plural(result.statuses[SCORED], "allele")
     say(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for line in describe_unscored(result.statuses):

@@ -52,7 +52,7 @@ PICKLES = {
     "OrderedDict of a dictionary": often(LONG_DICT, name("collections", "OrderedDict") + b"h\x00\x85R"),
     "arguments of a text": often(LONG_TEXT, name("collections", "OrderedDict") + b"h\x00R"),
     "names of a text": often(LONG_TEXT, b"h\x00h\x00\x93"),
-    "nested lists": b"]" * 1_000_000 + b"a" * 999_999,
+    "nested lists": b"]" * 300_000 + b"a" * 299_999,
 }
 OF_METADATA = {
     "Size of a list": often(LONG_LIST, name("torch", "Size") + b"h\x00\x85R"),

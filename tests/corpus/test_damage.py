@@ -21,7 +21,12 @@ def test_damage_in_any_file(
     counted = tally("damage in a corpus is found by `corpus verify`, and before a run trains")
     corpus = tmp_path / "corpus"
     prepare([write_fasta(contigs)], corpus, validation_fraction=0.3)
-    for path in (*sorted(corpus.glob("*.bin")), *sorted(corpus.glob("*.idx")), corpus / "manifest.json"):
+    for path in (
+        *sorted(corpus.glob("*.bin")),
+        *sorted(corpus.glob("*.idx")),
+        *sorted(corpus.glob("*.names")),
+        corpus / "manifest.json",
+    ):
         for damage in damages(path.stat().st_size, times(3, 500)):
             with damaged(path, *damage):
                 for check in (verify_corpus, lambda corpus: verify(corpus, full=True)):

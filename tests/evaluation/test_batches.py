@@ -52,7 +52,10 @@ def reading(tiny_model: Any) -> Reading:
     return dataclasses.replace(plan_reading(tiny_model), batches=Batching(tokens=64))
 
 
-def test_scoring_holds_a_look_ahead_whatever_there_is(tiny_model: Any, reading: Reading) -> None:
+def test_scoring_holds_a_unit_whatever_there_is(
+    tiny_model: Any, reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.sharding.job.UNIT_TOKENS", 16 * 64)
     taken: list[int] = []
     ahead = []
     found = base_log_probabilities(tiny_model, ((ids, 0) for ids in _sequences(200, taken)), reading)

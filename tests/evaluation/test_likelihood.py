@@ -77,7 +77,6 @@ def test_totals_are_weighted_by_base(tiny_model: Any) -> None:
     nats = sum(record.nats for record in score.records)
     assert score.bits_per_base == pytest.approx(nats / np.log(2) / score.bases_scored, rel=1e-12)
     assert score.perplexity == pytest.approx(np.exp(nats / score.bases_scored), rel=1e-12)
-    assert score.tokens_per_second > 0
     assert np.isnan(score.records[0].bits_per_base)  # a record of one base has no score
 
 
@@ -110,9 +109,9 @@ def test_a_score_survives_its_file(tiny_model: Any, tmp_path: Path, corpus: Path
     [
         ("{", "not-json", "score.json"),
         ("[]", "not-a-score", "score.json"),
-        ('{"format": "genomic-llama score 3"}', "wrong-type", "score.json"),
-        ('{"format": "genomic-llama score 3", "score": {}}', "missing-key", "score.json"),
-        ('{"format": "genomic-llama score 2"}', "score-version", "score.json"),
+        ('{"format": "genomic-llama score 4"}', "wrong-type", "score.json"),
+        ('{"format": "genomic-llama score 4", "score": {}}', "missing-key", "score.json"),
+        ('{"format": "genomic-llama score 3"}', "score-version", "score.json"),
     ],
 )
 def test_a_broken_score_file_is_named(tmp_path: Path, content: str, kind: str, where: str) -> None:

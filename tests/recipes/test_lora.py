@@ -104,6 +104,7 @@ def test_the_optimizer_of_adapters_stays_where_it_is(adapted: Path, tmp_path: Pa
     ("written", "kind", "names"),
     [
         ("alpha: none", "adapter-rank", "alpha 'none'"),
+        pytest.param(f"alpha: {10**400}", "adapter-rank", "hundreds of digits", id="a long alpha"),
         ("_target_: some.DoRA", "adapter-class", "'some.DoRA'"),
         ("dim: 4", "tensor-shape", "[4, 8, 256]"),
     ],

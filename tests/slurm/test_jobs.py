@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from slurm_cluster import Cluster
+from tiny_llama import save_tiny_llama
 
 from evaluation.report.stops import read_stops
 
@@ -126,3 +127,21 @@ def test_shards_of_a_corpus_as_a_job_array(cluster: Cluster, tmp_path: Path) -> 
     assert files
     for name in files:
         assert (tmp_path / "array" / name).read_bytes() == (tmp_path / "at-once" / name).read_bytes()
+
+
+def test_shards_of_a_score_as_a_job_array(cluster: Cluster, tmp_path: Path) -> None:
+    """The line of docs/launch.md; the merged result is the same to the byte as at once."""
+    genome = tmp_path / "genome.fa"
+    genome.write_text("".join(f">{number}\n{'ACGTTGCAAC'[number:] * 4000}\n" for number in range(8)))
+    model = save_tiny_llama(tmp_path / "model", positions=64)
+    score = [str(BIN / "genomic-llama"), "score", str(model), str(genome), "--out"]
+    cluster.run(*score, str(tmp_path / "at-once.json"))
+    path, parts = f"{BIN}:{cluster.environment()['PATH']}", tmp_path / "array.json"
+    line = f"genomic-llama score {model} {genome} --out {parts} --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT"
+    options = ("--parsable", "--array=1-3", f"--output={tmp_path}/score-%a.log", "--wrap", line)
+    job = cluster.run("sbatch", *options, PATH=path).strip()
+    cluster.wait(lambda: not cluster.run("squeue", "--noheader", "--job", job), 200, what="the array")
+    written = sorted(tmp_path.glob("array.json.*.part"))
+    assert len(written) == 3, (tmp_path / "score-1.log").read_text()
+    cluster.run(str(BIN / "genomic-llama"), "merge", str(parts), *map(str, written))
+    assert parts.read_bytes() == (tmp_path / "at-once.json").read_bytes()

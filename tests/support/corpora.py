@@ -11,8 +11,14 @@ from corpus.splits.rule import SplitRule
 
 
 def prepare(
-    sources: Sequence[Path], out: Path, *, overwrite: bool = False, segment_length: int | None = None, **split: Any
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    overwrite: bool = False,
+    segment_length: int | None = None,
+    record_names: bool | None = None,
+    **split: Any,
 ) -> Manifest:
     """A corpus of `sources`; `split`: fields of `SplitRule`."""
-    settings = Settings(split=SplitRule(**split), segment_length=segment_length)
+    settings = Settings(split=SplitRule(**split), segment_length=segment_length, record_names=record_names)
     return preparation.prepare(sources, out, settings, overwrite=overwrite)

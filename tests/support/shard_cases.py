@@ -52,7 +52,7 @@ def die_once(folder: Path, bad: int, task: int) -> None:
 
 def main() -> None:
     """`python shard_cases.py FOLDER`: four tasks that hang, on two processes."""
-    from corpus.preparation.engines import LocalEngine
+    from foundation.engines.local import LocalEngine
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     LocalEngine(2).run(range(4), partial(hang, Path(sys.argv[1])), print)

@@ -4,13 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
+from tiny_llama import save_tiny_llama
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     letters = random.Random(5)
     contigs = {f"contig{number}": "".join(letters.choices("ACGT", k=400)) for number in range(20)}
     (tmp_path / "genome.fa").write_text("".join(f">{name}\n{bases}\n" for name, bases in contigs.items()))
@@ -20,18 +18,5 @@ def project(tmp_path: Path) -> Path:
         f"contig0\t{at + 1}\t.\t{bases[at]}\t{'A' if bases[at] != 'A' else 'C'}\t.\t.\t.\n" for at in (100, 200, 300)
     ]
     (tmp_path / "variants.vcf").write_text(header + "".join(rows))
-    torch.manual_seed(3)
-    config = LlamaConfig(
-        vocab_size=256,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=64,
-        bos_token_id=None,
-        eos_token_id=0,
-        pad_token_id=1,
-    )
-    LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
+    save_tiny_llama(tmp_path / "model", positions=64)
     return tmp_path

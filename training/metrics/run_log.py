@@ -1,6 +1,7 @@
 """What a run leaves for reports: `metrics.jsonl`, one line per logged step, and `config.yaml`, the values that ran."""
 
 import math
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from training.metrics.clock import Goodput, PhaseClock, drop_torn_line, goodput_
 from training.metrics.flops import flops_per_token
 from training.metrics.live_config import live_architecture, live_config, live_lora
 from training.metrics.loss_sums import LossSums, MeanLoss
-from training.metrics.memory import peak_memory_gib
 from training.metrics.rates import Work
 from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
 from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
@@ -149,7 +149,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             "bases": mean.bases,
             "seconds": seconds,
             **self._work.rates(tokens=tokens, bases=mean.bases, seconds=seconds),
-            "peak_memory_gib": peak_memory_gib(),
+            "peak_memory_gib": _peak_memory_gib(),
             "eta_seconds": (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step),
             "goodput": self._goodput.share(),
         }
@@ -185,3 +185,10 @@ def run_id(trainer: Any) -> str:
 
 def _scalar(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def _peak_memory_gib() -> float:
+    """The most that this process has held: on a GPU what PyTorch allocated, without NCCL and its spare; else RSS."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts KiB

@@ -14,10 +14,12 @@ import pytest
 import shard_cases
 from refusal import refused
 
-from corpus.preparation.engines import Engine, LocalEngine, RayEngine, _died, check_reachable
 from corpus.preparation.prepare import prepare
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
+from foundation.engines.engine import Engine, died
+from foundation.engines.local import LocalEngine
+from foundation.engines.ray_cluster import RayEngine, check_reachable
 from foundation.errors import InputError
 
 SUPPORT = Path(shard_cases.__file__)
@@ -84,7 +86,7 @@ class Dies:
     """An engine whose only worker ends within the first task."""
 
     def run(self, tasks: object, work: object, on_done: object) -> None:
-        raise _died(0, "its process died")
+        raise died(0, "its process died")
 
 
 def test_the_error_of_a_lost_worker_names_the_file(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_ray_tries_a_lost_task_again(ray_engine: Engine, tmp_path: Path) -> None
 
 def test_an_unreachable_cluster_is_an_error(tmp_path: Path) -> None:
     command = (
-        "from corpus.preparation.engines import RayEngine; from foundation.errors import InputError\n"
+        "from foundation.engines.ray_cluster import RayEngine; from foundation.errors import InputError\n"
         "try: RayEngine('nowhere').run([1], print, print)\n"
         "except InputError as error: print(error)"
     )

@@ -52,7 +52,7 @@ def test_every_base_arrives(tmp_path: Path, write_fasta: WriteFasta, contigs: di
     assert [row.bases for row in manifest.sources] == [sum(map(len, part.values())) for part in (half, rest)]
     assert manifest.sources[1].bytes == zipped.stat().st_size
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
-        ["manifest.json", *(f"{s}-00000.{e}" for s in ("train", "validation", "test") for e in ("bin", "idx"))]
+        ["manifest.json", *(f"{s}-00000.{e}" for s in ("train", "validation", "test") for e in ("bin", "idx", "names"))]
     )
 
 

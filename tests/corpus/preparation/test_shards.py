@@ -16,7 +16,6 @@ from refusal import refused
 from torture import Tally, times
 
 from corpus.manifest import verify
-from corpus.preparation.engines import LocalEngine
 from corpus.preparation.plan import read_plan
 from corpus.preparation.prepare import plan_preparation, prepare
 from corpus.preparation.results import read_result
@@ -25,6 +24,7 @@ from corpus.preparation.work_folder import WorkFolder
 from corpus.read import read_documents
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
+from foundation.engines.local import LocalEngine
 from foundation.errors import InputError
 
 WriteFasta = Callable[..., Path]

@@ -11,7 +11,7 @@ from refusal import refused
 
 from corpus.readers.formats import Slice, detect_format, read_slice
 from corpus.scan.batch import Batch
-from corpus.scan.letters import explain_letters
+from corpus.scan.foreign_letters import explain_letters
 from tokenizer.sequence import not_nucleotides
 
 

@@ -67,7 +67,7 @@ def _deltas(model: Any, run: VariantRun, rows: list[str]) -> tuple[dict[str, lis
     with open(table, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             found.setdefault(row["id"], []).append(row["delta"])
-    return found, result.scored_now
+    return found, result.haplotypes
 
 
 def test_equal_alleles_are_scored_once(tiny_model: Any, run: VariantRun) -> None:

@@ -1,6 +1,7 @@
 """From files to files: every allele has its line, REF is checked, an interrupted run goes on, hostile text is kept."""
 
 import csv
+import dataclasses
 import gzip
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from refusal import refused
 
+from evaluation.sharding import job
 from evaluation.variants import run as run_module
 from evaluation.variants.labels import Labelling
 from evaluation.variants.measures import RESAMPLES, discriminate, measure
@@ -67,8 +69,6 @@ def test_every_allele_has_its_line_and_the_vcf_is_read_by_others(
 def test_a_value_of_each_allele_is_its_own_and_annotation_is_not_repeated(
     tiny_model: Any, files: VariantRun, tmp_path: Path
 ) -> None:
-    import dataclasses
-
     import pysam
 
     header = HEADER.replace("##contig", '##INFO=<ID=PATH,Number=A,Type=Integer,Description="x">\n##contig')
@@ -106,34 +106,29 @@ def test_what_no_strand_can_compare_is_not_scored(tiny_model: Any, files: Varian
 def test_an_interrupted_run_goes_on(
     tiny_model: Any, files: VariantRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evaluation.variants import effects
-
-    monkeypatch.setattr(effects, "LOOK_AHEAD", 2)
+    monkeypatch.setattr(job, "UNIT_TOKENS", 1)
+    monkeypatch.setattr(job, "UNIT_WINDOWS", 1)
+    monkeypatch.setattr(run_module, "UNIT_WINDOWS", 1)
     whole = score_variants(tiny_model, files)
-    journal, real = journal_path(tmp_path / "out"), run_module.variant_effects
+    journal, real = journal_path(tmp_path / "out"), run_module.effects_of_unit
+    computed: list[int] = []
 
-    def interrupted(*arguments: Any, **options: Any) -> Any:
-        for number, some in enumerate(real(*arguments, **options)):
-            if number == 2:
-                raise KeyboardInterrupt
-            yield some
+    def counted(model: Any, scoring: Any, unit: list[Any]) -> Any:
+        computed.append(len(unit))
+        if len(computed) == 3:
+            raise KeyboardInterrupt
+        return real(model, scoring, unit)
 
-    monkeypatch.setattr(run_module, "variant_effects", interrupted)
+    monkeypatch.setattr(run_module, "effects_of_unit", counted)
     with pytest.raises(KeyboardInterrupt):
         score_variants(tiny_model, files, journal=journal)
-    monkeypatch.setattr(run_module, "variant_effects", real)
-    with open(journal, "a") as file:
-        file.write("[[1.0, 2")  # cut off while it was written
+    with open(journal, "ab") as file:
+        file.write(b"\x02" * 30)  # cut off while it was written
     again = score_variants(tiny_model, files, journal=journal)
-    assert again.scored_now < whole.scored_now
-    for found, expected in zip(again.effects, whole.effects, strict=True):
-        assert (found is None) == (expected is None)
-        if found and expected:
-            assert found.delta == pytest.approx(expected.delta, abs=1e-5)
-    import dataclasses
-
+    assert again.effects == whole.effects
+    assert sum(computed) - computed[2] == whole.haplotypes  # none of the first two again
     other = dataclasses.replace(files, strand="forward")
-    with refused("journal-of-another-run", where="out.partial"):
+    with refused("part-of-another-run", where="out.partial", names="--strand"):
         score_variants(tiny_model, other, journal=journal)
     write_result(again, files, tmp_path / "out")
     assert not journal.exists()
@@ -171,8 +166,6 @@ def test_the_measures_are_those_of_scikit_learn() -> None:
 
 def test_the_bootstrap_interval_covers_the_truth(tiny_model: Any, files: VariantRun) -> None:
     """Scores of two normal distributions a standard deviation apart have an AUROC of 0.760."""
-    import dataclasses
-
     from evaluation.variants.effects import Effect, StrandEffect
 
     result = score_variants(tiny_model, files)
@@ -253,8 +246,6 @@ def test_a_reference_base_of_several_is_not_a_mismatch(tiny_model: Any, files: V
 
 
 def test_impossible_settings_are_refused(tiny_model: Any, files: VariantRun) -> None:
-    import dataclasses
-
     wrong = {(1, 1, 1): "window", (10, 11, 1): "downstream", (10, 5, 6): "grid", (10, 0, 1): "downstream"}
     for values, kind in wrong.items():
         with refused(kind):

@@ -5,12 +5,17 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from nemo_process import nemo, run_in_process
 from scale_cases import parsed_executors, slurm_script
 
 
+@pytest.mark.torture
 def test_torchrun_on_a_cpu(tmp_path: Path) -> None:
-    """The forked process takes the command; torchrun starts one that imports NeMo itself."""
+    """The forked process takes the command; torchrun starts one that imports NeMo itself, which takes half a minute.
+
+    Every time, what the executors ask for is read from them below, and the jobs of `make test-slurm` start torchrun.
+    """
     run, log = tmp_path / "run", tmp_path / "log"
     status = nemo(
         "llm",
