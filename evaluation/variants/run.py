@@ -52,8 +52,8 @@ UNIT_WINDOWS = 128
 
 @dataclass(frozen=True, kw_only=True)
 class VariantRun:
-    """What is scored, and how. `distances`: give the `Shift` of each allele too; `null`: compare each indel with so many
-    random ones of its length. `batch_size` changes no result.
+    """What is scored, and how. `distances`: give the `Shift` of each allele too; `null`: compare each indel with
+    so many random ones of its length. `batch_size` changes no result.
     """
 
     model: Path
