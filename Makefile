@@ -1,5 +1,5 @@
-# make demo | test | test-slurm | test-integrations | test-containers | torture | check | audit | release | venv |
-#      docs | transformers5 | install-gpu | check-install-gpu | lock | clean
+# make demo | test | test-bridge | test-slurm | test-integrations | test-containers | torture | check | audit | release |
+#      venv | docs | transformers5 | bridge | install-gpu | check-install-gpu | lock | clean
 #
 # `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
 
@@ -16,7 +16,7 @@ UV_VERSION := 0.13.9
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
 
-.PHONY: docs schemas integrations test-integrations test-containers demo test test-fast test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
+.PHONY: docs bridge test-bridge python3.12 schemas integrations test-integrations test-containers demo test test-fast test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
 
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh "$(GENOME)"
@@ -24,8 +24,8 @@ demo: venv
 # JOBS processes, which share the test files, in the order of tests/conftest.py: long ones first. Each imports NeMo once.
 # Threads of their own would only be in their way.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/slurm --numprocesses $(JOBS) --dist loadfile \
-	--no-loadscope-reorder
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(PARALLEL) --ignore tests/slurm --ignore tests/bridge
 
 test: venv transformers5 schemas
 	$(PYTEST) $(TESTS)
@@ -86,6 +86,28 @@ $(VENV5)/.ready: requirements/transformers5.lock $(UV)
 	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV5)
 	$(UV) pip sync --quiet --python $(VENV5)/bin/python --require-hashes $(TORCH) requirements/transformers5.lock
 	touch $@
+
+# Megatron-Bridge, which cannot share an environment with NeMo 2: 5 GB, with the CUDA build of torch, which runs on a CPU
+# too. nvidia-resiliency-ext has wheels for glibc 2.39 alone; they run on older ones.
+PYTHON312 ?= $(firstword $(foreach python,$(shell which -a python3.12) $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12),\
+	$(shell $(python) -c 'import sys; print(sys.executable)' 2> /dev/null)))
+BRIDGE_PLATFORM := --python-platform $(shell uname -m)-manylinux_2_40
+bridge: .venv-bridge/.ready
+
+.venv-bridge/.ready: requirements/bridge.lock pyproject.toml $(UV)
+	$(if $(PYTHON312),,$(error Python 3.12 is needed: make bridge PYTHON312=/path/to/python3.12))
+	$(UV) venv --quiet --clear --python $(PYTHON312) .venv-bridge
+	$(UV) pip sync --quiet --python .venv-bridge/bin/python --require-hashes $(BRIDGE_PLATFORM) requirements/bridge.lock
+	$(UV) pip install --quiet --python .venv-bridge/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Says where Python 3.12 is; nothing where it is not.
+python3.12:
+	@echo $(PYTHON312)
+
+# With the real Megatron-Bridge: it loads what `convert` writes, `convert` reads what it writes. Minutes.
+test-bridge: venv bridge
+	$(PARALLEL) tests/bridge
 
 # Kubeflow Trainer's models, one folder per version, for the tests of --kubernetes: 3 MB.
 SCHEMAS := .schemas
@@ -153,6 +175,9 @@ lock: $(UV)
 	for name in transformers5 skypilot snakemake docs; do $(UV) pip compile requirements/$$name.in --generate-hashes \
 		--python-version 3.11 $(TORCH) --quiet --no-annotate --custom-compile-command "make lock" \
 		--output-file requirements/$$name.lock || exit 1; done
+	$(UV) pip compile requirements/bridge.in --excludes requirements/bridge-excludes.txt --generate-hashes \
+		--python-version 3.12 $(BRIDGE_PLATFORM) --quiet --no-annotate --custom-compile-command "make lock" \
+		--output-file requirements/bridge.lock
 	$(UV) pip compile requirements/transformer_engine.in --no-deps --generate-hashes --python-version 3.11 \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/transformer_engine.lock
 

@@ -64,7 +64,11 @@ def hardware_values(gpu: str) -> dict[str, Any]:
 def config_names(directory: Path | None = None) -> list[str]:
     """The names of the shipped training configurations, or of those of a directory. Errors: `InputError`."""
     if directory is None:
-        return sorted(path.stem for kind in ("train_*", "finetune*") for path in CONFIGS.glob(f"{kind}.yaml"))
+        return sorted(
+            path.stem
+            for kind in ("train_*", "finetune*", "classify*", "regress*")
+            for path in CONFIGS.glob(f"{kind}.yaml")
+        )
     if not directory.is_dir():
         fix = "Give the directory of a configuration."
         raise InputError("no such directory", where=directory, fix=fix, kind="no-directory")

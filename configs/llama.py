@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from configs.heads import Head, head_from_megatron, hf_fields, pop_head
 from configs.locate import find_directory
 from configs.rope import RopeScaling, fold_rope, hf_scaling, megatron_scaling, scaling_from_megatron
 from configs.rows import Row, typed_value
@@ -37,6 +38,8 @@ class LlamaArchitecture:
     dtype: str
     rope_scaling: RopeScaling | None = None
     bos_token_id: int | None = None
+    head: Head | None = None
+    """What there is in place of the output layer; None for a language model."""
 
     @property
     def parameters(self) -> int:
@@ -44,8 +47,11 @@ class LlamaArchitecture:
         query, key_value = self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim
         attention = self.hidden_size * (2 * query + 2 * key_value)
         layer = attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
-        embeddings = VOCAB_SIZE * self.hidden_size * (1 if self.tie_word_embeddings else 2)
-        return self.num_hidden_layers * layer + self.hidden_size + embeddings
+        vocabulary = VOCAB_SIZE * self.hidden_size
+        output = 0 if self.tie_word_embeddings else vocabulary
+        if self.head is not None:
+            output = len(self.head.labels) * (self.hidden_size + self.head.bias)
+        return self.num_hidden_layers * layer + self.hidden_size + vocabulary + output
 
 
 MAPPED = (
@@ -142,6 +148,7 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
     """Architecture of the `config.json` content `values`; transformers 4 and 5 spellings."""
     values = dict(values)
     _fold_dtype(values, where)
+    head = pop_head(values, where)
     scaling = fold_rope(values, where)
     _check_keys(values, where)
     hidden, heads = values.get("hidden_size"), values.get("num_attention_heads")
@@ -151,6 +158,7 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
         **{row.hf: typed_value(row, values, where) for row in MAPPED},
         rope_scaling=scaling,
         bos_token_id=values.get("bos_token_id"),
+        head=head,
     )
     _check_shapes(architecture, where)
     return architecture
@@ -159,17 +167,19 @@ def parse_architecture(values: Mapping[str, Any], *, where: object) -> LlamaArch
 def hf_config(architecture: LlamaArchitecture) -> dict[str, object]:
     """Content of a `config.json` that transformers 4.57 and 5 read alike (each has its own key for RoPE and dtype)."""
     fixed = {key: value for key, value in HF_FIXED.items() if key != "pretraining_tp"}
+    mapped = {key: value for key, value in dataclasses.asdict(architecture).items() if key != "head"}
     scaling = architecture.rope_scaling
     rope = hf_scaling(scaling)
     return {
         "architectures": ["LlamaForCausalLM"],
         **fixed,
-        **dataclasses.asdict(architecture),
+        **mapped,
         "torch_dtype": architecture.dtype,
         "rope_scaling": rope if scaling else None,
         "rope_parameters": {"rope_theta": architecture.rope_theta, **rope},
         "pad_token_id": PAD.id,
         "use_cache": True,
+        **(hf_fields(architecture.head) if architecture.head else {}),
     }
 
 
@@ -195,7 +205,8 @@ def from_megatron_fields(fields: Mapping[str, Any], *, dtype: str, where: object
             raise InputError(f"{key} is {shown(fields[key])}", where=where, fix=_only(key, value), kind=_VALUE)
     values = {row.hf: fields[row.megatron] for row in MAPPED if row.megatron and row.megatron in fields}
     scaling = scaling_from_megatron(fields)
-    return parse_architecture({**values, "rope_scaling": scaling, "dtype": dtype}, where=where)
+    architecture = parse_architecture({**values, "rope_scaling": scaling, "dtype": dtype}, where=where)
+    return dataclasses.replace(architecture, head=head_from_megatron(fields, where))
 
 
 def _check_keys(values: Mapping[str, Any], where: object) -> None:

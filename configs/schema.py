@@ -15,44 +15,77 @@ class DatasetConfig:
     """What is read, and how many samples at a time."""
 
     corpus: Any = setting(
-        "Directory written by `prepare`, `synthetic`, or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]",
+        "Directory written by `prepare`, `synthetic`, or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]; with a head "
+        "head.train is read instead",
         nemo="data.corpus",
+        bridge="dataset.corpus",
+        unless="head.kind",
     )
     mode: str = setting(
         "`concat`: documents end to end; `window`: each sample within one document; `packed`: several documents, with "
         "attention reset at each",
         default="concat",
         nemo="data.mode",
+        bridge="dataset.mode",
+        unless="head.kind",
     )
     stride: int | None = setting(
         "Distance between the starts of two windows; null: the sequence length",
         unit="tokens",
         default=None,
         nemo="data.stride",
+        bridge="dataset.stride",
+        unless="head.kind",
     )
     tokenizer_path: str = setting(
         "Directory of a Hugging Face tokenizer, which must be the 256-token nucleotide vocabulary"
     )
     sequence_length: int | None = setting(
-        "Length of a sample; null: the context of the architecture", unit="tokens", default=None, nemo="data.seq_length"
+        "Length of a sample; null: the context of the architecture",
+        unit="tokens",
+        default=None,
+        nemo="data.seq_length",
+        bridge=("dataset.seq_length", "model.seq_length"),
     )
     micro_batch_size: int = setting(
-        "Samples of one forward pass on one device", unit="samples", nemo="data.micro_batch_size"
+        "Samples of one forward pass on one device",
+        unit="samples",
+        nemo="data.micro_batch_size",
+        bridge="train.micro_batch_size",
     )
     global_batch_size: int = setting(
-        "Samples of one optimizer step on all devices", unit="samples", nemo="data.global_batch_size"
+        "Samples of one optimizer step on all devices",
+        unit="samples",
+        nemo="data.global_batch_size",
+        bridge=("train.global_batch_size", "dataset.global_batch_size"),
     )
     soft_mask_weight: float = setting(
-        "Loss weight of lower-case bases (Evo 2: 0.1), to two decimals", default=0.1, nemo="data.soft_mask_weight"
+        "Loss weight of lower-case bases (Evo 2: 0.1), to two decimals",
+        default=0.1,
+        nemo="data.soft_mask_weight",
+        bridge="dataset.soft_mask_weight",
+        unless="head.kind",
     )
     markup_weight: float = setting(
-        "Loss weight of OpenGenome2's tags and joins, to two decimals", default=0.0, nemo="data.markup_weight"
+        "Loss weight of OpenGenome2's tags and joins, to two decimals",
+        default=0.0,
+        nemo="data.markup_weight",
+        bridge="dataset.markup_weight",
+        unless="head.kind",
     )
     reverse_complement: bool = setting(
-        "Read a random half of the samples as their reverse complement", default=False, nemo="data.reverse_complement"
+        "Read a random half of the samples as their reverse complement",
+        default=False,
+        nemo="data.reverse_complement",
+        bridge="dataset.reverse_complement",
+        unless="head.kind",
     )
     num_workers: int = setting(
-        "Data-loading processes of each device", unit="processes", default=0, nemo="data.num_workers"
+        "Data-loading processes of each device",
+        unit="processes",
+        default=0,
+        nemo="data.num_workers",
+        bridge="dataset.num_workers",
     )
 
 
@@ -72,40 +105,63 @@ class RopeConfig:
 class OptimizerConfig:
     """AdamW, and its learning rate over the steps."""
 
-    lr: float = setting("Peak learning rate", nemo="optim.config.lr")
-    min_lr: float = setting("Learning rate at the end of the decay", nemo="optim.lr_scheduler.min_lr")
+    lr: float = setting("Peak learning rate", nemo="optim.config.lr", bridge="optimizer.lr")
+    min_lr: float = setting(
+        "Learning rate at the end of the decay",
+        nemo="optim.lr_scheduler.min_lr",
+        bridge=("optimizer.min_lr", "schedule.min_lr"),
+    )
     warmup_steps: int = setting(
-        "Linear warm-up from zero to the peak", unit="steps", nemo="optim.lr_scheduler.warmup_steps"
+        "Linear warm-up from zero to the peak",
+        unit="steps",
+        nemo="optim.lr_scheduler.warmup_steps",
+        bridge=("scheduler.lr_warmup_iters", "schedule.warmup_steps"),
     )
     schedule_steps: int = setting(
         "Length of the schedule, warm-up to decay; stays as it is when a run is cut short or extended",
         unit="steps",
         nemo="optim.lr_scheduler.schedule_steps",
+        bridge=("scheduler.lr_decay_iters", "schedule.schedule_steps"),
     )
     schedule: str = setting(
         "After the warm-up: `cosine`, or `wsd` (warm-up, stable, decay)",
         default="cosine",
         nemo="optim.lr_scheduler.schedule",
+        bridge="schedule.schedule",
     )
     decay_steps: int = setting(
         "Length of the decay of `wsd`, the last of schedule_steps",
         unit="steps",
         default=0,
         nemo="optim.lr_scheduler.decay_steps",
+        bridge="schedule.decay_steps",
     )
     decay: str = setting(
         "Shape of the decay of `wsd`: `minus_sqrt` (1 - sqrt(x)) or `linear`",
         default="minus_sqrt",
         nemo="optim.lr_scheduler.decay",
+        bridge="schedule.decay",
     )
-    beta1: float = setting("Decay of the first moment", default=0.9, nemo="optim.config.adam_beta1")
-    beta2: float = setting("Decay of the second moment", default=0.95, nemo="optim.config.adam_beta2")
-    eps: float = setting("Added to the denominator of a step", default=1e-8, nemo="optim.config.adam_eps")
+    beta1: float = setting(
+        "Decay of the first moment", default=0.9, nemo="optim.config.adam_beta1", bridge="optimizer.adam_beta1"
+    )
+    beta2: float = setting(
+        "Decay of the second moment", default=0.95, nemo="optim.config.adam_beta2", bridge="optimizer.adam_beta2"
+    )
+    eps: float = setting(
+        "Added to the denominator of a step", default=1e-8, nemo="optim.config.adam_eps", bridge="optimizer.adam_eps"
+    )
     weight_decay: float = setting(
-        "Decoupled weight decay; none on norms, biases and embeddings", default=0.1, nemo="optim.config.weight_decay"
+        "Decoupled weight decay; none on norms, biases and embeddings",
+        default=0.1,
+        nemo="optim.config.weight_decay",
+        bridge=("optimizer.weight_decay", "scheduler.start_weight_decay", "scheduler.end_weight_decay"),
     )
     clip_grad: float = setting(
-        "Largest L2 norm of all gradients together; 0: not clipped", default=1.0, nemo="optim.config.clip_grad"
+        "Largest L2 norm of all gradients together; 0: not clipped",
+        default=1.0,
+        nemo="optim.config.clip_grad",
+        bridge="optimizer.clip_grad",
     )
     z_loss: float = setting(
         "Weight of log(Z)^2 in the loss (PaLM: 1e-4); 0: none, at no cost",
@@ -118,6 +174,7 @@ class OptimizerConfig:
         "Standard deviation of the initial embeddings (1: Takase et al. 2024, Spike No More)",
         default=1.0,
         nemo="model.config.embedding_init_method_std",
+        bridge="model.embedding_init_method_std",
     )
 
 
@@ -135,6 +192,7 @@ class PrecisionConfig:
         "Accumulate gradients, and sum them over the devices, in fp32 rather than bf16",
         default=True,
         nemo=("trainer.plugins.grad_reduce_in_fp32", "trainer.strategy.ddp.grad_reduce_in_fp32"),
+        bridge="ddp.grad_reduce_in_fp32",
         live="trainer.plugins.grad_reduce_in_fp32",
     )
     moments: str = setting(
@@ -185,23 +243,37 @@ class ParallelismConfig:
 
     gpus: int | None = setting("GPUs that a named layout is meant for; null: any number", unit="GPUs", default=None)
     tensor: int = setting(
-        "Tensor-parallel size", unit="GPUs", default=1, nemo="trainer.strategy.tensor_model_parallel_size"
+        "Tensor-parallel size",
+        unit="GPUs",
+        default=1,
+        nemo="trainer.strategy.tensor_model_parallel_size",
+        bridge="model.tensor_model_parallel_size",
     )
     pipeline: int = setting(
-        "Pipeline-parallel size", unit="GPUs", default=1, nemo="trainer.strategy.pipeline_model_parallel_size"
+        "Pipeline-parallel size",
+        unit="GPUs",
+        default=1,
+        nemo="trainer.strategy.pipeline_model_parallel_size",
+        bridge="model.pipeline_model_parallel_size",
     )
     context: int = setting(
-        "Context-parallel size", unit="GPUs", default=1, nemo="trainer.strategy.context_parallel_size"
+        "Context-parallel size",
+        unit="GPUs",
+        default=1,
+        nemo="trainer.strategy.context_parallel_size",
+        bridge="model.context_parallel_size",
     )
     sequence_parallel: bool = setting(
         "Split norms and dropout over the tensor-parallel ranks too",
         default=False,
         nemo="trainer.strategy.sequence_parallel",
+        bridge="model.sequence_parallel",
     )
     distributed_optimizer: bool = setting(
         "Shard the optimizer's state over the data-parallel ranks (ZeRO-1)",
         default=True,
         nemo=("optim.config.use_distributed_optimizer", "trainer.strategy.ddp.use_distributed_optimizer"),
+        bridge=("optimizer.use_distributed_optimizer", "ddp.use_distributed_optimizer"),
     )
     precision_aware_optimizer: bool = setting(
         "Transformer Engine's Adam, with fp32 master weights kept as bf16 and their remainders",
@@ -212,6 +284,7 @@ class ParallelismConfig:
         "Reduce gradients and gather parameters behind the computation",
         default=True,
         nemo="trainer.strategy.ddp.overlap_grad_reduce",
+        bridge="ddp.overlap_grad_reduce",
         live="trainer.strategy.ddp_config.overlap_grad_reduce",
     )
     recompute_layers: int = setting(
@@ -219,6 +292,7 @@ class ParallelismConfig:
         unit="layers",
         default=0,
         nemo="model.config.recompute_num_layers",
+        bridge="model.recompute_num_layers",
         gate="model.config.recompute_num_layers",
         off=0,
     )
@@ -244,30 +318,48 @@ class HardwareConfig:
 class TrainerConfig:
     """How long, and how often to look."""
 
-    max_steps: int = setting("Optimizer steps of the run", unit="steps", nemo="trainer.max_steps")
-    validate_every: int = setting("Steps between two validations", unit="steps", nemo="trainer.val_check_interval")
+    max_steps: int = setting(
+        "Optimizer steps of the run", unit="steps", nemo="trainer.max_steps", bridge="train.train_iters"
+    )
+    validate_every: int = setting(
+        "Steps between two validations",
+        unit="steps",
+        nemo="trainer.val_check_interval",
+        bridge="validation.eval_interval",
+    )
     validation_batches: int = setting(
         "Global batches of one validation",
         unit="batches",
         nemo="trainer.limit_val_batches",
+        bridge=("validation.eval_iters", "dataset.validation_batches"),
         live="-",
     )
     checkpoint_every: int = setting(
         "Steps between two checkpoints",
         unit="steps",
         nemo="log.ckpt.every_n_train_steps",
+        bridge="checkpoint.save_interval",
         live="trainer.checkpoint_callback._every_n_train_steps",
     )
     keep_checkpoints: int = setting(
-        "The newest checkpoints that are kept; -1: all", unit="checkpoints", default=2, nemo="log.ckpt.save_top_k"
+        "The newest checkpoints that are kept; -1: all",
+        unit="checkpoints",
+        default=2,
+        nemo="log.ckpt.save_top_k",
+        bridge="checkpoint.most_recent_k",
     )
     log_every: int = setting(
-        "Steps between two lines of the log", unit="steps", default=1, nemo="trainer.log_every_n_steps"
+        "Steps between two lines of the log",
+        unit="steps",
+        default=1,
+        nemo="trainer.log_every_n_steps",
+        bridge="logger.log_interval",
     )
     async_checkpoints: bool = setting(
         "Write checkpoints while training continues",
         default=True,
         nemo="trainer.strategy.ckpt_async_save",
+        bridge="checkpoint.async_save",
         live="trainer.strategy.async_save",
     )
 
@@ -291,26 +383,34 @@ class GuardsConfig:
         "On a loss or gradient that is NaN or infinite: `skip` its step, or `stop`",
         default="skip",
         nemo="trainer.callbacks[StepGuard].non_finite",
+        bridge="guard.non_finite",
     )
     spike: str = setting(
         "On a loss far above the recent ones: `report`, `skip` or `stop`",
         default="report",
         nemo="trainer.callbacks[StepGuard].spike",
+        bridge="guard.spike",
     )
     spike_deviations: float = setting(
         "How far above the median of the recent losses a spike is",
         unit="standard deviations",
         default=10.0,
         nemo="trainer.callbacks[StepGuard].spike_deviations",
+        bridge="guard.spike_deviations",
     )
     spike_window: int = setting(
-        "Steps that count as recent", unit="steps", default=128, nemo="trainer.callbacks[StepGuard].spike_window"
+        "Steps that count as recent",
+        unit="steps",
+        default=128,
+        nemo="trainer.callbacks[StepGuard].spike_window",
+        bridge="guard.spike_window",
     )
     most_skipped: int = setting(
         "Recent steps that may be skipped; the run stops above it",
         unit="steps",
         default=3,
         nemo="trainer.callbacks[StepGuard].most_skipped",
+        bridge="guard.most_skipped",
     )
     skip_steps: list[str] = setting(
         "Steps whose samples are left out: 1500 or 1200-1300",
@@ -364,6 +464,103 @@ class LoraConfig:
 
 
 @dataclass
+class HeadConfig:
+    """A head for labels of one's own, in place of the output layer; docs/finetuning.md."""
+
+    kind: str = setting(
+        "`none`; `classify`: one class per sequence; `multilabel`: a yes or no per label; `regress`: numbers; "
+        "`tokens`: one class per base; `track`: one number per base",
+        default="none",
+        nemo="data.kind",
+        gate="data.kind",
+        off="none",
+    )
+    train: str | None = setting(
+        "Labelled sequences: a .csv, .tsv, .parquet or FASTA file, or a directory with train, dev and test",
+        default=None,
+        nemo="data.train",
+        needs="head.kind",
+    )
+    validation: str | None = setting(
+        "File of the validation sequences; null: by head.split_column, or drawn from train",
+        default=None,
+        nemo="data.validation",
+        needs="head.kind",
+    )
+    test: str | None = setting(
+        "File of the test sequences, which are checked and left alone",
+        default=None,
+        nemo="data.test",
+        needs="head.kind",
+    )
+    sequence: str = setting("Column of the sequences", default="sequence", nemo="data.sequence", needs="head.kind")
+    labels: list[str] = setting(
+        "Columns of the labels: one, or several of `multilabel` and `regress`",
+        factory=lambda: ["label"],
+        nemo="data.labels",
+        needs="head.kind",
+    )
+    split_column: str | None = setting(
+        "Column that says train, validation or test", default=None, nemo="data.split_column", needs="head.kind"
+    )
+    validation_fraction: float = setting(
+        "Share of train that is drawn for validation, by a hash of the sequence, where nothing else says which",
+        default=0.1,
+        nemo="data.validation_fraction",
+        needs="head.kind",
+    )
+    truncate: str = setting(
+        "Sequences longer than dataset.sequence_length: `refuse`, or cut off their `left` or `right` end",
+        default="refuse",
+        nemo="data.truncate",
+        needs="head.kind",
+    )
+    pooling: str = setting(
+        "Representation that the head reads: of the `last` base, or the `mean` of all", default="last"
+    )
+    both_strands: bool = setting(
+        "Train on either strand at random; average both at validation and prediction",
+        default=False,
+        nemo="data.both_strands",
+        needs="head.kind",
+    )
+    freeze_body: bool = setting(
+        "Train the head alone", default=False, nemo="model.config.head_freeze_body", needs="head.kind"
+    )
+    class_weights: str = setting(
+        "Loss weights of classes: `none`, or `balanced`, inverse to how often each comes",
+        default="none",
+        nemo="data.class_weights",
+        needs="head.kind",
+    )
+    label_smoothing: float = setting(
+        "Share of the target that is spread over all classes",
+        default=0.0,
+        nemo="model.config.head_label_smoothing",
+        needs="head.kind",
+    )
+    lr_multiplier: float = setting(
+        "Learning rate of the head, as a multiple of optimizer.lr", default=1.0, nemo="optim.lr_mult", needs="head.kind"
+    )
+    stop_metric: str = setting(
+        "Stop early by `loss`, `accuracy`, `f1`, `mcc`, `auroc`, `auprc`, `spearman` or `pearson` of validation, or "
+        "`none`",
+        default="none",
+        nemo="trainer.callbacks[EarlyStop].metric",
+        gate="trainer.callbacks[EarlyStop]",
+        off="none",
+        needs="head.kind",
+    )
+    patience: int = setting(
+        "Validations without a better value after which the run stops",
+        unit="validations",
+        default=5,
+        nemo="trainer.callbacks[EarlyStop].patience",
+        needs="head.stop_metric",
+    )
+
+
+@dataclass
 class TrainConfig:
     """One training run."""
 
@@ -377,6 +574,7 @@ class TrainConfig:
         "Of initial weights, dropout and the order of samples",
         default=1234,
         nemo="data.seed",
+        bridge=("rng.seed", "dataset.seed"),
     )
     init_from: str | None = setting(
         "Checkpoint of any format, or run, whose weights a new run starts from",
@@ -385,8 +583,13 @@ class TrainConfig:
         live="-",
         gate="resume.restore_config",
     )
+    engine: str = setting(
+        "`nemo`, or `bridge`: Megatron-Bridge in an environment of its own, experimental; docs/engines.md",
+        default="nemo",
+    )
     finetune: bool = setting("Run NeMo's llm.finetune in place of llm.pretrain; needs init_from", default=False)
     lora: LoraConfig = field(default_factory=LoraConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     rope: RopeConfig = field(default_factory=RopeConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -26,6 +26,8 @@ class Row:
     unit: str
     nemo: tuple[str, ...]
     """Places in NeMo's recipe. All are written, and have to agree when they are read."""
+    bridge: tuple[str, ...]
+    """Places in Megatron-Bridge's configuration (`training.bridge.container`). None: not carried over yet."""
     live: str
     """Place in the objects of a running trainer; the first of `nemo` where it is empty, none for "-"."""
     codec: str
@@ -35,6 +37,8 @@ class Row:
     off: Any
     needs: str
     """A setting that is not off where this one has an effect; its places are left alone otherwise."""
+    unless: str
+    """A setting that is off where this one has an effect."""
 
     def is_off(self, value: Any) -> bool:
         """Whether `value` is the one that leaves out the part of the recipe at `gate`."""
@@ -48,22 +52,26 @@ def setting(
     factory: Callable[[], Any] | None = None,
     unit: str = "",
     nemo: str | tuple[str, ...] = (),
+    bridge: str | tuple[str, ...] = (),
     live: str = "",
     codec: str = "",
     gate: str = "",
     off: Any = None,
     needs: str = "",
+    unless: str = "",
 ) -> Any:
     """A field of the schema that is a row of the table."""
     more = {
         "sentence": sentence,
         "unit": unit,
         "nemo": (nemo,) if isinstance(nemo, str) else nemo,
+        "bridge": (bridge,) if isinstance(bridge, str) else bridge,
         "live": live,
         "codec": codec,
         "gate": gate,
         "off": off,
         "needs": needs,
+        "unless": unless,
     }
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata={_KEY: more})

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from conversion.adapters.merged import MergedAdapter
+from conversion.calibration import with_calibration
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.export_adapter import export_adapter
 from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
 from conversion.files.mapped_file import blocks, loaded
-from conversion.formats import FORMATS, Format, find_format, open_checkpoint, open_source, recognise
+from conversion.formats import FORMATS, Create, Format, find_format, open_checkpoint, open_source, recognise
+from conversion.gguf.q8_0 import on_grid
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.training_state import Training, read_training
 from conversion.origin import origin_of
@@ -25,6 +27,9 @@ from foundation.checksum import xxh3_128_of
 from foundation.errors import InputError, nearest
 from foundation.progress import Advance, progress_bar
 from tokenizer.vocabulary import VOCAB_SIZE
+
+Q8_0 = "q8_0"
+"""What matrices may be stored as besides, in the formats that have it."""
 
 Compare = Callable[[Checkpoint, Checkpoint], None]
 """Looks at source and output."""
@@ -45,12 +50,12 @@ def convert(
 
     An adapter, of NeMo or of PEFT, is merged into `base`, a model of any format; NeMo's names its own. To `peft`,
     adapters of NeMo are written as they are, and `base` is the model that the output names as its base.
-    Weights become `dtype`, by default they stay as stored. With `optimizer` its state comes along. `compare` gets both
-    checkpoints before the output takes its name, and can still refuse it.
+    Weights become `dtype`, by default they stay as stored; matrices of GGUF can be `q8_0`. With `optimizer` its state
+    comes along. `compare` gets both checkpoints before the output takes its name, and can still refuse it.
     Errors: `InputError` naming file, tensor or key. `destination` then does not exist, or is as it was.
     """
-    if dtype is not None and dtype not in WEIGHTS:
-        raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, WEIGHTS), kind="dtype")
+    if dtype is not None and dtype not in (*WEIGHTS, Q8_0):
+        raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, (*WEIGHTS, Q8_0)), kind="dtype")
     source, destination, base = Path(source), Path(destination), None if base is None else Path(base)
     if to == "peft":
         if optimizer or compare:
@@ -58,14 +63,17 @@ def convert(
             fix = "Leave out --optimizer and --verify logits."
             raise InputError(problem, where=source, fix=fix, kind="option-not-for-adapters")
         return export_adapter(source, destination, base=base, dtype=dtype, overwrite=overwrite)
-    target = find_format(to)
+    target, create = _target(to, dtype)
+    quantised, dtype = dtype == Q8_0, "float32" if dtype == Q8_0 else dtype
     name, checkpoint = open_source(source, base)
     if isinstance(checkpoint, MergedAdapter) and dtype is not None:
         checkpoint = checkpoint.in_fp32()
     _check_dtypes(checkpoint, dtype)
+    _check_head(checkpoint, target)
     training = _training(checkpoint, target) if optimizer else None
     origin = origin_of(checkpoint.directory)
     architecture = dataclasses.replace(checkpoint.architecture, dtype=dtype or checkpoint.architecture.dtype)
+    architecture = with_calibration(architecture, checkpoint.directory)
     size = architecture.parameters * DTYPES[architecture.dtype].itemsize + (training.bytes if training else 0)
     check_apart(source, destination)
     check_space(destination, size)
@@ -74,8 +82,8 @@ def convert(
         progress_bar(f"to {target.title}", total=2 * size, unit="B") as advance,
     ):
         damaged: dict[str, int] = {}
-        with target.create(directory, architecture, training) as writer:
-            tensors = _write(checkpoint, writer, architecture, target, advance, damaged)
+        with create(directory, architecture, training) as writer:
+            tensors = _write(checkpoint, writer, architecture, target, advance, damaged, quantised=quantised)
             states = _write_training(training, writer, target, advance) if training else {}
         written = target.open(directory)
         if written.architecture != architecture:
@@ -128,6 +136,17 @@ def strip(source: Path | str, destination: Path | str, *, overwrite: bool = Fals
     return convert(source, destination, to=recognise(Path(source)).name, overwrite=overwrite)
 
 
+def _target(to: str, dtype: str | None) -> tuple[Format, Create]:
+    """The format `to`, and what starts a checkpoint of it. Errors: `InputError` where it has no such `dtype`."""
+    target = find_format(to)
+    if dtype != Q8_0:
+        return target, target.create
+    if target.create_q8_0 is None:
+        names = ", ".join(format.name for format in FORMATS if format.create_q8_0)
+        raise InputError(f"{target.title} has no {Q8_0}", fix=f"It goes with --to {names}.", kind="dtype")
+    return target, target.create_q8_0
+
+
 def _training(checkpoint: Checkpoint, target: Format) -> Training:
     """The optimizer's state of `checkpoint`. Errors: `InputError` where either side has no place for it."""
     if isinstance(checkpoint, MergedAdapter):
@@ -160,6 +179,17 @@ def _check_dtypes(checkpoint: Checkpoint, dtype: str | None) -> None:
         )
 
 
+def _check_head(checkpoint: Checkpoint, target: Format) -> None:
+    """Refuse to write a head where nothing would read it. Errors: `InputError`."""
+    if checkpoint.architecture.head and target.name != "hf":
+        raise InputError(
+            f"has a head, for which {target.title} has no place",
+            where=checkpoint.directory,
+            fix="Convert it with --to hf; for the body alone, convert the checkpoint that it was trained from.",
+            kind="head-format",
+        )
+
+
 def _write(
     checkpoint: Checkpoint,
     writer: Writer,
@@ -167,13 +197,22 @@ def _write(
     target: Format,
     advance: Advance,
     damaged: dict[str, int],
+    *,
+    quantised: bool,
 ) -> dict[str, TensorRecord]:
-    """Write all weights; what was written, by name. `damaged` gets the number of values that are not finite."""
+    """Write all weights; what was written, by name. `damaged` gets the number of values that are not finite.
+
+    Where matrices are `quantised`, what was written is what they become by that.
+    """
     vocabulary = checkpoint.vocabulary if target.padded else VOCAB_SIZE
     tensors: dict[str, TensorRecord] = {}
     wanted = expand(architecture, vocabulary=vocabulary)
     for weight, fitted in zip(checkpoint.weights, wanted, strict=True):
         parts = _parts(checkpoint, weight, fitted, architecture.dtype)
+        if quantised and len(fitted.fused_shape) == 2:
+            parts = [
+                [on_grid(loaded(piece), name) for piece in rows] for name, rows in zip(fitted.hf, parts, strict=True)
+            ]
         for name, shape, rows in named_rows(fitted, parts):
             counts: list[int] = []
             digest = xxh3_128_of(blocks(rows), partial(_count, counts, architecture.dtype))
@@ -212,4 +251,5 @@ def _write_training(training: Training, writer: Writer, target: Format, advance:
         )
         writer.dcp.write(name, stored.dtype, stored.shape, [array], offsets=chunk.offsets, shape=chunk.shape)
         advance(array.nbytes)
+    writer.write_objects(training.objects)
     return states

@@ -29,6 +29,13 @@ def export_adapter(
     """
     directory = find_adapter(source)
     adapter, architecture = read_adapter(directory)
+    if adapter.head:
+        raise InputError(
+            "has a head beside the adapters, for which there is no place in an adapter of PEFT here",
+            where=directory,
+            fix="Convert it with --to hf, which merges the adapters and keeps the head.",
+            kind="head-format",
+        )
     weights, dtype = expand(architecture), dtype or adapter.dtype
     if base is not None:
         _check_base(open_checkpoint(base), adapter, source)

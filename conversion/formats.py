@@ -11,6 +11,8 @@ from conversion.adapters.merged import MergedAdapter
 from conversion.adapters.nemo_adapter import NemoAdapter, base_of, is_adapter
 from conversion.adapters.peft_adapter import PeftAdapter, is_peft
 from conversion.checkpoint import Checkpoint, Writer, check_size
+from conversion.gguf.gguf_directory import NAME as GGUF_FILE
+from conversion.gguf.gguf_directory import GgufDirectory, GgufWriter
 from conversion.huggingface.model_directory import ModelDirectory, ModelDirectoryWriter, is_nvllama, refuse_adapter
 from conversion.locate import find_checkpoint, find_iteration, is_iterations, is_unfinished
 from conversion.megatron import bridge_config, nemo_context
@@ -33,13 +35,17 @@ class Create(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """`padded`: embeddings keep the rows that Megatron-Core added. `prefix`: what its modules' names begin with."""
+    """`padded`: embeddings keep the rows that Megatron-Core added. `prefix`: what its modules' names begin with.
+
+    `create_q8_0`: starts one whose matrices are quantised.
+    """
 
     name: str
     title: str
     matches: Callable[[Path], bool]
     read: Callable[[Path], Checkpoint]
     create: Create
+    create_q8_0: Create | None = None
     padded: bool = False
     prefix: str | None = None
 
@@ -100,6 +106,14 @@ FORMATS = (
         matches=is_nvllama,
         read=lambda source: ModelDirectory(source, "te"),
         create=lambda directory, architecture, _: ModelDirectoryWriter(directory, architecture, "te"),
+    ),
+    Format(
+        name="gguf",
+        title="GGUF (llama.cpp)",
+        matches=lambda source: (source / GGUF_FILE).is_file(),
+        read=GgufDirectory,
+        create=lambda directory, architecture, _: GgufWriter(directory, architecture),
+        create_q8_0=lambda directory, architecture, _: GgufWriter(directory, architecture, "q8_0"),
     ),
     Format(
         name="hf",

@@ -121,12 +121,16 @@ TRACKER = "latest_checkpointed_iteration.txt"
 
 
 def is_iterations(source: Path) -> bool:
-    """Whether `source` is a Megatron-Bridge checkpoint: an iteration, or a directory of iterations."""
-    return (
-        (source / "run_config.yaml").is_file()
-        or (source / TRACKER).is_file()
-        or (source.is_dir() and any(_ITERATION.fullmatch(path.name) for path in source.iterdir()))
-    )
+    """Whether `source` is a Megatron-Bridge checkpoint: an iteration, a directory of iterations, or a run of them."""
+    if (source / "run_config.yaml").is_file():
+        return True
+    return any((folder / TRACKER).is_file() or iterations(folder) for folder in (source, source / "checkpoints"))
+
+
+def iterations(folder: Path) -> dict[int, Path]:
+    """The checkpoints of Megatron-Bridge in `folder`, by their steps."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return {int(match[1]): path for path in found if (match := _ITERATION.fullmatch(path.name)) and path.is_dir()}
 
 
 def find_iteration(source: Path) -> Path:
@@ -136,6 +140,8 @@ def find_iteration(source: Path) -> Path:
     """
     if (source / "run_config.yaml").is_file():
         return source
+    if not (source / TRACKER).is_file() and not iterations(source):
+        source = source / "checkpoints"
     tracker = source / TRACKER
     if tracker.is_file():
         text = tracker.read_text(encoding="utf-8", errors="replace")[:64].strip()
@@ -152,7 +158,7 @@ def find_iteration(source: Path) -> Path:
                 "this iteration is missing", where=path, fix="Copy the checkpoint again.", kind="missing-iteration"
             )
         return path
-    found = [path for path in source.iterdir() if _ITERATION.fullmatch(path.name) and path.is_dir()]
+    found = iterations(source)
     if not found:
         raise InputError(
             "no iteration here",
@@ -160,4 +166,4 @@ def find_iteration(source: Path) -> Path:
             fix="Give the directory of a Megatron-Bridge checkpoint.",
             kind="no-iteration",
         )
-    return max(found, key=lambda path: int(path.name.removeprefix("iter_")))
+    return found[max(found)]

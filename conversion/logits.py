@@ -14,6 +14,7 @@ from conversion.adapters.merged import MergedAdapter
 from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import to_float32
 from conversion.files.mapped_file import loaded
+from conversion.gguf.gguf_directory import GgufDirectory
 from conversion.huggingface.live_model import llama_config, rotary_embedding
 from conversion.huggingface.model_directory import ModelDirectory
 from conversion.megatron.megatron_directory import MegatronDirectory
@@ -56,7 +57,7 @@ def logits(checkpoint: Checkpoint, tokens: "Tensor", advance: Advance = unseen) 
     """Logits [1, length, 256] of the model `checkpoint` after each of `tokens` [1, length]."""
     if isinstance(checkpoint, ModelDirectory) and checkpoint.kind == "hf":
         return _transformers(checkpoint, tokens, advance)
-    assert isinstance(checkpoint, ModelDirectory | MegatronDirectory | MergedAdapter)
+    assert isinstance(checkpoint, ModelDirectory | MegatronDirectory | MergedAdapter | GgufDirectory)
     return _megatron(checkpoint, tokens, advance)
 
 
@@ -92,7 +93,7 @@ def _transformers(checkpoint: ModelDirectory, tokens: "Tensor", advance: Advance
 
 
 def _megatron(
-    checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter, tokens: "Tensor", advance: Advance
+    checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter | GgufDirectory, tokens: "Tensor", advance: Advance
 ) -> "Tensor":
     import torch
     from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
@@ -126,7 +127,7 @@ def _megatron(
     return linear(rms_norm(hidden, final.shape, final, a.rms_norm_eps), head)
 
 
-def _fused(checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter) -> Iterator["Tensor"]:
+def _fused(checkpoint: ModelDirectory | MegatronDirectory | MergedAdapter | GgufDirectory) -> Iterator["Tensor"]:
     """The fused tensors in the order of the forward pass, in fp32, each read when it is needed."""
     import torch
 

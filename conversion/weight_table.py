@@ -1,8 +1,8 @@
 """Which tensors are the same weights in the formats: one table, read in every direction.
 
 Names of Megatron-Core are those of its modules; a checkpoint may put a prefix before them. Rotary embeddings need no
-permutation: all sides rotate halves. Transformer Engine and Megatron-Core fuse in blocks of rows, one block a
-key-value group (4 query heads a group here):
+permutation: all sides rotate halves. Only GGUF has rows interleaved, which `conversion.gguf` does. Transformer Engine
+and Megatron-Core fuse in blocks of rows, one block a key-value group (4 query heads a group here):
 
     linear_qkv  [q q q q k v | q q q q k v | ...]      each letter: head_dim rows
     linear_fc1  [gate | up]                            each word: intermediate_size rows
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+HEAD = "score."
+"""How the names of a head's tensors begin, in every format."""
+
 Layout = Literal["copy", "qkv", "gate_up"]
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One weight under its names in Hugging Face, NVLlama (`te`) and Megatron-Core; `{layer}` is the layer's number.
+    """One weight under its names in Hugging Face, GGUF, NVLlama (`te`) and Megatron-Core; `{layer}` is its number.
 
     `rows` names the first dimension of each Hugging Face tensor, in order; `columns` the second, which they share.
     """
@@ -39,12 +42,16 @@ class Row:
     layout: Layout
     rows: tuple[str, ...]
     columns: str | None = None
-    only_untied: bool = False
+    gguf: tuple[str, ...] = ()
+    """Of the same tensors as `hf`; none where GGUF has no place for them."""
+    part: str = "body"
+    """`body`, or `output`: the output layer, unless it is tied or a head is in its place; `head`; its `bias`."""
 
 
 TABLE = (
     Row(
         hf=("model.embed_tokens.weight",),
+        gguf=("token_embd.weight",),
         te="model.embed_tokens.weight",
         megatron="embedding.word_embeddings.weight",
         layout="copy",
@@ -53,6 +60,7 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.input_layernorm.weight",),
+        gguf=("blk.{layer}.attn_norm.weight",),
         te="model.layers.{layer}.self_attention.layernorm_qkv.layer_norm_weight",
         megatron="decoder.layers.{layer}.self_attention.linear_qkv.layer_norm_weight",
         layout="copy",
@@ -64,6 +72,7 @@ TABLE = (
             "model.layers.{layer}.self_attn.k_proj.weight",
             "model.layers.{layer}.self_attn.v_proj.weight",
         ),
+        gguf=("blk.{layer}.attn_q.weight", "blk.{layer}.attn_k.weight", "blk.{layer}.attn_v.weight"),
         te="model.layers.{layer}.self_attention.layernorm_qkv.weight",
         megatron="decoder.layers.{layer}.self_attention.linear_qkv.weight",
         layout="qkv",
@@ -72,6 +81,7 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.self_attn.o_proj.weight",),
+        gguf=("blk.{layer}.attn_output.weight",),
         te="model.layers.{layer}.self_attention.proj.weight",
         megatron="decoder.layers.{layer}.self_attention.linear_proj.weight",
         layout="copy",
@@ -80,6 +90,7 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.post_attention_layernorm.weight",),
+        gguf=("blk.{layer}.ffn_norm.weight",),
         te="model.layers.{layer}.layernorm_mlp.layer_norm_weight",
         megatron="decoder.layers.{layer}.mlp.linear_fc1.layer_norm_weight",
         layout="copy",
@@ -87,6 +98,7 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.mlp.gate_proj.weight", "model.layers.{layer}.mlp.up_proj.weight"),
+        gguf=("blk.{layer}.ffn_gate.weight", "blk.{layer}.ffn_up.weight"),
         te="model.layers.{layer}.layernorm_mlp.fc1_weight",
         megatron="decoder.layers.{layer}.mlp.linear_fc1.weight",
         layout="gate_up",
@@ -95,6 +107,7 @@ TABLE = (
     ),
     Row(
         hf=("model.layers.{layer}.mlp.down_proj.weight",),
+        gguf=("blk.{layer}.ffn_down.weight",),
         te="model.layers.{layer}.layernorm_mlp.fc2_weight",
         megatron="decoder.layers.{layer}.mlp.linear_fc2.weight",
         layout="copy",
@@ -103,6 +116,7 @@ TABLE = (
     ),
     Row(
         hf=("model.norm.weight",),
+        gguf=("output_norm.weight",),
         te="model.norm.weight",
         megatron="decoder.final_layernorm.weight",
         layout="copy",
@@ -110,12 +124,30 @@ TABLE = (
     ),
     Row(
         hf=("lm_head.weight",),
+        gguf=("output.weight",),
         te="lm_head.weight",
         megatron="output_layer.weight",
         layout="copy",
         rows=("vocabulary",),
         columns="hidden",
-        only_untied=True,
+        part="output",
+    ),
+    Row(
+        hf=("score.weight",),
+        te="score.weight",
+        megatron="score.weight",
+        layout="copy",
+        rows=("labels",),
+        columns="hidden",
+        part="head",
+    ),
+    Row(
+        hf=("score.bias",),
+        te="score.bias",
+        megatron="score.bias",
+        layout="copy",
+        rows=("labels",),
+        part="bias",
     ),
 )
 
@@ -125,6 +157,8 @@ class Weight:
     """A row of the table for one layer of one architecture: names and shapes in all formats."""
 
     hf: Mapping[str, Shape]
+    gguf: tuple[str, ...]
+    """Names in GGUF, of the same tensors as Hugging Face's."""
     te: str
     megatron: str
     fused_shape: Shape
@@ -178,9 +212,17 @@ def _expand(architecture: LlamaArchitecture, vocabulary: int) -> Iterator[Weight
     ordered: list[tuple[Row, int | None]] = [(row, None) for row in TABLE[:first]]
     ordered += [(row, layer) for layer in layers for row in in_layers]
     ordered += [(row, None) for row in TABLE[last + 1 :]]
+    parts = _parts(architecture)
     for row, layer in ordered:
-        if not (row.only_untied and architecture.tie_word_embeddings):
+        if row.part in parts:
             yield _weight(row, layer, architecture, vocabulary)
+
+
+def _parts(architecture: LlamaArchitecture) -> tuple[str, ...]:
+    """The parts of the table that `architecture` has."""
+    if head := architecture.head:
+        return ("body", "head", "bias") if head.bias else ("body", "head")
+    return ("body",) if architecture.tie_word_embeddings else ("body", "output")
 
 
 def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture, vocabulary: int) -> Weight:
@@ -190,10 +232,12 @@ def _weight(row: Row, layer: int | None, architecture: LlamaArchitecture, vocabu
         "query": architecture.num_attention_heads * architecture.head_dim,
         "key_value": architecture.num_key_value_heads * architecture.head_dim,
         "intermediate": architecture.intermediate_size,
+        "labels": len(architecture.head.labels) if architecture.head else 0,
     }
     columns = (size[row.columns],) if row.columns else ()
     return Weight(
         hf={name.format(layer=layer): (size[rows], *columns) for name, rows in zip(row.hf, row.rows, strict=True)},
+        gguf=tuple(name.format(layer=layer) for name in row.gguf),
         te=row.te.format(layer=layer),
         megatron=row.megatron.format(layer=layer),
         fused_shape=(sum(size[rows] for rows in row.rows), *columns),

@@ -201,8 +201,9 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
         settings.setdefault("record_names", None)  # and no names
     manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
-        if problem := _contradiction(split):
-            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY, kind="manifest-contradiction")
+        if found := _contradiction(split):
+            kind, problem = found
+            raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY, kind=kind)
     if seal == "broken":
         fix = f"Copy it here again. Where the change is meant, take the key {KEY!r} out of it."
         raise InputError(
@@ -214,29 +215,29 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
     return manifest
 
 
-def _contradiction(split: Split) -> str | None:
-    """What cannot be true of a split: names that lead elsewhere, numbers that do not add up."""
+def _contradiction(split: Split) -> tuple[str, str] | None:
+    """What cannot be true of a split, as kind and problem: names that lead elsewhere, numbers that do not add up."""
     if split.name not in SPLITS:
-        return f"is not a split, only {', '.join(SPLITS)} are"
+        return "unknown-split", f"is not a split, only {', '.join(SPLITS)} are"
     for shard in split.shards:
         if not re.fullmatch(rf"{split.name}-\d+", shard.name, re.ASCII):
-            return f"has a shard {shard.name!r}"
+            return "shard-name", f"has a shard {shard.name!r}"
         if [file.name for file in shard.files[:2]] != [f"{shard.name}.bin", f"{shard.name}.idx"]:
-            return f"shard {shard.name} has files of other names"
+            return "shard-files", f"shard {shard.name} has files of other names"
         if [file.name for file in shard.files[2:]] not in ([], [f"{shard.name}{NAMES}"]):
-            return f"shard {shard.name} has files of other names"
+            return "shard-files", f"shard {shard.name} has files of other names"
         if shard.files[0].bytes != shard.tokens:
-            return f"shard {shard.name} has {shard.tokens} tokens in {shard.files[0].bytes} bytes"
+            return "shard-size", f"shard {shard.name} has {shard.tokens} tokens in {shard.files[0].bytes} bytes"
     if set(split.composition) != set(COLUMNS[BASES]) or sum(split.composition.values()) != split.bases:
-        return "has a composition that is not that of its bases"
+        return "composition-differs", "has a composition that is not that of its bases"
     for what in ("documents", "tokens"):
         if getattr(split, what) != sum(getattr(shard, what) for shard in split.shards):
-            return f"has other {what} than its shards"
+            return "shards-do-not-add-up", f"has other {what} than its shards"
     if split.tokens != split.bases + split.markup + split.documents:
-        return "has tokens that are neither bases nor markup nor EOS"
+        return "tokens-do-not-add-up", "has tokens that are neither bases nor markup nor EOS"
     histograms = (split.length_histogram, split.gc_histogram)
     if not all(key.isdecimal() and len(key) < 4 for histogram in histograms for key in histogram):
-        return "has a histogram with odd bins"
+        return "histogram-bins", "has a histogram with odd bins"
     return None
 
 

@@ -11,7 +11,7 @@ from nemo.collections import llm
 import recipes.connectors  # noqa: F401 - registers them, for `nemo llm import` and `nemo llm export`
 from configs.compose import compose_config
 from foundation.telemetry import turn_off_telemetry
-from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, LONG_FACTORIES, configuration
+from launch.planning.names import FACTORIES, FINETUNE_FACTORIES, HEAD_FACTORIES, LONG_FACTORIES, configuration
 from launch.preflight.nemo_overrides import check_overrides
 from launch.preflight.read_back import check_command
 from launch.submit.executors import genomic_cpu as genomic_cpu
@@ -60,6 +60,27 @@ def _register_finetune(name: str) -> None:
     globals()[name] = run.cli.factory(target=llm.finetune, name=name)(factory)
 
 
+def _register_head(name: str) -> None:
+    config_name, own = configuration(name)
+
+    def factory(
+        init_from: str,
+        train: str,
+        num_nodes: Optional[int] = None,  # noqa: UP045
+        devices: Optional[int] = None,  # noqa: UP045
+        run_dir: Optional[str] = None,  # noqa: UP045
+    ) -> run.Partial:
+        given = {"hardware.num_nodes": num_nodes, "hardware.devices": devices, "run_dir": run_dir}
+        overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
+        return _recipe(config_name, [*own, f"init_from={init_from}", f"head.train={train}", *overrides])
+
+    factory.__name__ = factory.__qualname__ = name
+    factory.__doc__ = (
+        f"Train a head on the labelled sequences `train`, from the checkpoint `init_from`: `{config_name}`."
+    )
+    globals()[name] = run.cli.factory(target=llm.finetune, name=name)(factory)
+
+
 def _recipe(config_name: str, overrides: list[str]) -> run.Partial:
     """The recipe of a configuration, checked as `recipes.train` checks it where the command line is NeMo's."""
     config = compose_config(config_name, overrides)
@@ -75,3 +96,5 @@ for _name in (*FACTORIES, *LONG_FACTORIES):
     _register(_name)
 for _name in FINETUNE_FACTORIES:
     _register_finetune(_name)
+for _name in HEAD_FACTORIES:
+    _register_head(_name)

@@ -10,6 +10,8 @@ from nemo import lightning as nl
 from configs.schema import TrainConfig
 from launch.planning.schedule import learning_rate
 from recipes.layout import optimizer_state_fields
+from recipes.weight_decay import without_weight_decay
+from training.heads.model import is_head
 
 
 def optimizer_recipe(config: TrainConfig) -> run.Config[nl.MegatronOptimizerModule]:
@@ -23,13 +25,9 @@ def optimizer_recipe(config: TrainConfig) -> run.Config[nl.MegatronOptimizerModu
             **optimizer_state_fields(config),
         ),
         no_weight_decay_cond=without_weight_decay,
+        **({"scale_lr_cond": is_head} if config.head.kind != "none" else {}),
         lr_scheduler=run.Config(LearningRateSchedule),
     )
-
-
-def without_weight_decay(name: str, parameter: torch.nn.Parameter) -> bool:
-    """True for norms, biases and the input embedding. `name` is Megatron-Core's."""
-    return name.endswith(".bias") or parameter.dim() == 1 or "word_embeddings" in name
 
 
 class LearningRateSchedule(nl.LRSchedulerModule):  # type: ignore[misc]
@@ -73,7 +71,12 @@ class StepRates(torch.optim.lr_scheduler.LRScheduler):
         super().__init__(optimizer)
 
     def get_lr(self) -> list[Any]:
-        return [learning_rate(self.last_epoch, lr=float(peak), **self._values) for peak in self.base_lrs]
+        """Those of the schedule, times the multiple of a group that Megatron-Core made apart."""
+        groups = zip(self.base_lrs, self.optimizer.param_groups, strict=True)
+        return [
+            learning_rate(self.last_epoch, lr=float(peak), **self._values) * float(group.get("lr_mult", 1.0))
+            for peak, group in groups
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """The step, and the values that it was made with: `conversion` passes them on."""

@@ -15,6 +15,7 @@ from configs.extension import extended_from
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from launch.preflight.check import check_config
+from launch.preflight.engine import check_engine_is_nemo
 from recipes.model import model_recipe
 from recipes.optimizer import optimizer_recipe
 from recipes.trainer import trainer_recipe
@@ -22,6 +23,7 @@ from tokenizer.nucleotide import NucleotideTokenizer
 from training.checkpointing.checkpoints import StepCheckpoints
 from training.checkpointing.resume import ResumeOrStart
 from training.data.module import GenomicDataModule
+from training.heads.data import LabelledDataModule
 from training.lora import PatternLoRA
 from training.metrics.loggers import logger_fields
 from training.places import write_settings
@@ -37,10 +39,12 @@ def pretrain_recipe(config: TrainConfig) -> run.Partial:
 
 def build_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> run.Partial:
     """The same for a configuration that is checked, with what the check leads to."""
+    check_engine_is_nemo(config, "a NeMo recipe")
+    data = LabelledDataModule if architecture.head else GenomicDataModule
     recipe = run.Partial(
         llm.finetune if config.finetune else llm.pretrain,
         model=model_recipe(config, architecture, sequence_length),
-        data=run.Config(GenomicDataModule, tokenizer=run.Config(NucleotideTokenizer)),
+        data=run.Config(data, tokenizer=run.Config(NucleotideTokenizer)),
         trainer=trainer_recipe(config),
         log=log_recipe(config),
         optim=optimizer_recipe(config),

@@ -101,6 +101,12 @@ def train(
         if not dryrun:
             install_signal_handlers(Path(config.run_dir))
             refuse_first(Run(config=config, architecture=architecture, sequence_length=sequence_length))
+        if config.engine == "bridge" and not dryrun:
+            begin("importing Megatron-Bridge, which takes half a minute")
+            from recipes.bridge import run
+
+            run.train(config, architecture, sequence_length)
+            return
         begin("importing NeMo and Megatron-Core, which takes half a minute")
         if quiet:
             _hush()

@@ -10,8 +10,10 @@ from configs.schema import TrainConfig
 from launch.planning.throughput import peak_tflops
 from recipes.layout import strategy_recipe
 from recipes.precision import precision_recipe
+from training.early_stop import EarlyStop
 from training.guards.hang import HangWatch
 from training.guards.step_guard import StepGuard
+from training.heads.log import HeadLog
 from training.metrics.progress import TrainingProgress
 from training.metrics.run_log import RunLog
 from training.preemption import Preemption
@@ -22,13 +24,16 @@ from training.z_loss import ZLoss
 
 def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
     """The NeMo trainer of a run."""
+    with_head = config.head.kind != "none"
     callbacks = [
         run.Config(Seed),
-        run.Config(RunLog, peak_tflops=peak_tflops(config), config=asdict(config)),
+        run.Config(HeadLog if with_head else RunLog, peak_tflops=peak_tflops(config), config=asdict(config)),
         run.Config(TrainingProgress),
         *guard_recipes(config),
         run.Config(Preemption),
     ]
+    if with_head and config.head.stop_metric != "none":
+        callbacks.append(run.Config(EarlyStop))
     if config.optimizer.z_loss:
         callbacks.append(run.Config(ZLoss))
     if config.lora.dim and config.parallelism.recompute_layers:

@@ -14,7 +14,7 @@ from training.data.order import document_multiple
 
 
 def genomic_data_step(dataloader_iter: Iterator[Any]) -> dict[str, Any]:
-    """The next micro-batch of `training.data.module.collate`, on the device and widened."""
+    """The next micro-batch of `training.data.collate.collate`, on the device and widened."""
     batch = next(dataloader_iter)
     return widen(batch[0] if isinstance(batch, tuple) else batch)
 
@@ -36,7 +36,8 @@ def widen(batch: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         "position_ids": _positions(tokens, cu_seqlens),
     }
     if cu_seqlens is None:
-        wide = get_batch_on_this_cp_rank(wide)
+        if parallel_state.get_context_parallel_world_size() > 1:
+            wide = get_batch_on_this_cp_rank(wide)
     else:
         _check_layout(batch["cu_seqlens"], len(tokens))
         wide = _packed_on_this_rank(wide, batch["cu_seqlens"])

@@ -19,13 +19,13 @@ ABSENT = object()
 """What `at` gives where a recipe has no such place."""
 
 
-def write_settings(recipe: Any, config: TrainConfig) -> None:
-    """Put every setting of `config` into its places in `recipe`, whose parts are there already."""
+def write_settings(recipe: Any, config: TrainConfig, *, engine: str = "nemo") -> None:
+    """Put every setting of `config` into its places in the `recipe` of an engine, whose parts are there already."""
     for row in rows(type(config)):
         value = get_setting(config, row.key)
         if row.is_off(value) or _idle(row, config):
             continue
-        for place in row.nemo:
+        for place in getattr(row, engine):
             parent, _, name = place.rpartition(".")
             part = at(recipe, parent) if parent else recipe
             assert part not in (ABSENT, None), f"the recipe has no {parent}, where {row.key} belongs"
@@ -62,8 +62,8 @@ def at(node: Any, place: str) -> Any:
 def _read(node: Any, config: TrainConfig, places: dict[str, tuple[str, ...]]) -> TrainConfig:
     config = copy.deepcopy(config)
     table = [row for row in rows(type(config)) if places.get(row.key)]
-    for row in sorted(table, key=lambda row: bool(row.needs)):  # those that others need come first
-        if row.needs and _idle(row, config):
+    for row in sorted(table, key=lambda row: bool(row.needs or row.unless)):  # those that others need come first
+        if _idle(row, config):
             continue
         if row.gate and at(node, row.gate) in (ABSENT, None):
             set_setting(config, row.key, row.off)
@@ -87,8 +87,13 @@ def _same(row: Row, found: dict[str, Any]) -> Any:
 
 
 def _idle(row: Row, config: TrainConfig) -> bool:
-    """Whether the setting that this one needs is off, so that it has no effect."""
-    return bool(row.needs) and get_setting(config, row.needs) in (None, False, 0, "none")
+    """Whether the setting that this one needs is off, or one that it gives way to is on, so that it has no effect."""
+    without = bool(row.needs) and _is_off(config, row.needs)
+    return without or (bool(row.unless) and not _is_off(config, row.unless))
+
+
+def _is_off(config: TrainConfig, key: str) -> bool:
+    return get_setting(config, key) in (None, False, 0, "none")
 
 
 def _encode(row: Row, value: Any) -> Any:

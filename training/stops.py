@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from conversion.locate import newest_first, step_of
+from conversion.locate import iterations, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from evaluation.report.stops import NAME, Stop, read_stops
 from foundation.json_lines import append_line
@@ -99,8 +99,9 @@ def stop_before_first_step(run_dir: Path, signum: int) -> int:
 
 def newest_step(run_dir: Path) -> int:
     """The step of the newest whole checkpoint of a run; 0 without one."""
-    found = newest_first(Path(run_dir) / "checkpoints")
-    return next((step_of(path) for path in found if (path / MANIFEST).is_file()), 0)
+    folder = Path(run_dir) / "checkpoints"
+    found = {step_of(path): path for path in newest_first(folder)} | iterations(folder)
+    return max((step for step, path in found.items() if (path / MANIFEST).is_file()), default=0)
 
 
 def _last_request(run_dir: Path) -> Stop | None:

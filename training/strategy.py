@@ -15,6 +15,7 @@ from foundation.errors import InputError
 from training.checkpointing.folder import say, set_aside
 from training.checkpointing.seal import damage
 from training.fp8_weights import finish_updates
+from training.heads.model import keep_head
 
 
 class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
@@ -51,7 +52,9 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
             self.trainer.ckpt_path = checkpoint_path = path
         else:
             _refuse_damaged(directory)
-        loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
+        base = checkpoint_path.base_model_path if isinstance(checkpoint_path, AdapterPath) else checkpoint_path
+        with keep_head(self.megatron_parallel, _directory(base) / "weights"):
+            loaded: dict[str, Any] = super().load_checkpoint(checkpoint_path, selective_restore)
         return loaded
 
     def validation_step(self, dataloader_iter: Any, *args: Any, **kwargs: Any) -> Any:

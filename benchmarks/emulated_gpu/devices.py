@@ -168,9 +168,9 @@ def _checkpoints(stack: contextlib.ExitStack) -> Iterator[tuple[Any, str, Any]]:
     """Megatron-Core's saving spawns a process that imports NeMo again; a forked one takes no time."""
     from megatron.core.dist_checkpointing.strategies import filesystem_async
 
-    from training.cpu.stand_in import _forked_queue
+    from training.cpu.stand_in import forked_queue
 
-    yield filesystem_async, "_get_write_results_queue", _forked_queue(stack)
+    yield filesystem_async, "_get_write_results_queue", forked_queue(stack)
 
 
 def _always(answer: Any) -> Callable[..., Any]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from configs.heads import Head
+from conversion.weight_table import Weight
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,14 +49,19 @@ class Adapter(Protocol):
     """An adapter that is open and was checked against the weights it belongs to.
 
     `dtype`: of its numbers in the files. `ranks`: of each Hugging Face tensor that it changes, in the table's order.
+    `head`: what was trained with it in place of the output layer, whose tensors it has too.
     """
 
     directory: Path
     dtype: str
     ranks: Mapping[str, int]
+    head: Head | None
 
     def low_rank(self, name: str) -> LowRank:
         """What it adds to the Hugging Face tensor `name`, one of `ranks`."""
+
+    def head_tensor(self, weight: Weight) -> "Array":
+        """A tensor of the head, raw numbers of `dtype`."""
 
     def files(self) -> list[Path]:
         """The files that hold its tensors."""

@@ -11,7 +11,7 @@ from conversion.adapters.low_rank import Adapter
 from conversion.checkpoint import Checkpoint, Rows
 from conversion.files.dtypes import cast, to_float32
 from conversion.files.mapped_file import loaded
-from conversion.weight_table import Weight, fuse
+from conversion.weight_table import HEAD, Weight, expand, fuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +28,11 @@ class MergedAdapter:
     def __init__(self, adapter: Adapter, base: Checkpoint, *, dtype: str | None = None) -> None:
         self.adapter, self.base, self.directory = adapter, base, adapter.directory
         self.vocabulary, self.weights = base.vocabulary, base.weights
+        head = adapter.head or base.architecture.head
         self.stored_dtypes, self.stored_bytes = base.stored_dtypes, base.stored_bytes
-        self.architecture = dataclasses.replace(base.architecture, dtype=dtype or base.architecture.dtype)
+        self.architecture = dataclasses.replace(base.architecture, dtype=dtype or base.architecture.dtype, head=head)
+        if adapter.head:
+            self.weights = expand(self.architecture, vocabulary=self.vocabulary)
 
     def in_fp32(self) -> "MergedAdapter":
         """The same, of which nothing is rounded: for who rounds to another dtype than the base's."""
@@ -37,6 +40,9 @@ class MergedAdapter:
 
     def parts(self, weight: Weight) -> list[Rows]:
         """The Hugging Face tensors of `weight`, in the table's order."""
+        if self.adapter.head and weight.megatron.startswith(HEAD):
+            stored = self.adapter.head_tensor(weight)
+            return [[cast(loaded(stored), self.adapter.dtype, self.architecture.dtype, weight.megatron)]]
         return [
             self._merged(name, rows) if name in self.adapter.ranks else [self._as_read(name, piece) for piece in rows]
             for name, rows in zip(weight.hf, self.base.parts(weight), strict=True)

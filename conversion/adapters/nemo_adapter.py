@@ -21,8 +21,9 @@ from conversion.checkpoint import check_inside, read_mapping
 from conversion.files.dtypes import to_float32
 from conversion.files.mapped_file import loaded
 from conversion.megatron.megatron_directory import MegatronWeights
+from conversion.megatron.nemo_context import read_head
 from conversion.strict import check_tensors
-from conversion.weight_table import Weight, split
+from conversion.weight_table import HEAD, Weight, split
 from foundation.errors import InputError, shown
 from foundation.untrusted import read_json
 
@@ -81,6 +82,7 @@ class NemoAdapter:
         self.directory, self._layers = directory, layers
         self._tensors = MegatronWeights(directory / "weights", "module.", within=directory)
         self.dtype, self._settings = self._tensors.dtype, _read_settings(directory)
+        self.head, self._hidden = read_head(directory), weights[0].fused_shape[1]
         self._by_name = {name: weight for weight in weights for name in weight.hf}
         if self._settings.canonical:
             self._refuse_groups(weights)
@@ -108,6 +110,10 @@ class NemoAdapter:
             outward = np.concatenate(dict(zip(weight.hf, split(weight, outward), strict=True))[name])
         return LowRank(inward=inward, outward=outward, scale=self._settings.alpha / self._rank(weight))
 
+    def head_tensor(self, weight: Weight) -> "Array":
+        """A tensor of the head that was trained beside the adapters."""
+        return self._tensors.read(weight)
+
     def files(self) -> list[Path]:
         """The files that hold tensors."""
         return sorted({chunk.file for tensor in self._tensors.stored.values() for chunk in tensor.chunks})
@@ -131,7 +137,7 @@ class NemoAdapter:
 
     def _find(self, weights: tuple[Weight, ...]) -> list[str]:
         """The Hugging Face tensors that are adapted; every stored tensor must be a part of an adapter."""
-        expected: dict[str, tuple[int, ...]] = {}
+        expected = self._head_shapes()
         adapted = []
         for weight in weights:
             if _module(weight) not in PARTS or not weight.megatron.endswith(f"{_module(weight)}.weight"):
@@ -153,6 +159,13 @@ class NemoAdapter:
             file_of=lambda name: self._tensors.listing,
         )
         return adapted
+
+    def _head_shapes(self) -> dict[str, tuple[int, ...]]:
+        if self.head is None:
+            return {}
+        labels, prefix = len(self.head.labels), f"{self._tensors.prefix}{HEAD}"
+        bias = {f"{prefix}bias": (labels,)} if self.head.bias else {}
+        return {f"{prefix}weight": (labels, self._hidden), **bias}
 
     def _refuse_groups(self, weights: tuple[Weight, ...]) -> None:
         groups = max(weight.blocks for weight in weights)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.heads import Head
 from conversion.adapters.low_rank import LowRank
 from conversion.adapters.nemo_adapter import PARTS
 from conversion.adapters.peft_config import NAME, is_named, read_config
@@ -54,6 +55,7 @@ class PeftAdapter:
         found = {name: tensor.shape for name, tensor in self._tensors.items()}
         check_tensors(found, expected, where=path, file_of=lambda name: path)
         self.dtype = common_dtype(dtypes)
+        self.head: Head | None = None
         self.ranks: Mapping[str, int] = {f"{module}.weight": self._config.rank_of(module) for module in modules}
 
     def low_rank(self, name: str) -> LowRank:
@@ -65,6 +67,10 @@ class PeftAdapter:
             scale=self._config.scale_of(module),
             magnitude=self._factor(_magnitude_name(module)) if self._config.dora else None,
         )
+
+    def head_tensor(self, weight: Weight) -> "Array":
+        """Nothing: adapters of PEFT with a head are not read."""
+        raise AssertionError(weight.megatron)
 
     def files(self) -> list[Path]:
         """The files that hold its tensors."""

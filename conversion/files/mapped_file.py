@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 
 
+class ShrankError(InputError):
+    """Of a file that something cut short while it was read: no fault of what is in it."""
+
+
 class MappedFile:
     """The bytes of `path`, read-only. Errors: `InputError` for what is not a file; `OSError`."""
 
@@ -71,9 +75,9 @@ class MappedFile:
             self._map.source = self
         return self._map
 
-    def _shrank(self) -> InputError:
+    def _shrank(self) -> ShrankError:
         now = os.fstat(self._file.fileno()).st_size
-        return InputError(
+        return ShrankError(
             f"was cut short while it was read: it had {self.size:,} bytes, it has {now:,}",
             where=self.path,
             fix="Wait until nothing writes to it, or copy it again.",

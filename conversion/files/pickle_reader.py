@@ -186,4 +186,6 @@ def _checked(key: Any) -> Any:
     """
     if type(key) in _PLAIN or isinstance(key, StandIn) or (type(key) is int and key.bit_length() < 61):
         return key
+    if type(key) is tuple and len(key) <= 2 and all(type(part) in _PLAIN for part in key):
+        return key
     raise pickle.UnpicklingError(f"a {type(key).__name__} as the key of a dictionary")

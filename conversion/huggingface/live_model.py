@@ -51,18 +51,19 @@ def rotary_embedding(architecture: LlamaArchitecture, device: str = "cpu") -> "L
 
 
 def load_llama(checkpoint: Checkpoint, dtype: str, device: str, *, advance: Advance = unseen) -> "LlamaForCausalLM":
-    """The model of `checkpoint` with weights in `dtype` on `device`.
+    """The model of `checkpoint`, of the class that its configuration names, with weights in `dtype` on `device`.
 
     Weights that are stored so, and stay on the CPU, are views of the files: nothing is copied. `advance` is told of the
     bytes that are loaded.
     Errors: `InputError` naming a tensor with values that are NaN or infinite, in the file or in `dtype`.
     """
     import torch
-    from transformers import LlamaForCausalLM
+    import transformers
 
     architecture = dataclasses.replace(checkpoint.architecture, dtype=dtype)
     with torch.device("meta"):
-        model = LlamaForCausalLM(llama_config(architecture))
+        config = llama_config(architecture)
+        model = getattr(transformers, str(config.architectures[0]))(config)
     model.model.rotary_emb = rotary_embedding(architecture, device)
     stored = checkpoint.architecture.dtype
     kept = (device, dtype) == ("cpu", stored)  # as it is in the files
@@ -73,7 +74,7 @@ def load_llama(checkpoint: Checkpoint, dtype: str, device: str, *, advance: Adva
             tensors[name] = found.to(device).to(getattr(torch, dtype))
             _check_finite(tensors[name], name, checkpoint, dtype)
             advance(tensors[name].nbytes)
-    if architecture.tie_word_embeddings:
+    if architecture.tie_word_embeddings and not architecture.head:
         tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
     model.load_state_dict(tensors, assign=True)
     model.tie_weights()

@@ -145,7 +145,7 @@ class ModelDirectoryWriter:
                 fix="Convert to another format.",
                 kind="no-head-dim",
             )
-        config = hf_config(architecture) | {"architectures": [ARCHITECTURES[kind]]}
+        config = hf_config(architecture) | ({} if architecture.head else {"architectures": [ARCHITECTURES[kind]]})
         generation = {"bos_token_id": architecture.bos_token_id, "eos_token_id": EOS.id, "pad_token_id": PAD.id}
         for name, content in (("config.json", config), ("generation_config.json", generation)):
             (directory / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.dtypes import DTYPES, OF_SAFETENSORS
-from conversion.files.mapped_file import MappedFile
+from conversion.files.mapped_file import MappedFile, ShrankError
 from foundation.errors import InputError, shown
 from foundation.untrusted import parse_json, read_json, unique_keys
 
@@ -89,6 +89,8 @@ def read_safetensors(path: Path) -> dict[str, Listed]:
         gaps = [a for (_, a), (b, _) in zip([(0, 8 + length), *ends], [*ends, (file.size, 0)], strict=True) if a != b]
         if gaps:
             raise ValueError(f"tensors and file do not fit together at byte {gaps[0]} of {file.size}")
+    except ShrankError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = error.problem if isinstance(error, InputError) else error
         raise InputError(

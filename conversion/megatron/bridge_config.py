@@ -1,7 +1,8 @@
 """The `run_config.yaml` of a Megatron-Bridge checkpoint, read and written as plain values; nothing of it is built.
 
-Megatron-Bridge (0.3) builds the model from the section `model`, and looks into `checkpoint` for what was saved.
-`eden_megatron` of BioNeMo's recipes writes the same with providers of its own.
+Megatron-Bridge (0.2 to 0.6) builds the model from the section `model`, and looks into `checkpoint` for what was saved.
+`eden_megatron` of BioNeMo's recipes writes the same with providers of its own. A model of `megatron.training` has a
+configuration of another shape: Megatron-Core's fields are in `transformer`, those of the model beside it.
 """
 
 import dataclasses
@@ -11,16 +12,16 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, from_megatron_fields, megatron_fields
 from configs.rope import RopeScaling
-from conversion.checkpoint import check_inside, read_section
+from conversion.checkpoint import check_inside, read_mapping, read_section
 from conversion.huggingface.tokenizer_directory import read_bos
 from conversion.megatron.nemo_context import check_activation
 from foundation.errors import InputError, shown
 
 NAME = "run_config.yaml"
 TOKENIZER = "tokenizer"
-_PROVIDER = "megatron.bridge.models.llama.llama_provider.LlamaModelProvider"
-_PROVIDERS = ("megatron.bridge.models.llama.llama_provider.", "megatron.bridge.models.gpt_provider.GPTModelProvider",
-              "bionemo.eden.models.eden_provider.")  # fmt: skip
+_PROVIDER = "megatron.bridge.models.gpt_provider.GPTModelProvider"
+_PROVIDERS = (_PROVIDER, "megatron.bridge.models.llama.llama_provider.", "bionemo.eden.models.eden_provider.")
+_BUILT = "megatron.training.models.gpt.GPTModelConfig"
 
 # Megatron-Core scales RoPE by a factor, with the other numbers of Llama 3.1 fixed in its code.
 _SCALING_FIELDS = ("scale_factor", "low_freq_factor", "high_freq_factor", "old_context_len")
@@ -32,20 +33,50 @@ def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArc
     Errors: `InputError` for a model that is no Llama of this project.
     """
     path = directory / NAME
-    fields = read_section(path, "model", within=directory)
-    target = fields["_target_"]
-    if not (isinstance(target, str) and target.startswith(_PROVIDERS)):
-        raise InputError(
-            f"the model was made by {shown(target)}",
-            where=path,
-            fix="Only the Llama providers of Megatron-Bridge and eden_megatron are supported.",
-            kind="model-class",
-        )
+    section = read_section(path, "model", within=directory)
+    _check_kind(read_mapping(path), path)
+    fields = _fields(section, path)
     check_activation(fields, path)
     given = {**fields, "vocab_size": fields.get("vocab_size") or vocabulary, **_scaling(fields, path)}
     architecture = from_megatron_fields(given, dtype=dtype, where=path)
     check_inside(directory / TOKENIZER, directory)
     return dataclasses.replace(architecture, bos_token_id=read_bos(directory / TOKENIZER))
+
+
+def _check_kind(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse checkpoints of Megatron-Bridge that hold something else than whole weights. Errors: `InputError`."""
+    saved, adapter = content.get("checkpoint"), content.get("peft")
+    format = saved.get("ckpt_format", "torch_dist") if isinstance(saved, dict) else "torch_dist"
+    if format != "torch_dist":
+        raise InputError(
+            f"the checkpoint was saved as {shown(format)}",
+            where=path,
+            fix="Only checkpoint.ckpt_format=torch_dist is read. Resume the run in Megatron-Bridge with it, and save.",
+            kind="bridge-checkpoint-format",
+        )
+    if adapter is not None:
+        name = adapter.get("_target_") if isinstance(adapter, dict) else adapter
+        raise InputError(
+            f"the run trained adapters ({shown(name)}), and its checkpoint has them alone",
+            where=path,
+            fix="Merge them into their base in Megatron-Bridge (scripts/merge_lora), and convert that.",
+            kind="bridge-adapters",
+        )
+
+
+def _fields(model: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The fields of the section `model`, whichever class it is of. Errors: `InputError`."""
+    target, transformer = model["_target_"], model.get("transformer")
+    if target == _BUILT and isinstance(transformer, dict):
+        return {**transformer, **model}
+    if not (isinstance(target, str) and target.startswith(_PROVIDERS)):
+        raise InputError(
+            f"the model was made by {shown(target)}",
+            where=path,
+            fix="Only GPT and Llama models of Megatron-Bridge, and those of eden_megatron, are supported.",
+            kind="model-class",
+        )
+    return model
 
 
 def run_config(architecture: LlamaArchitecture, *, optimizer: bool) -> dict[str, Any]:
@@ -83,8 +114,8 @@ def run_config(architecture: LlamaArchitecture, *, optimizer: bool) -> dict[str,
     tokenizer = {
         "_target_": "megatron.bridge.training.tokenizers.config.TokenizerConfig",
         "tokenizer_type": "HuggingFaceTokenizer",
-        # An empty path, which Megatron-Bridge takes for the directory `tokenizer` of the checkpoint.
-        "tokenizer_model": {"_target_": "pathlib.Path", "_call_": True},
+        # Beside this file. Bridge has no word for that: load_tokenizer(DIRECTORY, tokenizer_model=DIRECTORY/tokenizer).
+        "tokenizer_model": TOKENIZER,
     }
     return {"model": model, "checkpoint": checkpoint, "tokenizer": tokenizer}
 

@@ -1,4 +1,7 @@
-"""The `common.pt` of a `torch_dist` directory: step, parameter groups and schedule, field by field."""
+"""The common state of a `torch_dist` directory: step, parameter groups and schedule, field by field.
+
+Megatron-core before 0.19 writes it as `common.pt`, later ones as an object in a shard.
+"""
 
 import contextlib
 import math
@@ -10,46 +13,83 @@ from typing import Any
 from conversion.checkpoint import check_inside
 from conversion.files.archive_reader import StoredArray, inert, read_archive
 from conversion.files.archive_writer import Tensor
+from conversion.files.dtypes import DTYPES
 from conversion.files.mapped_file import MappedFile
+from conversion.megatron.dcp_metadata import Chunk
 from foundation.errors import InputError, shown
 from foundation.untrusted import VALUE_LIMIT
 
 _FIX = "Convert the weights alone."
+_CONTENT = "content_metadata"
 _MOST_STEPS = 1 << 31
 _MOST_SAMPLES = 1 << 62
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommonState:
-    """`schedule` is Megatron-Core's `OptimizerParamScheduler`; empty where the training had one of another kind."""
+    """`schedule` is Megatron-Core's `OptimizerParamScheduler`; empty where the training had one of another kind.
+
+    `content`: how the tensors of the optimizer are cut, by which Megatron-Core loads them.
+    """
 
     step: int
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
+    content: dict[str, Any]
 
 
-def read_common(path: Path, *, within: Path) -> CommonState:
-    """What moves of `common.pt` beside the tensors of the shards; what else it names stays inert.
+def read_common(
+    path: Path, *, within: Path, shard: Chunk | None = None, groups: Mapping[str, Any] | None = None
+) -> CommonState:
+    """What moves beside the tensors, of the file `path`, or where there is none of `shard`; all else stays inert.
 
+    `groups`: the state with the parameter groups, where it is not in there.
     Errors: `InputError` naming the field that is missing or not what it must be.
     """
+    if path.is_file() or shard is None:
+        start, length = 0, None
+    else:
+        path, start, length = shard.file, shard.start, shard.length
     if not path.is_file():
         fix = "Copy the whole checkpoint, or convert the weights alone."
         raise InputError("is missing", where=path, fix=fix, kind="no-common-state")
     check_inside(path, within)
     try:
         file = MappedFile(path)
-        content = _mapping(read_archive(file, 0, file.size, others=inert), "it")
+        found = read_archive(file, start, file.size if length is None else length, others=inert)
+        content = _mapping(found if length is None else _only(found), "it")  # an object is in a list of one
         plain = _Plain(file)
-        optimizer = _mapping(_only(plain(content.get("optimizer"), "optimizer")), "optimizer")
+        optimizer = _mapping(_only(plain(content.get("optimizer", {} if groups else None), "optimizer")), "optimizer")
         key = "global_step" if "global_step" in content else "iteration"
         step = _whole(content.get(key), key, _MOST_STEPS)
-        return CommonState(step=step, optimizer=optimizer, schedule=_schedule(content, optimizer, step, plain))
+        schedule = _schedule(content, groups or optimizer, step, plain)
+        return CommonState(
+            step=step, optimizer=optimizer, schedule=schedule, content=_scalars(content, _CONTENT, plain)
+        )
     except MemoryError:
         raise
     except Exception as error:  # a broken archive can raise anything
         problem = error.problem if isinstance(error, InputError) else f"cannot be read ({error})"
         raise InputError(problem, where=path, fix=_FIX, kind="common-state") from error
+
+
+def read_object(shard: Chunk, name: str) -> Any:
+    """An object of the optimizer as plain values. A pair of dtypes, by which buffers are told apart, as their names.
+
+    Errors: `InputError` for one that holds anything else.
+    """
+    try:
+        file = MappedFile(shard.file)
+        return _Plain(file)(read_archive(file, shard.start, shard.length, others=_dtype_name), name)
+    except MemoryError:
+        raise
+    except Exception as error:  # as above
+        problem = error.problem if isinstance(error, InputError) else f"{shown(name)} cannot be read ({error})"
+        raise InputError(problem, where=shard.file, fix=_FIX, kind="optimizer-object") from error
+
+
+def _dtype_name(name: str) -> Any:
+    return name if name.removeprefix("torch.") in DTYPES else inert(name)
 
 
 class _Plain:
@@ -85,11 +125,7 @@ class _Plain:
 
 def _schedule(content: Mapping[str, Any], optimizer: Mapping[str, Any], step: int, plain: _Plain) -> dict[str, Any]:
     if "opt_param_scheduler" in content:
-        name = "opt_param_scheduler"
-        return {
-            key: _scalar(value, f"{name}.{shown(key)}")
-            for key, value in _mapping(plain(content[name], name), name).items()
-        }
+        return _scalars(content, "opt_param_scheduler", plain)
     schedulers = plain(content.get("lr_schedulers"), "lr_schedulers")
     samples = [value["consumed_samples"] for value in content.values() if _has(value, "consumed_samples")]
     if not step or not samples or schedulers is None or schedulers == []:
@@ -97,6 +133,12 @@ def _schedule(content: Mapping[str, Any], optimizer: Mapping[str, Any], step: in
     scheduler = _mapping(_list(schedulers, "lr_schedulers")[0], "lr_schedulers")
     consumed = _whole(samples[0], "consumed_samples", _MOST_SAMPLES)
     return _converted(scheduler, optimizer, step, consumed) if "warmup_steps" in scheduler else {}
+
+
+def _scalars(content: Mapping[str, Any], name: str, plain: _Plain) -> dict[str, Any]:
+    """The mapping `name` of numbers and words; empty where it is not there."""
+    values = _mapping(plain(content[name], name), name) if name in content else {}
+    return {key: _scalar(value, f"{name}.{shown(key)}") for key, value in values.items()}
 
 
 def _converted(scheduler: Mapping[str, Any], optimizer: Mapping[str, Any], step: int, samples: int) -> dict[str, Any]:

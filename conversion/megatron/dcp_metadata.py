@@ -13,6 +13,9 @@ from foundation.regular_file import open_regular
 
 Shape = tuple[int, ...]
 
+COMMON = "common_state/shard_0_1"
+"""Step, parameter groups and schedule, where they are in no file of their own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
@@ -36,10 +39,12 @@ class StoredTensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What a directory holds: tensors by name, and the names of objects (bytes), which are never opened."""
+    """What a directory holds: tensors and objects (bytes) by name. Of objects few have a place here, and are opened:
+    the common state, which megatron-core before 0.19 has as a file, and what belongs to the optimizer.
+    """
 
     tensors: dict[str, StoredTensor]
-    objects: tuple[str, ...]
+    objects: dict[str, Chunk | None]
 
 
 def read_metadata(weights: Path) -> Listing:
@@ -80,7 +85,7 @@ def _listing(content: Any, weights: Path) -> Listing:
         raise ValueError("it lists more chunks than there are places of any")
     return Listing(
         tensors={name: _tensor(name, stored, storage, weights) for name, stored in tensors.items()},
-        objects=tuple(name for name in listed if name not in tensors),
+        objects={name: _object(name, storage, weights) for name in listed if name not in tensors},
     )
 
 
@@ -128,6 +133,16 @@ def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights
             fix="Save it uncompressed.",
             kind="stored-compressed",
         )
+    return _part(name, info, weights, offsets=offsets, shape=shape)
+
+
+def _object(name: str, storage: dict[Any, Any], weights: Path) -> Chunk | None:
+    opened = name == COMMON or "optimizer." in name
+    return _part(name, storage[name, None], weights) if opened and (name, None) in storage else None
+
+
+def _part(name: str, info: Any, weights: Path, *, offsets: Shape = (), shape: Shape = ()) -> Chunk:
+    """The place of a chunk, or of an object, in a file that is long enough for it."""
     file = _file(info.relative_path, weights)
     start, length = _count(info.offset), _count(info.length)
     if start + length > file.stat().st_size:

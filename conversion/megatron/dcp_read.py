@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conversion.files.archive_reader import check_archive, read_tensor
 from conversion.files.dtypes import DTYPES, raw
-from conversion.files.mapped_file import MappedFile, loaded
+from conversion.files.mapped_file import MappedFile, ShrankError, loaded
 from conversion.megatron.dcp_metadata import Chunk, StoredTensor
 from foundation.errors import InputError
 
@@ -69,6 +69,8 @@ class Shards:
         file = self._file(chunk.file)
         try:
             found = read_tensor(file, chunk.start, chunk.length)
+        except ShrankError:
+            raise
         except Exception as error:  # zipfile and pickle raise BadZipFile, UnpicklingError, EOFError, KeyError, ...
             raise InputError(
                 f"{name!r} at byte {chunk.start} is not a readable tensor ({error})",
@@ -89,6 +91,8 @@ class Shards:
         """Check a chunk against the checksums of its archive. Errors: `InputError`."""
         try:
             check_archive(self._file(chunk.file), chunk.start, chunk.length)
+        except ShrankError:
+            raise
         except Exception as error:  # as above
             raise InputError(
                 f"{name!r} at byte {chunk.start} is damaged ({error})",

@@ -69,9 +69,9 @@ class DcpWriter:
         tensor.chunks.append((offsets, shape))
         self._places[name, offsets] = write_archive(self._file, Tensor(dtype=dtype, shape=shape, rows=pieces))
 
-    def write_empty_state(self, name: str) -> None:
-        """Append an object that says: no state (of FP8 scales); the module that asks for it starts afresh."""
-        self._places[name, None] = write_archive(self._file, [None])
+    def write_object(self, name: str, value: Any) -> None:
+        """Append an object. `[None]` says: no state (of FP8 scales); the module that asks for it starts afresh."""
+        self._places[name, None] = write_archive(self._file, value)
 
     def _metadata(self) -> Instance:
         listed: dict[str, Instance] = {name: _listed(tensor) for name, tensor in self._tensors.items()}

@@ -14,6 +14,7 @@ from configs.llama import LlamaArchitecture
 from conversion.checkpoint import Rows, Writer, check_inside, check_size
 from conversion.files.dtypes import DTYPES, cast
 from conversion.files.mapped_file import loaded
+from conversion.files.pickle_writer import Global
 from conversion.megatron.dcp_metadata import read_metadata
 from conversion.megatron.dcp_read import Shards
 from conversion.megatron.dcp_writer import CONTENT, DcpWriter
@@ -153,14 +154,20 @@ class MegatronDirectory:
 class MegatronWriter:
     """Writes the `torch_dist` directory `weights`, names after `prefix`. See `checkpoint.Writer`.
 
-    `common` is what `common.pt` has beside the description of its content.
+    `common` is what `common.pt` has beside the description of its `content`, which completes ours.
     """
 
     def __init__(
-        self, weights: Path, architecture: LlamaArchitecture, *, prefix: str, common: Mapping[str, Any]
+        self,
+        weights: Path,
+        architecture: LlamaArchitecture,
+        *,
+        prefix: str,
+        common: Mapping[str, Any],
+        content: Mapping[str, Any],
     ) -> None:
         self._prefix, self._layers, self._dtype = prefix, architecture.num_hidden_layers, architecture.dtype
-        self.dcp = DcpWriter(weights, common={**common, "content_metadata": CONTENT})
+        self.dcp = DcpWriter(weights, common={**common, "content_metadata": {**CONTENT, **content}})
 
     def __enter__(self) -> Writer:
         self.dcp.__enter__()
@@ -181,6 +188,11 @@ class MegatronWriter:
             offsets, shape = (weight.layer, *(0 for _ in shape)), (1, *shape)
         self.dcp.write(self._prefix + name, self._dtype, size, rows, offsets=offsets, shape=shape)
 
+    def write_objects(self, objects: Mapping[str, Any]) -> None:
+        """Append what the distributed optimizer keeps beside its buffers, as `training_state.Training` has it."""
+        for name, value in objects.items():
+            self.dcp.write_object(name, _with_dtypes(value))
+
     def _write_states(self) -> None:
         names = [
             f"decoder.layers.{module}._extra_state/shard_{layer}_{self._layers}"
@@ -188,4 +200,17 @@ class MegatronWriter:
             for module in _STATEFUL_IN_LAYERS
         ]
         for name in [*names, *(f"{module}._extra_state/shard_0_1" for module in _STATEFUL)]:
-            self.dcp.write_empty_state(self._prefix + name)
+            self.dcp.write_object(self._prefix + name, [None])
+
+
+def _with_dtypes(value: Any) -> Any:
+    """`value` with the pairs of dtypes in it, which were read as names, as torch's again."""
+    if isinstance(value, list):
+        return [_with_dtypes(item) for item in value]
+    if isinstance(value, dict):
+        return {_dtypes(key) if isinstance(key, tuple) else key: _with_dtypes(item) for key, item in value.items()}
+    return value
+
+
+def _dtypes(names: tuple[str, ...]) -> tuple[Global, ...]:
+    return tuple(Global("torch", name.removeprefix("torch.")) for name in names)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from configs.heads import Head, head_from_megatron
 from configs.llama import LlamaArchitecture, from_megatron_fields
 from configs.rope import RopeScaling
 from conversion.checkpoint import check_inside, read_section
@@ -26,7 +27,11 @@ _PLAIN = ("LlamaConfig", "Llama2Config7B", "Llama2Config13B", "Llama2Config70B",
 _LLAMA31 = ("Llama31Config", "Llama31Config8B", "Llama31Config70B", "Llama31Config405B")
 _LLAMA32 = ("Llama32Config1B", "Llama32Config3B")
 _PREFIX = "nemo.collections.llm.gpt.model.llama."
+HEADS = ("training.heads.model.HeadLlamaConfig", "training.heads.model.HeadLlama31Config")
+"""Ours, of a model with a head in place of the output layer, without and with RoPE scaling."""
 _CONFIGS: dict[str, RopeScaling | None] = {
+    HEADS[0]: None,
+    HEADS[1]: RopeScaling(factor=8.0),
     **{_PREFIX + name: None for name in _PLAIN},
     **{_PREFIX + name: RopeScaling(factor=8.0) for name in _LLAMA31},
     **{_PREFIX + name: RopeScaling(factor=32.0) for name in _LLAMA32},
@@ -44,6 +49,12 @@ def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchit
     tokenizer = directory / "context" / TOKENIZER
     check_inside(tokenizer, directory)
     return dataclasses.replace(architecture, bos_token_id=read_bos(tokenizer))
+
+
+def read_head(directory: Path) -> Head | None:
+    """The head that the checkpoint `directory` was trained with, beside adapters too. Errors: `InputError`."""
+    path = directory / "context" / "model.yaml"
+    return head_from_megatron(read_section(path, "config", within=directory), path)
 
 
 def _fields(fields: Mapping[str, Any], vocabulary: int, path: Path) -> dict[str, Any]:

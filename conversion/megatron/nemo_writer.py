@@ -18,4 +18,10 @@ class NemoWriter(MegatronWriter):
     def __init__(self, directory: Path, architecture: LlamaArchitecture, training: Training | None) -> None:
         write_context(directory, architecture)
         state = {"global_step": training.step, "optimizer": [training.optimizer]} if training else {}
-        super().__init__(directory / "weights", architecture, prefix="module.", common=_FRESH | state)
+        super().__init__(
+            directory / "weights",
+            architecture,
+            prefix="module.",
+            common=_FRESH | state,
+            content=training.content if training else {},
+        )

@@ -1,7 +1,7 @@
 """The optimizer's state of a checkpoint, as it moves between NeMo 2 and Megatron-Bridge.
 
 Its tensors are named after those of the model, `optimizer.state.exp_avg.[module.]decoder...`; what they do not hold
-(step, parameter groups, schedule) is in `common.pt`. Random states and the position in the data do not move.
+(step, parameter groups, schedule) is in the common state. Random states and the position in the data do not move.
 """
 
 import math
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.dtypes import DTYPES
-from conversion.megatron.common_state import read_common
-from conversion.megatron.dcp_metadata import Chunk, StoredTensor
+from conversion.megatron.common_state import read_common, read_object
+from conversion.megatron.dcp_metadata import COMMON, Chunk, StoredTensor
 from conversion.megatron.dcp_read import Shards
 from conversion.megatron.megatron_directory import MegatronDirectory
 from foundation.errors import InputError, shown
@@ -30,13 +30,21 @@ _NAMED = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """`step` finished steps; `optimizer` and `schedule` are the parts of `common.pt`, `tensors` those of the shards."""
+    """`step` finished steps; `tensors` are those of the shards, all else is of the common state (`CommonState`)."""
 
     step: int
     optimizer: Mapping[str, Any]
     schedule: Mapping[str, Any]
+    content: Mapping[str, Any]
     tensors: Mapping[str, StoredTensor]
+    objects: Mapping[str, Any]
     shards: Shards
+
+    @property
+    def consumed(self) -> int:
+        """Samples that the steps consumed, which Megatron-Core's schedule counts; 0 where that is not known."""
+        count = self.schedule.get("num_steps")
+        return count if type(count) is int and 0 <= count < 1 << 62 else 0
 
     @property
     def bytes(self) -> int:
@@ -60,23 +68,37 @@ def read_training(checkpoint: MegatronDirectory) -> Training:
             fix="Convert the weights alone.",
             kind="no-optimizer-state",
         )
-    for name in checkpoint.tensors.objects:
-        if "optimizer." in name:
-            raise InputError(
-                f"{shown(name)} is a pickled object",
-                where=checkpoint.tensors.listing,
-                fix="Only optimizers whose state is tensors move; convert the weights alone.",
-                kind="optimizer-object",
-            )
     with bounded_memory(checkpoint.directory):
-        common = read_common(checkpoint.tensors.folder / "common.pt", within=checkpoint.directory)
+        objects = {name: _object(name, checkpoint) for name in checkpoint.tensors.objects if "optimizer." in name}
+        common = read_common(
+            checkpoint.tensors.folder / "common.pt",
+            within=checkpoint.directory,
+            shard=checkpoint.tensors.objects.get(COMMON),
+            groups=next((value for value in map(groups_in, objects.values()) if value is not None), None),
+        )
     return Training(
         step=common.step,
         optimizer=common.optimizer,
-        schedule={"opt_param_scheduler": common.schedule} if common.schedule else {},
+        schedule=common.schedule,
+        content=common.content,
         tensors=tensors,
+        objects=objects,
         shards=checkpoint.tensors.shards,
     )
+
+
+def groups_in(value: Any) -> dict[str, Any] | None:
+    """The state with parameter groups that an object of the distributed optimizer is, in a list of one."""
+    inner = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return inner if isinstance(inner, dict) and isinstance(inner.get("param_groups"), list) else None
+
+
+def _object(name: str, checkpoint: MegatronDirectory) -> Any:
+    place = checkpoint.tensors.objects[name]
+    if place is None:
+        where, fix = checkpoint.tensors.listing, "Convert the weights alone."
+        raise InputError(f"{shown(name)} is in no file", where=where, fix=fix, kind="optimizer-object")
+    return read_object(place, name)
 
 
 def _renamed(name: str, prefix: str) -> str:

@@ -137,4 +137,17 @@ def _write_safetensors(embeddings: Iterable[Embedding], path: Path, settings: di
     else:
         tensors = {"embeddings": np.stack([one.values for one in rows])}
     save_file(tensors, path, metadata={**settings, "names": json.dumps(names)})
+    _sort_metadata(path)
     return len(rows)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put the metadata in order, which safetensors writes in another one each time."""
+    with open(path, "r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(text) <= size
+        file.seek(8)
+        file.write(text.ljust(size))

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from corpus.markup import split_tag
-from evaluation.generation.generation import Generated
+from evaluation.generation.decode import Generated
+from evaluation.generation.motifs import find_motif
+from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.regions import Region, read_regions, tag_of, with_tag
 from evaluation.likelihood.tracks import open_track
 from evaluation.rna import AsDna
@@ -46,14 +48,23 @@ def _prompt(text: str, number: int) -> Region:
     return Region(name=f"prompt{number}", ids=AsDna("--prompt")(bases, where), tag=tag)
 
 
+def check_output(prompts: Sequence[Region], sampling: Sampling, *, with_prompt: bool) -> None:
+    """Refuse a prompt that would itself be written with a motif in it. Errors: `InputError`."""
+    for prompt in prompts if with_prompt else ():
+        if found := find_motif(prompt.ids, sampling.motifs):
+            fix = "Leave out --with-prompt, or change the prompt."
+            raise InputError(f"has {found}, which is forbidden", where=f"prompt {prompt.name!r}", fix=fix,
+                             kind="motif-in-prompt")  # fmt: skip
+
+
 def write_generated(generated: Sequence[Generated], out: Path, *, with_prompt: bool, per_base: Path | None) -> None:
     """Write `out`: one record per sample, its header says how it ended and its mean log-probability."""
     with atomic_file(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
         for one in generated:
             mean = f" mean_log_probability={one.logs.mean(dtype=np.float64):.5f}" if len(one.logs) else ""
-            end = "eos" if one.ended else "length"
+            end, tries = "eos" if one.ended else "length", f" tries={one.tries}" if one.tries > 1 else ""
             tag = f" tag={one.prompt.tag.tobytes().decode()}" if len(one.prompt.tag) else ""
-            file.write(f">{_name(one)} prompt={len(one.prompt.ids)} new={len(one.ids)} end={end}{mean}{tag}\n")
+            file.write(f">{_name(one)} prompt={len(one.prompt.ids)} new={len(one.ids)} end={end}{tries}{mean}{tag}\n")
             text = ((one.prompt.ids.tobytes().upper() if with_prompt else b"") + one.ids.tobytes()).decode()
             file.writelines(text[start : start + _LINE] + "\n" for start in range(0, len(text), _LINE))
     if per_base is None:

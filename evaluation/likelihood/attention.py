@@ -59,36 +59,6 @@ class SharedPrefix:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-class Growing:
-    """A cache of `capacity` positions that each pass adds to: prompts of one length, and what they go on with."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._layers: list[tuple[Tensor, Tensor]] = []
-        self._filled: list[int] = []
-
-    def attend(self, layer: int, query: "Tensor", key: "Tensor", value: "Tensor", scale: float) -> "Tensor":
-        if layer == len(self._layers):
-            shape = (*key.shape[:2], self._capacity, key.shape[3])
-            self._layers.append((key.new_empty(shape), value.new_empty(shape)))
-            self._filled.append(0)
-        start = self._filled[layer]
-        end = self._filled[layer] = start + key.shape[2]
-        for store, new in zip(self._layers[layer], (key, value), strict=True):
-            store[:, :, start:end] = new
-        if start == 0:
-            return causal(query, key, value, scale)
-        assert query.shape[2] == 1
-        keys, values = (store[:, :, :end] for store in self._layers[layer])
-        # One position sees all of them, so the heads of a group can stand for its positions: nothing is repeated.
-        grouped = query.reshape(*keys.shape[:2], -1, query.shape[3])
-        return _sdpa(grouped, keys, values, scale, is_causal=False).reshape(query.shape)
-
-    def keep(self, rows: "Tensor") -> None:
-        """Go on with these rows alone."""
-        self._layers = [(keys[rows], values[rows]) for keys, values in self._layers]
-
-
 def use_attention(model: Any) -> None:
     """Make `model`, a Llama of transformers, use this attention."""
     from transformers import AttentionInterface

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from configs.llama import read_architecture
 from conversion.checkpoint import Checkpoint
 from conversion.files import dtypes
 from conversion.formats import find_format, open_adapted, recognise
@@ -60,6 +61,14 @@ def check_directory(directory: Path, adapter: Path | None = None) -> Checkpoint:
         raise _not_an_export(directory)
     model = ModelDirectory(directory, "te" if recognise(directory).name == "te" else "hf")
     return model if adapter is None else open_adapted(Path(adapter), model).in_fp32()
+
+
+def check_language_model(directory: Path) -> None:
+    """That the model in `directory`, which is checked, predicts bases. Errors: `InputError` for one with a head."""
+    if head := read_architecture(directory).head:
+        problem = f"has a head for {', '.join(head.labels[:5])} in place of an output layer"
+        fix = "Use predict, or give the model that it was trained from."
+        raise InputError(problem, where=directory, fix=fix, kind="has-head")
 
 
 def _not_an_export(directory: Path) -> InputError:

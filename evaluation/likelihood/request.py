@@ -13,7 +13,7 @@ from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
-from evaluation.likelihood.model import check_directory, load_model
+from evaluation.likelihood.model import check_directory, check_language_model, load_model
 from evaluation.likelihood.regions import (
     check_bed_source,
     check_document_names,
@@ -100,6 +100,7 @@ class ScoreRequest:
         if self.is_corpus:
             read_manifest(self.source)
         check_directory(self.model, self.adapter)
+        check_language_model(self.model)
         self.context()
 
     def first(self) -> Ids | None:

@@ -21,6 +21,7 @@ from evaluation.likelihood.regions import Region, check_names
 from evaluation.likelihood.scoring import Track
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
+from tokenizer.sequence import Ids
 
 _BIGWIG = (".bw", ".bigwig")
 SUFFIXES = (".bedgraph", ".bedgraph.gz", *_BIGWIG, ".parquet")
@@ -182,15 +183,25 @@ class ParquetBases:
         import pyarrow as pa
 
         count = len(region.ids)
-        letters = pa.DictionaryArray.from_arrays(
-            pa.array(region.ids.astype(np.int32)), pa.array([chr(byte) if byte > 31 else "" for byte in range(256)])
-        )
         columns = [
             _constant(region.name, count), _constant(region.contig, count),
-            pa.array(np.arange(region.start, region.start + count)), _constant(region.strand, count), letters,
+            pa.array(np.arange(region.start, region.start + count)), _constant(region.strand, count),
+            _letters(region.ids),
             *(_nullable(one, count) for one in values),
         ]  # fmt: skip
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+
+def _letters(ids: Ids) -> Any:
+    """The bases as text, from those that are there: of values that come twice Arrow 21 writes what memory held."""
+    import pyarrow as pa
+
+    shown = np.where(ids > 31, ids, 0)
+    there = np.flatnonzero(np.bincount(shown, minlength=256))
+    codes = np.searchsorted(there, shown).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes), pa.array([chr(one) if one else "" for one in there.tolist()])
+    )
 
 
 def _constant(text: str, count: int) -> Any:

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from evaluation.baselines.labels import Features, count_words
 from evaluation.embedding.embedding import embed_regions
 from evaluation.likelihood.likelihood import Reading
 from evaluation.likelihood.regions import Region
 from evaluation.probing.datasets import Task
 from foundation.progress import progress_bar
-from tokenizer.sequence import Ids, reverse_complement, to_upper
+from tokenizer.sequence import Ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-Features = npt.NDArray[np.float32]
 
 HEADS = ("linear", "mlp")
 KMERS = (3, 5)  # lengths whose counts are the baselines
@@ -81,21 +79,6 @@ def probe_task(
                 )
             )
     return results
-
-
-def count_words(sequences: Sequence[Ids], k: int) -> Features:
-    """Share of each k-mer and its reverse complement, both strands together, [sequences, 4**k]; others are left out."""
-    codes = np.full(256, 4**k, dtype=np.int64)
-    codes[list(b"ACGT")] = range(4)
-    rows = np.zeros((len(sequences), 4**k), dtype=np.float32)
-    for row, ids in enumerate(sequences):
-        for strand in (ids, reverse_complement(ids)):
-            digits = codes[to_upper(strand)]
-            words = sum(digits[i : len(digits) - k + 1 + i] * 4 ** (k - 1 - i) for i in range(k))
-            known = np.asarray(words)[np.asarray(words) < 4**k]
-            rows[row] += np.bincount(known, minlength=4**k)
-        rows[row] /= max(1.0, float(rows[row].sum()))
-    return rows
 
 
 def _embed(

@@ -10,6 +10,7 @@ import shutil
 import struct
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class _ShardOfMany:
 
     def __call__(self, number: int) -> None:
         os.chdir(self.header["folder"])  # from where its paths are given
+        warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
         use_threads()
         shard, path = Shard(number=number, count=self.count), self.path(number)
         with _reported(self.folder / f"{number}.progress") as advance:

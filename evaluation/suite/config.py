@@ -61,13 +61,32 @@ class RecallTask:
     seed: int = 0
 
 
-Task = LikelihoodTask | VariantTask | ProbeTask | RecallTask
+@dataclass
+class LabelTask:
+    """Labelled sequences, predicted by a model with a head, against the commonest label and k-mers."""
+
+    name: str = MISSING
+    table: str = MISSING  # .csv, .tsv, .parquet or FASTA file
+    sequence: str = "sequence"  # its column of sequences
+    labels: list[str] = field(default_factory=lambda: ["label"])  # its columns of labels
+    fitted_on: str | None = None  # file of the same columns, for the baselines; null: none
+    truncate: str = "refuse"  # or left, right: the end that is cut off a sequence longer than the model's positions
+    calibrated: bool = False
+
+
+Task = LikelihoodTask | VariantTask | ProbeTask | RecallTask | LabelTask
 """Any of them."""
 
-KINDS = {LikelihoodTask: "likelihood", RecallTask: "recall", VariantTask: "variants", ProbeTask: "probe"}
+KINDS = {
+    LikelihoodTask: "likelihood",
+    RecallTask: "recall",
+    VariantTask: "variants",
+    ProbeTask: "probe",
+    LabelTask: "labels",
+}
 """The word for each in results."""
 
-SOURCES = ("source", "fitted_on", "genome", "vcf", "directory")
+SOURCES = ("source", "fitted_on", "genome", "vcf", "directory", "table")
 """The keys of tasks that are paths."""
 
 
@@ -79,6 +98,7 @@ class Suite:
     variants: list[VariantTask] = field(default_factory=list)
     probes: list[ProbeTask] = field(default_factory=list)
     recall: list[RecallTask] = field(default_factory=list)
+    labels: list[LabelTask] = field(default_factory=list)
     batch_size: int = 8
 
 
@@ -102,7 +122,7 @@ def sources(task: Task) -> list[Path]:
 
 def tasks(suite: Suite) -> list[Task]:
     """All tasks in the order in which they run."""
-    return [*suite.likelihood, *suite.recall, *suite.variants, *suite.probes]
+    return [*suite.likelihood, *suite.recall, *suite.variants, *suite.probes, *suite.labels]
 
 
 _FIX = "See configs/evaluation/demo.yaml."

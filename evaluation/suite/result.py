@@ -19,7 +19,7 @@ _ANY_FORMAT = FORMAT.rstrip("0123456789")
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One number. `kind`: likelihood, recall, variants or probe; `name`: the task; `part`: what of it, "" for all.
+    """One number. `kind`: likelihood, recall, variants, probe or labels; `name`: the task; `part`: of it, "" for all.
 
     `low` and `high`: a 95% interval, or a standard deviation either way, where there is one. `better`: lower or higher.
     `baseline`: the best of what needs no model, and its name. `count`: bases, variants or sequences measured.

@@ -1,20 +1,25 @@
 """The tasks of a suite: each run on one model, its results as rows of metrics."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.baselines.baseline import TRAINING_SPLIT, UNIFORM_BITS
 from evaluation.baselines.kmers import KmerCounts, count_kmers
 from evaluation.baselines.markov import MAX_TRAINING_BASES, best_markov, score_markov
+from evaluation.labelled.examples import Cut
 from evaluation.likelihood.likelihood import plan_reading
+from evaluation.likelihood.model import check_language_model
 from evaluation.likelihood.regions import letters_scored, read_regions
 from evaluation.likelihood.scoring import STRANDS, Source, score_regions
+from evaluation.prediction.evaluating import WORDS, LabelledTable, evaluate_labels
+from evaluation.prediction.predicting import Predicting, check_predictor
 from evaluation.probing.datasets import read_task
 from evaluation.probing.probe import HEADS, probe_task
 from evaluation.probing.table import class_lines
 from evaluation.suite.config import (
     KINDS,
+    LabelTask,
     LikelihoodTask,
     ProbeTask,
     RecallTask,
@@ -82,6 +87,14 @@ def check_suite(suite: Suite, path: Path) -> None:
             )
 
 
+def check_kind(suite: Suite, model: Path) -> None:
+    """That `model` has what the tasks ask: an output layer, or a head. Errors: `InputError`."""
+    if suite.likelihood or suite.recall or suite.variants:
+        check_language_model(model)
+    for task in suite.labels:
+        check_predictor(model, calibrated=task.calibrated)
+
+
 def _check_numbers(suite: Suite, path: Path) -> None:
     counts = [(str(path), "batch_size", suite.batch_size)]
     counts += [
@@ -117,6 +130,8 @@ def run_task(
         return Found(metrics=_recall(model, task, batch_size, where))
     if isinstance(task, VariantTask):
         return _variants(model, directory, task, batch_size, journal)
+    if isinstance(task, LabelTask):
+        return Found(metrics=_labels(model, directory, task, batch_size))
     return Found(metrics=_probe(model, task, batch_size))
 
 
@@ -199,6 +214,22 @@ def _variants(
         if found is not None
     ]  # fmt: skip
     return Found(metrics=metrics, unscored={k: n for k, n in sorted(result.statuses.items()) if k != SCORED})
+
+
+def _labels(model: "PreTrainedModel", directory: Path, task: LabelTask, batch_size: int) -> list[Metric]:
+    head = check_predictor(directory, calibrated=task.calibrated)
+    how = Predicting(head=head, both_strands=head.both_strands, calibrated=task.calibrated, batch_size=batch_size)
+    table = LabelledTable(path=Path(task.table), sequence=task.sequence, labels=tuple(task.labels))
+    cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate)
+    fitted_on = replace(table, path=Path(task.fitted_on)) if task.fitted_on else None
+    found = evaluate_labels(model, table, how, cut, fitted_on=fitted_on)
+    return [
+        Metric(
+            kind=KINDS[type(task)], name=task.name, part="", metric=WORDS[name], value=value, low=None, high=None,
+            better="higher", baseline=found.best(name)[1], baseline_name=found.best(name)[0], count=found.count,
+        )
+        for name, value in found.measures.items()
+    ]  # fmt: skip
 
 
 def _probe(model: "PreTrainedModel", task: ProbeTask, batch_size: int) -> list[Metric]:

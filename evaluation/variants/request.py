@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
 from evaluation.finished import Work
-from evaluation.likelihood.model import check_directory, load_model
+from evaluation.likelihood.model import check_directory, check_language_model, load_model
 from evaluation.sharding.job import Compute, Progress, Results
 from evaluation.variants.labels import Labelling, split_values
 from evaluation.variants.output import journal_path, write_result
@@ -76,6 +76,7 @@ class VariantRequest:
         """Errors: `InputError` for what can be known to be wrong before the files are read."""
         check_writable(self.journal)
         check_directory(self.model, self.adapter)
+        check_language_model(self.model)
         check_window(self.run, read_architecture(self.model).max_position_embeddings)
         _ = self.labelling
 

@@ -1,9 +1,11 @@
 """New sequence as a table."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evaluation.generation.generation import Sampling
 from evaluation.generation.generation import generate as generate_bases
+from evaluation.generation.motifs import read_motifs
+from evaluation.generation.sampling import Sampling, check_alphabet
 from foundation.progress import called_from_python
 from genomic_llama.api.sequences import read_sequences
 
@@ -18,11 +20,19 @@ def generate(
     model: "PreTrainedModel",
     prompts: "Sequences",
     *,
-    length: int = 500,
+    length: int | None = 500,
+    min_length: int = 0,
     samples: int = 1,
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    repetition_length: int = 12,
+    forbid: "Sequence[str]" = (),
+    forbid_both_strands: bool = False,
+    gc: tuple[float, float] | None = None,
+    tries: int = 20,
     alphabet: str = "ACGT",
     seed: int = 0,
     progress: bool = False,
@@ -30,9 +40,14 @@ def generate(
     """Continue prompts base by base.
 
     - `prompts`: text, files, records or tables, see [Sequences](#sequences).
-    - `length`: new bases at most; `samples`: sequences of each prompt.
+    - `length`: new bases at most, None for until EOS; `min_length`: new bases before EOS may come; `samples`: sequences
+      of each prompt.
     - `temperature`: below 1 favours likelier bases, 0 takes the likeliest; `top_k`: only the k likeliest, 0 for all;
-      `top_p`: only the fewest that have this much probability together.
+      `top_p`: only the fewest that have this much probability together; `min_p`: only those with this share of the
+      likeliest one's.
+    - `repetition_penalty`: divides the chance of a base that repeats a word of `repetition_length` bases.
+    - `forbid`: motifs in IUPAC letters that must not appear, nor their reverse complements with `forbid_both_strands`.
+    - `gc`: range of the share of G and C; a sample outside is drawn again, `tries` times in all, and then left out.
     - `alphabet`: what may be written, beside EOS, which ends a sequence.
     - `seed`: the same seed gives the same sequences.
     - `progress`: show a progress bar; in Jupyter it is a widget.
@@ -47,8 +62,10 @@ def generate(
 
     with called_from_python(progress=progress):
         sampling = Sampling(
-            length=length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
-            alphabet=alphabet.encode(), seed=seed,
+            length=length, min_length=min_length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
+            min_p=min_p, repetition_penalty=repetition_penalty, repetition_length=repetition_length,
+            motifs=read_motifs(forbid, both_strands=forbid_both_strands), gc=gc, tries=tries,
+            alphabet=check_alphabet(alphabet), seed=seed,
         )  # fmt: skip
         found = generate_bases(model, list(read_sequences(prompts)), sampling)
         rows = [

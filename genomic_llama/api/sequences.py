@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from corpus.markup import split_tag
 from evaluation.likelihood.regions import Region, load_contigs, read_regions
 from evaluation.rna import AsDna
 from foundation.errors import InputError, shown
@@ -31,6 +32,7 @@ _FIX = "Give str, bytes, a pathlib.Path of a FASTA file, records, a dict of name
 def read_sequences(given: "Sequences") -> Iterator[Region]:
     """The regions of `given`, in order, one at a time.
 
+    Text may begin with a tag of OpenGenome2, which is context.
     Errors: `InputError` for what is not sequence, or holds other letters than IUPAC nucleotide codes.
     """
     if isinstance(given, Region):
@@ -45,8 +47,8 @@ def read_sequences(given: "Sequences") -> Iterator[Region]:
             yield bases
             continue
         named = f"sequence{number}" if name is None else str(name)
-        ids = as_dna(_ids(bases, named), named)
-        yield Region(name=named, contig=named, ids=ids)
+        tag, ids = _tag_and_ids(bases, named)
+        yield Region(name=named, contig=named, ids=as_dna(ids, named), tag=tag)
 
 
 def read_contigs(genome: "Sequences", names: Iterable[str]) -> dict[str, Ids]:
@@ -109,13 +111,16 @@ def _rows(table: Any) -> Iterator[tuple[Any, Any]]:
     yield from zip(table.index if names is None else table[names], table[bases], strict=True)
 
 
-def _ids(bases: Any, name: str) -> Ids:
+def _tag_and_ids(bases: Any, name: str) -> tuple[Ids, Ids]:
+    """The tag of OpenGenome2 that it begins with, or none, and its bases."""
     data = _bytes(bases, name)
+    if b"|" in data:
+        return split_tag(encode(data), f"sequence {name!r}", fix="A tag is |d__Bacteria;p__Bacillota|.")
     if strange := not_nucleotides(data):
         problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
         fix = "To read a FASTA file, give its pathlib.Path." if isinstance(bases, str) else "Remove it, or repair it."
         raise InputError(problem, where=f"sequence {name!r}", fix=fix, kind="not-dna")
-    return encode(data)
+    return encode(b""), encode(data)
 
 
 def _bytes(bases: Any, name: str) -> bytes:

@@ -8,7 +8,7 @@ import typer
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.terminal import say, say_text, warn
-from genomic_llama.cli import embedding, generation, mutation, variants
+from genomic_llama.cli import embedding, generation, mutation, prediction, variants
 from genomic_llama.cli.options import (
     Adapter,
     Bed,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from evaluation.likelihood.score import Score
 
 commands = typer.Typer()
-for group in (variants, mutation, embedding, generation):
+for group in (variants, mutation, prediction, embedding, generation):
     commands.registered_commands += group.commands.registered_commands
 
 
@@ -135,12 +135,13 @@ def evaluate(
     from evaluation.suite.config import read_suite
     from evaluation.suite.output import read_directory, write_comparison
     from evaluation.suite.runner import evaluate_models
-    from evaluation.suite.tasks import check_suite
+    from evaluation.suite.tasks import check_kind, check_suite
 
     wanted = read_suite(suite)
     check_suite(wanted, suite)
     for model in models:
         check_directory(model)
+        check_kind(wanted, model)
     check_writable(out / "index.html")
     read_directory(out)  # what cannot be read there is told before the work
     evaluate_models(models, wanted, suite, out, dtype.value)

@@ -16,7 +16,7 @@ from genomic_llama.cli import checkpoint, corpus
 from genomic_llama.cli.doctor import doctor
 from genomic_llama.cli.evaluation import commands as evaluation
 from genomic_llama.cli.launch import launch
-from genomic_llama.cli.options import Dtype, Overwrite
+from genomic_llama.cli.options import Overwrite
 from genomic_llama.cli.plan import plan
 from genomic_llama.cli.prepare import prepare
 from genomic_llama.cli.sharding import merge
@@ -47,7 +47,15 @@ class Format(str, Enum):
     nemo = "nemo"
     te = "te"
     bridge = "bridge"
+    gguf = "gguf"
     peft = "peft"
+
+
+class StoredDtype(str, Enum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+    q8_0 = "q8_0"
 
 
 class Verify(str, Enum):
@@ -85,14 +93,17 @@ def convert(
     to: Annotated[
         Format,
         typer.Option(
-            help="hf: Hugging Face; nemo: NeMo 2; te: BioNeMo's NVLlama; bridge: Megatron-Bridge; peft: a LoRA adapter."
+            help="hf: Hugging Face; nemo: NeMo 2; te: BioNeMo's NVLlama; bridge: Megatron-Bridge; "
+            "gguf: llama.cpp; peft: a LoRA adapter."
         ),
     ],
     base: Annotated[
         Path | None,
         typer.Option(help="Model that an adapter is of; NeMo's adapters name theirs.", show_default=False),
     ] = None,
-    dtype: Annotated[Dtype | None, typer.Option(help="Number format to write.", show_default="as stored")] = None,
+    dtype: Annotated[
+        StoredDtype | None, typer.Option(help="Number format to write; q8_0: of gguf.", show_default="as stored")
+    ] = None,
     optimizer: Annotated[
         bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge; not of adapters).")
     ] = False,

@@ -61,7 +61,7 @@ def mutate(
     from evaluation.digest import named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
-    from evaluation.likelihood.model import check_directory, load_model
+    from evaluation.likelihood.model import check_directory, check_language_model, load_model
     from evaluation.mutation.hub import check_hub, write_hub
     from evaluation.mutation.mutants import Kinds
     from evaluation.mutation.mutation_files import write_parquet, write_vcf
@@ -77,6 +77,7 @@ def mutate(
     if hub is not None:
         check_hub(hub, assembly, fasta=fasta, bed=bed, overwrite=overwrite)
     check_directory(model, adapter)
+    check_language_model(model)
     longest = read_architecture(model).max_position_embeddings
     placement = plan_mutation_windows(longest, window=window, downstream=downstream, grid=grid)
     settings = {

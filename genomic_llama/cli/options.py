@@ -31,6 +31,12 @@ class Pooling(str, Enum):
     none = "none"
 
 
+class Truncate(str, Enum):
+    refuse = "refuse"
+    left = "left"
+    right = "right"
+
+
 class Head(str, Enum):
     linear = "linear"
     mlp = "mlp"

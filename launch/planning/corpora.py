@@ -23,7 +23,7 @@ class CorpusAtHand:
 
 def corpus_at_hand(config: TrainConfig) -> CorpusAtHand | None:
     """Read from the manifests; None where any of them is not on this machine."""
-    directories = [Path(name) for name in corpus_directories(config.dataset.corpus)]
+    directories = [Path(name) for name in corpus_directories(config.dataset.corpus) if config.head.kind == "none"]
     if not directories or not all((one / "manifest.json").is_file() for one in directories):
         return None
     from corpus.manifest import read_manifest

@@ -41,6 +41,13 @@ FINETUNE_FACTORIES = {
 }
 """The same for fine-tuning, which needs `init_from`: of all weights, and of adapters. See `configuration`."""
 
+HEAD_FACTORIES = {
+    f"{name}_{kind}": kind + ("_tiny" if name == "llama3_tiny_genomic" else "")
+    for name in FACTORIES
+    for kind in ("classify", "regress")
+}
+"""The same with a head, which needs `init_from` and `head.train`."""
+
 
 def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
     """The configuration of a recipe, which may be given by either name, and the overrides that make it that recipe.
@@ -48,10 +55,10 @@ def configuration(recipe: str) -> tuple[str, tuple[str, ...]]:
     Errors: `InputError` with the nearest name.
     """
     long = {name: FACTORIES[name.rpartition("_")[0]] for name in LONG_FACTORIES}
-    known = {**FACTORIES, **long, **FINETUNE_FACTORIES, **{name: name for name in config_names()}}
+    known = {**FACTORIES, **long, **FINETUNE_FACTORIES, **HEAD_FACTORIES, **{name: name for name in config_names()}}
     if recipe not in known:
         raise InputError(f"no recipe {recipe!r}", fix=nearest(recipe, known), kind="unknown-recipe")
     if recipe in LONG_FACTORIES:
         return known[recipe], LONG_FACTORIES[recipe]
-    of_any_size = recipe in FINETUNE_FACTORIES and known[recipe] in ("finetune", "finetune_lora")
+    of_any_size = recipe in {**FINETUNE_FACTORIES, **HEAD_FACTORIES} and "tiny" not in recipe
     return known[recipe], (f"model={recipe.split('_')[1]}",) if of_any_size else ()

@@ -106,6 +106,8 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     config = base
     if config.finetune and config.init_from is None:
         config = dataclasses.replace(config, init_from="CHECKPOINT")  # which one makes no difference
+    if config.head.kind != "none" and config.head.train is None:
+        config = dataclasses.replace(config, head=dataclasses.replace(config.head, train="TABLE"))  # likewise
     check_values(config)
     if config.hardware.accelerator != "gpu":
         raise InputError(

@@ -6,6 +6,7 @@ Imports nothing but the schema: `genomic-llama plan` asks these rules about hund
 import re
 from collections.abc import Iterator
 
+from configs.heads import KINDS, MEASURES, POOLINGS
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from foundation.errors import InputError
@@ -24,7 +25,7 @@ def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
 
 def check_values(config: TrainConfig) -> None:
     """Refuse by name what cannot work on any machine, in any layout."""
-    for rules in (count_rules, precision_rules, guard_rules):
+    for rules in (count_rules, precision_rules, guard_rules, head_rules):
         enforce(rules(config), config)
     enforce(schedule_rules(config.optimizer), config)
 
@@ -68,6 +69,75 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
     yield length is None or length >= 1, f"dataset.sequence_length={length}", "Give a number above 0."
     workers = config.dataset.num_workers
     yield workers >= 0, f"dataset.num_workers={workers}", "Give a number from 0."
+
+
+def head_rules(config: TrainConfig) -> Iterator[Rule]:
+    """What a head can be, and be trained with."""
+    head, layout = config.head, config.parallelism
+    yield head.kind in ("none", *KINDS), f"head.kind={head.kind}", f"Use none, {', '.join(KINDS)}."
+    if head.kind == "none":
+        return
+    yield config.finetune, "head.kind without finetune", "A head is trained on weights that are there: finetune=true."
+    yield head.train is not None, "head.train=null", "Add head.train=FILE: labelled sequences."
+    yield head.pooling in POOLINGS, f"head.pooling={head.pooling}", f"Use {' or '.join(POOLINGS)}."
+    yield head.truncate in ("refuse", "left", "right"), f"head.truncate={head.truncate}", "Use refuse, left or right."
+    yield (
+        head.class_weights in ("none", "balanced") and (head.class_weights == "none" or head.kind in WEIGHED),
+        f"head.class_weights={head.class_weights} with head.kind={head.kind}",
+        f"Use none, or balanced with {', '.join(WEIGHED)}.",
+    )
+    yield (
+        0 <= head.label_smoothing < 1 and (head.label_smoothing == 0 or head.kind in WEIGHED),
+        f"head.label_smoothing={head.label_smoothing} with head.kind={head.kind}",
+        f"Give a share from 0 to below 1, with {', '.join(WEIGHED)}.",
+    )
+    yield (
+        0 < head.validation_fraction < 1,
+        f"head.validation_fraction={head.validation_fraction}",
+        "Give a share above 0 and below 1.",
+    )
+    yield head.lr_multiplier > 0, f"head.lr_multiplier={head.lr_multiplier}", "Give a number above 0."
+    yield head.patience >= 1, f"head.patience={head.patience}", "Give a number above 0."
+    known = ("none", "loss", *MEASURES[head.kind])
+    yield (
+        head.stop_metric in known,
+        f"head.stop_metric={head.stop_metric} with head.kind={head.kind}",
+        f"Use one of {', '.join(known)}.",
+    )
+    trainer = config.trainer
+    needed = (head.patience + 1) * max(1, trainer.validate_every // trainer.checkpoint_every)
+    yield (
+        head.stop_metric == "none" or trainer.validate_every % trainer.checkpoint_every == 0,
+        f"trainer.checkpoint_every={trainer.checkpoint_every} with trainer.validate_every={trainer.validate_every}",
+        "The best validation is to have a checkpoint: give trainer.checkpoint_every a divisor of validate_every.",
+    )
+    yield (
+        head.stop_metric == "none" or trainer.keep_checkpoints == -1 or trainer.keep_checkpoints >= needed,
+        f"trainer.keep_checkpoints={trainer.keep_checkpoints} with head.patience={head.patience}",
+        f"The best one would be removed before the run stops: give {needed}, or -1 for all.",
+    )
+    one = len(head.labels) == 1 or head.kind in ("multilabel", "regress")
+    yield (
+        bool(head.labels) and one,
+        f"head.labels={head.labels} with head.kind={head.kind}",
+        "Name one column of labels; multilabel and regress can have several.",
+    )
+    yield (
+        not (head.freeze_body and config.lora.dim),
+        f"head.freeze_body=true with lora.dim={config.lora.dim}",
+        "Adapters change what the body gives: choose one of them.",
+    )
+    yield (
+        layout.pipeline == 1 and layout.context == 1,
+        f"head.kind={head.kind} with parallelism.pipeline={layout.pipeline} and parallelism.context={layout.context}",
+        "Sequences of different lengths go whole through one stage: use tensor parallelism.",
+    )
+    yield config.optimizer.z_loss == 0, "optimizer.z_loss with a head", "It is a term of a language model's loss."
+    yield not config.dataset.reverse_complement, "dataset.reverse_complement with a head", "Use head.both_strands."
+
+
+WEIGHED = ("classify", "multilabel", "tokens")
+"""Kinds of head whose labels are classes."""
 
 
 def guard_rules(config: TrainConfig) -> Iterator[Rule]:

@@ -1,5 +1,7 @@
 """Whether a configuration can work: told by name, before anything heavy is imported."""
 
+import dataclasses
+
 from configs.extension import run_architecture
 from configs.llama import LlamaArchitecture
 from configs.locate import find_directory
@@ -8,8 +10,10 @@ from corpus.samples.datasets import Cutting
 from corpus.samples.example import FULL_WEIGHT, label_weights
 from foundation.errors import InputError
 from launch.planning.rules import check_run
+from launch.preflight.engine import check_engine
 from tokenizer.huggingface import validate_tokenizer
 from training.data.sources import parse_sources
+from training.heads.resolve import resolve_head
 from training.metrics.loggers import check_loggers
 
 
@@ -18,21 +22,25 @@ def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = N
 
     Errors: `InputError` for a model, tokenizer, length, precision or layout that cannot work.
     """
+    check_engine(config)
     architecture = architecture or run_architecture(config)
     validate_tokenizer(find_directory(config.dataset.tokenizer_path, holding="tokenizer.json"))
     sequence_length = config.dataset.sequence_length or architecture.max_position_embeddings
     check_run(config, architecture, sequence_length)
     check_dataset(config, sequence_length)
     check_loggers(config)
+    if config.head.kind != "none":
+        architecture = dataclasses.replace(architecture, head=resolve_head(config.head, sequence_length))
     return architecture, sequence_length
 
 
 def check_dataset(config: TrainConfig, sequence_length: int) -> None:
     """Refuse data settings that the data module would refuse after NeMo was imported."""
     data, layout = config.dataset, config.parallelism
-    parse_sources(data.corpus)
-    Cutting(seq_length=sequence_length, mode=data.mode, stride=data.stride)
-    label_weights(data.soft_mask_weight, data.markup_weight)
+    if config.head.kind == "none":
+        parse_sources(data.corpus)
+        Cutting(seq_length=sequence_length, mode=data.mode, stride=data.stride)
+        label_weights(data.soft_mask_weight, data.markup_weight)
     if data.mode == "packed" and layout.pipeline > 1 and data.micro_batch_size > 1:
         raise InputError(
             f"dataset.mode=packed and parallelism.pipeline={layout.pipeline} with "

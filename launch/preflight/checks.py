@@ -15,6 +15,7 @@ from foundation.errors import InputError
 from launch.preflight.checkpoints import checkpoint_findings
 from launch.preflight.corpora import check_corpora, corpus_findings
 from launch.preflight.devices import device_findings, find_gpus
+from launch.preflight.engine import check_engine_of_run
 from launch.preflight.finding import BROKEN, Finding, ok, refused
 from launch.preflight.machine import check_machine, check_ranks
 from launch.preflight.software import software_findings
@@ -50,6 +51,11 @@ class Check:
     after: str = ""
 
 
+def _check_resume(run: Run) -> None:
+    check_engine_of_run(run.config)
+    check_resume(run.config, run.architecture, run.sequence_length)
+
+
 CHECKS = (
     Check(name="ranks", quick=lambda run: check_ranks(run.config.hardware) if run.started else None),
     Check(
@@ -70,9 +76,7 @@ CHECKS = (
     ),
     Check(
         name="resume",
-        quick=lambda run: (
-            check_resume(run.config, run.architecture, run.sequence_length) if run.own_checkpoints else None
-        ),
+        quick=lambda run: _check_resume(run) if run.own_checkpoints else None,
         after="corpus",
     ),
     Check(

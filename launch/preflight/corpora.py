@@ -13,13 +13,16 @@ from training.data.sources import Source, parse_sources
 
 def check_corpora(config: TrainConfig) -> None:
     """Refuse a corpus that is not there, or whose files are not those of its manifest by size. Errors: `InputError`."""
-    for source in parse_sources(config.dataset.corpus):
+    for source in parse_sources(config.dataset.corpus) if config.head.kind == "none" else ():
         if not _made_at_the_start(source):
             _verify(source, config)
 
 
 def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
     """The same, with what each corpus holds."""
+    if config.head.kind != "none":
+        yield ok("corpus", f"none: labelled sequences of {config.head.train}, all of them read and checked")
+        return
     for source in parse_sources(config.dataset.corpus):
         if _made_at_the_start(source):
             yield ok("corpus", "the built-in one, prepared at the start")

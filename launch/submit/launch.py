@@ -19,6 +19,7 @@ from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
 from launch.planning.search import fits
 from launch.preflight.check import check_config
+from launch.preflight.engine import check_engine_is_nemo
 from launch.submit.job import Job
 from launch.submit.presence import check_presence
 from launch.submit.script import job_script
@@ -46,6 +47,7 @@ def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
     overrides = (*own, *overrides)
     config = compose_config(name, overrides)
     check_config(config)
+    check_engine_is_nemo(config, "launch")
     return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
 
 
@@ -169,10 +171,12 @@ def check_container(job: Job, site: Slurm) -> None:
 def _paths(job: Job) -> dict[str, list[str]]:
     """What the job reads and writes, by key."""
     corpus = job.config.dataset.corpus
-    corpora = [str(source.corpus) for source in parse_sources(corpus)]
+    head = job.config.head
+    corpora = [str(source.corpus) for source in parse_sources(corpus)] if head.kind == "none" else []
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
+        "head": [one for one in (head.train, head.validation, head.test) if one],
         "init_from": [job.config.init_from] if job.config.init_from else [],
     }
 

@@ -31,7 +31,7 @@ def looks(job: Job, site: Site) -> Iterator[Look]:
         if site.image:
             yield _unseen(f"launch.image={site.image}", "it is in a registry")
         return
-    for source in parse_sources(job.config.dataset.corpus):
+    for source in parse_sources(job.config.dataset.corpus) if job.config.head.kind == "none" else ():
         if source.corpus != Path(synthetic.CORPUS):  # that one the run prepares
             yield _corpus(str(source.corpus), _host(job, site, str(source.corpus)))
     if job.config.init_from:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from by_hand import edit_json, hf_tensors
+from refusal import refused
 from safetensors.torch import save_file
 
 from conversion.convert import convert
@@ -19,13 +20,11 @@ INDEX = "model.safetensors.index.json"
 Q = "model.layers.1.self_attn.q_proj.weight"
 
 
-def refuse(hf: Path, out: Path, *needles: str, kind: str = "") -> None:
-    """Converting `hf` gives an error with all `needles`, and leaves `out` and all around it as before."""
-    with pytest.raises(InputError) as caught:
+def refuse(hf: Path, out: Path, kind: str, where: str, *named: str, fix: str = "") -> None:
+    """Converting `hf` is refused so, naming all values of `named`, and `out` and all around it is as before."""
+    with refused(kind, where=where, fix=fix) as caught:
         convert(hf, out, to="nemo")
-    for needle in needles:
-        assert needle in str(caught.value)
-    assert kind in ("", caught.value.kind)
+    assert [value for value in named if value not in caught.value.problem] == []
     assert list(out.parent.iterdir()) == []
 
 
@@ -38,34 +37,34 @@ def change_tensors(hf: Path, **changes: Any) -> None:
 
 def test_a_missing_tensor(hf: Path, out: Path) -> None:
     change_tensors(hf, **{Q: None})
-    refuse(hf, out, repr(Q), "is missing", "model.safetensors")
+    refuse(hf, out, "missing-tensor", "model.safetensors", repr(Q))
 
 
 def test_an_unknown_tensor(hf: Path, out: Path) -> None:
     change_tensors(hf, **{"model.layers.1.self_attn.q_proj.bias": torch.zeros(64)})
-    refuse(hf, out, "'model.layers.1.self_attn.q_proj.bias'", "unknown tensor", "model.safetensors")
+    refuse(hf, out, "unknown-tensor", "model.safetensors", "'model.layers.1.self_attn.q_proj.bias'")
 
 
 def test_a_third_layer_that_config_json_does_not_know(hf: Path, out: Path) -> None:
     change_tensors(hf, **{Q.replace("1", "2"): torch.zeros(64, 32)})
-    refuse(hf, out, "'model.layers.2.self_attn.q_proj.weight'", "unknown tensor")
+    refuse(hf, out, "unknown-tensor", "model.safetensors", "'model.layers.2.self_attn.q_proj.weight'")
 
 
 def test_an_output_layer_beside_tied_embeddings(hf: Path, out: Path) -> None:
     edit_json(hf / "config.json", tie_word_embeddings=True)
-    refuse(hf, out, "'lm_head.weight'", kind="tied-head-differs")
+    refuse(hf, out, "tied-head-differs", "", "'lm_head.weight'")
 
 
 def test_a_wrong_shape(hf: Path, out: Path) -> None:
     change_tensors(hf, **{Q: torch.zeros(32, 64)})
-    refuse(hf, out, repr(Q), "[32, 64]", "[64, 32]", "model.safetensors")
+    refuse(hf, out, "tensor-shape", "model.safetensors", repr(Q), "[32, 64]", "[64, 32]")
 
 
 def test_a_wrong_vocabulary(hf: Path, out: Path) -> None:
     change_tensors(hf, model__embed_tokens__weight=torch.zeros(512, 32))
-    refuse(hf, out, "embed_tokens", "[512, 32]", "256 tokens")
+    refuse(hf, out, "tensor-shape", "model.safetensors", "embed_tokens", "[512, 32]", fix="256 tokens")
     edit_json(hf / "config.json", vocab_size=512)
-    refuse(hf, out, "vocab_size is 512", "config.json")
+    refuse(hf, out, "config-value", "config.json", "vocab_size is 512")
 
 
 @pytest.mark.parametrize(
@@ -77,17 +76,17 @@ def test_a_wrong_vocabulary(hf: Path, out: Path) -> None:
 )
 def test_another_rope_scaling(scaling: dict[str, Any], hf: Path, out: Path) -> None:
     edit_json(hf / "config.json", **scaling)
-    refuse(hf, out, "config.json", next(iter(scaling)), kind="rope-unsupported")
+    refuse(hf, out, "rope-unsupported", "config.json", next(iter(scaling)))
 
 
 def test_two_dtypes(hf: Path, out: Path) -> None:
     change_tensors(hf, **{Q: torch.zeros(64, 32, dtype=torch.bfloat16)})
-    refuse(hf, out, "different dtypes", repr(Q), "bfloat16", kind="mixed-dtypes")
+    refuse(hf, out, "mixed-dtypes", "hf", repr(Q), "bfloat16")
 
 
 def test_an_unsupported_dtype(hf: Path, out: Path) -> None:
     change_tensors(hf, **{name: tensor.to(torch.float8_e4m3fn) for name, tensor in hf_tensors(hf).items()})
-    refuse(hf, out, "F8_E4M3", "float32, bfloat16 or float16")
+    refuse(hf, out, "tensor-dtype", "model.safetensors", "F8_E4M3", fix="float32, bfloat16 or float16")
 
 
 def test_the_inverse_frequencies_of_old_exports_are_left_out(hf: Path, out: Path) -> None:
@@ -99,20 +98,20 @@ def test_the_inverse_frequencies_of_old_exports_are_left_out(hf: Path, out: Path
 def test_a_truncated_file(kept: int, hf: Path, out: Path) -> None:
     path = hf / "model.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
-    refuse(hf, out, "model.safetensors", "truncated")
+    refuse(hf, out, "safetensors-damaged", "model.safetensors")
 
 
 def test_pickled_weights_are_never_opened(hf: Path, out: Path) -> None:
     (hf / "model.safetensors").rename(hf / "pytorch_model.bin")
-    refuse(hf, out, "pytorch_model.bin", "pickled", "safetensors")
+    refuse(hf, out, "pickled-weights", "pytorch_model.bin", fix="safetensors")
 
 
 def test_no_weights_and_no_config(hf: Path, out: Path, tmp_path: Path) -> None:
     (hf / "model.safetensors").unlink()
-    refuse(hf, out, "neither model.safetensors nor")
-    refuse(tmp_path / "nowhere", out, "no such directory")
+    refuse(hf, out, "no-weights", "hf", "model.safetensors")
+    refuse(tmp_path / "nowhere", out, "no-such-directory", "nowhere")
     (hf / "config.json").unlink()
-    refuse(hf, out, "no checkpoint here", "config.json")
+    refuse(hf, out, "no-checkpoint", "hf", fix="config.json")
 
 
 def test_a_tokenizer_of_another_vocabulary(hf: Path, out: Path) -> None:
@@ -121,7 +120,7 @@ def test_a_tokenizer_of_another_vocabulary(hf: Path, out: Path) -> None:
     vocabulary = content["model"]["vocab"]
     vocabulary["A"], vocabulary["C"] = vocabulary["C"], vocabulary["A"]
     (hf / "tokenizer.json").write_text(json.dumps(content))
-    refuse(hf, out, "tokenizer.json", "id 65 is 'C'")
+    refuse(hf, out, "tokenizer-vocabulary", "tokenizer.json", fix="id 65 is 'C'")
 
 
 @pytest.fixture
@@ -134,29 +133,38 @@ def sharded(small_nemo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_missing_shard(sharded: Path, out: Path) -> None:
     shard = sorted(sharded.glob("*.safetensors"))[2]
     shard.unlink()
-    refuse(sharded, out, shard.name, "missing")
+    refuse(sharded, out, "missing-shard", shard.name)
 
 
 def test_an_index_that_disagrees_with_its_files(sharded: Path, out: Path) -> None:
     index = json.loads((sharded / INDEX).read_text())
     first, last = (index["weight_map"][name] for name in ("model.embed_tokens.weight", "lm_head.weight"))
     edit_json(sharded / INDEX, weight_map=index["weight_map"] | {"lm_head.weight": first})
-    refuse(sharded, out, "'lm_head.weight'", first)
+    refuse(sharded, out, "index-disagrees", first, "'lm_head.weight'")
     edit_json(sharded / INDEX, weight_map={k: v for k, v in index["weight_map"].items() if v != last} | {Q: last})
-    refuse(sharded, out, "disagree")
+    refuse(sharded, out, "index-disagrees", ".safetensors")
 
 
 @pytest.mark.parametrize("name", ["../hf/model.safetensors", "/etc/passwd", "weights.bin", 7])
 def test_an_index_that_leads_elsewhere(name: object, sharded: Path, out: Path) -> None:
     index = json.loads((sharded / INDEX).read_text())
     edit_json(sharded / INDEX, weight_map=index["weight_map"] | {Q: name})
-    refuse(sharded, out, INDEX, repr(name))
+    refuse(sharded, out, "index-outside", INDEX, repr(name))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": []}', "not JSON"])
-def test_a_damaged_index(text: str, sharded: Path, out: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "not-json"),
+        ("not JSON", "not-json"),
+        ("[]", "index-damaged"),
+        ("{}", "index-damaged"),
+        ('{"weight_map": []}', "index-damaged"),
+    ],
+)
+def test_a_damaged_index(text: str, kind: str, sharded: Path, out: Path) -> None:
     (sharded / INDEX).write_text(text)
-    refuse(sharded, out, INDEX)
+    refuse(sharded, out, kind, INDEX)
 
 
 def test_files_are_closed_after_an_error(hf: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusal import refused
 
 from conversion.convert import convert
 from conversion.files import mapped_file
@@ -66,11 +67,9 @@ def test_while_it_is_verified_or_converted(
         read_into(self, target, start)
 
     monkeypatch.setattr(mapped_file.MappedFile, "read_into", cut)
-    with pytest.raises(InputError) as caught:
+    with refused("file-shrank", where=largest):
         if work == "verify":
             verify_checkpoint(source)
         else:
             convert(source, out, to="nemo", dtype="bfloat16" if "bfloat16" in work else None)
-    assert "was cut short" in str(caught.value)
-    assert str(largest) in str(caught.value)
     assert list(out.parent.iterdir()) == []

@@ -109,7 +109,7 @@ def test_padding_of_the_vocabulary_stays_in_megatron_and_goes_elsewhere(square_h
 
 
 def test_megatron_bridge_finds_what_its_readers_look_for(tmp_path: Path) -> None:
-    """The contract of megatron-bridge 0.3.1: training/utils/checkpoint_utils.py, training/model_load_save.py,
+    """The contract of megatron-bridge 0.2 to 0.6: training/utils/checkpoint_utils.py, training/model_load_save.py,
     training/state.py, and of eden_megatron, utils/checkpoint: files, keys and classes by name."""
     source = save_llama(tmp_path / "source", head_dim=8, dtype="bfloat16", rope_scaling=SCALING)
     convert(source, tmp_path / "out", to="bridge")
@@ -129,13 +129,13 @@ def test_megatron_bridge_finds_what_its_readers_look_for(tmp_path: Path) -> None
         state = torch.load(path, weights_only=True)
         assert {name: (value.item(), value.dtype) for name, value in state.items()} == {
             **dict.fromkeys(("step", "consumed_train_samples", "skipped_train_samples", "consumed_valid_samples"),
-                            (0, torch.int32)),
+                            (0, torch.int64)),
             "floating_point_operations_so_far": (0.0, torch.float64),
             **dict.fromkeys(("do_train", "do_valid", "do_test"), (True, torch.bool)),
         }  # fmt: skip
     config = yaml.safe_load((iteration / "run_config.yaml").read_text())
     model = config["model"]
-    assert model["_target_"] == "megatron.bridge.models.llama.llama_provider.LlamaModelProvider"
+    assert model["_target_"] == "megatron.bridge.models.gpt_provider.GPTModelProvider"
     assert (model["tensor_model_parallel_size"], model["pipeline_model_parallel_size"]) == (1, 1)
     assert (model["rope_scaling"], model["rope_scaling_factor"], model["rotary_base"]) == (True, 8.0, 500000)
     assert (model["vocab_size"], model["kv_channels"], model["seq_length"]) == (256, 8, 64)

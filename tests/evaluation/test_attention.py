@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation.likelihood import attention
-from evaluation.likelihood.attention import Growing, Recorder, SharedPrefix
+from evaluation.likelihood.attention import Recorder, SharedPrefix
 from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities
 
 
@@ -46,18 +46,6 @@ def test_rows_that_share_a_prefix_are_as_if_read_whole(
         found = hidden_states(tiny_model, changed, start=length, context=prefix)
         whole = hidden_states(tiny_model, torch.cat([tokens[rows][:, :length], changed], dim=1))
     torch.testing.assert_close(found, whole[:, length:], atol=1e-5, rtol=0)
-
-
-def test_token_by_token_is_as_if_read_whole(tiny_model: Any, tokens: Any) -> None:
-    import torch
-
-    with torch.inference_mode():
-        cache = Growing(24)
-        hidden_states(tiny_model, tokens[:, :20], context=cache)
-        cache.keep(torch.tensor([1]))
-        steps = [hidden_states(tiny_model, tokens[1:, t : t + 1], start=t, context=cache) for t in range(20, 24)]
-        whole = hidden_states(tiny_model, tokens)[1:, 20:]
-    torch.testing.assert_close(torch.cat(steps, dim=1), whole, atol=1e-5, rtol=0)
 
 
 def test_log_probabilities_are_normalised_over_what_was_asked(tiny_model: Any, tokens: Any) -> None:

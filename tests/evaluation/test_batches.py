@@ -11,6 +11,7 @@ from evaluation.embedding.embedding import embed_regions
 from evaluation.likelihood.batches import GPU_TOKENS, Batching, bytes_per_token, plan_batches, tokens_in
 from evaluation.likelihood.likelihood import Reading, base_log_probabilities, plan_reading
 from evaluation.likelihood.regions import Region
+from evaluation.sharding import job
 from tokenizer.sequence import Ids, encode
 
 
@@ -55,7 +56,7 @@ def reading(tiny_model: Any) -> Reading:
 def test_scoring_holds_a_unit_whatever_there_is(
     tiny_model: Any, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evaluation.sharding.job.UNIT_TOKENS", 16 * 64)
+    monkeypatch.setattr(job, "UNIT_TOKENS", 16 * 64)
     taken: list[int] = []
     ahead = []
     found = base_log_probabilities(tiny_model, ((ids, 0) for ids in _sequences(200, taken)), reading)

@@ -11,7 +11,8 @@ from scored import base_nats
 
 from corpus.readers.fasta import read_fasta
 from evaluation.generation.generated_files import read_prompts, write_generated
-from evaluation.generation.generation import Sampling, choose, generate
+from evaluation.generation.generation import generate
+from evaluation.generation.sampling import Sampling, choose
 from evaluation.likelihood.regions import Region
 from foundation.errors import InputError
 from tokenizer.sequence import encode
@@ -28,12 +29,20 @@ def _texts(model: Any, sampling: Sampling, **options: Any) -> list[bytes]:
     return [one.ids.tobytes() for one in generate(model, PROMPTS, sampling, **options)]
 
 
-def test_a_seed_gives_the_same_whatever_the_batches(tiny_model: Any) -> None:
-    first = _texts(tiny_model, Sampling(length=15, samples=4, seed=7), batch_size=1)
-    assert first == _texts(tiny_model, Sampling(length=15, samples=4, seed=7), batch_size=64)
-    assert first != _texts(tiny_model, Sampling(length=15, samples=4, seed=8))
-    assert len(set(first)) > 6
-    assert set(b"".join(first)) <= set(b"ACGT")
+def test_a_sample_is_the_same_to_the_bit_whatever_else_is_generated(tiny_model: Any) -> None:
+    def drawn(prompts: list[Region], seed: int = 7, samples: int = 4, **options: Any) -> dict[Any, tuple[bytes, bytes]]:
+        found = generate(tiny_model, prompts, Sampling(length=15, samples=samples, seed=seed), **options)
+        return {(one.prompt.name, one.sample): (one.ids.tobytes(), one.logs.tobytes()) for one in found}
+
+    whole = drawn(PROMPTS)
+    for size in (1, 3, 64):
+        assert drawn(PROMPTS, batch_size=size) == whole
+    assert list(drawn(PROMPTS[::-1])) == list(whole)[8:] + list(whole)[4:8] + list(whole)[:4]
+    assert drawn(PROMPTS[::-1]) == whole
+    assert drawn(PROMPTS[1:], samples=2).items() <= whole.items()
+    assert drawn(PROMPTS, seed=8) != whole
+    assert len({ids for ids, _ in whole.values()}) > 6
+    assert set(b"".join(ids for ids, _ in whole.values())) <= set(b"ACGT")
 
 
 def test_the_likeliest_are_those_of_transformers(tiny_model: Any) -> None:
@@ -73,6 +82,8 @@ def test_draws_follow_the_distribution() -> None:
     np.testing.assert_allclose(shares(top_k=2), [0.625, 0, 0.375, 0], atol=0.012)
     np.testing.assert_allclose(shares(top_p=0.8), [0.625, 0, 0.375, 0], atol=0.012)
     np.testing.assert_allclose(shares(top_p=0.81), chances * [1, 0, 1, 1] / 0.95, atol=0.012)
+    np.testing.assert_allclose(shares(min_p=0.31), [0.625, 0, 0.375, 0], atol=0.012)
+    np.testing.assert_allclose(shares(min_p=0.29), chances * [1, 0, 1, 1] / 0.95, atol=0.012)
     np.testing.assert_allclose(shares(temperature=0.5), chances**2 / (chances**2).sum(), atol=0.012)
     assert shares(temperature=0) == [1, 0, 0, 0]
     assert shares(top_p=1e-9) == [1, 0, 0, 0]
@@ -95,7 +106,7 @@ def test_eos_ends_a_sequence(tiny_model: Any) -> None:
 
 
 def test_files(tiny_model: Any, tmp_path: Path) -> None:
-    found = generate(tiny_model, PROMPTS, Sampling(length=10, samples=2))
+    found = generate(tiny_model, PROMPTS, Sampling(length=10, min_length=10, samples=2))
     write_generated(found, tmp_path / "g.fa", with_prompt=True, per_base=tmp_path / "g.bedgraph")
     records = list(read_fasta(tmp_path / "g.fa"))
     assert [record.name for record in records] == ["a_1", "a_2", "b_1", "b_2", "c_1", "c_2"]
@@ -123,12 +134,22 @@ def test_what_cannot_begin_is_refused(tiny_model: Any) -> None:
         ("temperature", [-1.0, math.nan, math.inf, -math.inf, 1e-320, 1e-9, 1e300, -1e-320]),
         ("top_p", [0.0, 1.5, -1.0, math.nan, math.inf]),
         ("alphabet", [b""]),
+        ("min_p", [-0.1, 1.1, math.nan]),
+        ("repetition_penalty", [0.5, math.nan, math.inf]),
+        ("repetition_length", [0]),
+        ("top_k", [-1]),
+        ("length", [0]),
+        ("min_length", [-1, 2]),
+        ("samples", [0]),
+        ("seed", [-1]),
+        ("tries", [0]),
+        ("gc", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1), (math.nan, 0.5), (0.5, math.nan)]),
     ],
 )
 def test_a_value_that_draws_nothing_is_refused(key: str, values: list[Any]) -> None:
     for value in values:
         with pytest.raises(InputError) as refusal:
-            Sampling(length=1, **{key: value})
+            Sampling(**{"length": 1, key: value})
         assert refusal.value.kind == key.replace("_", "-")
 
 
@@ -136,7 +157,7 @@ def test_the_lowest_and_the_highest_temperature_are_computed_without_a_warning()
     logs = np.log(np.array([[0.5, 1e-30, 0.3, 0.2]]))
     with np.errstate(all="raise", under="ignore"):
         assert choose(logs, Sampling(length=1, temperature=0.001), np.array([0.99])).tolist() == [0]
-        assert choose(logs, Sampling(length=1, temperature=1000.0), np.array([0.999])).tolist() == [1]
+        assert choose(logs, Sampling(length=1, temperature=1000.0), np.array([0.4])).tolist() == [1]
 
 
 def test_two_prompts_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from evaluation.generation.generated_files import read_prompts, write_generated
 from evaluation.generation.generation import Sampling, check_prompts, generate
 from evaluation.likelihood.likelihood import plan_reading
 from evaluation.likelihood.regions import Region, letters_scored, oriented, read_regions, tag_of
+from genomic_llama.api.sequences import read_sequences
 from genomic_llama.cli.main import app
 from tokenizer.sequence import encode
 
@@ -108,6 +109,8 @@ def test_an_embedding_is_of_bases_after_the_tag(tiny_model: Any, tmp_path: Path)
 def test_a_prompt_may_begin_with_a_tag(tiny_model: Any, tmp_path: Path) -> None:
     prompts = read_prompts([TAG + "AcG"], None)
     assert [(one.tag.tobytes().decode(), one.ids.tobytes()) for one in prompts] == [(TAG, b"AcG")]
+    (python,) = read_sequences(TAG + "AcG")
+    assert (python.tag.tobytes().decode(), python.ids.tobytes()) == (TAG, b"AcG")
     apart = read_prompts(["AcG"], None, tag="d__BAC;")
     file = read_prompts([], record(tmp_path, TAG + "AcG"))
     sampling = Sampling(length=6, temperature=0)

@@ -1,5 +1,6 @@
 """A line at once, and one whenever none was printed for a while; none after the end."""
 
+import re
 import subprocess
 import sys
 import time
@@ -11,24 +12,28 @@ from foundation.heartbeat import Heartbeat
 
 
 def test_what_takes_long_is_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many lines a busy machine leaves time for is open; not what they say, and that there are no others."""
     beat = Heartbeat(every=0.2)
     beat.begin("importing")
-    assert capsys.readouterr().err == "importing\n"
-    time.sleep(0.5)
-    assert capsys.readouterr().err.splitlines() == ["importing: 0:00 so far"] * 2
+    time.sleep(0.9)
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first == "importing"
+    assert len(others) > 1
+    assert all(re.fullmatch(r"importing: 0:0\d so far", line) for line in others)
     beat.doing("step 1")
-    assert capsys.readouterr().err == ""
-    time.sleep(0.3)
-    assert capsys.readouterr().err == "step 1: 0:00 so far\n"
+    time.sleep(0.5)
+    assert re.fullmatch(r"step 1: 0:0\d so far", capsys.readouterr().err.splitlines()[-1])
     beat.end()
-    time.sleep(0.3)
+    time.sleep(0.1)
+    capsys.readouterr()
+    time.sleep(0.4)
     assert capsys.readouterr().err == ""
 
 
 def test_other_lines_are_enough(capsys: pytest.CaptureFixture[str]) -> None:
-    beat = Heartbeat(every=0.4)
+    beat = Heartbeat(every=1.5)
     beat.begin("training")
-    for _ in range(8):
+    for _ in range(20):
         time.sleep(0.1)
         beat.said()
     beat.end()

@@ -78,7 +78,7 @@ def test_cells_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in told
 
 
-@pytest.mark.parametrize("environment", [{}, ASCII], ids=["UTF-8", "ASCII"])
+@pytest.mark.parametrize("environment", [pytest.param({}, marks=pytest.mark.torture), ASCII], ids=["UTF-8", "ASCII"])
 def test_the_work_of_a_corpus_under_any_name(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,7 +210,7 @@ def test_the_vocabulary_is_never_padded() -> None:
 def test_weight_decay_is_for_matrices_alone() -> None:
     import torch
 
-    from recipes.optimizer import without_weight_decay
+    from recipes.weight_decay import without_weight_decay
 
     matrix, vector = torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))
     assert without_weight_decay("module.embedding.word_embeddings.weight", matrix)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled import write_table
 
 from configs.compose import compose_config
 from configs.schema import TrainConfig, TrainerConfig
@@ -33,6 +34,8 @@ IN_NO_PLACE = {
     "name": "of the configuration alone",
     "model_tag": "its architecture goes by the table of `configs.llama`",
     **dict.fromkeys(("rope.theta", "rope.factor"), "change the architecture: `configs.extension`"),
+    "engine": "decides who builds the run: `launch.preflight.engine`",
+    "head.pooling": "a part of the head, which goes by `configs.heads`",
     "finetune": "decides which of NeMo's functions the recipe is of",
     "dataset.tokenizer_path": "checked to be the one vocabulary that the recipe has",
     "parallelism.gpus": "checked against the machine",
@@ -78,17 +81,22 @@ def test_what_is_read_back_of_a_recipe_is_its_configuration(name: str, words: li
     assert back == config
 
 
-def test_each_setting_is_written_and_read_by_itself() -> None:
+@pytest.mark.parametrize("head", [False, True])
+def test_each_setting_is_written_and_read_by_itself(head: bool, tmp_path: Path) -> None:
     """Another value in the recipe is another value in the configuration, of that setting alone."""
     from recipes.recipe import pretrain_recipe
     from training.places import at, read_settings, write_settings
 
-    config = compose_config(*EVERYTHING_ON)
+    table = write_table(tmp_path / "table.csv")
+    files = [f"head.{name}={table}" for name in ("train", "validation", "test")]
+    stop = ["head.stop_metric=auroc", "trainer.keep_checkpoints=-1", "trainer.checkpoint_every=10"]
+    everything = ("classify", ["init_from=x", *files, "head.split_column=split", *stop]) if head else EVERYTHING_ON
+    config = compose_config(*everything)
     config.dataset.sequence_length = 8192
     for row in rows(TrainConfig):
-        if not row.nemo:
+        if not row.nemo or row.key.startswith("head.") is not head:
             continue
-        changed = dataclasses.replace(compose_config(*EVERYTHING_ON))
+        changed = dataclasses.replace(compose_config(*everything))
         changed.dataset.sequence_length = 8192
         set_setting(changed, row.key, another(row, get_setting(config, row.key)))
         recipe = pretrain_recipe(config)

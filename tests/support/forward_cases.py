@@ -40,7 +40,7 @@ def logits(model: Any, samples: Sequence[Sequence[Any]], seq_length: int, *, pac
     import torch
 
     from corpus.samples.example import label_weights, make_example, segments
-    from training.data.module import collate
+    from training.data.collate import collate
     from training.forward import causal_forward_step, widen
 
     examples = []

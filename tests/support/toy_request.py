@@ -79,6 +79,8 @@ class ToyJob:
         asked = self._request
         if number in asked.wrong:
             raise InputError("is wrong", where=f"number {number}", kind="wrong-number")
+        if number not in (*asked.killed, *asked.failing, *asked.deadly):
+            return
         mark = asked.source.with_name(f"harmed-{number}")
         if mark.exists() and number not in asked.deadly:
             return

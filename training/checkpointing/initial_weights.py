@@ -20,22 +20,23 @@ from training.checkpointing.folder import say
 FOLDER = "initial_weights"
 
 
-def our_copy(source: Path, folder: Path, *, optimizer: bool = False) -> Path:
-    """The checkpoint `source` as a NeMo checkpoint of our making in `folder`, made where it is missing or damaged.
+def our_copy(source: Path, folder: Path, *, optimizer: bool = False, to: str = "nemo") -> Path:
+    """The checkpoint `source` in a format of our making in `folder`, made where it is missing or damaged.
 
     With `optimizer` its state comes along. For the first rank: `where_our_copy_is` is for the others.
     Errors: `InputError`, also where `source` is not what its manifest says.
     """
-    copy = where_our_copy_is(source, folder, optimizer=optimizer)
+    copy = where_our_copy_is(source, folder, optimizer=optimizer, to=to)
     if not _is_whole(copy):
         _refuse_damaged(source)
-        convert(source, copy, to="nemo", optimizer=optimizer, overwrite=copy.exists())
+        convert(source, copy, to=to, optimizer=optimizer, overwrite=copy.exists())
     return copy
 
 
-def where_our_copy_is(source: Path, folder: Path, *, optimizer: bool = False) -> Path:
+def where_our_copy_is(source: Path, folder: Path, *, optimizer: bool = False, to: str = "nemo") -> Path:
     """Its directory, whether it is there yet or not."""
-    return folder / f"{source.resolve().name}-{_fingerprint(source)}{'-optimizer' * optimizer}"
+    kind = "" if to == "nemo" else f"-{to}"
+    return folder / f"{source.resolve().name}-{_fingerprint(source)}{kind}{'-optimizer' * optimizer}"
 
 
 def _is_whole(copy: Path) -> bool:

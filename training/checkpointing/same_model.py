@@ -31,6 +31,10 @@ def check_same_model(source: Path, wanted: LlamaArchitecture, *, base: LlamaArch
     Errors: `InputError` that names each value that differs, with both.
     """
     there = open_checkpoint(source).architecture
+    if there.head:
+        problem = f"has a head for {', '.join(there.head.labels[:5])} in place of an output layer"
+        fix = "Give the checkpoint that it was trained from; a head starts at zero."
+        raise InputError(problem, where=source, fix=fix, kind="initial-weights-with-head")
     different = _different(there, wanted)
     if different and base is not None:
         different = _different(there, base)
@@ -49,7 +53,8 @@ def check_same_model(source: Path, wanted: LlamaArchitecture, *, base: LlamaArch
 
 def _different(there: LlamaArchitecture, here: LlamaArchitecture) -> list[tuple[str, object, object]]:
     before, now = asdict(there), asdict(here)
-    return [(key, before[key], now[key]) for key in now if key not in MAY_CHANGE and before[key] != now[key]]
+    compared = [key for key in now if key not in (*MAY_CHANGE, "head")]
+    return [(key, before[key], now[key]) for key in compared if before[key] != now[key]]
 
 
 def _fix(source: Path) -> str:

@@ -3,7 +3,6 @@
 What a run was trained with lies in `manifest.json` of each of its checkpoints, under `trained_with`.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from conversion.manifest import read_manifest
 from corpus import synthetic
 from foundation.errors import InputError
 from foundation.metrics_log import NAME as METRICS
+from foundation.typed import to_json
 from training.data.order import NUCLEOTIDE_IDS, check_same, document_multiple, order_settings
 from training.data.sources import Source, parse_sources
+from training.heads.order import head_order
 from training.metrics.clock import rows
 
 MAY_CHANGE = ("max_position_embeddings", "initializer_range", "dtype", "bos_token_id")
@@ -37,7 +38,7 @@ def trained_with(
     `lora_alpha` scales what adapters of rank `lora_dim` add, `lora_ranks` are those of each layer; they mean nothing
     where `lora_dim` is 0, and are left out.
     """
-    model = {key: value for key, value in dataclasses.asdict(architecture).items() if key not in MAY_CHANGE}
+    model = {key: value for key, value in to_json(architecture).items() if key not in MAY_CHANGE}
     adapters: dict[str, Any] = {"lora_dim": lora_dim, **({"lora_alpha": lora_alpha} if lora_dim else {})}
     if lora_ranks:
         adapters["lora_ranks"] = dict(lora_ranks)
@@ -91,6 +92,14 @@ def check_same_run(folder: Path, now: Mapping[str, Any], sources: Sequence[Sourc
 
 def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
     """The same for a run that is about to start with `config`. Errors: `InputError`."""
+    lora = config.lora
+    adapters: dict[str, Any] = {"lora_dim": lora.dim, "lora_alpha": lora.alpha, "lora_ranks": lora.ranks}
+    folder = Path(config.run_dir) / "checkpoints"
+    if config.head.kind != "none":
+        if newest_whole(folder) is not None:
+            order = head_order(config, sequence_length)
+            check_same_run(folder, trained_with(order, architecture, **adapters), ())
+        return
     sources = parse_sources(config.dataset.corpus)
     if any(source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists() for source in sources):
         return  # it is prepared at the start, and compared when the checkpoint is loaded
@@ -103,6 +112,4 @@ def check_resume(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         seed=config.seed,
         tokenizer=NUCLEOTIDE_IDS,
     )
-    lora = config.lora
-    now = trained_with(order, architecture, lora_dim=lora.dim, lora_alpha=lora.alpha, lora_ranks=lora.ranks)
-    check_same_run(Path(config.run_dir) / "checkpoints", now, sources)
+    check_same_run(folder, trained_with(order, architecture, **adapters), sources)

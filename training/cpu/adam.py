@@ -14,7 +14,7 @@ class CpuAdamW(torch.optim.Optimizer):
 
     torch's own counts them for each parameter, in which form the distributed optimizer cannot save them
     (megatron-core 0.15.3, distrib_optimizer.py). Of the arguments, `adam_w_mode` is Transformer Engine's: decoupled
-    weight decay, the one mode that there is here.
+    weight decay, the one mode that there is here. `capturable` is of CUDA graphs, and changes nothing.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class CpuAdamW(torch.optim.Optimizer):
         betas: tuple[float, float],
         eps: float,
         adam_w_mode: bool,
+        capturable: bool = False,
     ) -> None:
         if not adam_w_mode:
             raise ValueError("the CPU optimizer is AdamW: its weight decay is decoupled")

@@ -18,7 +18,8 @@ import ctypes
 import multiprocessing
 import signal
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from multiprocessing.managers import SyncManager
 from typing import Any
 from unittest.mock import patch
@@ -28,10 +29,18 @@ from torch.overrides import TorchFunctionMode
 
 from foundation.errors import InputError
 
+Seam = tuple[object, str, object]
+"""A name of an object, and what it stands for meanwhile."""
+
+
+def cpu_stand_in() -> AbstractContextManager[None]:
+    """CUDA calls of NeMo and its Megatron-Core land on the CPU inside this context. See `stand_in`."""
+    return stand_in(_seams_of_nemo)
+
 
 @contextlib.contextmanager
-def cpu_stand_in() -> Iterator[None]:
-    """CUDA calls of Megatron-Core land on the CPU inside this context, in this thread.
+def stand_in(seams: Callable[[contextlib.ExitStack], Iterable[Seam]]) -> Iterator[None]:
+    """CUDA calls land on the CPU inside this context, in this thread: those of any Megatron-Core, and `seams`.
 
     Errors: `InputError` where CUDA is available, since a mixture of both devices would follow.
     """
@@ -41,38 +50,44 @@ def cpu_stand_in() -> Iterator[None]:
             fix="Choose another hardware group, or hide the GPUs with CUDA_VISIBLE_DEVICES=''.",
             kind="cpu-beside-cuda",
         )
-    from megatron.core import optimizer
-    from megatron.core.dist_checkpointing.strategies import filesystem_async
-    from megatron.core.optimizer import distrib_optimizer
-    from megatron.core.tensor_parallel import random
-    from nemo.collections.llm.peft import lora, utils
-    from nemo.lightning.io import pl
-
-    from training.cpu.adam import CpuAdamW
-
     with contextlib.ExitStack() as stack:
-        for target, name, value in (
-            (torch.cuda, "current_device", lambda: "cpu"),
-            (torch.cuda, "synchronize", lambda device=None: None),
-            (torch.cuda, "Stream", lambda *args, **kwargs: None),
-            (random, "_CUDA_RNG_STATE_TRACKER", _rng_tracker(random.CudaRNGStatesTracker)),
-            (random, "_CUDA_RNG_STATE_TRACKER_INITIALIZED", True),
-            (random, "_get_cuda_rng_state", lambda *args, **kwargs: torch.get_rng_state()),
-            (random, "_set_cuda_rng_state", lambda state, *args, **kwargs: torch.set_rng_state(state)),
-            (optimizer, "Adam", CpuAdamW),
-            (optimizer, "USING_PYTORCH_OPTIMIZER", False),
-            (distrib_optimizer, "Adam", CpuAdamW),
-            (distrib_optimizer, "HAVE_APEX_OR_TE", True),
-            (distrib_optimizer, "USING_TE_OPTIMIZER", True),
-            (utils, "HAVE_TE", False),  # it takes Megatron-Core's empty names of its layers for the layers
-            (lora, "te", types.SimpleNamespace(Linear=None)),
-            (lora, "get_adapter_attributes_from_linear", _after_the_norm(lora.get_adapter_attributes_from_linear)),
-            (pl, "_fix_tensors_device", lambda checkpoint: checkpoint),
-            (filesystem_async, "_get_write_results_queue", _forked_queue(stack)),
-        ):
+        for target, name, value in (*_seams_of_megatron(), *seams(stack)):
             stack.enter_context(patch.object(target, name, value))
         stack.enter_context(_CudaMeansCpu())
         yield
+
+
+def _seams_of_megatron() -> Iterator[Seam]:
+    from megatron.core import optimizer
+    from megatron.core.optimizer import distrib_optimizer
+    from megatron.core.tensor_parallel import random
+
+    from training.cpu.adam import CpuAdamW
+
+    yield torch.cuda, "current_device", lambda: "cpu"
+    yield torch.cuda, "synchronize", lambda device=None: None
+    yield random, "_CUDA_RNG_STATE_TRACKER", _rng_tracker(random.CudaRNGStatesTracker)
+    yield random, "_CUDA_RNG_STATE_TRACKER_INITIALIZED", True
+    yield random, "_get_cuda_rng_state", lambda *args, **kwargs: torch.get_rng_state()
+    yield random, "_set_cuda_rng_state", lambda state, *args, **kwargs: torch.set_rng_state(state)
+    yield optimizer, "Adam", CpuAdamW
+    yield optimizer, "USING_PYTORCH_OPTIMIZER", False
+    yield distrib_optimizer, "Adam", CpuAdamW
+    yield distrib_optimizer, "HAVE_APEX_OR_TE", True
+    yield distrib_optimizer, "USING_TE_OPTIMIZER", True
+
+
+def _seams_of_nemo(stack: contextlib.ExitStack) -> Iterator[Seam]:
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
+    from nemo.collections.llm.peft import lora, utils
+    from nemo.lightning.io import pl
+
+    yield torch.cuda, "Stream", lambda *args, **kwargs: None
+    yield utils, "HAVE_TE", False  # it takes Megatron-Core's empty names of its layers for the layers
+    yield lora, "te", types.SimpleNamespace(Linear=None)
+    yield lora, "get_adapter_attributes_from_linear", _after_the_norm(lora.get_adapter_attributes_from_linear)
+    yield pl, "_fix_tensors_device", lambda checkpoint: checkpoint
+    yield filesystem_async, "_get_write_results_queue", forked_queue(stack)
 
 
 class _CudaMeansCpu(TorchFunctionMode):
@@ -142,7 +157,7 @@ def _after_the_norm(attributes: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return with_norm
 
 
-def _forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
+def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
     """A function that makes one queue in a forked manager, at its first call, and ends the manager with `stack`."""
     queues: list[Any] = []
 

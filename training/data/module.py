@@ -1,10 +1,7 @@
 """The NeMo rim: prepared corpora as the `data` of `llm.pretrain` and `llm.finetune`."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Optional, Union
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities.types import EVAL_DATALOADERS, TRAIN_DATALOADERS
@@ -12,36 +9,14 @@ from nemo.lightning.data import WrappedDataLoader
 from nemo.lightning.io import IOMixin
 from nemo.lightning.pytorch.plugins import MegatronDataSampler
 
-from corpus import synthetic
 from corpus.manifest import read_manifest, verify
 from corpus.samples.dataset import SampleDataset
-from corpus.samples.datasets import Cutting, evaluation_dataset, pack_corpus, train_dataset
-from corpus.samples.example import Example, join_segments
+from corpus.samples.datasets import Cutting, evaluation_dataset, train_dataset
 from foundation.errors import InputError
+from training.data.collate import collate
 from training.data.order import check_same, consumed_state, document_multiple, order_settings, special_ids
+from training.data.prepared import prepare_sources
 from training.data.sources import Source, parse_sources, source_names
-
-CHECKSUM_LIMIT = 16 * 2**30
-"""Bytes of a corpus up to which a run compares checksums at its start: some seconds. Of a larger one, sizes alone."""
-
-
-def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-    """A micro-batch, narrow: uint8 `tokens`, `labels` and `loss_mask`, [batch, seq_length]; `source`, `index`, [batch].
-
-    Packed samples also have `cu_seqlens`, int32, over the samples of the batch laid end to end, and `max_seqlen`.
-    """
-    batch = {
-        "tokens": torch.from_numpy(np.stack([example["tokens"] for example in examples])),
-        "labels": torch.from_numpy(np.stack([example["labels"] for example in examples])),
-        "loss_mask": torch.from_numpy(np.stack([example["loss_mask"] for example in examples])),
-        "source": torch.tensor([example["source"] for example in examples]),
-        "index": torch.tensor([example["index"] for example in examples]),
-    }
-    if "cu_seqlens" in examples[0]:
-        segments = join_segments([example["cu_seqlens"] for example in examples])
-        batch["cu_seqlens"] = torch.from_numpy(segments)
-        batch["max_seqlen"] = torch.tensor(int(np.diff(segments).max()))
-    return batch
 
 
 class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
@@ -109,18 +84,22 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         """What `source` in a batch is an index of."""
         return source_names(self.sources)
 
+    @property
+    def work_unit(self) -> tuple[str, int]:
+        """What progress is counted in, and how many there are in a sample."""
+        return "tokens", self.seq_length
+
+    @property
+    def collate_fn(self) -> Any:
+        """What makes a micro-batch of samples."""
+        return collate
+
     def prepare_data(self) -> None:
         """Make the built-in corpus where it was asked for, compare checksums, pack; on one rank, before `setup`.
 
         Errors: `InputError` for a corpus that was changed since it was prepared.
         """
-        for source in self.sources:
-            if source.corpus == Path(synthetic.CORPUS):
-                synthetic.ensure_synthetic_corpus(source.corpus)
-            size = sum(file.bytes for file in read_manifest(source.corpus).files())
-            verify(source.corpus, full=size <= CHECKSUM_LIMIT)
-            if self.mode == "packed":
-                pack_corpus(source.corpus, self.seq_length, self._multiple)
+        prepare_sources(self.sources, mode=self.mode, seq_length=self.seq_length, multiple=self._multiple)
 
     def setup(self, stage: str = "") -> None:
         """Check the corpora against their manifests and cut them into samples. Errors: `InputError`."""
@@ -133,7 +112,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             )
         for source in self.sources:
             verify(source.corpus)
-        self._train = train_dataset(
+        self._train: Any = train_dataset(
             [source.corpus for source in self.sources],
             [source.weight for source in self.sources],
             self._cutting(),
@@ -143,8 +122,8 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             markup_weight=self.markup_weight,
             reverse_complement=self.reverse_complement,
         )
-        self._validation = self._evaluation("validation", trainer.limit_val_batches)
-        self._test = self._evaluation("test", trainer.limit_test_batches)
+        self._validation: Any = self._evaluation("validation", trainer.limit_val_batches)
+        self._test: Any = self._evaluation("test", trainer.limit_test_batches)
 
     def train_dataloader(self) -> TRAIN_DATALOADERS:
         """Batches from the first sample not yet consumed. NeMo puts its own sampler under it."""
@@ -247,7 +226,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
             mode=mode,
             dataset=dataset,
             num_workers=self.num_workers,
-            collate_fn=collate,
+            collate_fn=self.collate_fn,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

@@ -31,14 +31,28 @@ class KeptBatch:
     losses: torch.Tensor  # of each token, nats
 
     @classmethod
-    def of(cls, batch: Mapping[str, torch.Tensor], losses: torch.Tensor) -> "KeptBatch":
-        """From a batch of `training.forward.widen` and the model's output."""
+    def of(cls, batch: Mapping[str, torch.Tensor], losses: torch.Tensor) -> "KeptBatch | LabelledBatch":
+        """From a batch of `training.forward.widen` and the model's output; or from one of labelled sequences."""
+        if "lengths" in batch:
+            own = {name: batch[name] for name in ("index", "tokens", "lengths", "labels")}
+            return LabelledBatch(**own, logits=losses.detach())
         names = ("index", "tokens", "labels", "loss_mask", "position_ids")
         return cls(**{name: batch[name] for name in names}, losses=losses.detach())
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelledBatch:
+    """The same of a model with a head: `tokens` [batch, longest], of which `lengths` count, `labels` and `logits`."""
+
+    index: torch.Tensor
+    tokens: torch.Tensor
+    lengths: torch.Tensor
+    labels: torch.Tensor
+    logits: torch.Tensor
+
+
 def save_batch(
-    folder: Path, batches: Sequence[KeptBatch], describe: Callable[[int], dict[str, Any]], *, rank: int
+    folder: Path, batches: Sequence[KeptBatch | LabelledBatch], describe: Callable[[int], dict[str, Any]], *, rank: int
 ) -> None:
     """Write this rank's `rank=N.safetensors` and `rank=N.jsonl`, one line per sample; nothing where it has no batches.
 
@@ -49,7 +63,8 @@ def save_batch(
     others = [path for path in folder.parent.glob("step=*") if path != folder]
     if not batches or len(others) >= MOST_SAVED:
         return
-    tensors = _on_cpu(batches)
+    labelled = [batch for batch in batches if isinstance(batch, LabelledBatch)]
+    tensors = _labelled_on_cpu(labelled) if labelled else _on_cpu([b for b in batches if isinstance(b, KeptBatch)])
     rows = [_row(describe, tensors, number) for number in range(len(tensors["index"]))]
     try:
         with atomic_file(folder / f"rank={rank}.safetensors") as path:
@@ -70,7 +85,24 @@ def _on_cpu(batches: Sequence[KeptBatch]) -> dict[str, torch.Tensor]:
     return tensors | {"losses": torch.cat(losses).float().cpu().contiguous()}
 
 
+def _labelled_on_cpu(batches: Sequence[LabelledBatch]) -> dict[str, torch.Tensor]:
+    """[samples, longest] of all micro-batches, padded on the right with zeros."""
+    longest = max(batch.tokens.shape[1] for batch in batches)
+
+    def joined(name: str) -> torch.Tensor:
+        parts = [getattr(batch, name).cpu() for batch in batches]
+        per_base = parts[0].ndim > 1 and parts[0].shape[1] == batches[0].tokens.shape[1]
+        if per_base:
+            dims = [0, 0] * (parts[0].ndim - 2)
+            parts = [torch.nn.functional.pad(part, [*dims, 0, longest - part.shape[1]]) for part in parts]
+        return torch.cat(parts).contiguous()
+
+    return {name: joined(name) for name in ("index", "tokens", "lengths", "labels", "logits")}
+
+
 def _row(describe: Callable[[int], dict[str, Any]], tensors: Mapping[str, torch.Tensor], number: int) -> dict[str, Any]:
+    if "loss_mask" not in tensors:
+        return describe(int(tensors["index"][number]))
     weights = tensors["loss_mask"][number].double()
     weight = float(weights.sum())
     total = float((tensors["losses"][number].double() * weights).sum())

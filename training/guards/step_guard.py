@@ -1,9 +1,7 @@
 """The guard of the weights: looks at loss and gradient before each update, and leaves out one that would spoil them."""
 
-import math
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from training.guards.events import append_event, mark_replaced
 from training.guards.loss_history import NOT_FINITE, LossHistory, parse_steps
-from training.guards.offending_batch import KeptBatch, save_batch
+from training.guards.offending_batch import KeptBatch, LabelledBatch, save_batch
+from training.guards.updates import guard_updates
 from training.status import STOPPED
 from training.stops import record_stop
 
@@ -53,7 +52,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         self._told: set[range] = set()  # of them, those that a warning was given of
         self._history = LossHistory(window=spike_window, deviations=spike_deviations)
         self._skipped: list[int] = []
-        self._batches: list[KeptBatch] = []
+        self._batches: list[KeptBatch | LabelledBatch] = []
         self._loss = torch.zeros(())
         self._stop = ""
         self._guarded = False
@@ -156,25 +155,6 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
             self._told.add(steps)
             others = f", and the steps to {steps[-1]} too" if steps[-1] > event["step"] else ""
             print(f"\nwarning: {what}{others}, as guards.skip_steps says", file=sys.stderr)
-
-
-def guard_updates(optimizer: Any, accepts: Callable[[float], bool]) -> None:
-    """Have Megatron-Core's optimizer ask `accepts(norm of all gradients)` before it changes a weight.
-
-    Its `step` is: gradients ready, norm, clipping, update; the two ends are public methods. A refused update leaves the
-    gradients to be zeroed at the next step, as NeMo does before each.
-    """
-    norm_of, update = optimizer.get_grad_norm, optimizer.step_with_ready_grads
-    seen = [math.nan]
-
-    def get_grad_norm() -> float:
-        seen[0] = norm_of()
-        return seen[0]
-
-    def step_with_ready_grads() -> bool:
-        return bool(update()) if accepts(float(seen[0])) else False
-
-    optimizer.get_grad_norm, optimizer.step_with_ready_grads = get_grad_norm, step_with_ready_grads
 
 
 def _weights_are_finite(model: Any) -> bool:

@@ -48,10 +48,11 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
             return
         self._shown = now
         elapsed, done = now - self._began, step - self._first_step
-        tokens = done * trainer.datamodule.global_batch_size * trainer.datamodule.seq_length
+        unit, each = trainer.datamodule.work_unit
+        rate = done * trainer.datamodule.global_batch_size * each / elapsed
         loss = float(trainer.callback_metrics["reduced_train_loss"])
         line = (
-            f"step {step}/{last}  loss {loss:.4f} nats/token  {_logged(trainer)}{tokens / elapsed:,.0f} tokens/s  "
+            f"step {step}/{last}  loss {loss:.4f}{_nats(unit)}  {_logged(trainer)}{rate:,.0f} {unit}/s  "
             f"{clock((last - step) * elapsed / done)} left"
         )
         end = "\n" if not terminal or step == last else ""
@@ -76,8 +77,9 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero and (loss := _run_log(trainer).get("validation_loss")) is not None:
             clear = "\r\033[K" if sys.stderr.isatty() else ""
+            nats = _nats(trainer.datamodule.work_unit[0])
             print(
-                f"{clear}step {trainer.global_step}: validation loss {loss:.4f} nats/token{_validated(trainer)}",
+                f"{clear}step {trainer.global_step}: validation loss {loss:.4f}{nats}{_validated(trainer)}",
                 file=sys.stderr,
             )
             HEARTBEAT.said()
@@ -90,8 +92,14 @@ def _logged(trainer: Any) -> str:
     return ("" if bits is None else f"{bits:.4f} bits/base  ") + ("" if mfu is None else f"{mfu:.1%} MFU  ")
 
 
+def _nats(unit: str) -> str:
+    return " nats/token" if unit == "tokens" else ""
+
+
 def _validated(trainer: Any) -> str:
     row = _run_log(trainer)
+    if measures := row.get("validation"):
+        return "".join(f", {name} {value:.4f}" for name, value in measures.items())
     bits = row.get("validation_bits_per_base")
     each = row.get("validation_bits_per_base_by_source", {})
     sources = ", ".join(f"{name} {value:.4f}" for name, value in each.items() if value is not None)

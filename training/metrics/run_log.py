@@ -1,7 +1,6 @@
 """What a run leaves for reports: `metrics.jsonl`, one line per logged step, and `config.yaml`, the values that ran."""
 
 import math
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from training.metrics.live_config import live_architecture, live_config, live_lo
 from training.metrics.loss_sums import LossSums, MeanLoss
 from training.metrics.rates import Work
 from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
+from training.metrics.step_line import step_line
 from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 
 
@@ -66,7 +66,8 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self._resume_training(trainer)
-        self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+        group = trainer.optimizers[0].param_groups[0]
+        self._learning_rate = group["lr"] / group.get("lr_mult", 1.0)  # that of the body, where a head has another
 
     def on_megatron_microbatch_end(self, step: Any, batch: Any, output: torch.Tensor, forward_callback: Any) -> None:
         if parallel_state.is_pipeline_last_stage():
@@ -99,16 +100,21 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._clock.enter("training")
         if not trainer.is_global_zero:
             return
-        line: dict[str, Any] = {"validation_loss": mean.loss, "validation_bits_per_base": mean.bits_per_base}
-        if len(of_each) > 1:
-            named = dict(zip(trainer.datamodule.source_names, of_each, strict=True))
-            line["validation_loss_by_source"] = {name: one.loss for name, one in named.items()}
-            line["validation_bits_per_base_by_source"] = {name: one.bits_per_base for name, one in named.items()}
+        line = self._validation_line(trainer, of_each, mean)
         self.latest |= line
         if trainer.state.fn != TrainerFn.FITTING:
             return  # `trainer.validate`, which is none of the run's
         self._append(step=trainer.global_step, time=time.time(), **line, validation_seconds=seconds)
         self._tell_loggers(trainer, {key.replace("_", "/", 1): value for key, value in line.items()})
+
+    def _validation_line(self, trainer: Any, of_each: list[MeanLoss], mean: MeanLoss) -> dict[str, Any]:
+        """What a line of a validation has beside its step and time."""
+        line: dict[str, Any] = {"validation_loss": mean.loss, "validation_bits_per_base": mean.bits_per_base}
+        if len(of_each) > 1:
+            named = dict(zip(trainer.datamodule.source_names, of_each, strict=True))
+            line["validation_loss_by_source"] = {name: one.loss for name, one in named.items()}
+            line["validation_bits_per_base_by_source"] = {name: one.bits_per_base for name, one in named.items()}
+        return line
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
         self._clock.enter("checkpoint")
@@ -136,27 +142,33 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     def _log_steps(self, trainer: Any, mean: MeanLoss) -> None:
         seconds, data, step = self._clock.take("training"), trainer.datamodule, trainer.global_step
-        tokens = self._steps * data.global_batch_size * data.seq_length
+        tokens = self._tokens(data)
         self._goodput.productive += seconds
-        self.latest = {
-            "step": step,
-            "time": time.time(),
-            "loss": _scalar(trainer.callback_metrics.get("reduced_train_loss")),
-            "bits_per_base": mean.bits_per_base,
-            "learning_rate": self._learning_rate,
-            "grad_norm": _scalar(trainer.callback_metrics.get("grad_norm")),
-            "tokens": tokens,
-            "bases": mean.bases,
-            "seconds": seconds,
-            **self._work.rates(tokens=tokens, bases=mean.bases, seconds=seconds),
-            "peak_memory_gib": _peak_memory_gib(),
-            "eta_seconds": (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step),
-            "goodput": self._goodput.share(),
-        }
+        left = (trainer.max_steps - step) * (time.perf_counter() - self._began) / (step - self._first_step)
+        self.latest = step_line(
+            step=step,
+            loss=_scalar(trainer.callback_metrics.get("reduced_train_loss")),
+            mean=mean,
+            learning_rate=self._learning_rate,
+            grad_norm=_scalar(trainer.callback_metrics.get("grad_norm")),
+            tokens=tokens,
+            seconds=seconds,
+            work=self._work,
+            eta_seconds=left,
+            goodput=self._goodput.share(),
+        ) | self._own_fields(data, seconds)
         started = {} if self._start_seconds is None else {"start_seconds": self._start_seconds}
         self._start_seconds = None
         self._append(**self.latest, **started)
         self._tell_loggers(trainer, {f"train/{key}": value for key, value in self.latest.items()})
+
+    def _own_fields(self, data: Any, seconds: float) -> dict[str, Any]:
+        """What a line has that only this kind of run knows."""
+        return {}
+
+    def _tokens(self, data: Any) -> int:
+        """Read since the last line, on all ranks."""
+        return int(self._steps * data.global_batch_size * data.seq_length)
 
     def _resume_training(self, trainer: Any) -> None:
         """After a checkpoint, where there was one: its hook tells of the beginning alone."""
@@ -185,10 +197,3 @@ def run_id(trainer: Any) -> str:
 
 def _scalar(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _peak_memory_gib() -> float:
-    """The most that this process has held: on a GPU what PyTorch allocated, without NCCL and its spare; else RSS."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts KiB

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from refusal import refused
 
+from evaluation.baselines.labels import count_words
+from evaluation.labelled.labels import ClassCount
 from evaluation.likelihood.likelihood import plan_reading
 from evaluation.probing.datasets import Task, read_task
-from evaluation.probing.labels import ClassCount
-from evaluation.probing.probe import _auroc, count_words, probe_task
+from evaluation.probing.probe import _auroc, probe_task
 from evaluation.probing.table import format_table
 from foundation.errors import InputError
 from tokenizer.sequence import encode

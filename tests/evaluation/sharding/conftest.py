@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_llama import save_tiny_classifier
 
 from evaluation.embedding.request import EmbedRequest
 from evaluation.likelihood.request import ScoreRequest
+from evaluation.prediction.request import PredictRequest
 from evaluation.sharding import job
 from evaluation.variants import run
 from evaluation.variants.request import VariantRequest
@@ -41,8 +43,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, genome: dict[str, bytes]) -
     return folder
 
 
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_classifier(tmp_path_factory.mktemp("classifier"), positions=512)
+
+
 @pytest.fixture
-def ask(tiny_directory: Path, inputs: Path, corpus: Path) -> Ask:
+def ask(tiny_directory: Path, classifier: Path, inputs: Path, corpus: Path) -> Ask:
     """The request of that name, written into a folder."""
     genome = inputs / "genome.fa"
 
@@ -59,6 +66,7 @@ def ask(tiny_directory: Path, inputs: Path, corpus: Path) -> Ask:
                 **scored, bed=inputs / "regions.bed", flank=7, per_base=folder / "bases.bw", strand="reverse"
             ),
             "variants": lambda: VariantRequest(**variants, window=20, label="X"),
+            "predict": lambda: PredictRequest(model=classifier, source=genome, out=folder / "out.tsv", batch_size=3),
             "embed": lambda: EmbedRequest(**embedded, out=folder / "out.parquet"),
             "embed-bases": lambda: EmbedRequest(**embedded, out=folder / "out.safetensors", pooling="none", layer=1),
         }

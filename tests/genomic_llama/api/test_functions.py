@@ -98,7 +98,7 @@ def test_a_mutant_is_the_variant_of_the_same_change(model: Any) -> None:
 
 
 def test_generated_sequence(model: Any) -> None:
-    table = gl.generate(model, {"p": "ACGT"}, length=6, samples=3, seed=1)
+    table = gl.generate(model, {"p": "ACGT"}, length=6, min_length=6, samples=3, seed=1)
     assert list(table["sample"]) == [0, 1, 2]
     assert set(table["prompt"]) == {"p"}
     row = table.iloc[0]
@@ -106,7 +106,8 @@ def test_generated_sequence(model: Any) -> None:
         row.log_probabilities, _logs(model, "ACGT" + row.sequence)[3:], atol=1e-5
     )  # fmt: skip
     assert row.mean_log_probability == pytest.approx(row.log_probabilities.mean(), rel=1e-6)
-    pd.testing.assert_frame_equal(table, gl.generate(model, {"p": "ACGT"}, length=6, samples=3, seed=1))
+    again = gl.generate(model, {"p": "ACGT"}, length=6, min_length=6, samples=3, seed=1)
+    pd.testing.assert_frame_equal(table, again)
 
 
 def test_nothing_is_printed_unless_asked_for(model: Any, capsys: pytest.CaptureFixture[str]) -> None:

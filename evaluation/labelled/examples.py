@@ -1,0 +1,89 @@
+"""Labelled sequences as a model reads them: ids within the context, and targets as numbers."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.labelled.readers import Entry
+from evaluation.labelled.targets import Targets
+from evaluation.rna import AsDna
+from foundation.errors import InputError
+from foundation.terminal import warn
+from tokenizer.sequence import Ids, encode, is_unambiguous, not_nucleotides, to_upper
+
+SIDES = ("refuse", "left", "right")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One sequence, upper case, and its target (`Targets.target`). `where`: its file and line, row or record."""
+
+    ids: Ids
+    target: Any
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What becomes of a sequence longer than `longest` bases: refused, or cut off at its left or right end."""
+
+    longest: int
+    side: str = "refuse"
+
+    def __call__(self, ids: Ids, where: str) -> Ids:
+        """Errors: `InputError` of the kind `sequence-too-long`."""
+        if len(ids) <= self.longest:
+            return ids
+        if self.side == "refuse":
+            problem = f"has {len(ids):,} bases, and the context is {self.longest:,}"
+            fix = "Raise dataset.sequence_length, or cut: head.truncate=left or right (predict: --truncate)."
+            raise InputError(problem, where=where, fix=fix, kind="sequence-too-long")
+        return ids[-self.longest :] if self.side == "left" else ids[: self.longest]
+
+
+def read_ids(sequence: str, where: str, as_dna: AsDna) -> Ids:
+    """The ids of a sequence, upper case, U read as T. Errors: `InputError` for one that is empty or not DNA."""
+    data = sequence.strip().encode("utf-8", "replace")
+    if not data:
+        raise InputError("has an empty sequence", where=where, fix="Leave it out.", kind="empty-sequence")
+    if strange := not_nucleotides(data):
+        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
+        raise InputError(problem, where=where, fix="Repair the sequence, or leave it out.", kind="not-dna")
+    return to_upper(as_dna(encode(data), where))
+
+
+def make_examples(entries: Iterable[Entry], targets: Targets, cut: Cut, source: object) -> list[Example]:
+    """The entries of one part. What is cut, and what has letters beside A, C, G and T, is counted and said.
+
+    Errors: `InputError` naming file and row.
+    """
+    as_dna = AsDna(source)
+    shortened = list[str]()
+    ambiguous = list[str]()
+
+    def read() -> Iterator[Example]:
+        for entry in entries:
+            whole = read_ids(entry.sequence, entry.where, as_dna)
+            ids = cut(whole, entry.where)
+            if len(ids) < len(whole):
+                shortened.append(entry.where)
+            if not is_unambiguous(ids).all():
+                ambiguous.append(entry.where)
+            target = targets.target(entry, bases=len(whole))
+            if targets.per_base and len(ids) < len(whole):
+                target = target[-cut.longest :] if cut.side == "left" else target[: cut.longest]
+            yield Example(ids=ids, target=target, where=entry.where)
+
+    examples = list(read())
+    for found, what in ((shortened, f"cut to {cut.longest:,} bases"), (ambiguous, "with letters beside A, C, G and T")):
+        if found:
+            warn(f"warning: {source}: {len(found):,} of {len(examples):,} sequences {what}; the first is {found[0]}")
+    return examples
+
+
+def stacked(examples: Sequence[Example]) -> npt.NDArray[Any]:
+    """The targets of examples with one target each, [examples] or [examples, labels]."""
+    return np.stack([example.target for example in examples])

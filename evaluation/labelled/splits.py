@@ -1,0 +1,115 @@
+"""Training, validation and test sequences of a head: from files, a column, a directory, or drawn by a hash."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from configs.schema import HeadConfig
+from evaluation.labelled.examples import Cut, Example, make_examples
+from evaluation.labelled.layout import read_part, say_unread
+from evaluation.labelled.readers import Columns, Entry, read_entries
+from evaluation.labelled.targets import Targets, find_targets
+from foundation.errors import InputError, shown
+from foundation.terminal import warn
+from tokenizer.sequence import Ids, reverse_complement
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPELLINGS = {
+    TRAIN: TRAIN, "training": TRAIN, "valid": VALIDATION, "validation": VALIDATION, "val": VALIDATION,
+    "dev": VALIDATION, TEST: TEST, "testing": TEST,
+}  # fmt: skip
+"""What a split column may say, in any case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """The examples of each split; `test` may be empty, the others are not."""
+
+    targets: Targets
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+def read_splits(head: HeadConfig, longest: int) -> Splits:
+    """Read and check everything that `head` names; sequences have at most `longest` bases.
+
+    Sequences that two splits share are counted and said. Errors: `InputError` naming file and row.
+    """
+    entries = _entries(head)
+    if not entries[TRAIN]:
+        fix = "Check head.train and head.split_column."
+        raise InputError("has no training sequences", where=head.train, fix=fix, kind="no-sequences")
+    targets = find_targets(head.kind, head.labels, entries[TRAIN])
+    cut = Cut(longest=longest, side=head.truncate)
+    parts = {name: make_examples(rows, targets, cut, head.train) for name, rows in entries.items()}
+    if not parts[VALIDATION]:
+        parts[TRAIN], parts[VALIDATION] = _drawn(parts[TRAIN], head.validation_fraction)
+    for name in (TRAIN, VALIDATION):
+        if not parts[name]:
+            fix = "Give more sequences, head.validation, or another head.validation_fraction."
+            raise InputError(f"leaves no {name} sequences", where=head.train, fix=fix, kind="no-sequences")
+    _say_shared(parts, head.train)
+    return Splits(targets=targets, train=parts[TRAIN], validation=parts[VALIDATION], test=parts[TEST])
+
+
+def _entries(head: HeadConfig) -> dict[str, list[Entry]]:
+    if head.train is None:
+        raise InputError("no value for head.train", fix="Add head.train=FILE.", kind="missing-value")
+    path = Path(head.train)
+    columns = Columns(sequence=head.sequence, values=tuple(head.labels))
+    if path.is_dir():
+        say_unread(path)
+        parts = {TRAIN: "train", VALIDATION: "dev", TEST: "test"}
+        return {name: list(read_part(path, part, columns)) for name, part in parts.items()}
+    if head.split_column is not None:
+        return _by_column(path, columns, head.split_column)
+    files = {TRAIN: head.train, VALIDATION: head.validation, TEST: head.test}
+    return {name: list(read_entries(Path(file), columns)) if file else [] for name, file in files.items()}
+
+
+def _by_column(path: Path, columns: Columns, column: str) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {TRAIN: [], VALIDATION: [], TEST: []}
+    with_split = Columns(sequence=columns.sequence, values=(*columns.values, column))
+    for entry in read_entries(path, with_split):
+        *values, said = entry.values
+        split = SPELLINGS.get(str(said).strip().lower())
+        if split is None:
+            problem, fix = f"{column} is {shown(said)}", "Write train, validation or test."
+            raise InputError(problem, where=entry.where, fix=fix, kind="split-name")
+        found[split].append(Entry(sequence=entry.sequence, values=tuple(values), where=entry.where, name=entry.name))
+    return found
+
+
+def _drawn(examples: Sequence[Example], fraction: float) -> tuple[list[Example], list[Example]]:
+    """Without and with a share of `examples`, drawn by sequence: copies, and reverse complements, stay together."""
+    limit = int(fraction * 2**32)
+    drawn = [_hash(example.ids) >> 32 < limit for example in examples]
+    rest = [example for example, taken in zip(examples, drawn, strict=True) if not taken]
+    return rest, [example for example, taken in zip(examples, drawn, strict=True) if taken]
+
+
+def _say_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
+    hashes = {name: [_hash(example.ids) for example in examples] for name, examples in parts.items()}
+    for later, earlier in ((VALIDATION, TRAIN), (TEST, TRAIN), (TEST, VALIDATION)):
+        known = set(hashes[earlier])
+        both = [example for example, one in zip(parts[later], hashes[later], strict=True) if one in known]
+        if both:
+            told = f"{len(both):,} of {len(parts[later]):,} {later} sequences are in {earlier} too"
+            warn(f"warning: {source}: {told}, on either strand; the first is {both[0].where}")
+
+
+def _hash(ids: Ids) -> int:
+    """The same for both strands."""
+    from xxhash import xxh3_64_intdigest
+
+    forward, reverse = ids.tobytes(), reverse_complement(ids).tobytes()
+    return xxh3_64_intdigest(min(forward, reverse))
+
+
+def class_counts(examples: Sequence[Example], classes: int) -> Iterator[int]:
+    """How many of `examples` each class has; bases, where each base has a class."""
+    flat = np.concatenate([np.atleast_1d(example.target) for example in examples])
+    yield from np.bincount(flat[flat >= 0], minlength=classes).tolist()

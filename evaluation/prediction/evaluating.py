@@ -1,0 +1,102 @@
+"""Predictions of labelled sequences, measured, with what needs no model beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluation.baselines.labels import label_baselines
+from evaluation.labelled.examples import Cut, Example, make_examples
+from evaluation.labelled.measures import measure
+from evaluation.labelled.readers import Columns, read_entries
+from evaluation.labelled.targets import Targets
+from evaluation.prediction.predicting import Predicting, predict
+from evaluation.prediction.records import Record
+from foundation.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+WORDS = {
+    "accuracy": "accuracy", "f1": "F1", "mcc": "MCC", "auroc": "AUROC", "auprc": "AUPRC", "spearman": "Spearman",
+    "pearson": "Pearson",
+}  # fmt: skip
+"""How measures are written for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledTable:
+    """A file of labelled sequences, and its columns."""
+
+    path: Path
+    sequence: str = "sequence"
+    labels: tuple[str, ...] = ("label",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsFound:
+    """Measures of a model and of each baseline, on `count` sequences or bases."""
+
+    measures: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    count: int
+
+    def best(self, name: str) -> tuple[str, float | None]:
+        """The best baseline of a measure, and its value; "" and None where there is none."""
+        values = {baseline: found[name] for baseline, found in self.baselines.items() if name in found}
+        best = max(values, key=lambda one: values[one], default="")
+        return best, values.get(best)
+
+
+def evaluate_labels(
+    model: "PreTrainedModel",
+    table: LabelledTable,
+    how: Predicting,
+    cut: Cut,
+    *,
+    fitted_on: LabelledTable | None = None,
+) -> LabelsFound:
+    """Measure the predictions of `model` on `table`; baselines learn from `fitted_on`, where it is given.
+
+    Errors: `InputError` naming file and row, for columns that are not those of the head, and classes that it lacks.
+    """
+    examples = _read(table, how, cut)
+    records = (Record(ids=one.ids, where=one.where, length=len(one.ids)) for one in examples)
+    outputs = [one.outputs for one in predict(model, records, how)]
+    per_base = how.head.per_base
+    truth = _truth(examples, per_base)
+    stacked = np.concatenate(outputs) if per_base else np.stack(outputs)
+    baselines: dict[str, dict[str, float]] = {}
+    if fitted_on is not None and not per_base:
+        train = _read(fitted_on, how, cut)
+        found = label_baselines(
+            how.head.kind,
+            [one.ids for one in train],
+            _truth(train, per_base),
+            [one.ids for one in examples],
+            truth,
+            classes=len(how.head.labels),
+        )
+        baselines = {one.name: one.measures for one in found}
+    return LabelsFound(measures=measure(how.head.kind, stacked, truth), baselines=baselines, count=len(truth))
+
+
+def _read(table: LabelledTable, how: Predicting, cut: Cut) -> list[Example]:
+    head = how.head
+    if head.kind in ("multilabel", "regress") and table.labels != head.labels:
+        problem = f"is for the columns {', '.join(table.labels)}, and the model predicts {', '.join(head.labels)}"
+        raise InputError(problem, where=table.path, fix="Name the same columns.", kind="other-labels")
+    columns = Columns(sequence=table.sequence, values=table.labels)
+    examples = make_examples(
+        read_entries(table.path, columns), Targets(kind=head.kind, labels=head.labels), cut, table.path
+    )
+    if not examples:
+        raise InputError("has no sequences", where=table.path, fix="Check the file.", kind="no-sequences")
+    return examples
+
+
+def _truth(examples: Sequence[Example], per_base: bool) -> Any:
+    targets = [example.target for example in examples]
+    return np.concatenate(targets) if per_base else np.stack(targets)

@@ -1,0 +1,122 @@
+"""Predictions as a file: Parquet or TSV, a row per record, per variant, or per base. Whole or not at all."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.heads import Head
+from evaluation.prediction.predicting import Prediction
+from foundation.atomic import atomic_file
+from foundation.errors import InputError
+from foundation.progress import Advance, unseen
+
+SUFFIXES = (".parquet", ".tsv")
+_AT_ONCE = 1000  # rows of a Parquet group
+
+
+def check_prediction_file(path: Path) -> None:
+    """Before any work: refuse a suffix. Errors: `InputError`."""
+    if path.suffix.lower() not in SUFFIXES:
+        fix = f"End it in {' or '.join(SUFFIXES)}."
+        raise InputError("is not the name of a file of predictions", where=path, fix=fix, kind="prediction-suffix")
+
+
+def write_predictions(
+    predictions: Iterable[Prediction], path: Path, head: Head, *, paired: bool = False, advance: Advance = unseen
+) -> int:
+    """Write `path`; how many rows it has. `paired`: two predictions are one variant, its reference and alternative.
+
+    Classes: `prediction` and a column `p_CLASS` of probabilities for each. Several labels: `p_LABEL`. Numbers: a
+    column for each. Variants have each of these for `ref` and `alt`, and their difference. Heads per base have a row
+    per base, `offset` counted from 0 in the record.
+    """
+    check_prediction_file(path)
+    count = 0
+    rows = _pairs(predictions, head, advance) if paired else _rows(predictions, head, advance)
+    with atomic_file(path) as temporary:
+        write = _parquet if path.suffix.lower() == ".parquet" else _tsv
+        with write(temporary) as take:
+            while group := list(islice(rows, _AT_ONCE)):
+                take(group)
+                count += len(group)
+    return count
+
+
+def _rows(predictions: Iterable[Prediction], head: Head, advance: Advance) -> Iterator[dict[str, Any]]:
+    for one in predictions:
+        about: dict[str, Any] = {**one.record.columns, "length": one.record.length}
+        if head.per_base:
+            for offset, values in enumerate(one.outputs):
+                yield {**about, "offset": offset, **_values(values, head)}
+        else:
+            yield {**about, **_values(one.outputs, head)}
+        advance(1)
+
+
+def _pairs(predictions: Iterable[Prediction], head: Head, advance: Advance) -> Iterator[dict[str, Any]]:
+    names, remaining = output_names(head), iter(predictions)
+    while pair := list(islice(remaining, 2)):
+        reference, alternative = pair
+        row: dict[str, Any] = dict(reference.record.columns)
+        for number, name in enumerate(names):
+            before, after = float(reference.outputs[number]), float(alternative.outputs[number])
+            row |= {f"{name}_ref": before, f"{name}_alt": after, f"{name}_delta": after - before}
+        yield row
+        advance(2)
+
+
+def output_names(head: Head) -> list[str]:
+    """The columns of outputs."""
+    return [label if head.mean else f"p_{label}" for label in head.labels]
+
+
+def _values(outputs: Any, head: Head) -> dict[str, Any]:
+    values: dict[str, Any] = dict(zip(output_names(head), map(float, outputs), strict=True))
+    if head.kind in ("classify", "tokens"):
+        return {"prediction": head.labels[int(np.argmax(outputs))], **values}
+    return values
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    writer: Any = None
+
+    def take(rows: list[dict[str, Any]]) -> None:
+        nonlocal writer
+        table = pa.Table.from_pylist(rows) if writer is None else pa.Table.from_pylist(rows, schema=writer.schema)
+        writer = writer or parquet.ParquetWriter(path, table.schema, compression="zstd")
+        writer.write_table(table)
+
+    yield take
+    if writer is None:
+        parquet.write_table(pa.table({}), path)
+    else:
+        writer.close()
+
+
+@contextmanager
+def _tsv(path: Path) -> Iterator[Any]:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        begun = False
+
+        def take(rows: list[dict[str, Any]]) -> None:
+            nonlocal begun
+            if not begun:
+                writer.writerow(rows[0])
+                begun = True
+            writer.writerows([_shown(value) for value in row.values()] for row in rows)
+
+        yield take
+
+
+def _shown(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

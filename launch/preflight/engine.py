@@ -1,0 +1,67 @@
+"""Whether the engine that a configuration asks for knows its settings: told by name, before an engine is imported."""
+
+from pathlib import Path
+
+from configs.schema import TrainConfig
+from configs.settings import get_setting, rows
+from conversion.locate import iterations, newest_first
+from foundation.errors import InputError, nearest
+
+ENGINES = ("nemo", "bridge")
+READ_HERE = frozenset(
+    {
+        "run_dir",
+        "init_from",
+        "hardware.accelerator",
+        "hardware.devices",
+        "hardware.num_nodes",
+        "precision.compute",
+    }
+)
+"""Settings without a place in Megatron-Bridge's configuration that `recipes.bridge` reads itself."""
+
+_WITHOUT_A_PLACE = ("finetune", "logging.wandb", "logging.mlflow")
+_AT_MOST_ONE = ("parallelism.pipeline", "parallelism.context")
+
+
+def check_engine(config: TrainConfig) -> None:
+    """Refuse an unknown engine, and settings that Megatron-Bridge's does not carry, where they are not the default.
+
+    Errors: `InputError`.
+    """
+    if config.engine not in ENGINES:
+        fix = nearest(config.engine, ENGINES)
+        raise InputError(f"unknown engine {config.engine!r}", where="engine", fix=fix, kind="engine")
+    if config.engine == "nemo":
+        return
+    for row in rows(type(config)):
+        carried = row.bridge or row.key in READ_HERE or not (row.nemo or row.key in _WITHOUT_A_PLACE)
+        value, kept = get_setting(config, row.key), 1 if row.key in _AT_MOST_ONE else row.default
+        if value != kept and (not carried or row.key in _AT_MOST_ONE):
+            raise InputError(
+                f"{row.key}={value} is not carried over to Megatron-Bridge yet",
+                where="engine=bridge",
+                fix=f"Leave {row.key} at {kept}, or use engine=nemo. docs/engines.md lists what is missing.",
+                kind="engine-setting",
+            )
+
+
+def check_engine_of_run(config: TrainConfig) -> None:
+    """Refuse to begin again beside the checkpoints of another engine. Errors: `InputError`."""
+    folder = Path(config.run_dir) / "checkpoints"
+    theirs = list(iterations(folder).values()) if config.engine == "nemo" else newest_first(folder)
+    if theirs:
+        other = "bridge" if config.engine == "nemo" else "nemo"
+        raise InputError(
+            f"is a checkpoint of engine={other}",
+            where=theirs[0],
+            fix=f"Give engine={other}, or another run_dir with init_from={config.run_dir} (docs/engines.md).",
+            kind="engine-of-run",
+        )
+
+
+def check_engine_is_nemo(config: TrainConfig, door: str) -> None:
+    """Refuse another engine where `door` has NeMo alone. Errors: `InputError`."""
+    if config.engine != "nemo":
+        fix = "Start it with .venv-bridge/bin/genomic-llama train; docs/engines.md."
+        raise InputError(f"{door} has no engine={config.engine}", where="engine", fix=fix, kind="engine-door")

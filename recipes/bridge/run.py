@@ -1,0 +1,187 @@
+"""A run of Megatron-Bridge from a configuration: what `recipes.train` calls for `engine=bridge`."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from configs.llama import LlamaArchitecture, hf_config
+from configs.schema import TrainConfig
+from foundation.errors import InputError
+from foundation.terminal import warn
+from launch.planning.throughput import peak_tflops
+from training.checkpointing.initial_weights import FOLDER, our_copy
+from training.checkpointing.lock import hold
+from training.checkpointing.same_run import trained_with
+from training.data.order import NUCLEOTIDE_IDS, order_settings
+from training.data.prepared import prepare_sources
+from training.data.sources import parse_sources, source_names
+from training.metrics.flops import flops_per_token
+from training.metrics.rates import Work
+from training.status import ASKED
+from training.stops import ask_to_continue
+
+
+def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
+    """Train, or go on from the newest whole checkpoint of the run directory.
+
+    Errors: `InputError`; `SystemExit` with the statuses of `training.status`.
+    """
+    if importlib.util.find_spec("megatron") is None or importlib.util.find_spec("megatron.bridge") is None:
+        raise InputError(
+            "Megatron-Bridge is not in this environment",
+            where="engine=bridge",
+            fix="`make bridge` makes one: .venv-bridge/bin/genomic-llama train ...",
+            kind="no-megatron-bridge",
+        )
+    from training.bridge.packages import mended_packages
+
+    with mended_packages(), _device(config):
+        import torch
+
+        rank = _join_ranks(config)
+        asked: list[int] = []
+        try:
+            _train(config, architecture, sequence_length, rank, asked)
+        except SystemExit as stop:
+            if stop.code:
+                raise
+            sys.exit(_status(Path(config.run_dir), rank, asked))
+        torch.distributed.destroy_process_group()
+
+
+def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, rank: int, asked: list[int]) -> None:
+    import torch
+    from megatron.bridge.training.pretrain import pretrain
+
+    from recipes.bridge.container import container
+    from recipes.bridge.optimizer import Schedule, WeightDecay
+    from training.bridge.checkpoints import Sealed, check_resumed, newest_sealed
+    from training.bridge.data import GenomicDatasets
+    from training.bridge.guard import BridgeGuard
+    from training.bridge.log import BridgeLog
+    from training.bridge.step import ForwardStep
+
+    run_dir, step = Path(config.run_dir), ForwardStep()
+    sources = parse_sources(config.dataset.corpus)
+    if rank == 0:
+        hold(run_dir)
+        prepare_sources(sources, mode=config.dataset.mode, seq_length=length)
+    torch.distributed.barrier()
+    parts = SimpleNamespace(
+        dataset=GenomicDatasets(), schedule=Schedule(), guard=BridgeGuard(run_dir, step), weight_decay=WeightDecay()
+    )
+    settings = container(config, architecture, length, parts)
+    kept = trained_with(_order(config, length), architecture, lora_dim=0, lora_alpha=0)
+    folder = Path(settings.checkpoint.save)
+    if newest := newest_sealed(folder):
+        check_resumed(newest[1], kept)
+        settings.checkpoint.load, settings.checkpoint.ckpt_step = str(folder), newest[0]
+    elif config.init_from:
+        settings.checkpoint.pretrained_checkpoint = _initial_weights(Path(config.init_from), run_dir, rank)
+    log = BridgeLog(
+        run_dir,
+        step,
+        {"model": {**hf_config(architecture), "parameters": architecture.parameters}, **dataclasses.asdict(config)},
+        work=Work(
+            devices=config.hardware.devices * config.hardware.num_nodes,
+            flops_per_token=flops_per_token(architecture, length),
+            peak_tflops=peak_tflops(config),
+        ),
+        tokens=config.dataset.global_batch_size * length,
+        sources=source_names(sources),
+    )
+    sealed = Sealed(folder, kept, lambda: log.run_id)
+    pretrain(settings, step, callbacks=[parts.schedule, log, parts.guard, sealed, _listening(asked)])
+
+
+def _status(run_dir: Path, rank: int, asked: list[int]) -> int:
+    """The exit status of a run that Bridge ended, with a checkpoint, since a rank was asked to leave. Collective."""
+    import torch
+
+    values = torch.tensor([max(asked, default=0), 0], device="cuda")  # on a CPU the stand-in makes it a CPU tensor
+    torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
+    if rank == 0:
+        values[1] = ask_to_continue(run_dir, f"{signal.Signals(int(values[0])).name} in training")
+    torch.distributed.broadcast(values, 0)
+    return int(values[1])
+
+
+def _order(config: TrainConfig, sequence_length: int) -> dict[str, Any]:
+    data = config.dataset
+    return order_settings(
+        parse_sources(data.corpus),
+        mode=data.mode,
+        stride=data.stride,
+        seq_length=sequence_length,
+        seed=config.seed,
+        tokenizer=NUCLEOTIDE_IDS,
+    )
+
+
+def _initial_weights(source: Path, run_dir: Path, rank: int) -> str:
+    """The checkpoint `source` as one of Megatron-Bridge, made by the first rank."""
+    import torch
+
+    made = [str(our_copy(source, run_dir.parent / FOLDER, to="bridge")) if rank == 0 else ""]
+    torch.distributed.broadcast_object_list(made, 0)
+    return made[0]
+
+
+def _listening(asked: list[int]) -> Any:
+    """A callback after which SIGUSR1 stops the run as Bridge's own SIGTERM does, and both are noted in `asked`."""
+    from megatron.bridge.training.callbacks import Callback
+
+    class Listening(Callback):  # type: ignore[misc]
+        def on_train_start(self, context: Any) -> None:
+            theirs = signal.getsignal(signal.SIGTERM)
+
+            def note(signum: int, frame: Any) -> None:
+                asked.append(signum)
+                theirs(signal.SIGTERM, frame)  # type: ignore[operator, misc]
+
+            for one in ASKED:
+                signal.signal(one, note)
+
+    return Listening()
+
+
+def _device(config: TrainConfig) -> contextlib.AbstractContextManager[None]:
+    if config.hardware.accelerator != "cpu":
+        return contextlib.nullcontext()
+    from training.bridge.stand_in import bridge_stand_in
+
+    return bridge_stand_in()
+
+
+def _join_ranks(config: TrainConfig) -> int:
+    """Meet the other ranks, which torchrun started; alone, there are none. Returns the rank of this process."""
+    import torch
+
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    wanted = config.hardware.devices * config.hardware.num_nodes
+    found = int(os.environ.get("WORLD_SIZE", "1"))
+    if wanted != found:
+        raise InputError(
+            f"asks for {wanted} ranks, and {found} were started",
+            where=f"hardware.devices={config.hardware.devices} with hardware.num_nodes={config.hardware.num_nodes}",
+            fix=f"Start it with torchrun --nproc-per-node={config.hardware.devices} -m recipes.train ...",
+            kind="world-size",
+        )
+    for name, value in alone.items():
+        os.environ.setdefault(name, value)
+    if config.hardware.accelerator == "cpu":
+        torch.distributed.init_process_group("gloo")
+        from megatron.core.tensor_parallel import get_cuda_rng_tracker
+
+        get_cuda_rng_tracker().add("model-parallel-rng", config.seed)
+    else:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.distributed.init_process_group("nccl")
+    warn("engine=bridge is experimental; it does not watch for hangs (guards.hang_seconds)")
+    return int(torch.distributed.get_rank())

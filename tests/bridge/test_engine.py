@@ -1,0 +1,72 @@
+"""The second engine trains as the first does, resumes exactly, and goes on where the first one was."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from by_hand import hf_tensors
+from engine_runs import losses, words
+from nemo_process import train
+
+from conversion.convert import convert
+from conversion.manifest import read_manifest, seal_files, write_manifest
+
+Run = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def nemo_run(folder: Path) -> Path:
+    log = folder / "nemo.log"
+    assert train(*words(folder, "nemo", "trainer.max_steps=20"), log=log) == 0, log.read_text()[-3000:]
+    return folder / "nemo"
+
+
+def test_both_engines_give_the_same_curve(nemo_run: Path, bridge_run: Path, tmp_path: Path) -> None:
+    first, second = losses(nemo_run), losses(bridge_run)
+    assert first.keys() == second.keys() == set(range(1, 21))
+    assert max(abs(first[step] - second[step]) for step in first) < 1e-6
+    assert losses(nemo_run, "learning_rate") == losses(bridge_run, "learning_rate")
+    for key, within in (("bits_per_base", 2e-6), ("validation_loss", 2e-6), ("grad_norm", 1e-4)):
+        theirs = losses(bridge_run, key)
+        assert {step: pytest.approx(value, abs=within) for step, value in losses(nemo_run, key).items()} == theirs
+    convert(nemo_run, tmp_path / "nemo", to="hf")
+    convert(bridge_run / "checkpoints", tmp_path / "bridge", to="hf")
+    one, other = hf_tensors(tmp_path / "nemo"), hf_tensors(tmp_path / "bridge")
+    assert one.keys() == other.keys()
+    assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-6
+
+
+def test_it_resumes_exactly_from_its_newest_whole_checkpoint(folder: Path, bridge_run: Path, bridge: Run) -> None:
+    """The checkpoint of step 20 was not written to its end."""
+    again = Path(shutil.copytree(bridge_run, folder / "again"))
+    (again / "checkpoints" / "iter_0000020" / "manifest.json").unlink()
+    text = (again / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (again / "metrics.jsonl").write_text("".join(line for line in text if json.loads(line)["step"] <= 10))
+    bridge("-m", "recipes.train", *words(folder, "again", "engine=bridge", "trainer.max_steps=20"))
+    assert losses(again) == losses(bridge_run)
+    assert losses(again, "validation_loss") == losses(bridge_run, "validation_loss")
+    assert read_manifest(again / "checkpoints" / "iter_0000020") is not None
+
+
+def test_a_run_of_nemo_goes_on_in_it_with_its_optimizer(folder: Path, nemo_run: Path, bridge: Run) -> None:
+    """From step 10, by `convert --optimizer`."""
+    source = nemo_run / "checkpoints" / "step=10"
+    convert(source, folder / "converted", to="bridge", optimizer=True)
+    shutil.copytree(folder / "converted", folder / "moved" / "checkpoints")
+    whole(folder / "moved" / "checkpoints" / "iter_0000010", source)
+    bridge("-m", "recipes.train", *words(folder, "moved", "engine=bridge", "trainer.max_steps=20"))
+    found, wanted = losses(folder / "moved"), losses(nemo_run)
+    assert found.keys() == set(range(11, 21))
+    assert max(abs(found[step] - wanted[step]) for step in found) < 1e-6
+
+
+def whole(checkpoint: Path, source: Path) -> None:
+    """Seal a converted checkpoint as what it was converted from."""
+    manifest = read_manifest(source)
+    assert manifest is not None
+    names = [path.relative_to(checkpoint).as_posix() for path in checkpoint.rglob("*") if path.is_file()]
+    files = seal_files(checkpoint, names)
+    write_manifest(checkpoint, dataclasses.replace(manifest, files=files))

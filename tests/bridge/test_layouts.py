@@ -1,0 +1,37 @@
+"""The second engine over two ranks, and when it is asked to leave."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_runs import PYTHON, losses, words
+
+Run = Callable[..., None]
+
+
+@pytest.mark.parametrize("layout", ["parallelism.tensor=2", "parallelism.distributed_optimizer=true"])
+def test_two_ranks_give_the_curve_of_one(layout: str, folder: Path, bridge_run: Path, bridge: Run) -> None:
+    """Tensor parallel, and data parallel with the optimizer's state sharded."""
+    name = layout.replace("=", "-")
+    given = ("engine=bridge", "trainer.max_steps=6", "hardware.devices=2", layout)
+    bridge("-m", "recipes.train", *words(folder, name, *given), ranks=2)
+    found, wanted = losses(folder / name), losses(bridge_run)
+    assert max(abs(found[step] - wanted[step]) for step in range(1, 7)) < 2e-6
+
+
+def test_asked_to_leave_it_saves_and_exits_with_75(folder: Path, start_bridge: Callable[..., Any]) -> None:
+    _, name, *given = words(folder, "asked", "engine=bridge", "trainer.max_steps=2000")
+    process = start_bridge(PYTHON.with_name("genomic-llama"), "train", name, *given)  # the other door
+    for line in process.stderr:
+        if line.startswith("step 3/"):
+            process.send_signal(signal.SIGUSR1)
+            break
+    process.communicate(timeout=100)
+    assert process.returncode == 75
+    (saved,) = (folder / "asked" / "checkpoints").glob("iter_*")
+    assert (saved / "manifest.json").is_file()
+    stop = json.loads((folder / "asked" / "stops.jsonl").read_text())
+    assert (stop["status"], stop["requeue"], stop["step"]) == (75, True, int(saved.name.removeprefix("iter_")))

@@ -1,0 +1,126 @@
+"""What Megatron-Bridge 0.6.2 itself wrote is read: `written_by_bridge/`, by tests/bridge/write_checkpoints.py."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from by_hand import hf_tensors
+from formula_weights import SCALING, SMALL, weights
+from refusal import refused
+from torch.distributed.checkpoint import FileSystemReader
+
+from conversion.convert import convert
+from conversion.formats import open_checkpoint
+from conversion.inspection import verify_checkpoint
+from conversion.megatron.bridge_writer import optimizer_for_bridge
+from conversion.megatron.training_state import read_training
+
+WRITTEN = Path(__file__).parent / "written_by_bridge"
+
+pytestmark = pytest.mark.fast
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "scaling"), [("plain", "float32", None), ("tensor_parallel", "bfloat16", SCALING)]
+)
+def test_its_weights_and_its_configuration(name: str, dtype: str, scaling: Any, tmp_path: Path) -> None:
+    verify_checkpoint(WRITTEN / name)
+    convert(WRITTEN / name, tmp_path / "hf", to="hf")
+    found = hf_tensors(tmp_path / "hf")
+    assert len(found) == 3 + 9
+    for tensor, values in found.items():
+        wanted = torch.from_numpy(weights(tensor, tuple(values.shape))).to(getattr(torch, dtype))
+        assert torch.equal(values, wanted), tensor
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    assert {key: config[key] for key in SMALL} == SMALL
+    assert (config["rope_scaling"], config["torch_dtype"]) == (scaling, dtype)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(WRITTEN / "trained", tmp_path / "trained"))
+
+
+def test_its_optimizer_moves(trained: Path, tmp_path: Path) -> None:
+    """Its state is in buffers of the distributed optimizer, in objects beside them, and in the common state."""
+    assert not list(trained.rglob("common.pt"))
+    convert(trained, tmp_path / "nemo", to="nemo", optimizer=True)
+    convert(tmp_path / "nemo", tmp_path / "bridge", to="bridge", optimizer=True)
+    theirs, nemo, bridge = (
+        read_training(open_checkpoint(path)) for path in (trained, tmp_path / "nemo", tmp_path / "bridge")
+    )
+    assert theirs.schedule["num_steps"] == theirs.consumed == 4  # samples
+    for training in (theirs, nemo, bridge):
+        assert training.step == 2
+        assert training.content["distrib_optim_sharding_type"] == "dp_reshardable"
+        assert training.objects == theirs.objects
+        assert training.bytes == 3 * 4 * 24_256
+    (state,) = theirs.objects["optimizer.distributed.dp_group_idx_0.optimizer/shard_0_1"]
+    assert [(group["wd_mult"], group["max_lr"], group["min_lr"], group["step"]) for group in state["param_groups"]] == [
+        (1.0, 1e-3, 1e-4, 2),
+        (0.0, 1e-3, 1e-4, 2),
+    ]
+    buffers = torch.load(object_of(tmp_path / "bridge", "per_bucket_numel"), weights_only=True)
+    assert buffers == [[{(torch.bfloat16, torch.float32): [24_320]}]]
+
+
+def object_of(checkpoint: Path, name: str) -> io.BytesIO:
+    """The bytes of an object of the distributed optimizer, by torch's own reader of what lies where."""
+    (iteration,) = checkpoint.glob("iter_*")
+    metadata = FileSystemReader(iteration).read_metadata()
+    (place,) = [place for index, place in metadata.storage_data.items() if index.fqn.endswith(f".{name}/shard_0_1")]
+    content = (iteration / place.relative_path).read_bytes()
+    return io.BytesIO(content[place.offset : place.offset + place.length])
+
+
+def test_nemos_groups_become_those_that_it_looks_for(tmp_path: Path) -> None:
+    """NeMo has no least learning rate in a group, and the factors of weight decay and rate under other names."""
+    theirs = {"pre_wd_mult": 0.0, "pre_lr_mult": 1.0, "max_lr": 2e-3, "min_lr": None, "is_expert_parallel": False}
+    schedule = {"max_lr": 2e-3, "min_lr": 2e-4}
+    state = optimizer_for_bridge({"optimizer": {"param_groups": [theirs]}}, schedule)
+    assert state["optimizer"]["param_groups"] == [
+        {**theirs, "min_lr": 2e-4, "wd_mult": 0.0, "lr_mult": 1.0, "default_config": True}
+    ]
+
+
+def test_a_model_of_a_builder_has_its_fields_in_two_places(tmp_path: Path) -> None:
+    shutil.copytree(WRITTEN / "plain", tmp_path / "built")
+    shutil.copy(WRITTEN / "builder" / "run_config.yaml", tmp_path / "built" / "iter_0000000")
+    built = open_checkpoint(tmp_path / "built").architecture
+    plain = open_checkpoint(WRITTEN / "plain").architecture
+    assert built.rope_scaling is not None
+    assert built.rope_scaling.factor == 8.0
+    assert (built.hidden_size, built.head_dim, built.rope_theta) == (
+        plain.hidden_size,
+        plain.head_dim,
+        plain.rope_theta,
+    )
+
+
+def edit_run_config(checkpoint: Path, section: str, **changes: Any) -> None:
+    """Change keys of a section of run_config.yaml."""
+    path = next(checkpoint.rglob("run_config.yaml"))
+    content = yaml.safe_load(path.read_text())
+    content[section] = {**(content.get(section) or {}), **changes}
+    path.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "kind", "names"),
+    [
+        ("checkpoint", {"ckpt_format": "fsdp_dtensor"}, "bridge-checkpoint-format", "fsdp_dtensor"),
+        ("peft", {"_target_": "megatron.bridge.peft.lora.LoRA"}, "bridge-adapters", "LoRA"),
+        ("model", {"_target_": "megatron.bridge.models.qwen.qwen_provider.Qwen3ModelProvider"}, "model-class", "Qwen3"),
+    ],
+)
+def test_another_checkpoint_of_it(
+    section: str, changes: Any, kind: str, names: str, trained: Path, tmp_path: Path
+) -> None:
+    edit_run_config(trained, section, **changes)
+    with refused(kind, where="run_config.yaml", names=names):
+        convert(trained, tmp_path / "hf", to="hf")

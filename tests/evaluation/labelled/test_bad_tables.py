@@ -1,0 +1,149 @@
+"""What a training table can have wrong: each refused by its kind, with the file and the row, and before NeMo."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labelled import write_rows
+from refusal import refused
+
+from configs.schema import HeadConfig
+from evaluation.labelled.splits import read_splits
+
+GOOD = [("ACGTACGT", "a"), ("GGGGCCCC", "b"), ("ACGTTTTT", "a"), ("GGCCGGCC", "b")]
+
+
+def _read(path: Path, kind: str = "classify", **values: Any) -> Any:
+    return read_splits(HeadConfig(kind=kind, train=str(path), validation_fraction=0.5, **values), longest=20)
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "refusal", "names"),
+    [
+        ("classify", ("ACGT", ""), "label-missing", "''"),
+        ("classify", ("ACGT", "NaN"), "label-missing", "NaN"),
+        ("classify", ("ACGT", "0.37"), "label-not-class", "0.37"),
+        ("classify", ("ACGT", "1e-3"), "label-not-class", "1e-3"),
+        ("classify", ("ACGT", "A"), "label-spelling", "'A'"),
+        ("classify", ("", "a"), "empty-sequence", ""),
+        ("classify", ("ACGT!", "a"), "not-dna", "!"),
+        ("classify", ("ACGT" * 6, "a"), "sequence-too-long", "24"),
+        ("regress", ("ACGT", "high"), "label-not-numeric", "high"),
+        ("regress", ("ACGT", "inf"), "label-not-numeric", "inf"),
+        ("regress", ("ACGT", ""), "label-missing", "''"),
+        ("multilabel", ("ACGT", "2"), "label-not-binary", "2"),
+        ("multilabel", ("ACGT", "0.5"), "label-not-binary", "0.5"),
+        ("tokens", ("ACGT", "abc"), "label-count", "3"),
+        ("track", ("ACGT", "1 2 x 4"), "label-not-numeric", "x"),
+        ("track", ("ACGT", "1 2 3 4 5"), "label-count", "5"),
+    ],
+)
+def test_a_bad_row_is_named(kind: str, row: tuple[str, str], refusal: str, names: str, tmp_path: Path) -> None:
+    labels = {
+        "classify": "ab",
+        "regress": ["1.5", "2"],
+        "multilabel": "01",
+        "tokens": ["aaaabbbb", "bbbbaaaa"],
+        "track": ["1 2 3 4 5 6 7 8", "1 2 3 4 . 6 7 8"],
+    }[kind]
+    rows = [(sequence, labels[number % 2]) for number, (sequence, _) in enumerate(GOOD)]
+    table = write_rows(tmp_path / "table.csv", [*rows, row])
+    with refused(refusal, where="table.csv, line 6", names=names):
+        _read(table, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "refusal", "fix"),
+    [
+        ("classify", ["a"] * 4, "one-class", "another class"),
+        ("classify", [f"c{number}" for number in range(40)], "too-many-classes", "regress"),
+        ("regress", ["1", "1.0", "1", "1"], "one-class", ""),
+        ("multilabel", ["0"] * 4, "one-class", ""),
+        ("tokens", ["........", "aaaaaaaa"], "one-class", ""),
+    ],
+)
+def test_labels_with_nothing_to_learn(kind: str, labels: list[str], refusal: str, fix: str, tmp_path: Path) -> None:
+    rows = [("ACGTACG" + "ACGT"[number % 4], label) for number, label in enumerate(labels)]
+    with refused(refusal, where="table.csv", fix=fix):
+        _read(write_rows(tmp_path / "table.csv", rows), kind)
+
+
+def test_a_class_of_test_that_is_not_in_train(tmp_path: Path) -> None:
+    train, test = write_rows(tmp_path / "train.csv", GOOD), write_rows(tmp_path / "test.csv", [("ACGT", "c")])
+    with refused("test-class", where="test.csv, line 2", names="'c'"):
+        _read(train, test=str(test))
+
+
+def test_a_split_that_is_not_one(tmp_path: Path) -> None:
+    table = write_rows(tmp_path / "t.csv", [("ACGT,train", "a"), ("CCGT,holdout", "b")], "sequence,split,label")
+    with refused("split-name", where="t.csv, line 3", names="holdout"):
+        _read(table, split_column="split")
+
+
+@pytest.mark.parametrize(("name", "refusal"), [("t.xls", "table-suffix"), ("none.csv", "missing-file")])
+def test_files_that_cannot_be_read(name: str, refusal: str, tmp_path: Path) -> None:
+    (tmp_path / "t.xls").write_text("x")
+    with refused(refusal, where=name):
+        _read(tmp_path / name)
+
+
+def test_a_column_that_is_not_there(tmp_path: Path) -> None:
+    with refused("csv-columns", where="t.csv", names="sequence"):
+        _read(write_rows(tmp_path / "t.csv", GOOD, "seq,label"))
+
+
+@pytest.mark.parametrize(("side", "kept"), [("left", "TTTTT"), ("right", "ACGTA")])
+def test_the_end_that_is_cut_off_is_the_users_choice(
+    side: str, kept: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_rows(tmp_path / "t.csv", [("ACGTATTTTT", "a"), ("GGGG", "b"), ("ACGTATTTTT", "a"), ("CCGG", "b")])
+    head = HeadConfig(kind="classify", train=str(table), validation=str(table), truncate=side)
+    splits = read_splits(head, longest=5)
+    assert splits.train[0].ids.tobytes().decode() == kept
+    said = capsys.readouterr().err
+    assert "2 of 4 sequences cut to 5 bases" in said
+    assert "4 of 4 validation sequences are in train too" in said
+
+
+def test_labels_per_base_are_cut_with_their_bases(tmp_path: Path) -> None:
+    table = write_rows(tmp_path / "t.csv", [("ACGTAC", "aabb.b"), ("GGGG", "abab")])
+    head = HeadConfig(kind="tokens", train=str(table), validation=str(table), truncate="left")
+    splits = read_splits(head, longest=4)
+    assert [one.target.tolist() for one in splits.train] == [[1, 1, -100, 1], [0, 1, 0, 1]]
+
+
+def test_every_format_gives_the_same(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    csv = write_rows(tmp_path / "t.csv", GOOD)
+    (tmp_path / "t.tsv").write_text(csv.read_text().replace(",", "\t"))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(csv.read_bytes()))
+    (tmp_path / "t.fa").write_text("".join(f">s{n} label={label}\n{s}\n" for n, (s, label) in enumerate(GOOD)))
+    (tmp_path / "u.fa").write_text("".join(f">s{n}|{label}\n{s}\n" for n, (s, label) in enumerate(GOOD)))
+    columns = {"sequence": [sequence for sequence, _ in GOOD], "label": [label for _, label in GOOD]}
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    found = set()
+    for name in ("t.csv", "t.tsv", "t.csv.gz", "t.fa", "u.fa", "t.parquet"):
+        splits = _read(tmp_path / name, validation=str(csv))
+        found.add(tuple((one.ids.tobytes(), int(one.target)) for one in splits.train))
+    assert found == {tuple((sequence.encode(), "ab".index(label)) for sequence, label in GOOD)}
+
+
+def test_a_draw_keeps_both_strands_of_a_sequence_together(tmp_path: Path) -> None:
+    from tokenizer.sequence import encode, reverse_complement
+
+    forward = [f"ACGT{a}{b}{c}A" for a in "ACGT" for b in "ACGT" for c in "ACGT"]
+    rows = [(one, "ab"[number % 2]) for number, one in enumerate(forward)]
+    rows += [(reverse_complement(encode(one)).tobytes().decode(), label) for one, label in rows]
+    splits = _read(write_rows(tmp_path / "t.csv", rows))
+    drawn = {one.ids.tobytes() for one in splits.validation}
+    assert 20 < len(drawn) < 108
+    assert {reverse_complement(encode(one)).tobytes() for one in drawn} == drawn
+    assert not drawn & {one.ids.tobytes() for one in splits.train}
+
+
+def test_numbers_sort_as_numbers(tmp_path: Path) -> None:
+    rows = [("ACGT" + "ACGT"[number % 4], str(label)) for number, label in enumerate([10, 9, 2, 10, 9, 2])]
+    assert _read(write_rows(tmp_path / "t.csv", rows)).targets.labels == ("2", "9", "10")

@@ -1,0 +1,82 @@
+"""What Megatron-Bridge's engine does not know yet is refused by name, before it is imported."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refusal import refused
+
+from configs.compose import compose_config
+from configs.schema import TrainConfig
+from configs.settings import rows, set_setting
+from launch.preflight.engine import READ_HERE, check_engine, check_engine_is_nemo, check_engine_of_run
+
+pytestmark = pytest.mark.fast
+
+NOT_CARRIED = {
+    "optimizer.z_loss": 1e-4,
+    "precision.moments": "bfloat16",
+    "precision.fp8": "delayed",
+    "precision.fp8_format": "e4m3",
+    "precision.fp8_amax_history": 16,
+    "precision.fp8_bf16_layers": 1,
+    "precision.fp8_parameters": True,
+    "parallelism.precision_aware_optimizer": True,
+    "parallelism.pipeline": 2,
+    "parallelism.context": 2,
+    "logging.wandb": "project",
+    "logging.mlflow": "experiment",
+    "guards.skip_steps": ["7"],
+    "guards.hang_seconds": 60.0,
+    "guards.hang_factor": 3.0,
+    "lora.dim": 8,
+    "head.kind": "classify",
+    "lora.alpha": 16,
+    "lora.dropout": 0.1,
+    "lora.target_modules": ["linear_qkv"],
+    "lora.rank_pattern": ["linear_qkv:16"],
+    "finetune": True,
+}
+
+OTHERWISE = ("parallelism.pipeline", "parallelism.context", "logging.wandb", "logging.mlflow", "finetune")
+
+
+@pytest.mark.parametrize(("key", "value"), NOT_CARRIED.items())
+def test_a_setting_that_is_not_carried(key: str, value: Any) -> None:
+    config = compose_config("train_tiny", ["engine=bridge"])
+    check_engine(config)
+    set_setting(config, key, value)
+    with refused("engine-setting", names=key):
+        check_engine(config)
+
+
+def test_the_table_above_is_complete() -> None:
+    """Every setting with a place in NeMo's recipe has one in Bridge's, is read by the engine itself, or is above.
+
+    What has an effect only beside another one is refused as that is.
+    """
+    absent = {row.key: row.needs for row in rows(TrainConfig) if row.nemo and not row.bridge}
+    alone = {key for key, needs in absent.items() if not needs and key not in READ_HERE}
+    assert alone <= NOT_CARRIED.keys() <= absent.keys() | set(OTHERWISE)
+    assert {needs for needs in absent.values() if needs} <= NOT_CARRIED.keys() | absent.keys()
+
+
+def test_an_engine_that_there_is_not_and_doors_of_nemo_alone() -> None:
+    with refused("engine", fix="bridge"):
+        check_engine(compose_config("train_tiny", ["engine=brigde"]))
+    check_engine_is_nemo(compose_config("train_tiny"), "launch")
+    with refused("engine-door", names="launch"):
+        check_engine_is_nemo(compose_config("train_tiny", ["engine=bridge"]), "launch")
+
+
+@pytest.mark.parametrize(
+    ("engine", "other", "name"), [("nemo", "bridge", "iter_0000003"), ("bridge", "nemo", "step=3")]
+)
+def test_a_run_of_the_other_engine_is_not_begun_again(engine: str, other: str, name: str, tmp_path: Path) -> None:
+    config = compose_config("train_tiny", [f"engine={engine}", f"run_dir={tmp_path}"])
+    check_engine_of_run(config)
+    (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    with refused("engine-of-run", where=name, fix=f"engine={other}"):
+        check_engine_of_run(config)
+    config.engine = other
+    check_engine_of_run(config)

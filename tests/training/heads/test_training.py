@@ -1,0 +1,255 @@
+"""Heads trained by the real NeMo, exported, and used: by transformers 4 and 5, and by our own commands."""
+
+import csv
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from labelled import KINDS, write_table
+from nemo_process import train
+from refusal import refused
+from tiny_llama import save_tiny_llama
+
+from configs.compose import compose_config
+from configs.schema import HeadConfig
+from conversion.convert import convert
+from conversion.formats import open_checkpoint
+from evaluation.labelled.splits import Splits, read_splits
+from launch.preflight.check import check_config
+from launch.preflight.checks import Run, refuse_first
+
+ROOT = Path(__file__).parents[3]
+VALUES = (
+    "head.split_column=split", "dataset.sequence_length=64", "dataset.global_batch_size=8",
+    "dataset.micro_batch_size=4", "optimizer.schedule_steps=6", "optimizer.warmup_steps=1", "optimizer.lr=1e-2",
+    "optimizer.min_lr=1e-3", "trainer.validate_every=3", "trainer.checkpoint_every=3", "logging.tensorboard=false",
+)  # fmt: skip
+CASES: dict[str, tuple[str, ...]] = {
+    "classify": ("head.lr_multiplier=3",),
+    "multilabel": ("head.pooling=mean", "head.both_strands=true", "lora.dim=4"),
+    "regress": ("head.freeze_body=true",),
+    "tokens": (),
+}
+"""Kinds of heads, each with another way to train and to pool."""
+
+
+def _words(folder: Path, kind: str) -> list[str]:
+    start = (f"init_from={folder / 'base'}", f"model_tag={folder / 'base'}", f"head.train={folder / 'table.csv'}")
+    labels = f"head.labels=[{','.join(KINDS[kind])}]"
+    return [*start, f"head.kind={kind}", labels, *VALUES, *CASES[kind]]
+
+
+def _train(folder: Path, kind: str, run: Path, *more: str) -> list[dict[str, Any]]:
+    log = run.with_suffix(".log")
+    status = train("--config-name", "classify_tiny", *_words(folder, kind), f"run_dir={run}", *more, log=log)
+    assert status == 0, log.read_text()[-3000:]
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`base`: a random model; `table.csv`; of each kind a run of six steps, KIND, and its export, KIND_hf."""
+    folder = tmp_path_factory.mktemp("heads")
+    save_tiny_llama(folder / "base", positions=64)
+    write_table(folder / "table.csv")
+    for kind in CASES:
+        _train(folder, kind, folder / kind)
+        convert(folder / kind, folder / f"{kind}_hf", to="hf")
+    return folder
+
+
+def _lines(folder: Path, kind: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / kind / "metrics.jsonl").read_text().splitlines()]
+
+
+def _splits(folder: Path, kind: str) -> Splits:
+    head = HeadConfig(kind=kind, train=str(folder / "table.csv"), labels=KINDS[kind], split_column="split")
+    return read_splits(head, longest=64)
+
+
+def _logits(directory: Path, kind: str, sequences: list[bytes]) -> np.ndarray:
+    """Of transformers 4, a sequence at a time: of its last base, or the mean over its bases."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+    auto = AutoModelForTokenClassification if kind in ("multilabel", "tokens") else AutoModelForSequenceClassification
+    model, info = auto.from_pretrained(directory, output_loading_info=True)
+    assert not any(info.values()), info
+    with torch.no_grad():
+        rows = [model.float()(torch.tensor([list(one)])).logits[0] for one in sequences]
+    if kind == "tokens":
+        return np.concatenate([row.numpy() for row in rows])
+    return np.stack([(row.mean(0) if row.ndim == 2 else row).numpy() for row in rows])
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_the_export_has_the_loss_that_training_measured(kind: str, folder: Path) -> None:
+    """Megatron-Core's validation loss, from transformers' logits of the export: that they are the same model."""
+    import torch
+    from torch.nn import functional
+
+    from tokenizer.sequence import reverse_complement
+
+    examples = _splits(folder, kind).validation
+    sequences = [one.ids.tobytes() for one in examples]
+    if kind == "multilabel":
+        sequences += [reverse_complement(one.ids).tobytes() for one in examples]
+    logits = torch.from_numpy(_logits(folder / f"{kind}_hf", kind, sequences))
+    readings = len(sequences) // len(examples)
+    joined = np.concatenate if kind == "tokens" else np.stack
+    truth = torch.from_numpy(joined([one.target for one in examples] * readings))
+    if kind in ("classify", "tokens"):
+        loss = functional.cross_entropy(logits, truth)
+    elif kind == "multilabel":
+        loss = functional.binary_cross_entropy_with_logits(logits, truth)
+    else:
+        head = open_checkpoint(folder / f"{kind}_hf").architecture.head
+        assert head is not None
+        labels = np.concatenate([one.target for one in _splits(folder, kind).train])
+        assert (head.mean[0], head.std[0]) == pytest.approx((labels.mean(), labels.std()), rel=1e-5)
+        loss = functional.mse_loss(logits, (truth - head.mean[0]) / head.std[0])
+    measured = _lines(folder, kind)[-1]
+    assert measured["step"] == 6
+    assert float(loss) == pytest.approx(measured["validation_loss"], abs=1e-5)
+
+
+def test_training_begins_at_chance_and_learns(folder: Path) -> None:
+    lines = _lines(folder, "classify")
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[0] == pytest.approx(np.log(2), abs=1e-6)
+    assert losses[-1] < 0.5
+    first, *_, last = [line for line in lines if "validation" in line]
+    assert last["validation"]["auroc"] > 0.9
+    assert set(last["validation"]) == {"accuracy", "f1", "mcc", "auroc", "auprc"}
+    assert set(first["baselines"]) == {"majority", "6-mers"}
+    assert "baselines" not in last
+    assert all(line["samples_per_second"] > 0 for line in lines if "loss" in line)
+
+
+def test_a_frozen_body_stays_as_it_was_to_the_bit(folder: Path) -> None:
+    from safetensors.numpy import load_file
+
+    base, export = (load_file(folder / one / "model.safetensors") for one in ("base", "regress_hf"))
+    assert set(base) - set(export) == {"lm_head.weight"}
+    assert set(export) - set(base) == {"score.weight"}
+    assert all((base[name] == export[name]).all() for name in base if name in export)
+    assert np.abs(export["score.weight"]).max() > 0
+    adapted = load_file(folder / "multilabel_hf/model.safetensors")
+    changed = {name.split(".")[-2] for name in base if name in adapted and (base[name] != adapted[name]).any()}
+    assert changed == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+@pytest.mark.parametrize("kind", ["classify", "multilabel"])
+def test_a_run_resumes_to_the_bit(kind: str, folder: Path, tmp_path: Path) -> None:
+    """With the head, beside adapters too, and at the very next sequence."""
+    _train(folder, kind, tmp_path / "run", "trainer.max_steps=3")
+    lines = _train(folder, kind, tmp_path / "run")
+    assert [line["loss"] for line in lines if "loss" in line] == [
+        line["loss"] for line in _lines(folder, kind) if "loss" in line
+    ]
+
+
+def test_another_table_or_head_does_not_resume(folder: Path, tmp_path: Path) -> None:
+    write_table(tmp_path / "other.csv", seed=2)
+
+    def start(*words: str) -> None:
+        config = compose_config(
+            "classify_tiny", [*_words(folder, "classify"), f"run_dir={folder / 'classify'}", *words]
+        )
+        architecture, length = check_config(config)
+        refuse_first(Run(config=config, architecture=architecture, sequence_length=length))
+
+    start()
+    with refused("another-run", names="head.train"):
+        start(f"head.train={tmp_path / 'other.csv'}")
+    with refused("another-run", names="pooling"):
+        start("head.pooling=mean")
+    with refused("initial-weights-with-head"):
+        start(f"init_from={folder / 'classify_hf'}", f"run_dir={tmp_path}")
+
+
+@pytest.mark.parametrize("to", ["nemo", "te", "bridge"])
+def test_a_head_goes_to_hugging_face_alone(to: str, folder: Path, tmp_path: Path) -> None:
+    with refused("head-format", fix="--to hf"):
+        convert(folder / "classify", tmp_path / "out", to=to)
+
+
+def test_transformers_5_gives_the_same_logits(folder: Path) -> None:
+    sequences = [one.ids.tobytes() for one in _splits(folder, "classify").validation]
+    (folder / "sequences.json").write_text(json.dumps([one.decode() for one in sequences]))
+    command = [ROOT / ".venv-transformers5/bin/python", Path(__file__).with_name("transformers5_heads.py")]
+    command += [folder / "sequences.json", *(folder / f"{kind}_hf" for kind in CASES)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env={"HF_HUB_OFFLINE": "1"})
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    for kind, one in zip(CASES, found, strict=True):
+        assert one["version"].startswith("5.")
+        expected = _logits(folder / f"{kind}_hf", "multilabel" if kind == "tokens" else kind, sequences)
+        np.testing.assert_allclose(np.array(one["logits"]), expected, rtol=0, atol=1e-4)
+    assert found[0]["labels"] == {"0": "at", "1": "gc"}
+
+
+def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from genomic_llama.cli.main import app
+
+    def run(*words: str) -> None:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
+
+    hf, genome = folder / "classify_hf", tmp_path / "genome.fa"
+    genome.write_text(">one\n" + "ATATTATAATAT" * 4 + "\n>two\n" + "GCGGCCGC" * 4 + "\n")
+    (tmp_path / "r.bed").write_text("one\t0\t24\tfirst\t0\t+\ntwo\t4\t20\tsecond\t0\t-\n")
+    vcf = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    (tmp_path / "v.vcf").write_text(vcf + "one\t48\t.\tT\tG,A\t.\t.\t.\none\t3\t.\tG\tC\t.\t.\t.\n")
+
+    def predicted(source: Path, *options: str) -> list[dict[str, str]]:
+        run("predict", str(hf), str(source), "--out", str(tmp_path / "p.tsv"), "--overwrite", *options)
+        with open(tmp_path / "p.tsv", encoding="utf-8") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+
+    logits = _logits(hf, "classify", [b"ATATTATAATAT" * 4, b"GCGGCCGC" * 4])
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    rows = predicted(genome)
+    assert [float(row["p_at"]) for row in rows] == pytest.approx(chances[:, 0].tolist(), abs=1e-5)
+    assert [row["prediction"] for row in rows] == ["at", "gc"]
+    regions = predicted(tmp_path / "r.bed", "--genome", str(genome), "--strand", "both")
+    assert [(row["name"], row["start"], row["strand"]) for row in regions] == [
+        ("first", "0", "+"),
+        ("second", "4", "-"),
+    ]
+    variants = predicted(tmp_path / "v.vcf", "--genome", str(genome))
+    assert [(row["position"], row["alt"]) for row in variants] == [("48", "G"), ("48", "A")]
+    changed = _logits(hf, "classify", [b"ATATTATAATAT" * 3 + b"ATATTATAATAG"])
+    changed = np.exp(changed) / np.exp(changed).sum(1, keepdims=True)
+    assert float(variants[0]["p_at_alt"]) == pytest.approx(changed[0, 0], abs=1e-5)
+    assert float(variants[0]["p_at_delta"]) == pytest.approx(changed[0, 0] - chances[0, 0], abs=1e-5)
+    calibrated = predicted(genome, "--calibrated")
+    assert [row["prediction"] for row in calibrated] == ["at", "gc"]
+    assert float(calibrated[0]["p_at"]) != pytest.approx(float(rows[0]["p_at"]), abs=1e-4)
+
+    suite = tmp_path / "suite.yaml"
+    table = folder / "table.csv"
+    suite.write_text(f"labels:\n- name: composition\n  table: {table}\n  fitted_on: {table}\n")
+    run("evaluate", str(suite), str(hf), "--out", str(tmp_path / "out"))
+    content = json.loads(next((tmp_path / "out").glob("*.json")).read_text())
+    metrics = {one["metric"]: one for one in content["tasks"][0]["metrics"]}
+    assert metrics["AUROC"]["value"] > 0.9
+    assert metrics["AUROC"]["count"] == 48
+    assert metrics["AUROC"]["baseline_name"] == "6-mers"
+
+
+def test_models_and_commands_that_do_not_fit(folder: Path) -> None:
+    from evaluation.likelihood.model import check_language_model
+    from evaluation.prediction.predicting import check_predictor
+
+    with refused("no-head", where="base"):
+        check_predictor(folder / "base")
+    with refused("not-calibrated", where="_hf"):
+        check_predictor(folder / "regress_hf", calibrated=True)
+    with refused("has-head", where="_hf", fix="predict"):
+        check_language_model(folder / "classify_hf")

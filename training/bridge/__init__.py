@@ -1,0 +1,1 @@
+"""Inside a run of Megatron-Bridge: its packages, data, steps, log and checkpoints."""

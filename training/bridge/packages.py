@@ -1,0 +1,42 @@
+"""What Megatron-Bridge 0.6.2 and megatron-core 0.19.2, as they are published, need in order to be imported and to run.
+
+- `peft/lora_layers.py` of Bridge imports Transformer Engine, also where there is none: it sees a name for it meanwhile.
+- `pretrain` runs `make` for compiled helpers of Megatron-Core's own datasets; the wheel has them, and no Makefile.
+"""
+
+import contextlib
+import importlib.util
+import sys
+import types
+from collections.abc import Iterator
+from unittest.mock import patch
+
+
+@contextlib.contextmanager
+def mended_packages() -> Iterator[None]:
+    """Megatron-Bridge can be imported and run inside this context."""
+    with contextlib.nullcontext() if importlib.util.find_spec("transformer_engine") else _transformer_engine_by_name():
+        import megatron.bridge.peft.lora_layers  # noqa: F401
+    from megatron.bridge.training import initialize
+
+    with patch.object(initialize, "compile_helpers", lambda: None):
+        yield
+
+
+@contextlib.contextmanager
+def _transformer_engine_by_name() -> Iterator[None]:
+    """Classes that nothing is an instance of, in place of those that Bridge's adapters ask for at import."""
+    import megatron.core.extensions.transformer_engine
+    import megatron.core.fp4_utils
+    import megatron.core.fp8_utils
+    import megatron.core.optimizer  # noqa: F401  each looks for Transformer Engine once, and must not find this
+
+    root, layers = (types.ModuleType(name) for name in ("transformer_engine", "transformer_engine.pytorch"))
+    root.__dict__.update(__path__=[], __version__="0.0.0", pytorch=layers)
+    empty = {name: type(name, (), {}) for name in ("Linear", "LayerNormLinear", "GroupedLinear", "TransformerLayer")}
+    layers.__dict__.update(empty, __path__=[], ops=types.SimpleNamespace(Sequential=type("Sequential", (), {})))
+    with patch.dict(sys.modules):
+        sys.modules |= {root.__name__: root, layers.__name__: layers}
+        yield
+        imported = dict(sys.modules)
+    sys.modules |= {name: module for name, module in imported.items() if module not in (root, layers)}

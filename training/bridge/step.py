@@ -1,0 +1,41 @@
+"""A micro-batch through the model, and the sums of its losses, which the log and the guard read."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from megatron.bridge.training.losses import masked_next_token_loss
+
+from training.forward import causal_forward_step, genomic_data_step
+from training.metrics.loss_sums import LossSums
+
+
+class ForwardStep:
+    """Bridge's `forward_step_func`. `sums` is where losses go; the log changes it for a validation."""
+
+    def __init__(self) -> None:
+        self.sums = LossSums()
+        self.by_source = False
+        self._micro_batches: list[torch.Tensor] = []
+
+    def __call__(self, data_iterator: Any, model: Any, return_schedule_plan: bool = False) -> tuple[torch.Tensor, Any]:
+        """The loss of each token, and the function that makes one loss of them."""
+        batch = genomic_data_step(data_iterator)
+        return causal_forward_step(model, batch), functools.partial(self._loss, batch)
+
+    def _loss(self, batch: Mapping[str, Any], output: torch.Tensor) -> Any:
+        source = batch["source"] if self.by_source else torch.zeros_like(batch["source"])
+        self.sums.add(output, batch["labels"], batch["loss_mask"], source)
+        result = masked_next_token_loss(batch["loss_mask"], output, check_for_nan_in_loss=False)
+        self._micro_batches.append(result[2]["lm loss"])
+        return result
+
+    def take_loss(self) -> float:
+        """The mean loss of the micro-batches since it was last taken, on all data-parallel ranks. Collective."""
+        from megatron.core import parallel_state
+
+        sums = torch.stack(self._micro_batches).double().sum(0)
+        self._micro_batches = []
+        torch.distributed.all_reduce(sums, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
+        return float(sums[0] / sums[1])

@@ -1,0 +1,138 @@
+"""The run log of a head: beside the loss, how good its validation predictions are, and what needs no model achieves."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from megatron.core import parallel_state
+
+from conversion.calibration import CALIBRATION
+from evaluation.baselines.labels import label_baselines
+from evaluation.labelled.examples import stacked
+from evaluation.labelled.measures import measure, probabilities
+from evaluation.labelled.targets import IGNORED
+from evaluation.prediction.calibration import fit_calibration
+from foundation.errors import InputError
+from foundation.heartbeat import HEARTBEAT
+from training.heads.loss import HeadLoss
+from training.metrics.loss_sums import MeanLoss
+from training.metrics.run_log import RunLog
+
+BASELINES = "baselines"
+"""The key of a validation line that has what needs no model."""
+
+
+class HeadLog(RunLog):
+    """As `RunLog`. A validation line has the measures of `evaluation.labelled.measures` under `validation`, and the
+    calibration fitted to them; the first has those of the baselines, under `baselines`.
+    """
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
+        self.measures: dict[str, float] = {}
+        self._kind, self._said_baselines = pl_module.config.head_kind, trainer.global_step > 0
+        self._bases = torch.zeros((), dtype=torch.int64)
+        self._rows: list[tuple[npt.NDArray[Any], ...]] = []
+
+    def on_megatron_microbatch_end(self, step: Any, batch: Any, output: torch.Tensor, forward_callback: Any) -> None:
+        if self._validation is None:
+            self._bases = self._bases.to(batch["lengths"].device) + batch["lengths"].sum()
+            return
+        losses, _ = HeadLoss(kind=self._kind).losses(output.float(), batch["labels"], batch["real"])
+        self._rows.append(_kept(self._kind, batch, output.float(), losses))
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        super().on_validation_start(trainer, pl_module)
+        self._rows = []
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Gather the predictions of all ranks, and measure them; every rank computes the same. Collective."""
+        logits, truth, losses = self._gathered(trainer)
+        self._validation = None
+        self._fitted = fit_calibration(self._kind, logits, truth)
+        outputs = probabilities(self._kind, logits)
+        if pl_module.config.head_both_strands and not self._per_base:
+            outputs, truth = outputs.reshape(-1, 2, outputs.shape[-1]).mean(axis=1), truth[::2]
+        self.measures = {"loss": losses, **measure(self._kind, outputs, truth)}
+        self._validated = [], MeanLoss(loss=losses, bits_per_base=None, bases=len(truth))
+        pl_module.log("val_loss", losses, batch_size=1)
+
+    @property
+    def _per_base(self) -> bool:
+        return self._kind in ("tokens", "track")
+
+    def _gathered(self, trainer: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], float]:
+        """Logits and truth of all samples in their order, or of all labelled bases, and the mean loss."""
+        group = parallel_state.get_data_parallel_group()
+        parts: list[Any] = [None] * torch.distributed.get_world_size(group)
+        torch.distributed.all_gather_object(parts, self._rows, group=group)
+        rows = [row for part in parts for row in part]
+        index, logits, truth, losses, counts = (np.concatenate([row[i] for row in rows]) for i in range(5))
+        mean = float(losses.sum() / max(1, counts.sum()))
+        if self._per_base:
+            return logits, truth, mean
+        order = np.argsort(index, kind="stable")
+        return logits[order], truth[order], mean
+
+    def _validation_line(self, trainer: Any, of_each: list[MeanLoss], mean: MeanLoss) -> dict[str, Any]:
+        measures = {name: value for name, value in self.measures.items() if name != "loss"}
+        line: dict[str, Any] = {"validation_loss": mean.loss, "validation": measures}
+        if self._fitted is not None:
+            line[CALIBRATION] = self._fitted
+        if not self._said_baselines and not self._per_base:
+            self._said_baselines = True
+            line[BASELINES] = self._baselines(trainer)
+        return line
+
+    def _baselines(self, trainer: Any) -> dict[str, dict[str, float]]:
+        HEARTBEAT.doing("fitting the k-mer baseline")
+        splits = trainer.datamodule.splits
+        parts = (splits.train, splits.validation)
+        sequences, truths = [[one.ids for one in part] for part in parts], [stacked(part) for part in parts]
+        found = label_baselines(
+            self._kind, sequences[0], truths[0], sequences[1], truths[1], classes=len(splits.targets.labels)
+        )
+        return {one.name: one.measures for one in found}
+
+    def _end_interval(self, trainer: Any) -> None:
+        """Log the steps since the last time, with the bases that all ranks have read. Collective."""
+        read = self._bases.cuda()
+        torch.distributed.all_reduce(read, group=parallel_state.get_data_parallel_group())
+        self._read, self._bases = int(read), torch.zeros((), dtype=torch.int64)
+        if trainer.is_global_zero:
+            self._log_steps(trainer, MeanLoss(loss=None, bits_per_base=None, bases=self._read))
+        self._steps = 0
+
+    def _tokens(self, data: Any) -> int:
+        return self._read
+
+    def _own_fields(self, data: Any, seconds: float) -> dict[str, Any]:
+        return {"samples_per_second": self._steps * data.global_batch_size / seconds}
+
+    def _tell_loggers(self, trainer: Any, values: dict[str, Any]) -> None:
+        super()._tell_loggers(trainer, {key: one for key, one in values.items() if key not in (CALIBRATION, BASELINES)})
+
+
+def _kept(
+    kind: str, batch: dict[str, torch.Tensor], logits: torch.Tensor, losses: torch.Tensor
+) -> tuple[npt.NDArray[Any], ...]:
+    """Index, logits, labels, loss and count of each real sample, on the CPU; of each labelled base, for such heads."""
+    real, labels = batch["real"] > 0, batch["labels"]
+    counted = torch.ones_like(losses)
+    index, logits, labels, losses = batch["index"][real], logits[real], labels[real], losses[real]
+    counted = counted[real]
+    if kind in ("tokens", "track"):
+        known = labels != IGNORED if kind == "tokens" else torch.isfinite(labels)
+        counted = known.sum(1)
+        logits, labels = logits[known], labels[known]
+    found = (index, logits, labels, losses, counted)
+    return tuple(one.detach().cpu().numpy() for one in found)
+
+
+def head_log(trainer: Any) -> HeadLog:
+    """The `HeadLog` of a trainer. Errors: `InputError` where it has none."""
+    found = next((one for one in trainer.callbacks if isinstance(one, HeadLog)), None)
+    if found is None:
+        raise InputError("head.stop_metric without a head", fix="Give head.kind.", kind="stop-without-head")
+    return found
