@@ -1,10 +1,10 @@
-"""A labelled task that counting cannot solve: which of two motifs comes first.
+"""A labelled task that counting cannot solve: which of two motifs of promoters comes first, CCAAT or TATA box.
 
-    python -m benchmarks.motifs motifs [--sequences 20000] [--length 64]
+    python -m benchmarks.motifs motifs [--sequences 4000] [--length 48]
 
 Every sequence is random but for both motifs, so that the two classes have the same k-mers, of any k up to the distance
-between the motifs. Writes train.csv, dev.csv and test.csv with the columns sequence and label: `first` where the first
-motif comes first.
+between the motifs. Writes train.csv, dev.csv and test.csv with the columns sequence and label: `promoter` where
+the CCAAT box comes before the TATA box, `turned` where it comes after it.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-MOTIFS = ("GATTACAG", "TCCGTGAA")
-LABELS = ("first", "second")
+MOTIFS = ("GGCCAATC", "TATAAAAG")
+LABELS = ("promoter", "turned")
 APART = 8
 """Bases between the motifs at least: no k-mer up to that length touches both."""
 
@@ -24,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the three files."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("out", type=Path)
-    options.add_argument("--sequences", type=int, default=20_000, help="of train; the others have a tenth each")
-    options.add_argument("--length", type=int, default=64, help="bases")
+    options.add_argument("--sequences", type=int, default=4_000, help="of train; the others have a tenth each")
+    options.add_argument("--length", type=int, default=48, help="bases")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args(arguments)
     write_motifs(given.out, sequences=given.sequences, length=given.length, seed=given.seed)

@@ -18,6 +18,7 @@ from configs.schema import HeadConfig
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
 from evaluation.labelled.splits import Splits, read_splits
+from evaluation.suite.result import read_evaluation
 from launch.preflight.check import check_config
 from launch.preflight.checks import Run, refuse_first
 
@@ -236,11 +237,10 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
     table = folder / "table.csv"
     suite.write_text(f"labels:\n- name: composition\n  table: {table}\n  fitted_on: {table}\n")
     run("evaluate", str(suite), str(hf), "--out", str(tmp_path / "out"))
-    content = json.loads(next((tmp_path / "out").glob("*.json")).read_text())
-    metrics = {one["metric"]: one for one in content["tasks"][0]["metrics"]}
-    assert metrics["AUROC"]["value"] > 0.9
-    assert metrics["AUROC"]["count"] == 48
-    assert metrics["AUROC"]["baseline_name"] == "6-mers"
+    (result,) = read_evaluation(tmp_path / "out" / "classify_hf.json").tasks
+    auroc = next(one for one in result.metrics if one.metric == "AUROC")
+    assert auroc.value > 0.9
+    assert (auroc.count, auroc.baseline_name) == (48, "6-mers")
 
 
 def test_models_and_commands_that_do_not_fit(folder: Path) -> None:
