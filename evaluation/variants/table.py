@@ -27,7 +27,8 @@ def values(
     """The columns from `delta` on; None where there is nothing."""
     read = (None, None) if effect is None else (effect.forward, effect.reverse)
     strands = ((None, None) if one is None else (one.delta, one.targets) for one in read)
-    found: list[float | int | None] = [effect and effect.delta, effect and effect.mean, *chain.from_iterable(strands)]
+    totals = (None, None) if effect is None else (effect.delta, effect.mean)
+    found: list[float | int | None] = [*totals, *chain.from_iterable(strands)]
     if with_distances:
         found += [getattr(effect and effect.shift, name, None) for name in DISTANCES]
     if calibrated:
