@@ -28,7 +28,7 @@ Compute = Callable[[list[Item]], Payload]
 Results = Iterable[tuple[list[Item], Payload]]
 """Every unit with its payload, in order."""
 
-UNIT_TOKENS, UNIT_WINDOWS = 1 << 16, 16
+UNIT_TOKENS, UNIT_WINDOWS = 1 << 15, 16
 
 
 class Units(Protocol[Item]):

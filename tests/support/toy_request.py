@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +22,8 @@ from foundation.errors import InputError
 class ToyRequest:
     """The squares of the numbers in the file `source`. What a number in a list does to its worker, it does once:
 
-    `killed` ends it as the kernel does, `failing` as a broken GPU, and `deadly` always; `wrong` is bad input.
+    `killed` ends it as the kernel does, `failing` as a broken GPU, and `deadly` always; `stuck` keeps it for a minute;
+    `wrong` is bad input.
     """
 
     model: Path
@@ -29,6 +32,7 @@ class ToyRequest:
     killed: tuple[int, ...] = ()
     failing: tuple[int, ...] = ()
     deadly: tuple[int, ...] = ()
+    stuck: tuple[int, ...] = ()
     wrong: tuple[int, ...] = ()
     batch_size: int | None = None
 
@@ -79,7 +83,7 @@ class ToyJob:
         asked = self._request
         if number in asked.wrong:
             raise InputError("is wrong", where=f"number {number}", kind="wrong-number")
-        if number not in (*asked.killed, *asked.failing, *asked.deadly):
+        if number not in (*asked.killed, *asked.failing, *asked.deadly, *asked.stuck):
             return
         mark = asked.source.with_name(f"harmed-{number}")
         if mark.exists() and number not in asked.deadly:
@@ -87,6 +91,8 @@ class ToyJob:
         mark.touch()
         if number in (*asked.killed, *asked.deadly):
             os.kill(os.getpid(), signal.SIGKILL)
+        if number in asked.stuck:
+            time.sleep(60)
         if number in asked.failing:
             raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore")
 
@@ -95,3 +101,22 @@ class ToyJob:
         with atomic_file(self._request.out) as temporary:
             temporary.write_text(json.dumps(squares))
         return squares, [self._request.out]
+
+
+def main() -> None:
+    """`python toy_request.py FOLDER`: two processes, of which one is stuck."""
+    from toy_request import ToyRequest as Imported  # as the workers import it
+
+    from evaluation.sharding.devices import cpu_places
+    from evaluation.sharding.workers import run_everywhere
+    from foundation.engines.local import LocalEngine
+
+    folder = Path(sys.argv[1])
+    request = Imported(
+        model=folder / "model", source=folder / "numbers.json", out=folder / "out.json", stuck=(10,)
+    )  # fmt: skip
+    run_everywhere(request, LocalEngine(2, apart=True, places=cpu_places(2)), 5)
+
+
+if __name__ == "__main__":
+    main()

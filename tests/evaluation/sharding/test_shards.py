@@ -29,6 +29,9 @@ def parts_of(request: Any, count: int) -> list[Path]:
     return [run_shard(request, Shard(number=number, count=count), device="cpu") for number in range(1, count + 1)]
 
 
+ALL = ("score-both-parquet", "variants", "embed-bases")  # cut in every way, others in one
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_any_number_of_shards_gives_the_same_bytes(name: str, ask: Ask, tmp_path: Path) -> None:
     request = ask(name, tmp_path)
@@ -36,7 +39,7 @@ def test_any_number_of_shards_gives_the_same_bytes(name: str, ask: Ask, tmp_path
     whole = contents(tmp_path)
     assert len(whole) == len(files) + 1
     assert len(list(request.open().units())) > 3
-    for count in (1, 3, 7):
+    for count in (1, 3, 7) if name in ALL else (3,):
         for path in tmp_path.iterdir():
             path.unlink()
         run_merge(request, parts_of(request, count)[::-1])

@@ -1,10 +1,17 @@
 """Shards on many processes: what dies is reported and taken again, what is finished is kept, bytes are the same."""
 
+import fcntl
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import toy_request
 from refusal import refused
 from toy_request import ToyRequest
 
@@ -72,6 +79,26 @@ def test_a_shard_that_kills_every_worker_is_an_error_and_the_rest_is_kept(
     again = computed(tmp_path)[len(kept) :]
     assert 20 in again
     assert not set(again) & set(kept) - {18, 19}
+
+
+def test_a_command_that_is_killed_resumes(toy: Callable[..., ToyRequest], tmp_path: Path) -> None:
+    request, own = toy(), Path(toy_request.__file__)
+    parent = subprocess.Popen(
+        [sys.executable, own, tmp_path], stderr=subprocess.DEVNULL, cwd=own.parents[2],
+        env={**os.environ, "PYTHONPATH": f"{own.parents[2]}:{own.parent}"},
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while not (tmp_path / "harmed-10").exists() or len(computed(tmp_path)) < 20:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait(20)
+    for part in (tmp_path / ".out.json.shards").glob("*.part"):  # until its worker has gone too
+        with open(part, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+    kept = computed(tmp_path)
+    assert run_everywhere(request, engine(1), 3).result == [number**2 for number in NUMBERS]
+    assert not set(computed(tmp_path)[len(kept) :]) & set(kept) - {9}
 
 
 def test_bad_input_is_raised_as_it_is_and_only_once(toy: Callable[..., ToyRequest], tmp_path: Path) -> None:
