@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from benchmarks import inference_windows as windows
 from benchmarks.turns import Turn, Turns, ratios, take_turns
 
 PROMPT = b"ACGTACGTAACC"
@@ -76,6 +77,17 @@ def generate(samples: int, length: int, batches: tuple[int, ...], rounds: int, t
     return best(turns, samples * length, "bases")
 
 
+def embed(sequences: int, rounds: int, threads: int) -> Found:
+    """Embeddings of sequences of 200 to 2,000 bases, against a plain loop sorted by length."""
+    turns = windows.embed(sequences, (1, 4, 16), rounds, threads)
+    return best(turns, windows.bases_of(sequences), "bases")
+
+
+def mutate(bases: int, rounds: int, threads: int) -> Found:
+    """All SNVs of a region in windows of 2,048 bases, against whole windows in batches."""
+    return best(windows.mutate(bases, (1, 4), rounds, threads), 3 * bases, "mutants")
+
+
 def _our_generate(turns: Turns, samples: int, length: int, times: int, threads: int) -> None:
     from evaluation.generation.generation import generate
     from evaluation.generation.sampling import Sampling
@@ -119,6 +131,10 @@ def demo_size_model(threads: int) -> Any:
 ROWS = {
     "generate": Row("generate, 64 x 400 bases", "2 x", partial(generate, 64, 400, (16, 32, 64))),
     "generate-1": Row("generate, 1 x 200 bases", "1 x", partial(generate, 1, 200, (1,))),
+    "embed": Row("embed, 2,000 sequences of 200 to 2,000 bases", "1.2 x", partial(embed, 2000)),
+    "embed-short": Row("embed, 40 sequences of 200 to 2,000 bases", "1.2 x", partial(embed, 40)),
+    "mutate": Row("mutate, 600 SNVs of 200 bases, windows of 2,048", "3 x", partial(mutate, 200)),
+    "mutate-short": Row("mutate, 30 SNVs of 10 bases, windows of 2,048", "3 x", partial(mutate, 10)),
 }
 
 if __name__ == "__main__":

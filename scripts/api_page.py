@@ -67,7 +67,7 @@ def _unquoted(text: str) -> str:
     """Without the quotes of forward references, and the modules of names."""
     text = re.sub(r"^<class '(.*)'>$", r"\1", text)
     text = re.sub(r"^'(.*)'$", r"\1", re.sub(r": '(.*?)'(?= = |$)", r": \1", text))
-    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text).replace("Values", "ndarray")
 
 
 def _text(what: Any) -> str:

@@ -70,7 +70,7 @@ def test_prepare_convert_score_and_evaluate(tmp_path: Path) -> None:
         "score exported corpus --out score.json",
         "evaluate suite.yaml exported --out evaluation",
     )
-    assert (tmp_path / "evaluation" / "evaluation.json").is_file()
+    assert (tmp_path / "evaluation" / "index.html").is_file()
     assert (tmp_path / "score.json").is_file()
 
 

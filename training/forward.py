@@ -59,8 +59,6 @@ def causal_forward_step(model: Any, batch: Mapping[str, Any]) -> torch.Tensor:
             qkv_format="thd",
             cu_seqlens_q=batch["cu_seqlens"],
             cu_seqlens_kv=batch["cu_seqlens"],
-            cu_seqlens_q_padded=batch["cu_seqlens"],  # asked for where ranks have parts of documents
-            cu_seqlens_kv_padded=batch["cu_seqlens"],
             max_seqlen_q=batch["max_seqlen"],
             max_seqlen_kv=batch["max_seqlen"],
         )

@@ -14,6 +14,7 @@ from configs.rope import frequencies
 from conversion.checkpoint import Checkpoint, Rows
 from conversion.files.mapped_file import loaded
 from foundation.errors import InputError
+from foundation.progress import Advance, unseen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,10 +50,11 @@ def rotary_embedding(architecture: LlamaArchitecture, device: str = "cpu") -> "L
     return rotary
 
 
-def load_llama(checkpoint: Checkpoint, dtype: str, device: str) -> "LlamaForCausalLM":
+def load_llama(checkpoint: Checkpoint, dtype: str, device: str, *, advance: Advance = unseen) -> "LlamaForCausalLM":
     """The model of `checkpoint`, of the class that its configuration names, with weights in `dtype` on `device`.
 
-    Weights that are stored so, and stay on the CPU, are views of the files: nothing is copied.
+    Weights that are stored so, and stay on the CPU, are views of the files: nothing is copied. `advance` is told of the
+    bytes that are loaded.
     Errors: `InputError` naming a tensor with values that are NaN or infinite, in the file or in `dtype`.
     """
     import torch
@@ -71,6 +73,7 @@ def load_llama(checkpoint: Checkpoint, dtype: str, device: str) -> "LlamaForCaus
             found = _tensor(rows if kept else [loaded(piece) for piece in rows], stored)
             tensors[name] = found.to(device).to(getattr(torch, dtype))
             _check_finite(tensors[name], name, checkpoint, dtype)
+            advance(tensors[name].nbytes)
     if architecture.tie_word_embeddings and not architecture.head:
         tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
     model.load_state_dict(tensors, assign=True)

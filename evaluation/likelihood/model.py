@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
 from conversion.checkpoint import Checkpoint
+from conversion.files import dtypes
 from conversion.formats import find_format, open_adapted, recognise
 from conversion.huggingface.model_directory import ModelDirectory, refuse_adapter
 from conversion.locate import find_checkpoint
 from foundation.errors import InputError, nearest
+from foundation.progress import progress_bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -33,15 +35,18 @@ def load_model(
     """
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, DTYPES), kind="dtype")
-    checkpoint = check_directory(Path(directory), adapter)  # before the imports, which take seconds
-    import torch
+    checkpoint = check_directory(Path(directory), adapter)
+    size = checkpoint.architecture.parameters * dtypes.DTYPES[dtype].itemsize
+    with progress_bar(f"Loading {directory}", total=size, unit="B") as advance:  # the imports alone take seconds
+        import torch
 
-    from conversion.huggingface.live_model import load_llama
-    from evaluation.likelihood.attention import use_attention
+        from conversion.huggingface.live_model import load_llama
+        from evaluation.likelihood.attention import use_attention
 
-    model = load_llama(checkpoint, dtype, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    use_attention(model)
-    return model.eval()
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        model = load_llama(checkpoint, dtype, device, advance=advance)
+        use_attention(model)
+        return model.eval()
 
 
 def check_directory(directory: Path, adapter: Path | None = None) -> Checkpoint:

@@ -11,8 +11,8 @@ values of the bases before it, stays in the model's dtype.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from evaluation.likelihood.attention import Recorder, SharedPrefix
 from evaluation.likelihood.batches import Batching, plan_batches
 from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities, to_tensor
 from evaluation.likelihood.precision import single_precision
-from evaluation.variants.alleles import SCORED, Allele
+from evaluation.variants.alleles import SCORED, Allele, distinct
 from evaluation.variants.distances import NO_SHIFT, Shift, compare, mean
 from evaluation.variants.windows import Alternative, Placement, Strand, WindowKey, place
 from foundation.errors import InputError
@@ -107,6 +107,16 @@ def variant_effects(
                     found[one.allele, reverse] = effect
                 advance(1 / len(readings))
         yield [_effect(found.get((number, False)), found.get((number, True))) for number in range(len(ahead))]
+
+
+def allele_effects(
+    model: "PreTrainedModel", alleles: Sequence[Allele], contigs: Mapping[str, Ids], placement: Placement, **how: Any
+) -> list[Effect | None]:
+    """The effect of each allele, those of one haplotype from one of them; `how` as for `variant_effects`."""
+    haplotypes, which = distinct([allele for allele in alleles if allele.status == SCORED])
+    found = list(chain.from_iterable(variant_effects(model, haplotypes, contigs, placement, **how)))
+    places = iter(which)
+    return [found[next(places)] if allele.status == SCORED else None for allele in alleles]
 
 
 def _effect(forward: StrandEffect | None, reverse: StrandEffect | None) -> Effect | None:

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 from evaluation.variants.alleles import MEANINGS
-from evaluation.variants.distances import Shift
-from evaluation.variants.effects import Effect
 from evaluation.variants.run import VariantResult, VariantRun
 from evaluation.variants.table import table_lines
 from evaluation.variants.vcf import annotated, write_lines
@@ -18,6 +16,11 @@ _DISTANCES = (
     ("GLL_L2", "euclidean", f"L2 distance of the last layer's embeddings, {_AFTER}"),
     ("GLL_COSINE", "cosine", f"1 - cosine of the last layer's embeddings, {_AFTER}"),
     ("GLL_ENTROPY", "entropy", f"Change of the entropy of the next base, bits, {_AFTER}"),
+)
+
+_CALIBRATION = (
+    ("GLL_NULL_Z", "z", "GLL_DELTA of an indel in standard deviations from the mean of random indels of its length"),
+    ("GLL_NULL_P", "p", "Share of random indels of its length with a GLL_DELTA as low or lower, itself counted"),
 )
 
 
@@ -33,7 +36,11 @@ def write_result(result: VariantResult, run: VariantRun, out: Path) -> list[Path
         lines = annotated(result.vcf, _meta(run), _info(result, run.distances))
         write_lines(temporary, lines, compressed=True)
     with atomic_file(paths[1]) as temporary:
-        write_lines(temporary, table_lines(result.alleles, result.effects, distances=run.distances), compressed=False)
+        write_lines(
+            temporary,
+            table_lines(result.alleles, result.effects, result.calibrations, with_distances=run.distances),
+            compressed=False,
+        )
     if result.measures:
         _write_measures(result, run, paths[2])
     journal_path(out).unlink(missing_ok=True)
@@ -56,10 +63,15 @@ def _meta(run: VariantRun) -> list[str]:
         f'##INFO=<ID=GLL_DELTA,{number},Description="ln P(alternative) - ln P(reference), summed over the window, '
         'mean of the strands compared; below zero the model prefers the reference">',
         f'##INFO=<ID=GLL_MEAN,{number},Description="GLL_DELTA per compared base">',
-        *([f'##INFO=<ID={key},{number},Description="{text}">' for key, _, text in _DISTANCES] if run.distances else []),
+        *(f'##INFO=<ID={key},{number},Description="{text}">' for key, _, text in _asked(run)),
         '##INFO=<ID=GLL_STATUS,Number=A,Type=String,Description="' + "; ".join(f"{k}: {v}" for k, v in MEANINGS.items())
         + '">',
     ]  # fmt: skip
+
+
+def _asked(run: VariantRun) -> tuple[tuple[str, str, str], ...]:
+    """Key, field and description of what was asked for beside the delta."""
+    return (_DISTANCES if run.distances else ()) + (_CALIBRATION if run.null else ())
 
 
 def _info(result: VariantResult, distances: bool) -> list[str]:
@@ -74,9 +86,13 @@ def _info(result: VariantResult, distances: bool) -> list[str]:
         if distances:
             shifts = [effect and effect.shift for effect in effects]
             pairs += [f"{key}={','.join(_number(shift, name) for shift in shifts)}" for key, name, _ in _DISTANCES]
+        if result.calibrations:
+            among = [result.calibrations[i] for i in slots]
+            pairs += [f"{key}={','.join(_number(one, name) for one in among)}" for key, name, _ in _CALIBRATION]
         texts.append(";".join([*pairs, f"GLL_STATUS={','.join(statuses)}"]))
     return texts
 
 
-def _number(of: Effect | Shift | None, name: str) -> str:
-    return "." if of is None else f"{getattr(of, name):.7g}"
+def _number(of: object, name: str) -> str:
+    value = getattr(of, name, None)
+    return "." if value is None else f"{value:.7g}"

@@ -39,6 +39,7 @@ class VariantRequest:
     dtype: str = "float32"
     batch_size: int | None = None
     distances: bool = False
+    null: int = 0
     adapter: Path | None = None
 
     command = "variants"
@@ -63,7 +64,8 @@ class VariantRequest:
         placement = plan_placement(longest, window=self.window, downstream=self.downstream, grid=self.grid)
         return VariantRun(
             model=self.model, fasta=self.fasta, vcf=self.vcf, placement=placement, strand=self.strand,
-            dtype=self.dtype, batch_size=self.batch_size, distances=self.distances, adapter=self.adapter,
+            dtype=self.dtype, batch_size=self.batch_size, distances=self.distances,
+            null=self.null, adapter=self.adapter,
         )  # fmt: skip
 
     def at(self, out: Path) -> "VariantRequest":

@@ -30,6 +30,7 @@ from evaluation.variants.alleles import (
     distinct,
     list_alleles,
 )
+from evaluation.variants.calibration import Calibration, calibrate, random_indels
 from evaluation.variants.distances import FIELDS, Shift
 from evaluation.variants.effects import Effect, StrandEffect, variant_effects
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
@@ -51,7 +52,9 @@ UNIT_WINDOWS = 128
 
 @dataclass(frozen=True, kw_only=True)
 class VariantRun:
-    """What is scored, and how. `distances`: give the `Shift` of each allele too. `batch_size` changes no result."""
+    """What is scored, and how. `distances`: give the `Shift` of each allele too; `null`: compare each indel with
+    so many random ones of its length. `batch_size` changes no result.
+    """
 
     model: Path
     fasta: Path
@@ -61,6 +64,7 @@ class VariantRun:
     dtype: str
     batch_size: int | None = None
     distances: bool = False
+    null: int = 0
     adapter: Path | None = None
 
     @property
@@ -74,6 +78,7 @@ class VariantRun:
             "strand": self.strand,
             "dtype": self.dtype,
             **({"distances": True} if self.distances else {}),
+            **({"null": self.null} if self.null else {}),
         }
 
 
@@ -82,6 +87,7 @@ class VariantResult:
     """Alleles with their effects, in the file's order; several may be one of the `haplotypes`, which are scored.
 
     `labels`: the values of the label, with what they are taken for.
+    `calibrations`: where the run has a null, each indel among the random ones of its length.
     `mismatches`: a line for each of the first alleles whose REF is not the genome's.
     """
 
@@ -91,6 +97,7 @@ class VariantResult:
     mismatches: tuple[str, ...]
     labels: tuple[LabelValue, ...]
     measures: tuple[Discrimination, ...]
+    calibrations: tuple[Calibration | None, ...]
     haplotypes: int
 
     @property
@@ -147,7 +154,9 @@ class VariantScoring:
         self._alleles = list_alleles(self._vcf, self.contigs, run.vcf)
         _refuse_foreign(self._alleles, run)
         self._labels = check_labels(self._alleles, labelling, run.vcf) if labelling else ()
-        self._distinct, self._which = distinct([one for one in self._alleles if one.status == SCORED])
+        self._random = random_indels(self._alleles, self.contigs, run.null)
+        known = [one for one in self._alleles if one.status == SCORED]
+        self._distinct, self._which = distinct([*known, *self._random])
 
     @property
     def total(self) -> int:
@@ -172,6 +181,7 @@ class VariantScoring:
         found = [effect for _, payload in results for effect in _effects(payload)]
         which = iter(self._which)
         effects = [found[next(which)] if allele.status == SCORED else None for allele in self._alleles]
+        of_random = [found[place] for place in which]
         alleles = [
             replace(allele, status=NO_CONTEXT) if allele.status == SCORED and effect is None else allele
             for allele, effect in zip(self._alleles, effects, strict=True)
@@ -184,6 +194,7 @@ class VariantScoring:
             mismatches=_mismatches(alleles, self.contigs),
             labels=self._labels,
             measures=discriminate(alleles, effects, labelling, vcf) if labelling else (),
+            calibrations=tuple(calibrate(alleles, effects, self._random, of_random)) if self.run.null else (),
             haplotypes=self.total,
         )
 
@@ -255,7 +266,13 @@ def header_of(run: VariantRun) -> dict[str, Any]:
         model=run.model,
         sources={"genome": run.fasta, "vcf": run.vcf},
         adapter=run.adapter,
-        settings={**asdict(run.placement), "strand": run.strand, "dtype": run.dtype, "distances": run.distances},
+        settings={
+            **asdict(run.placement),
+            "strand": run.strand,
+            "dtype": run.dtype,
+            "distances": run.distances,
+            "null": run.null,
+        },
         files=[],
     )
     return {"made_from": work.made_from, "batch_size": run.batch_size, "shard": [1, 1]}

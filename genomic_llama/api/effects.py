@@ -1,7 +1,6 @@
 """Effects of variants and of all mutants, as tables."""
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,15 @@ from evaluation.likelihood.scoring import strands
 from evaluation.mutation.mutants import Kinds
 from evaluation.mutation.mutation_files import ROW, rows
 from evaluation.mutation.mutation_map import mutate_regions, plan_mutation_windows
-from evaluation.variants.alleles import SCORED, Allele, distinct, list_alleles
-from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.alleles import SCORED, Allele, list_alleles
+from evaluation.variants.calibration import Calibration, calibrate, random_indels
+from evaluation.variants.effects import Effect, allele_effects
 from evaluation.variants.table import columns, values
 from evaluation.variants.vcf import Vcf, VcfRecord, read_vcf
 from evaluation.variants.windows import plan_placement
 from foundation.errors import InputError
 from foundation.progress import called_from_python, progress_bar
+from genomic_llama.api.models import check_predicts_bases
 from genomic_llama.api.sequences import read_contigs, read_sequences
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def variants(
     downstream: int | None = None,
     grid: int | None = None,
     distances: bool = False,
+    null: int = 0,
     batch_size: int | None = None,
     progress: bool = False,
 ) -> "DataFrame":
@@ -57,6 +59,8 @@ def variants(
     - `window`: bases, by default 8,192 or the model's positions; `downstream`: how many of them from the variant on, by
       default 1,024 or half the window; `grid`: windows start at multiples of it, so that variants share them.
     - `distances`: also give how distributions and embeddings change after the variant.
+    - `null`: compare each indel with so many random ones of its length, made in the same contigs: 200 are enough for a
+      z-score.
     - `batch_size`, `progress`: as for `score`.
 
     Returns a row for each alternative allele, in order, under the index of the table that was given: `contig`,
@@ -64,11 +68,14 @@ def variants(
     below zero the model prefers the reference), `delta_mean` (per base compared), and for each strand its delta and the
     number of bases compared. With `distances`: `divergence` (Jensen-Shannon divergence of the next base's
     distribution, bits), `euclidean` and `cosine` (distances of the last layer's embeddings), `entropy` (change, bits),
-    each the mean over the bases from the variant to the window's end.
+    each the mean over the bases from the variant to the window's end. With `null`: `null_z` (delta of an indel, in
+    standard deviations from the mean of the random ones), `null_p` (the share of them that is as low or lower),
+    `null_mean` and `null_deviation` (nats).
 
     Raises `InputError` for files or tables that are wrong, and for windows beyond the model's positions.
     """
     with called_from_python(progress=progress):
+        check_predicts_bases(model)
         readings = strands(strand)
         placement = plan_placement(
             int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
@@ -76,19 +83,16 @@ def variants(
         read = _read_table(variants) if hasattr(variants, "columns") else read_vcf(Path(variants))
         contigs = read_contigs(genome, {record.contig for record in read.records})
         alleles = list_alleles(read, contigs, "variants")
-        haplotypes, which = distinct([allele for allele in alleles if allele.status == SCORED])
-        with progress_bar("Scoring variants", total=len(haplotypes), unit=" haplotypes") as advance:
-            found = list(
-                chain.from_iterable(
-                    variant_effects(
-                        model, haplotypes, contigs, placement, readings=readings, batch_size=batch_size,
-                        distances=distances, advance=advance,
-                    )
-                )
+        scored = sum(allele.status == SCORED for allele in alleles)
+        random = random_indels(alleles, contigs, null)
+        with progress_bar("Scoring variants", total=scored + len(random), unit=" alleles") as advance:
+            found = allele_effects(
+                model, [*alleles, *random], contigs, placement, readings=readings, batch_size=batch_size,
+                distances=distances, advance=advance,
             )  # fmt: skip
-        places = iter(which)
-        effects = [found[next(places)] if allele.status == SCORED else None for allele in alleles]
-        return _to_table(alleles, effects, distances, variants)
+        effects, of_random = found[: len(alleles)], found[len(alleles) :]
+        calibrations = calibrate(alleles, effects, random, of_random) if null else []
+        return _to_table(alleles, effects, calibrations, distances, variants)
 
 
 def mutate(
@@ -123,6 +127,7 @@ def mutate(
     from pandas import DataFrame
 
     with called_from_python(progress=progress):
+        check_predicts_bases(model)
         placement = plan_mutation_windows(
             int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
         )
@@ -167,15 +172,19 @@ def _row(number: int, contig: Any, position: Any, ref: Any, alt: Any, name: Any)
 
 
 def _to_table(
-    alleles: Sequence[Allele], effects: Sequence[Effect | None], distances: bool, given: Any
-) -> "DataFrame":  # fmt: skip
+    alleles: Sequence[Allele],
+    effects: Sequence[Effect | None],
+    calibrations: Sequence[Calibration | None],
+    distances: bool,
+    given: Any,
+) -> "DataFrame":
     from pandas import DataFrame
 
-    def lines() -> Iterator[tuple[Any, ...]]:
-        for allele, effect in zip(alleles, effects, strict=True):
-            record = allele.record
-            place = (record.contig, record.position + 1, record.id, record.ref, allele.alt_text, allele.status)
-            yield (*place, *values(effect, distances))
-
+    asked = {"with_distances": distances, "calibrated": bool(calibrations)}
+    lines = []
+    for allele, effect, among in zip(alleles, effects, calibrations or [None] * len(alleles), strict=True):
+        record = allele.record
+        place = (record.contig, record.position + 1, record.id, record.ref, allele.alt_text, allele.status)
+        lines.append((*place, *values(effect, among, **asked)))
     index = [given.index[allele.record.line] for allele in alleles] if hasattr(given, "columns") else None
-    return DataFrame(list(lines()), columns=list(columns(distances)), index=index)
+    return DataFrame(lines, columns=list(columns(**asked)), index=index)

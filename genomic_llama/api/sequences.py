@@ -84,9 +84,10 @@ def _is_indexed(given: Any) -> bool:
 
 
 def _is_record(given: Any) -> bool:
-    """Whether it is one record: of Biopython, with `seq`, of pysam or pyfaidx, or bare ids."""
+    """Whether it is one record: of Biopython, with `seq`, of pysam or pyfaidx; or one sequence, Biopython's or ids."""
     bare = isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim == 1
-    return bare or isinstance(given, Region) or hasattr(given, "seq") or hasattr(given, "sequence") or _is_lazy(given)
+    named = any(hasattr(given, name) for name in ("seq", "sequence", "__bytes__"))
+    return bare or named or isinstance(given, Region) or _is_lazy(given)
 
 
 def _is_lazy(given: Any) -> bool:

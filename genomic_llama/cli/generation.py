@@ -40,7 +40,7 @@ def generate(
     until_eos: Annotated[
         bool, typer.Option("--until-eos", help="Continue until EOS, or until the model's positions are full.")
     ] = False,
-    min_length: Annotated[int, typer.Option(help="New bases before EOS may come.", min=0)] = 0,
+    min_length: Annotated[int, typer.Option(help="New bases before EOS may come.", min=1)] = 1,
     samples: Annotated[int, typer.Option(help="Sequences per prompt.", min=1, max=1_000_000)] = 1,
     temperature: Annotated[float, typer.Option(help="Below 1: likelier bases; 0: the likeliest.", min=0)] = 1.0,
     top_k: Annotated[int, typer.Option(help="Only the k likeliest bases; 0: all.", min=0)] = 0,

@@ -47,6 +47,12 @@ def variants(
             help="Also the Jensen-Shannon divergence, embedding distances and entropy change after each variant.",
         ),
     ] = False,
+    null: Annotated[
+        int,
+        typer.Option(
+            help="Compare each indel with so many random ones of its length, made in the same contigs.", min=0
+        ),
+    ] = 0,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
@@ -71,7 +77,7 @@ def variants(
     request = VariantRequest(
         model=model, fasta=fasta, vcf=vcf, out=out, window=window, downstream=downstream, grid=grid,
         strand=strand.value, label=label, positive=positive, negative=negative, by=by, dtype=dtype.value,
-        batch_size=batch_size, distances=distances, adapter=adapter,
+        batch_size=batch_size, distances=distances, null=null, adapter=adapter,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     timed = carry_out(request, cut, overwrite=overwrite).timed

@@ -33,8 +33,9 @@ class Schedule(Callback):  # type: ignore[misc]
     min_lr: float
 
     def on_train_start(self, context: Any) -> None:
-        scheduler, batch = context.scheduler, context.state.cfg.train.global_batch_size
-        scheduler.get_lr = lambda group: learning_rate(
-            scheduler.num_steps // batch, lr=group.get("max_lr", scheduler.max_lr), **vars(self)
-        )
-        scheduler.step(0)
+        """By the steps of the run: Megatron-Core counts none where the guard left an update out."""
+        peak, done = context.scheduler.max_lr, context.state.train_state
+        context.scheduler.get_lr = lambda group: learning_rate(done.step, lr=group.get("max_lr", peak), **vars(self))
+
+    def on_train_step_start(self, context: Any) -> None:
+        context.scheduler.step(0)

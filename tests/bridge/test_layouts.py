@@ -35,3 +35,15 @@ def test_asked_to_leave_it_saves_and_exits_with_75(folder: Path, start_bridge: C
     assert (saved / "manifest.json").is_file()
     stop = json.loads((folder / "asked" / "stops.jsonl").read_text())
     assert (stop["status"], stop["requeue"], stop["step"]) == (75, True, int(saved.name.removeprefix("iter_")))
+
+
+def test_a_guard_that_stops_exits_with_65(folder: Path, start_bridge: Callable[..., Any]) -> None:
+    """The weights explode in the first step."""
+    wild = ("optimizer.lr=1e30", "optimizer.warmup_steps=0", "guards.non_finite=stop", "trainer.max_steps=9")
+    process = start_bridge("-m", "recipes.train", *words(folder, "wild", "engine=bridge", *wild))
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 65, said[-3000:]
+    (event,) = map(json.loads, (folder / "wild" / "guards" / "events.jsonl").read_text().splitlines())
+    assert (event["finding"], event["action"]) == ("not finite", "stop")
+    assert json.loads((folder / "wild" / "stops.jsonl").read_text())["status"] == 65
+    assert not list((folder / "wild").rglob("iter_*"))

@@ -59,8 +59,49 @@ def test_variants(tiny_directory: Path, files: Path) -> None:
     assert sorted(path.name for path in files.glob("o*")) == ["o.metrics.json", "o.tsv", "o.vcf.gz"]
 
 
+def test_distributions_and_distances(tiny_directory: Path, files: Path) -> None:
+    arguments = ("score", tiny_directory, files / "g.fa", "--distribution", files / "d.bw", "--strand", "both")
+    command(*arguments)
+    names = ["d.A.bw", "d.C.bw", "d.EOS.bw", "d.G.bw", "d.T.bw", "d.entropy.bw"]
+    assert sorted(path.name for path in files.glob("d.*")) == names
+    assert _finished(*arguments)
+    command(
+        "variants", tiny_directory, files / "g.fa", files / "v.vcf", "--out", files / "o", "--distances", "--null", 5
+    )
+    header = (files / "o.tsv").read_text().split("\n")[0].split("\t")
+    assert header[-8:-4] == ["divergence", "euclidean", "cosine", "entropy"]
+    assert header[-4:] == ["null_z", "null_p", "null_mean", "null_deviation"]
+
+
+def test_mutate(tiny_directory: Path, files: Path) -> None:
+    arguments = (
+        "mutate", tiny_directory, files / "g.fa", "--bed", files / "r.bed", "--out", files / "m", "--deletion", 2,
+        "--hub", files / "hub", "--assembly", "hg38",
+    )  # fmt: skip
+    assert "2 regions" in command(*arguments)
+    assert sorted(path.name for path in files.glob("m*")) == ["m.html", "m.parquet", "m.vcf.gz"]
+    assert (files / "hub" / "hub.txt").is_file()
+    assert _finished(*arguments)
+    assert not _finished(*arguments, "--strand", "forward")
+    output = command("mutate", tiny_directory, files / "g.fa", "--out", files / "whole")
+    assert f"{6 * (len(TEXT) - 1)} mutants of 2 regions" in output
+
+
 def test_generate(tiny_directory: Path, files: Path) -> None:
-    command("generate", tiny_directory, "--prompt", "ACG", "--length", 9, "--samples", 3, "--out", files / "o.fa")
+    command(
+        "generate",
+        tiny_directory,
+        "--prompt",
+        "ACG",
+        "--length",
+        9,
+        "--min-length",
+        1,
+        "--samples",
+        3,
+        "--out",
+        files / "o.fa",
+    )
     assert [record.name for record in read_fasta(files / "o.fa")] == ["prompt1_1", "prompt1_2", "prompt1_3"]
     with refused("prompt-empty"):
         command("generate", tiny_directory, "--prompt", "", "--out", files / "p.fa")
@@ -229,6 +270,9 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
         ),
         (("generate", "{m}", "--prompt", "ACGT", "--alphabet", "xyz", "--out", "{f}/o"), "alphabet", None),
         (("generate", "{m}", "--out", "{f}/o"), "no-prompt", None),
+        (("score", "{m}", "{f}/g.fa", "--distribution", "{f}/x.txt"), "distribution-suffix", "x.txt"),
+        (("mutate", "{m}", "{f}/none.fa", "--out", "{f}/o"), "cannot-be-read", "none.fa"),
+        (("mutate", "{m}", "{f}/g.fa", "--out", "{f}/o", "--window", "99"), "window", None),
         (("generate", "{m}", "--until-eos", "--length", "3", "--out", "{f}/o"), "until-eos-and-length", None),
         (("generate", "{m}", "--forbid-both-strands", "--out", "{f}/o"), "forbid-nothing", None),
         (("generate", "{m}", "--gc", "0.6-0.4", "--out", "{f}/o"), "gc", None),
@@ -259,7 +303,7 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
 
     script = (
         "import sys; from genomic_llama.cli.main import app; from typer.testing import CliRunner\n"
-        "for name in ('score', 'variants', 'embed', 'probe', 'generate', 'evaluate', 'report'):\n"
+        "for name in ('score', 'variants', 'mutate', 'embed', 'probe', 'generate', 'evaluate', 'report'):\n"
         "    assert CliRunner().invoke(app, [name, '--help']).exit_code == 0, name\n"
         "heavy = {'torch', 'transformers', 'sklearn', 'pyarrow', 'matplotlib'} & sys.modules.keys()\n"
         "assert not heavy, heavy"

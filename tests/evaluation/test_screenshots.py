@@ -12,11 +12,15 @@ from corpora import prepare
 from scored import score_records
 
 from corpus.card.page import write_card
-from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.regions import Region, read_regions
 from evaluation.likelihood.score import write_score
+from evaluation.mutation.mutants import Kinds
+from evaluation.mutation.mutation_map import mutate_regions, plan_mutation_windows
+from evaluation.mutation.page import write_page
 from evaluation.report.report import build_report
 from evaluation.suite.output import write_comparison
 from evaluation.suite.result import Evaluation, Metric, TaskResult
+from tokenizer.sequence import encode
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -101,14 +105,35 @@ def card(tmp_path: Path) -> Path:
     return write_card(tmp_path / "one_document", tmp_path / "card")[0]
 
 
+@pytest.fixture
+def mutations(tiny_model: Any, tmp_path: Path) -> Path:
+    """The map of two regions, with deletions and tiles."""
+    contig = encode("".join(np.random.default_rng(2).choice(list("ACGT"), size=90)))
+    regions = [Region(name=f"r{start}", contig="c", start=start, ids=contig[start : start + 30]) for start in (0, 50)]
+    kinds, placement = Kinds(deletions=(1,), tile=5), plan_mutation_windows(24)
+    maps = list(mutate_regions(tiny_model, regions, {"c": contig}, placement, kinds))
+    settings = {"model": "tiny", "genome": "g.fa", "length": "24", "strand": "both", "dtype": "float32"}
+    write_page(maps, tmp_path / "map.html", settings)
+    return tmp_path / "map.html"
+
+
+def test_a_mutation_map_fits_a_telephone(mutations: Path, tmp_path: Path) -> None:
+    """A window of 520 pixels, since a browser has no narrower one; the frame in it has 420."""
+    frame = f'<body style="margin: 0"><iframe src="{mutations.as_uri()}" width="420" height="900" style="border: 0">'
+    (tmp_path / "frame.html").write_text(f"<!doctype html>{frame}</iframe>")
+    pixels = screenshot(tmp_path / "frame.html", tmp_path / "narrow.png", dark=True, width=520, height=900)
+    assert pixels[:, 408:420].std() < 0.01  # the page's margin: nothing runs off it
+    assert (np.abs(pixels[:, :408] - pixels[2, 2]).max(axis=2) > 0.2).mean() > 0.02
+
+
 def test_pages_are_drawn_light_and_dark(
-    reports: list[Path], evaluations: list[Path], card: Path, tmp_path: Path
+    reports: list[Path], evaluations: list[Path], card: Path, mutations: Path, tmp_path: Path
 ) -> None:
-    pages = [*reports, *evaluations, card]
+    pages = [*reports, *evaluations, card, mutations]
     light, dark = (screenshots(pages, tmp_path / f"{theme}.png", dark=theme == "dark") for theme in ("light", "dark"))
     for page, pixels, bright in [
-        *zip(pages, light, [True] * 6, strict=True),
-        *zip(pages, dark, [False] * 6, strict=True),
+        *zip(pages, light, [True] * len(pages), strict=True),
+        *zip(pages, dark, [False] * len(pages), strict=True),
     ]:
         corner = pixels[5, 5].mean()
         assert (corner > 0.9) == bright, page

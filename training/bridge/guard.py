@@ -13,6 +13,7 @@ from training.guards.events import append_event, mark_replaced
 from training.guards.loss_history import NOT_FINITE, LossHistory
 from training.guards.updates import guard_updates
 from training.status import STOPPED
+from training.stops import record_stop
 
 
 class BridgeGuard(Callback):  # type: ignore[misc]
@@ -39,8 +40,13 @@ class BridgeGuard(Callback):  # type: ignore[misc]
         guard_updates(context.optimizer, lambda norm: self._accepts(context.state.train_state.step + 1, norm))
 
     def on_train_step_end(self, context: Any) -> None:
-        if self.stopped:
-            raise SystemExit(STOPPED)
+        if not self.stopped:
+            return
+        if torch.distributed.get_rank() == 0:
+            warn(f"error: {self.stopped}")
+            record_stop(self._folder.parent, f"a guard at step {context.state.train_state.step + 1}", STOPPED)
+        torch.distributed.barrier()  # the first rank to exit may end the others
+        raise SystemExit(STOPPED)
 
     def _accepts(self, step: int, grad_norm: float) -> bool:
         loss = self._step.take_loss()
@@ -57,5 +63,6 @@ class BridgeGuard(Callback):  # type: ignore[misc]
         if torch.distributed.get_rank() == 0:
             event = {"step": step, "finding": finding, "action": action, "loss": loss, "grad_norm": grad_norm}
             append_event(self._folder, {**event, "limit": limit, "time": time.time()})
-            warn(f"warning: {what}")
+            if not self.stopped:
+                warn(f"warning: {what}")
         return action == "report"

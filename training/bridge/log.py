@@ -74,7 +74,7 @@ class BridgeLog(Callback):  # type: ignore[misc]
                 loss=float(context.loss_dict["lm loss"]),
                 mean=mean,
                 learning_rate=self._rate,
-                grad_norm=float(context.grad_norm),
+                grad_norm=None if context.grad_norm is None else float(context.grad_norm),
                 tokens=tokens,
                 seconds=seconds,
                 work=self._work,

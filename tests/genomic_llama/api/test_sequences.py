@@ -75,6 +75,7 @@ def test_sequences_without_a_name_are_numbered() -> None:
     ):
         assert _read(given) == dict(zip(("sequence1", "sequence2"), texts, strict=True))
     assert _read("ACGT") == _read(b"ACGT") == _read(encode("ACGT")) == {"sequence1": "ACGT"}
+    assert _read(BiopythonSeq("ACGT")) == {"sequence1": "ACGT"}
     assert _read([]) == {}
     assert _read(Region(name="r", ids=encode("AC"))) == {"r": "AC"}
 
