@@ -175,7 +175,7 @@ def _reported(path: Path) -> Iterator[Advance]:
 def _noted(folder: Path) -> float:
     """What all workers have done."""
     notes = [path.read_bytes() for path in folder.glob("*.progress")]
-    return sum(struct.unpack("<d", note)[0] for note in notes if note)
+    return sum(float(struct.unpack("<d", note)[0]) for note in notes if note)
 
 
 @contextmanager
