@@ -145,7 +145,9 @@ docs: .venv-docs/.ready
 
 # Into the Python at hand (a virtual environment with pip): docs/install.md. Needs a C++ compiler, and neither a GPU nor
 # CUDA's toolkit: headers, libraries and nvcc are those of the wheels, unless CUDA_HOME is set. Transformer Engine looks
-# for NVRTC there when it is imported, so CUDA_HOME is needed then too where the toolkit is not installed.
+# for NVRTC there when it is imported, so CUDA_HOME is needed then too where the toolkit is not installed. It first asks
+# GitHub for a wheel of this torch, and there is none. NVTE_PYTORCH_FORCE_BUILD skips that, but 2.9.0 then builds twice
+# and fails.
 install-gpu:
 	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
 	$(PYTHON) -m pip install --constraint requirements/.constraints.txt \
@@ -154,7 +156,6 @@ install-gpu:
 	site=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 		export CUDA_HOME="$${CUDA_HOME:-$$site/nvidia/cu13}" && \
 		CPATH="$$site/nvidia/cu13/include:$$site/nvidia/nccl/include:$$site/nvidia/cudnn/include$${CPATH:+:$$CPATH}" \
-		NVTE_PYTORCH_FORCE_BUILD=TRUE \
 		$(PYTHON) -m pip install --constraint requirements/.constraints.txt --no-build-isolation --editable '.[gpu]' && \
 		$(PYTHON) -c 'import torch, transformer_engine.pytorch'
 

@@ -17,14 +17,15 @@ import numpy as np
 MOTIFS = ("GGCCAATC", "TATAAAAG")
 LABELS = ("promoter", "turned")
 APART = 8
-"""Bases between the motifs at least: no k-mer up to that length touches both."""
+"""Bases between the motifs, and between them and the ends, at least: no k-mer up to that length touches both, or is
+missing because a motif is at an end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the three files."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("out", type=Path)
-    options.add_argument("--sequences", type=int, default=4_000, help="of train; the others have a tenth each")
+    options.add_argument("--sequences", type=int, default=4_000, help="of train; dev has a tenth, test half")
     options.add_argument("--length", type=int, default=48, help="bases")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args(arguments)
@@ -35,7 +36,7 @@ def write_motifs(folder: Path, *, sequences: int, length: int, seed: int = 1) ->
     """Write `folder` with train.csv, dev.csv and test.csv, half of each label."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
-    for name, count in (("train", sequences), ("dev", sequences // 10), ("test", sequences // 10)):
+    for name, count in (("train", sequences), ("dev", sequences // 10), ("test", sequences // 2)):
         with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(("sequence", "label"))
@@ -47,8 +48,8 @@ def _rows(random: np.random.Generator, count: int, length: int) -> Iterator[tupl
     for number in range(count):
         label = number % 2
         bases = np.frombuffer(b"ACGT", np.uint8)[random.integers(4, size=length)]
-        early = int(random.integers(0, length - 2 * size - APART + 1))
-        late = int(random.integers(early + size + APART, length - size + 1))
+        early = int(random.integers(APART, length - 2 * (size + APART) + 1))
+        late = int(random.integers(early + size + APART, length - size - APART + 1))
         for place, motif in zip((early, late), MOTIFS if label == 0 else MOTIFS[::-1], strict=True):
             bases[place : place + size] = np.frombuffer(motif.encode(), np.uint8)
         yield bases.tobytes().decode(), LABELS[label]

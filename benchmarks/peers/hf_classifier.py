@@ -34,7 +34,7 @@ def train(turns: Turns, folder: Path, values: dict[str, Any]) -> None:
         linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
         settings = peft.LoraConfig(task_type="SEQ_CLS", r=values["rank"], lora_alpha=32, target_modules=linear)
         model = peft.get_peft_model(model, settings)
-    Trainer(
+    trainer = Trainer(
         model=model,
         train_dataset=_rows(folder, values),
         callbacks=[TakeTurns()],
@@ -60,7 +60,10 @@ def train(turns: Turns, folder: Path, values: dict[str, Any]) -> None:
             use_cpu=True,
             dataloader_pin_memory=False,
         ),
-    ).train()
+    )
+    # Else its loss is the sum over the accumulated batches: the model has **kwargs, and divides by nothing.
+    trainer.model_accepts_loss_kwargs = False
+    trainer.train()
 
 
 def _rows(folder: Path, values: dict[str, Any]) -> list[dict[str, Any]]:

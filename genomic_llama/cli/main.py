@@ -138,9 +138,9 @@ def convert(
 
 def simulate(
     out: Annotated[Path, typer.Argument(help="FASTA file to write.", show_default=False)],
-    contigs: Annotated[int, typer.Option(min=1)] = 60,
-    contig_length: Annotated[int, typer.Option(help="Bases.", min=10)] = 25_000,
-    seed: Annotated[int, typer.Option()] = 0,
+    contigs: Annotated[int, typer.Option(help="Number of contigs.", min=1)] = 60,
+    contig_length: Annotated[int, typer.Option(help="Bases per contig.", min=10)] = 25_000,
+    seed: Annotated[int, typer.Option(help="Another seed gives another genome.")] = 0,
 ) -> None:
     """Write a made-up genome of known entropy rate, and print that rate in bits per base."""
     from corpus.synthetic import ENTROPY_RATE, write_synthetic_genome

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from labelled import KINDS, write_table
-from nemo_process import train
+from nemo_process import train, train_over
 from refusal import refused
 from tiny_llama import save_tiny_llama
 
 from configs.compose import compose_config
 from configs.schema import HeadConfig
+from conversion.checkpoint import Checkpoint
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
+from conversion.logits import compare_logits
 from evaluation.labelled.splits import Splits, read_splits
+from evaluation.suite.output import result_path
 from evaluation.suite.result import read_evaluation
 from launch.preflight.check import check_config
 from launch.preflight.checks import Run, refuse_first
@@ -58,8 +61,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(folder / "table.csv")
     for kind in CASES:
         _train(folder, kind, folder / kind)
-        convert(folder / kind, folder / f"{kind}_hf", to="hf")
+        convert(folder / kind, folder / f"{kind}_hf", to="hf", compare=_compare)
     return folder
+
+
+def _compare(source: Checkpoint, written: Checkpoint) -> None:
+    """What `convert --verify logits` does."""
+    assert compare_logits(source, written, cast=False) < 1e-5
 
 
 def _lines(folder: Path, kind: str) -> list[dict[str, Any]]:
@@ -143,14 +151,38 @@ def test_a_frozen_body_stays_as_it_was_to_the_bit(folder: Path) -> None:
     assert changed == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
 
-@pytest.mark.parametrize("kind", ["classify", "multilabel"])
-def test_a_run_resumes_to_the_bit(kind: str, folder: Path, tmp_path: Path) -> None:
-    """With the head, beside adapters too, and at the very next sequence."""
+def test_a_run_resumes_to_the_bit(folder: Path, tmp_path: Path) -> None:
+    """With the head beside its adapters, and at the very next sequence, turned or not as before."""
+    kind = "multilabel"
     _train(folder, kind, tmp_path / "run", "trainer.max_steps=3")
     lines = _train(folder, kind, tmp_path / "run")
     assert [line["loss"] for line in lines if "loss" in line] == [
         line["loss"] for line in _lines(folder, kind) if "loss" in line
     ]
+
+
+def test_a_run_stops_early_and_links_its_best_checkpoint(folder: Path, tmp_path: Path) -> None:
+    """At a learning rate of nothing no validation is better than the first."""
+    still = ("optimizer.lr=1e-12", "optimizer.min_lr=1e-12", "head.stop_metric=loss", "head.patience=1")
+    often = ("trainer.validate_every=1", "trainer.checkpoint_every=1", "trainer.keep_checkpoints=-1")
+    lines = _train(folder, "classify", tmp_path / "run", *still, *often)
+    assert max(line["step"] for line in lines) == 2
+    best = tmp_path / "run" / "checkpoints" / "best"
+    assert best.resolve().name == "step=1"
+    convert(best, tmp_path / "hf", to="hf")
+    assert open_checkpoint(tmp_path / "hf").architecture.head is not None
+
+
+def test_two_tensor_parallel_processes_learn_alike(folder: Path, tmp_path: Path) -> None:
+    """With sequence parallelism, where the head puts the parts of a sequence together."""
+    log, run = tmp_path / "log", tmp_path / "run"
+    layout = ("parallelism.tensor=2", "parallelism.sequence_parallel=true", "hardware.devices=2")
+    words = (*_words(folder, "classify"), *layout, f"run_dir={run}")
+    assert train_over(2, "--config-name", "classify_tiny", *words, log=log) == 0, log.read_text()[-3000:]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for key in ("loss", "validation_loss"):
+        here, there = ([line[key] for line in one if key in line] for one in (lines, _lines(folder, "classify")))
+        assert here == pytest.approx(there, abs=1e-5)
 
 
 def test_another_table_or_head_does_not_resume(folder: Path, tmp_path: Path) -> None:
@@ -237,7 +269,7 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
     table = folder / "table.csv"
     suite.write_text(f"labels:\n- name: composition\n  table: {table}\n  fitted_on: {table}\n")
     run("evaluate", str(suite), str(hf), "--out", str(tmp_path / "out"))
-    (result,) = read_evaluation(tmp_path / "out" / "classify_hf.json").tasks
+    (result,) = read_evaluation(result_path(tmp_path / "out", hf)).tasks
     auroc = next(one for one in result.metrics if one.metric == "AUROC")
     assert auroc.value > 0.9
     assert (auroc.count, auroc.baseline_name) == (48, "6-mers")
