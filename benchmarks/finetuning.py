@@ -29,7 +29,7 @@ from evaluation.suite.output import result_path
 from evaluation.suite.result import read_evaluation
 
 BATCHES = (8, 16, 32)
-"""Micro-batches of theirs; the quickest is compared with."""
+"""Micro-batches of theirs; the quickest is compared with, and is ours too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,7 +57,7 @@ def compare(folder: Path, rounds: int, steps: int, threads: int, length: int) ->
     write_motifs(folder / "motifs", sequences=32 * steps * (rounds + 2), length=length)
     print(f"32 x {length} bases a step, fp32, {threads} threads, {rounds} turns of {steps} steps\n")
     print(
-        "| samples/s, ours to `transformers.Trainer` | their micro-batch | lower quartile | median | upper quartile |"
+        "| samples/s, ours to `transformers.Trainer` | micro-batch of both | lower quartile | median | upper quartile |"
     )
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, rank in (("all weights", 0), ("LoRA, rank 8", 8)):

@@ -54,7 +54,8 @@ def compare_logits(source: Checkpoint, written: Checkpoint, *, cast: bool) -> fl
 
 
 def logits(checkpoint: Checkpoint, tokens: "Tensor", advance: Advance = unseen) -> "Tensor":
-    """Logits [1, length, 256] of the model `checkpoint` after each of `tokens` [1, length]."""
+    """Logits [1, length, 256] of the model `checkpoint` after each of `tokens` [1, length]; of its head, where it has
+    one, [1, length, labels]."""
     if isinstance(checkpoint, ModelDirectory) and checkpoint.kind == "hf":
         return _transformers(checkpoint, tokens, advance)
     assert isinstance(checkpoint, ModelDirectory | MegatronDirectory | MergedAdapter | GgufDirectory)
@@ -88,6 +89,9 @@ def _transformers(checkpoint: ModelDirectory, tokens: "Tensor", advance: Advance
         hidden = output[0] if isinstance(output, tuple) else output
         advance(1)
     norm = load(partial(llama.LlamaRMSNorm, config.hidden_size, config.rms_norm_eps), "model.norm.")
+    if task := checkpoint.architecture.head:
+        bias = stored("score.bias") if task.bias else None
+        return torch.nn.functional.linear(norm(hidden), stored("score.weight"), bias)
     head = embedding.weight if config.tie_word_embeddings else stored("lm_head.weight")
     return torch.nn.functional.linear(norm(hidden), head)
 
@@ -123,6 +127,9 @@ def _megatron(
         hidden = hidden + linear(silu(gate) * up, fc2)
         advance(1)
     final = next(weights)
+    if a.head:
+        rows, bias = next(weights), next(weights) if a.head.bias else None
+        return linear(rms_norm(hidden, final.shape, final, a.rms_norm_eps), rows, bias)
     head = embedding if a.tie_word_embeddings else next(weights)[:VOCAB_SIZE]
     return linear(rms_norm(hidden, final.shape, final, a.rms_norm_eps), head)
 

@@ -26,7 +26,7 @@ def train(turns: Turns, folder: Path, values: dict[str, Any]) -> None:
     overrides = [
         f"init_from={folder / 'hf'}", f"run_dir={folder / 'run'}", f"head.train={folder / 'motifs'}",
         f"dataset.sequence_length={values['length']}", f"dataset.global_batch_size={values['batch']}",
-        f"dataset.micro_batch_size={values['batch']}", f"trainer.max_steps={steps}",
+        f"dataset.micro_batch_size={values['micro']}", f"trainer.max_steps={steps}",
         f"trainer.validate_every={steps + 1}", f"trainer.checkpoint_every={steps + 1}", f"lora.dim={values['rank']}",
         "optimizer.lr=1e-3", "optimizer.min_lr=1e-3", "optimizer.warmup_steps=0", "optimizer.weight_decay=0",
     ]  # fmt: skip

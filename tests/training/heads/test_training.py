@@ -15,8 +15,10 @@ from tiny_llama import save_tiny_llama
 
 from configs.compose import compose_config
 from configs.schema import HeadConfig
+from conversion.checkpoint import Checkpoint
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
+from conversion.logits import compare_logits
 from evaluation.labelled.splits import Splits, read_splits
 from evaluation.suite.output import result_path
 from evaluation.suite.result import read_evaluation
@@ -59,8 +61,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(folder / "table.csv")
     for kind in CASES:
         _train(folder, kind, folder / kind)
-        convert(folder / kind, folder / f"{kind}_hf", to="hf")
+        convert(folder / kind, folder / f"{kind}_hf", to="hf", compare=_compare)
     return folder
+
+
+def _compare(source: Checkpoint, written: Checkpoint) -> None:
+    """What `convert --verify logits` does."""
+    assert compare_logits(source, written, cast=False) < 1e-5
 
 
 def _lines(folder: Path, kind: str) -> list[dict[str, Any]]:
