@@ -189,7 +189,9 @@ class _Collection:
         return token
 
     def _error(self) -> InputError:
-        fix = "Write [one, two], or {key: value}, and put quotes around what holds , : [ ] { or }."
+        plain = not set(self._text) & set(",:[]{}\"'")
+        example = f"{self._where}=[{self._text}]" if plain else "[one, two], or {key: value}"
+        fix = f"Write {example}, and put quotes around what holds , : [ ] {{ or }}."
         return _refused(self._text, "is not a list or mapping of the right shape", self._where, fix, "not-a-list")
 
 
