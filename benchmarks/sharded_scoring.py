@@ -1,70 +1,86 @@
-"""`score --processes 2` against one process with two threads: the same model, windows of 512 bases and bytes.
+"""Two processes of a thread each against one process of two threads: the units of `score`, windows of 512 bases.
 
-python -m benchmarks.sharded_scoring [--model demo/model] [--bases 1000000] [--rounds 3]
+python -m benchmarks.sharded_scoring [--model demo/model] [--units 2] [--rounds 3]
 
-Whole commands, on the clock, in turns. Random bases: speed does not depend on them.
+All processes are started and loaded before; the sides take turns, on the clock. Bases are random.
 """
 
 import argparse
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 CONTEXT = 512
-WAYS = {"one process, two threads": ({"OMP_NUM_THREADS": "2"}, ()), "--processes 2": ({}, ("--processes", "2"))}
+SIDES = {"one process of two threads": (2,), "two processes of one thread": (1, 1)}
+"""Threads of each process."""
 
 
 def main() -> None:
     """Print a row of a table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--model", type=Path, default=Path("demo/model"))
-    options.add_argument("--bases", type=int, default=1_000_000)
+    options.add_argument("--units", type=int, default=2, help="of a turn, an even number")
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        genome = write_genome(Path(folder) / "genome.fa", given.bases)
-        seconds, contents = play(given.model, genome, given.rounds)
-    assert len(contents) == 1, "other bytes"
+    sides = {name: [_process(given.model, threads) for threads in counts] for name, counts in SIDES.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(given.rounds + 1):
+        for name in sides if number % 2 else reversed(sides):
+            took, tokens = _turn(sides[name], given.units)
+            seconds[name] += [took] if number else []  # the first is a warm-up
     one, two = seconds.values()
     ratios = sorted(theirs / ours for theirs, ours in zip(one, two, strict=True))
-    rates = " | ".join(f"{given.bases / statistics.median(some):,.0f} bases/s" for some in (one, two))
-    print("| work | one process, two threads | --processes 2 | ratio: median (range) | bytes |")
-    print("| --- | ---: | ---: | ---: | --- |")
+    rates = " | ".join(f"{tokens / statistics.median(some):,.0f} tokens/s" for some in (one, two))
     shown = f"**{statistics.median(ratios):.2f} x** ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-    print(f"| score, windows of {CONTEXT} | {rates} | {shown} | identical |")
+    print(f"| work | {' | '.join(SIDES)} | ratio: median (range) |\n| --- | ---: | ---: | ---: |")
+    print(f"| score, windows of {CONTEXT} | {rates} | {shown} |")
+    for process in (process for processes in sides.values() for process in processes):
+        process.shutdown()
 
 
-def write_genome(path: Path, bases: int) -> Path:
-    """Ten records of random bases."""
-    letters = np.frombuffer(b"ACGT", dtype=np.uint8)
+def _process(model: Path, threads: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_load, initargs=(model, threads))
+
+
+def _turn(processes: list[ProcessPoolExecutor], units: int) -> tuple[float, int]:
+    """Seconds in which the processes read so many units together, and their tokens."""
+    started = time.perf_counter()
+    running = [process.submit(_read, units // len(processes)) for process in processes]
+    tokens = sum(one.result() for one in running)
+    return time.perf_counter() - started, tokens
+
+
+_loaded: list[Any] = []
+
+
+def _load(directory: Path, threads: int) -> None:
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    import torch
+
+    from evaluation.likelihood.likelihood import cut_sequences, plan_reading
+    from evaluation.likelihood.model import load_model
+
+    torch.set_num_threads(threads)
+    model = load_model(directory, device="cpu")
     random = np.random.default_rng(0)
-    records = (letters[random.integers(0, 4, bases // 10)].tobytes() for _ in range(10))
-    path.write_bytes(b"".join(b">%d\n%s\n" % record for record in enumerate(records)))
-    return path
+    bases = np.frombuffer(b"ACGT", dtype=np.uint8)[random.integers(0, 4, 1 << 16)]
+    unit = next(cut_sequences([(bases, 0)], context_length=CONTEXT, stride=CONTEXT))
+    _loaded[:] = [model, unit, plan_reading(model, context_length=CONTEXT, stride=CONTEXT)]
 
 
-def play(model: Path, genome: Path, rounds: int) -> tuple[dict[str, list[float]], set[bytes]]:
-    """Seconds of each way, a value a round; and the contents of all results, which should be one."""
-    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-    contents = set()
-    out = genome.with_name("scores.json")
-    command = [Path(sys.executable).with_name("genomic-llama"), "score", model, genome, "--out", out, "--overwrite",
-               "--context-length", str(CONTEXT), "--stride", str(CONTEXT)]  # fmt: skip
-    for number in range(rounds):
-        for name in WAYS if number % 2 else reversed(WAYS):
-            environment, more = WAYS[name]
-            started = time.perf_counter()
-            without = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-            subprocess.run([*command, *more], check=True, capture_output=True, env={**without, **environment})
-            seconds[name].append(time.perf_counter() - started)
-            contents.add(out.read_bytes())
-    return seconds, contents
+def _read(units: int) -> int:
+    from evaluation.likelihood.likelihood import read_unit
+
+    model, unit, reading = _loaded
+    for _ in range(units):
+        read_unit(model, unit, reading)
+    return units * sum(piece.inputs for piece in unit)
 
 
 if __name__ == "__main__":

@@ -120,13 +120,11 @@ def _run_all(engine: Engine, work: _ShardOfMany) -> None:
 
 def _count(folder: Path, header: Mapping[str, Any]) -> int | None:
     """Into how many shards an interrupted run of the same was cut; the parts of another are removed."""
-    for progress in folder.glob("*.progress"):
-        progress.unlink()
     parts = [part for path in folder.glob(f"*{SUFFIX}") if (part := _part(path)) is not None]
     for part in parts:
         if difference(part.header, header) is None:
             return int(part.header["shard"][1])
-    for path in folder.glob(f"*{SUFFIX}"):
+    for path in (*folder.glob(f"*{SUFFIX}"), *folder.glob("*.progress")):
         path.unlink()
     return None
 
@@ -174,17 +172,23 @@ def _reported(path: Path) -> Iterator[Advance]:
         os.close(handle)
 
 
+def _noted(folder: Path) -> float:
+    """What all workers have done."""
+    notes = [path.read_bytes() for path in folder.glob("*.progress")]
+    return sum(float(struct.unpack("<d", note)[0]) for note in notes if note)
+
+
 @contextmanager
 def _watched(progress: Progress, folder: Path) -> Iterator[None]:
     """One bar over what all workers note."""
     ended = threading.Event()
 
     def watch(advance: Advance) -> None:
-        seen, more = 0.0, True
+        seen, more = _noted(folder), True
+        advance(seen, 0)  # by an earlier run
         while more:
             more = not ended.wait(_LOOK)  # one last look when all is done
-            notes = [path.read_bytes() for path in folder.glob("*.progress")]
-            now = sum(struct.unpack("<d", note)[0] for note in notes if note)
+            now = _noted(folder)
             advance(now - seen)
             seen = now
 

@@ -17,6 +17,7 @@ from evaluation.variants.vcf import Vcf, VcfRecord, read_vcf
 from evaluation.variants.windows import plan_placement
 from foundation.errors import InputError
 from foundation.progress import called_from_python, progress_bar
+from genomic_llama.api.models import check_predicts_bases
 from genomic_llama.api.sequences import read_contigs, read_sequences
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def variants(
     Raises `InputError` for files or tables that are wrong, and for windows beyond the model's positions.
     """
     with called_from_python(progress=progress):
+        check_predicts_bases(model)
         readings = strands(strand)
         placement = plan_placement(
             int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
@@ -125,6 +127,7 @@ def mutate(
     from pandas import DataFrame
 
     with called_from_python(progress=progress):
+        check_predicts_bases(model)
         placement = plan_mutation_windows(
             int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
         )

@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from conversion.formats import recognise
+from foundation.errors import InputError
 from foundation.progress import called_from_python
 
 if TYPE_CHECKING:
@@ -45,3 +46,10 @@ def load_model(
         with TemporaryDirectory(prefix="genomic-llama-") as folder:
             convert(path, Path(folder) / "model", to="hf")
             return load(Path(folder) / "model", dtype, device=device, adapter=beside)
+
+
+def check_predicts_bases(model: "PreTrainedModel") -> None:
+    """Errors: `InputError` for a model without an output layer for bases, such as one with a head."""
+    if not hasattr(model, "lm_head"):
+        fix = "Give the model that it was trained from; `embed` reads this one too."
+        raise InputError(f"{type(model).__name__} does not predict bases", fix=fix, kind="no-output-layer")

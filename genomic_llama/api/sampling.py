@@ -7,6 +7,7 @@ from evaluation.generation.generation import generate as generate_bases
 from evaluation.generation.motifs import read_motifs
 from evaluation.generation.sampling import Sampling, check_alphabet
 from foundation.progress import called_from_python
+from genomic_llama.api.models import check_predicts_bases
 from genomic_llama.api.sequences import read_sequences
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def generate(
     from pandas import DataFrame
 
     with called_from_python(progress=progress):
+        check_predicts_bases(model)
         sampling = Sampling(
             length=length, min_length=min_length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
             min_p=min_p, repetition_penalty=repetition_penalty, repetition_length=repetition_length,

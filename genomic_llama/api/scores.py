@@ -7,6 +7,7 @@ from evaluation.likelihood.likelihood import Logs, plan_reading
 from evaluation.likelihood.regions import Region
 from evaluation.likelihood.scoring import Source, score_regions
 from foundation.progress import called_from_python
+from genomic_llama.api.models import check_predicts_bases
 from genomic_llama.api.sequences import read_sequences
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def score(
     scored.
     """
     with called_from_python(progress=progress):
+        check_predicts_bases(model)
         reading = plan_reading(
             model, context_length=context_length, stride=stride, batch_size=batch_size, acgt_only=acgt_only,
             distribution=distribution,

@@ -183,5 +183,5 @@ def _join_ranks(config: TrainConfig) -> int:
     else:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         torch.distributed.init_process_group("nccl")
-    warn("engine=bridge is experimental; it does not watch for hangs (guards.hang_seconds)")
+    warn("engine=bridge is experimental: it does not watch for hangs, and writes no TensorBoard")
     return int(torch.distributed.get_rank())

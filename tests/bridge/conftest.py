@@ -64,6 +64,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """corpus/, and start/, a model with which all begin."""
     folder = tmp_path_factory.mktemp("engines")
     write_synthetic_genome(folder / "genome.fa", contigs=12, contig_length=1_000)
+    lines = (folder / "genome.fa").read_text().splitlines(keepends=True)
+    soft = (line.lower() if number % 3 == 2 and line[0] != ">" else line for number, line in enumerate(lines))
+    (folder / "genome.fa").write_text("".join(soft))
     prepare([folder / "genome.fa"], folder / "corpus", validation_fraction=0.25)
     torch.manual_seed(5)
     model = LlamaForCausalLM(LlamaConfig.from_pretrained(CONFIGS / "llama3_tiny_genomic_config"))

@@ -39,6 +39,17 @@ def test_both_engines_give_the_same_curve(nemo_run: Path, bridge_run: Path, tmp_
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-6
 
 
+def test_packed_samples_with_weights(folder: Path, bridge: Run) -> None:
+    """Several documents in a sample, and attention within each; lower-case bases weigh a third."""
+    packed = ("dataset.mode=packed", "dataset.soft_mask_weight=0.33", "trainer.max_steps=5")
+    log = folder / "packed.log"
+    assert train(*words(folder, "packed_nemo", *packed), log=log) == 0, log.read_text()[-3000:]
+    bridge("-m", "recipes.train", *words(folder, "packed", "engine=bridge", *packed))
+    first, second = losses(folder / "packed_nemo"), losses(folder / "packed")
+    assert first.keys() == second.keys() == set(range(1, 6))
+    assert max(abs(first[step] - second[step]) for step in first) < 1e-6
+
+
 def test_it_resumes_exactly_from_its_newest_whole_checkpoint(folder: Path, bridge_run: Path, bridge: Run) -> None:
     """The checkpoint of step 20 was not written to its end."""
     again = Path(shutil.copytree(bridge_run, folder / "again"))

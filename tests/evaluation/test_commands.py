@@ -88,7 +88,20 @@ def test_mutate(tiny_directory: Path, files: Path) -> None:
 
 
 def test_generate(tiny_directory: Path, files: Path) -> None:
-    command("generate", tiny_directory, "--prompt", "ACG", "--length", 9, "--samples", 3, "--out", files / "o.fa")
+    command(
+        "generate",
+        tiny_directory,
+        "--prompt",
+        "ACG",
+        "--length",
+        9,
+        "--min-length",
+        1,
+        "--samples",
+        3,
+        "--out",
+        files / "o.fa",
+    )
     assert [record.name for record in read_fasta(files / "o.fa")] == ["prompt1_1", "prompt1_2", "prompt1_3"]
     with refused("prompt-empty"):
         command("generate", tiny_directory, "--prompt", "", "--out", files / "p.fa")

@@ -1,9 +1,7 @@
 """Every shipped GPU configuration takes three steps: its model at tiny shapes, its layout, each precision."""
 
 import json
-from collections.abc import Container, Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from gpu_cases import TINY
@@ -25,28 +23,20 @@ SHAPES = {
     "max_position_embeddings": 1024,
 }
 SIZES = [name for name in FACTORIES.values() if name != "train_tiny"]
-ALWAYS = ("train_8b_opengenome2", "train_18b")
-"""Data parallel, and tensor with sequence parallel; test_layouts.py has the other layouts. The others are at length."""
+LARGE = ("train_28b", "train_35b")
+"""Those that take four processes; one of them is enough each time."""
 
 
-def at_length(names: Iterable[str], always: Container[str]) -> list[Any]:
-    """`names` to parametrize with; those that are not in `always` belong to `make torture`."""
-    return [name if name in always else pytest.param(name, marks=pytest.mark.torture) for name in names]
-
-
-@pytest.mark.parametrize("name", at_length(SIZES, ALWAYS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.torture) if name in LARGE[1:] else name for name in SIZES]
+)
 def test_a_configuration_trains_on_its_layout(name: str, corpus: Path, tmp_path: Path) -> None:
     check_three_steps(tmp_path, name, corpus)
 
 
-@pytest.mark.parametrize(
-    "precision", at_length((one for each in EMULATED.values() for one in each if one != "bf16"), ("fp8_blockwise",))
-)
+@pytest.mark.parametrize("precision", [one for each in EMULATED.values() for one in each if one != "bf16"])
 def test_the_8b_trains_in_each_precision_on_two_gpus(precision: str, corpus: Path, tmp_path: Path) -> None:
-    """Weights in FP8, gathered while the layers compute; two GPUs give the curve of one.
-
-    Every time one that test_layouts.py and test_fp8_weights.py do not have.
-    """
+    """Weights in FP8, gathered while the layers compute; two GPUs give the curve of one."""
     capability = BLACKWELL if precision == "mxfp8" else HOPPER
     curves = []
     for ranks in (1, 2):
@@ -57,8 +47,9 @@ def test_the_8b_trains_in_each_precision_on_two_gpus(precision: str, corpus: Pat
     assert curves[1] == pytest.approx(curves[0], rel=0, abs=1e-2)  # delayed scales follow the micro-batches
 
 
-@pytest.mark.torture
-@pytest.mark.parametrize("layout", ["gpus_1", "gpus_8", "gpus_64", "gpus_512"])
+@pytest.mark.parametrize(
+    "layout", ["gpus_1", "gpus_8", *(pytest.param(name, marks=pytest.mark.torture) for name in ("gpus_64", "gpus_512"))]
+)
 def test_a_named_layout_trains_on_fewer_gpus(layout: str, corpus: Path, tmp_path: Path) -> None:
     """All that it says, but for the number of GPUs."""
     values = (f"parallelism={layout}", "parallelism.gpus=null", "dataset.global_batch_size=4")

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import shard_cases
 from refusal import refused
+from toy_request import ToyRequest
 
 from corpus.preparation.prepare import prepare
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
+from evaluation.sharding.workers import run_everywhere
 from foundation.engines.engine import Engine, died
 from foundation.engines.local import LocalEngine
 from foundation.engines.ray_cluster import RayEngine, check_reachable
@@ -165,6 +167,17 @@ def test_a_preparation_is_the_same_on_any_engine(
     one, many = ({path.name: path.read_bytes() for path in (tmp_path / out).iterdir()} for out in ("one", "many"))
     assert one == many
     assert len([name for name in one if name.startswith("train")]) > 4
+
+
+def test_shards_of_a_request_on_ray(ray_engine: Engine, tmp_path: Path) -> None:
+    """Of inference too: one worker is lost, and the result is whole."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "numbers.json").write_text("[1, 2, 3, 4, 5, 6, 7, 8, 9]")
+    request = ToyRequest(
+        model=tmp_path / "model", source=tmp_path / "numbers.json", out=tmp_path / "out.json", killed=(5,)
+    )  # fmt: skip
+    assert run_everywhere(request, ray_engine, 3).result == [1, 4, 9, 16, 25, 36, 49, 64, 81]
 
 
 def test_a_ray_address_where_nothing_listens_is_refused_at_once() -> None:

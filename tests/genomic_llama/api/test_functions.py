@@ -143,6 +143,9 @@ def test_a_checkpoint_of_another_format_is_converted(directory: Path, tmp_path: 
 def test_bad_input_raises(model: Any, tmp_path: Path) -> None:
     with refused("no-such-directory", where="none"):
         gl.load_model(tmp_path / "none")
+    for call in (gl.score, gl.mutate, gl.generate):
+        with refused("no-output-layer", names="LlamaModel"):
+            call(model.model, "ACGT")
     with refused("no-base-to-score"):
         gl.score(model, ["N", "A"])
     with refused("strand", names="'up'"):
