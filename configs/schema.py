@@ -471,7 +471,7 @@ class HeadConfig:
         "`none`; `classify`: one class per sequence; `multilabel`: a yes or no per label; `regress`: numbers; "
         "`tokens`: one class per base; `track`: one number per base",
         default="none",
-        nemo="data.kind",
+        nemo=("data.kind", "model.config.head_kind"),
         gate="data.kind",
         off="none",
     )
@@ -521,7 +521,7 @@ class HeadConfig:
     both_strands: bool = setting(
         "Train on either strand at random; average both at validation and prediction",
         default=False,
-        nemo="data.both_strands",
+        nemo=("data.both_strands", "model.config.head_both_strands"),
         needs="head.kind",
     )
     freeze_body: bool = setting(
@@ -530,8 +530,6 @@ class HeadConfig:
     class_weights: str = setting(
         "Loss weights of classes: `none`, or `balanced`, inverse to how often each comes",
         default="none",
-        nemo="data.class_weights",
-        needs="head.kind",
     )
     label_smoothing: float = setting(
         "Share of the target that is spread over all classes",

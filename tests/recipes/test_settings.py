@@ -36,6 +36,7 @@ IN_NO_PLACE = {
     **dict.fromkeys(("rope.theta", "rope.factor"), "change the architecture: `configs.extension`"),
     "engine": "decides who builds the run: `launch.preflight.engine`",
     "head.pooling": "a part of the head, which goes by `configs.heads`",
+    "head.class_weights": "decides the weights of classes, which are in the model's configuration",
     "finetune": "decides which of NeMo's functions the recipe is of",
     "dataset.tokenizer_path": "checked to be the one vocabulary that the recipe has",
     "parallelism.gpus": "checked against the machine",

@@ -33,7 +33,6 @@ class LabelledDataModule(GenomicDataModule):
         validation_fraction: float = 0.1,
         truncate: str = "refuse",
         both_strands: bool = False,
-        class_weights: str = "none",
         tokenizer: Any = None,
         seq_length: int = 8192,
         micro_batch_size: int = 1,
@@ -53,7 +52,7 @@ class LabelledDataModule(GenomicDataModule):
         self.train, self.kind, self.labels, self.sequence = train, kind, labels or ["label"], sequence
         self.validation, self.test, self.split_column = validation, test, split_column
         self.validation_fraction, self.truncate = validation_fraction, truncate
-        self.both_strands, self.class_weights = both_strands, class_weights
+        self.both_strands = both_strands
 
     @property
     def head(self) -> HeadConfig:
