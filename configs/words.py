@@ -151,7 +151,7 @@ class _Collection:
             item = typing.get_args(kind)[1] if typing.get_args(kind) else Any
             return dict(self._items("}", item, depth, keyed=True))
         if typing.get_origin(kind) in (list, dict):
-            raise self._error()
+            raise self._error(wants_list=typing.get_origin(kind) is list)
         if may_be_none and token == "null":
             return None
         return _any_scalar(token, self._where, self._keys) if kind is Any else self._scalar(kind, token)
@@ -188,9 +188,9 @@ class _Collection:
         self._next += 1
         return token
 
-    def _error(self) -> InputError:
+    def _error(self, *, wants_list: bool = False) -> InputError:
         plain = not set(self._text) & set(",:[]{}\"'")
-        example = f"{self._where}=[{self._text}]" if plain else "[one, two], or {key: value}"
+        example = f"{self._where}=[{self._text}]" if wants_list and plain else "[one, two], or {key: value}"
         fix = f"Write {example}, and put quotes around what holds , : [ ] {{ or }}."
         return _refused(self._text, "is not a list or mapping of the right shape", self._where, fix, "not-a-list")
 

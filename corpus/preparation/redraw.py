@@ -104,7 +104,7 @@ def segment_length(documents: int, bases: int) -> int | None:
     """The length at which so few documents are cut; None where they are enough."""
     if documents >= FEW:
         return None
-    return min(LONGEST_SEGMENT, max(SHORTEST_SEGMENT, bases // SEGMENTS), -(-bases // 4))
+    return min(LONGEST_SEGMENT, max(SHORTEST_SEGMENT, bases // SEGMENTS), max(1, bases // 4))
 
 
 def _with_segments(settings: Settings, results: Sequence[ShardResult]) -> Settings:

@@ -212,7 +212,8 @@ def adapters(directory: Path, base: object, dtypes: tuple[torch.dtype, torch.dty
     (directory / "weights" / "adapter_metadata.json").write_text(json.dumps({"model_ckpt_path": str(base)}))
     transform = {"_target_": "nemo.collections.llm.peft.lora.LoRA", "dim": 2, "alpha": 8}
     (directory / "context").mkdir()
-    (directory / "context" / "model.yaml").write_text(json.dumps({"model_transform": transform}))
+    model = {"model_transform": transform, "config": {"_target_": "nemo.collections.llm.gpt.model.llama.Llama3Config"}}
+    (directory / "context" / "model.yaml").write_text(json.dumps(model))
     return 4.0 * outward.float() @ inward.float()
 
 

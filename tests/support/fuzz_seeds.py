@@ -117,7 +117,7 @@ def write_trained(source: Path, directory: Path) -> None:
     assert isinstance(checkpoint, MegatronDirectory)
     directory.mkdir()
     write_context(directory, ARCHITECTURE)
-    with MegatronWriter(directory / "weights", ARCHITECTURE, prefix="module.", common=TRAINED) as writer:
+    with MegatronWriter(directory / "weights", ARCHITECTURE, prefix="module.", common=TRAINED, content={}) as writer:
         assert isinstance(writer, MegatronWriter)
         for weight in checkpoint.weights:
             writer.write(weight, checkpoint.parts(weight))

@@ -180,5 +180,5 @@ def test_segment_lengths(documents: int, bases: int) -> None:
     assert (length is None) == (documents >= 100)
     if length is not None:
         assert 1 <= length <= 100_000
-        assert bases < 4 or -(-bases // length) >= 4 or bases // length >= 3
+        assert -(-bases // length) >= min(4, bases)
         assert length >= 1_000 or bases < 4_000

@@ -135,7 +135,7 @@ STORED = ("run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
         ("slurm", ["launch.account=a\nb"], "unprintable", r"a\nb", ""),
         ("slurm", ["launch.account=a b;c"], "not-one-word", "launch.account='a b;c'", "one word"),
         ("slurm", ["launch.environment={A-B: x}"], "variable-name", "'A-B'", ""),
-        ("slurm", ["launch.container_mounts=/a"], "not-a-list", "'/a'", "[one, two]"),
+        ("slurm", ["launch.container_mounts=/a"], "not-a-list", "'/a'", "launch.container_mounts=[/a]"),
         ("skypilot", ["launch.mounts=/data"], "not-a-list", "'/data'", "{key: value}"),
         ("slurm", ["precision=mxfp8"], "settings-rule", "precision.fp8=mxfp8", "b200"),
         ("slurm", ["trainer.max_step=2"], "unknown-key", "'max_step'", "'max_steps'"),
