@@ -4,6 +4,8 @@ Each rank has two equal parts of every sequence; results of the second part alon
 Source: csrc/extensions/attention.cpp, common/fused_attn/context_parallel.cu. `cu_seqlens` is of this rank's tokens.
 """
 
+from itertools import pairwise
+
 import torch
 
 from benchmarks.emulated_gpu.kernels.registry import check, kernel
@@ -71,8 +73,7 @@ def thd_grad_correction(
 
 
 def _half(cu_seqlens: torch.Tensor, half: int) -> torch.Tensor:
-    pairs = zip(cu_seqlens.tolist(), cu_seqlens[1:].tolist(), strict=False)
-    middles = [(start, start + (end - start) // 2, end) for start, end in pairs]
+    middles = [(start, start + (end - start) // 2, end) for start, end in pairwise(cu_seqlens.tolist())]
     return torch.cat([torch.arange(*each[half : half + 2], device=cu_seqlens.device) for each in middles])
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_packing_is_best_fit_decreasing(seq_length: int, data: st.DataObject) ->
     lengths = data.draw(st.lists(st.integers(1, seq_length), max_size=80))
     packing = pack(np.array(lengths, dtype=np.int64), seq_length)
     assert sorted(packing.order.tolist()) == list(range(len(lengths)))
-    windows = [packing.order[a:b].tolist() for a, b in zip(packing.first, packing.first[1:], strict=False)]
+    windows = [packing.order[a:b].tolist() for a, b in pairwise(packing.first)]
     assert all(window == sorted(window) for window in windows)
     assert sorted(sum(lengths[piece] for piece in window) for window in windows) == best_fit_decreasing(
         lengths, seq_length
@@ -85,7 +86,7 @@ def test_documents_are_padded_to_a_multiple(
         example, ends = dataset[number], dataset[number]["cu_seqlens"].tolist()
         assert all(end % multiple == 0 for end in ends)
         assert ends[-1] == 128
-        for (start, stop), place, end in zip(windows.spans(number), ends, ends[1:], strict=False):
+        for (start, stop), (place, end) in zip(windows.spans(number), pairwise(ends), strict=False):  # then padding
             last = place + stop - start - 1
             assert example["tokens"][place:last].tobytes() == stream.read(start, stop - 1).tobytes().upper()
             assert (example["tokens"][last:end] == PAD.id).all()
