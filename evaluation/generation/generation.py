@@ -39,8 +39,8 @@ def generate(
     with progress_bar("Generating", total=total, unit="b") as advance:
         reader, waiting = Reader(model), list(range(len(rows)))
         for attempt in range(1, (sampling.tries if sampling.rejects else 1) + 1):
-            tried = [_again(rows[index], attempt) for index in waiting]
-            found = dict(zip(waiting, _all(model, reader, tried, sampling, batch_size, advance), strict=True))
+            tried = [_retry(rows[index], attempt) for index in waiting]
+            found = dict(zip(waiting, _decode_all(model, reader, tried, sampling, batch_size, advance), strict=True))
             accepted |= {index: one for index, one in found.items() if sampling.accepts(one.ids)}
             waiting = [index for index in waiting if index not in accepted]
             if not waiting:
@@ -80,12 +80,12 @@ def plan_rows(prompts: Iterable[Region], sampling: Sampling, longest: int) -> It
             yield Row(prompt=prompt, sample=sample, ids=ids, limit=limit, stream=(sampling.seed, name, sample))
 
 
-def _again(row: Row, attempt: int) -> Row:
+def _retry(row: Row, attempt: int) -> Row:
     """The row as it is drawn for the `attempt`-th time, from a stream of its own."""
     return row if attempt == 1 else replace(row, stream=(*row.stream, attempt), tries=attempt)
 
 
-def _all(
+def _decode_all(
     model: "PreTrainedModel",
     reader: Reader,
     rows: Sequence[Row],

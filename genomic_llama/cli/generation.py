@@ -11,7 +11,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Tag
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def generate(
         overwrite=overwrite,
     )  # fmt: skip
     if files := work.finished():
-        say(describe(files))
+        print_lines(describe(files))
         return
     started = time.perf_counter()
     generated = _run(engine, model, adapter, dtype.value, given, sampling, batch_size)
@@ -186,4 +186,4 @@ def _summarise(generated: "Sequence[Generated]", wanted: int, sampling: "Samplin
     bases = sum(len(one.ids) for one in generated)
     made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
     redrawn = f", {sum(one.tries - 1 for one in generated):,} redrawn for their GC share" if sampling.gc else ""
-    say(f"{made}{redrawn}, {bases / seconds:,.0f} bases/s; wrote {out}")
+    print_lines(f"{made}{redrawn}, {bases / seconds:,.0f} bases/s; wrote {out}")
