@@ -38,7 +38,7 @@ class LabelledTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelsFound:
+class LabelMeasures:
     """Measures of a model and of each baseline, on `count` sequences or bases."""
 
     measures: dict[str, float]
@@ -59,7 +59,7 @@ def evaluate_labels(
     cut: Cut,
     *,
     fitted_on: LabelledTable | None = None,
-) -> LabelsFound:
+) -> LabelMeasures:
     """Measure the predictions of `model` on `table`; baselines learn from `fitted_on`, where it is given.
 
     Errors: `InputError` naming file and row, for columns that are not those of the head, and classes that it lacks.
@@ -77,7 +77,7 @@ def evaluate_labels(
         )  # fmt: skip
         baselines = {one.name: one.measures for one in found}
     count = int((truth != IGNORED if truth.dtype.kind == "i" else np.isfinite(truth)).sum()) if per_base else len(truth)
-    return LabelsFound(measures=measure(how.head.kind, stacked, truth), baselines=baselines, count=count)
+    return LabelMeasures(measures=measure(how.head.kind, stacked, truth), baselines=baselines, count=count)
 
 
 def _read(table: LabelledTable, how: Predicting, cut: Cut) -> list[Example]:

@@ -18,7 +18,7 @@ from evaluation.prediction.predicting import Prediction
 from evaluation.prediction.records import Record
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.progress import Advance, unseen
+from foundation.progress import Advance, no_progress
 
 SUFFIXES = (".parquet", ".tsv")
 TRACKS = (".bw", ".bigwig", ".bedgraph", ".bedgraph.gz")
@@ -38,7 +38,7 @@ def is_track(path: Path) -> bool:
 
 
 def write_predictions(
-    predictions: Iterable[Prediction], path: Path, head: Head, *, paired: bool = False, advance: Advance = unseen
+    predictions: Iterable[Prediction], path: Path, head: Head, *, paired: bool = False, advance: Advance = no_progress
 ) -> int:
     """Write `path`; how many rows it has. `paired`: two predictions are one variant, its reference and alternative.
 

@@ -18,7 +18,7 @@ from evaluation.likelihood.tracks import check_track
 from evaluation.prediction.files import check_prediction_file, is_track, write_predictions
 from evaluation.prediction.predicting import Predicting, Prediction, check_predictor, predict
 from evaluation.prediction.records import Record, Source, check_source, read_records
-from evaluation.sharding.job import Compute, Payload, Progress, Results, cut, unit_tokens
+from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut, unit_tokens
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 
@@ -145,7 +145,7 @@ class PredictJob:
         how = Predicting(
             head=asked.head, both_strands=asked.both_strands, calibrated=asked.calibrated, batch_size=asked.batch_size
         )
-        return partial(predict_unit, load_model(asked.model, asked.dtype, device=device), how)
+        return at_once(self, partial(predict_unit, load_model(asked.model, asked.dtype, device=device), how))
 
     def finish(self, results: Results[Record]) -> tuple[int, Sequence[Path]]:
         """Write the table; how many rows it has."""

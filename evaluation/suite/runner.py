@@ -36,7 +36,7 @@ def evaluate_models(models: Sequence[Path], suite: Suite, path: Path, out: Path,
         results = job.results if None not in job.found else _finish(job, suite, path, left)
         evaluation = _evaluation(job, results, path)
         write_evaluation(evaluation, job.path)
-        _tell(job.path, evaluation)
+        _warn_unscored(job.path, evaluation)
         for kept in out.glob(f"{job.path.name}*.partial"):
             kept.unlink(missing_ok=True)
 
@@ -90,7 +90,7 @@ def _evaluation(job: Job, results: Mapping[str, TaskResult], path: Path) -> Eval
     )
 
 
-def _tell(path: Path, evaluation: Evaluation) -> None:
+def _warn_unscored(path: Path, evaluation: Evaluation) -> None:
     """Say what is in no metric, on standard error."""
     for task in evaluation.tasks:
         for line in describe_unscored(task.unscored):

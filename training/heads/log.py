@@ -40,7 +40,7 @@ class HeadLog(RunLog):
             self._bases = self._bases.to(batch["lengths"].device) + batch["lengths"].sum()
             return
         losses, _ = HeadLoss(kind=self._kind).losses(output.float(), batch["labels"], batch["real"])
-        self._rows.append(_kept(batch, output.float(), losses, kind=self._kind, both=self._both))
+        self._rows.append(_labelled_values(batch, output.float(), losses, kind=self._kind, both=self._both))
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_validation_start(trainer, pl_module)
@@ -82,7 +82,7 @@ class HeadLog(RunLog):
         return line
 
     def _baselines(self, trainer: Any) -> dict[str, dict[str, float]]:
-        HEARTBEAT.doing("fitting the k-mer baseline")
+        HEARTBEAT.set_activity("fitting the k-mer baseline")
         splits = trainer.datamodule.splits
         found = example_baselines(self._kind, splits.train, splits.validation, classes=len(splits.targets.labels))
         return {one.name: one.measures for one in found}
@@ -106,7 +106,7 @@ class HeadLog(RunLog):
         super()._tell_loggers(trainer, {key: one for key, one in values.items() if key not in (CALIBRATION, BASELINES)})
 
 
-def _kept(
+def _labelled_values(
     batch: dict[str, torch.Tensor], logits: torch.Tensor, losses: torch.Tensor, *, kind: str, both: bool
 ) -> tuple[npt.NDArray[Any], ...]:
     """Place, logits, labels, loss and count of each real sample, on the CPU; of each labelled base, for such heads.
