@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from corpus.preparation.record_writer import PartTotals
 from corpus.preparation.split_writer import SplitWriter
-from corpus.preparation.taking import Taken
 from corpus.splits.rule import SPLITS
 from corpus.splits.sketch import KEPT, KEPT_OF_A_SOURCE, Hashes, K
 
@@ -25,7 +25,7 @@ _SHARED = 12
 Rows = npt.NDArray[np.void]
 
 
-def write_sketches(folder: Path, parts: Iterable[Taken], writers: Iterable[SplitWriter]) -> None:
+def write_sketches(folder: Path, parts: Iterable[PartTotals], writers: Iterable[SplitWriter]) -> None:
     """Write the sketches of the sources and the splits of a shard: 12 bytes a hash."""
     sources = _rows([(taken.number, taken.sketch.hashes()) for taken in parts])
     np.concatenate([sources, _of_splits(writers)]).tofile(folder / FILE_NAME)

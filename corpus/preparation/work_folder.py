@@ -20,7 +20,7 @@ from pathlib import Path
 
 from foundation.disk import sync
 from foundation.errors import InputError
-from foundation.temporary import held
+from foundation.temporary import locked
 
 _PROGRESS = struct.Struct("<qq")
 
@@ -71,12 +71,12 @@ class WorkFolder:
         """
         final = self.shard(shard)
         for left in final.parent.glob(f".{final.name}.*"):
-            with held(left) as stale:
+            with locked(left) as stale:
                 if stale:
                     shutil.rmtree(left, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
         try:
-            with held(temporary):
+            with locked(temporary):
                 yield temporary
                 for path in (*temporary.iterdir(), temporary):
                     sync(path)

@@ -50,8 +50,8 @@ def draw(
     found: list[Generated | None] = [None] * len(rows)
     waiting = list(range(len(rows)))
     for attempt in range(1, (sampling.tries if sampling.rejects else 1) + 1):
-        tried = [_again(rows[index], attempt) for index in waiting]
-        for index, one in zip(waiting, _all(model, reader, tried, sampling, size, advance), strict=True):
+        tried = [_retry(rows[index], attempt) for index in waiting]
+        for index, one in zip(waiting, _decode_all(model, reader, tried, sampling, size, advance), strict=True):
             found[index] = one if sampling.accepts(one.ids) else None
         waiting = [index for index in waiting if found[index] is None]
         if not waiting:
@@ -103,12 +103,12 @@ def plan_rows(prompts: Iterable[Region], sampling: Sampling, longest: int) -> It
             yield Row(prompt=prompt, sample=sample, ids=ids, limit=limit, stream=(sampling.seed, name, sample))
 
 
-def _again(row: Row, attempt: int) -> Row:
+def _retry(row: Row, attempt: int) -> Row:
     """The row as it is drawn for the `attempt`-th time, from a stream of its own."""
     return row if attempt == 1 else replace(row, stream=(*row.stream, attempt), tries=attempt)
 
 
-def _all(
+def _decode_all(
     model: "PreTrainedModel",
     reader: Reader,
     rows: Sequence[Row],

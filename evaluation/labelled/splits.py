@@ -8,7 +8,7 @@ import numpy as np
 
 from configs.schema import HeadConfig
 from evaluation.labelled.examples import Cut, Example, make_examples
-from evaluation.labelled.layout import read_part, say_unread
+from evaluation.labelled.layout import read_part, warn_unread
 from evaluation.labelled.readers import Columns, Entry, read_entries
 from evaluation.labelled.targets import Targets, find_targets
 from foundation.errors import InputError, shown
@@ -46,12 +46,12 @@ def read_splits(head: HeadConfig, longest: int) -> Splits:
     cut = Cut(longest=longest, side=head.truncate)
     parts = {name: make_examples(rows, targets, cut, head.train) for name, rows in entries.items()}
     if not parts[VALIDATION]:
-        parts[TRAIN], parts[VALIDATION] = _drawn(parts[TRAIN], head.validation_fraction)
+        parts[TRAIN], parts[VALIDATION] = _split_off(parts[TRAIN], head.validation_fraction)
     for name in (TRAIN, VALIDATION):
         if not parts[name]:
             fix = "Give more sequences, head.validation, or another head.validation_fraction."
             raise InputError(f"leaves no {name} sequences", where=head.train, fix=fix, kind="no-sequences")
-    _say_shared(parts, head.train)
+    _warn_shared(parts, head.train)
     return Splits(targets=targets, train=parts[TRAIN], validation=parts[VALIDATION], test=parts[TEST])
 
 
@@ -61,7 +61,7 @@ def _entries(head: HeadConfig) -> dict[str, list[Entry]]:
     path = Path(head.train)
     columns = Columns(sequence=head.sequence, values=tuple(head.labels))
     if path.is_dir():
-        say_unread(path)
+        warn_unread(path)
         parts = {TRAIN: "train", VALIDATION: "dev", TEST: "test"}
         return {name: list(read_part(path, part, columns)) for name, part in parts.items()}
     if head.split_column is not None:
@@ -83,7 +83,7 @@ def _by_column(path: Path, columns: Columns, column: str) -> dict[str, list[Entr
     return found
 
 
-def _drawn(examples: Sequence[Example], fraction: float) -> tuple[list[Example], list[Example]]:
+def _split_off(examples: Sequence[Example], fraction: float) -> tuple[list[Example], list[Example]]:
     """Without and with a share of `examples`, drawn by sequence: copies, and reverse complements, stay together."""
     limit = int(fraction * 2**32)
     drawn = [_hash(example.ids) >> 32 < limit for example in examples]
@@ -91,7 +91,7 @@ def _drawn(examples: Sequence[Example], fraction: float) -> tuple[list[Example],
     return rest, [example for example, taken in zip(examples, drawn, strict=True) if taken]
 
 
-def _say_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
+def _warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
     hashes = {name: [_hash(example.ids) for example in examples] for name, examples in parts.items()}
     for later, earlier in ((VALIDATION, TRAIN), (TEST, TRAIN), (TEST, VALIDATION)):
         known = set(hashes[earlier])

@@ -36,7 +36,7 @@ class LabelledTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelsFound:
+class LabelMeasures:
     """Measures of a model and of each baseline, on `count` sequences or bases."""
 
     measures: dict[str, float]
@@ -57,7 +57,7 @@ def evaluate_labels(
     cut: Cut,
     *,
     fitted_on: LabelledTable | None = None,
-) -> LabelsFound:
+) -> LabelMeasures:
     """Measure the predictions of `model` on `table`; baselines learn from `fitted_on`, where it is given.
 
     Errors: `InputError` naming file and row, for columns that are not those of the head, and classes that it lacks.
@@ -80,7 +80,7 @@ def evaluate_labels(
             classes=len(how.head.labels),
         )
         baselines = {one.name: one.measures for one in found}
-    return LabelsFound(measures=measure(how.head.kind, stacked, truth), baselines=baselines, count=len(truth))
+    return LabelMeasures(measures=measure(how.head.kind, stacked, truth), baselines=baselines, count=len(truth))
 
 
 def _read(table: LabelledTable, how: Predicting, cut: Cut) -> list[Example]:

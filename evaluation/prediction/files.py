@@ -13,7 +13,7 @@ from configs.heads import Head
 from evaluation.prediction.predicting import Prediction
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.progress import Advance, unseen
+from foundation.progress import Advance, no_progress
 
 SUFFIXES = (".parquet", ".tsv")
 _AT_ONCE = 1000  # rows of a Parquet group
@@ -27,7 +27,7 @@ def check_prediction_file(path: Path) -> None:
 
 
 def write_predictions(
-    predictions: Iterable[Prediction], path: Path, head: Head, *, paired: bool = False, advance: Advance = unseen
+    predictions: Iterable[Prediction], path: Path, head: Head, *, paired: bool = False, advance: Advance = no_progress
 ) -> int:
     """Write `path`; how many rows it has. `paired`: two predictions are one variant, its reference and alternative.
 

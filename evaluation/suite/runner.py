@@ -41,7 +41,7 @@ def keep(job: Job, results: Mapping[str, TaskResult], path: Path) -> None:
     """Write the results of a model on the suite of file `path`; what there was of an unfinished run is removed."""
     evaluation = _evaluation(job, results, path)
     write_evaluation(evaluation, job.path)
-    _tell(job.path, evaluation)
+    _warn_unscored(job.path, evaluation)
     for partial in job.path.parent.glob(f"{job.path.name}*.partial"):
         partial.unlink(missing_ok=True)
 
@@ -96,7 +96,7 @@ def _evaluation(job: Job, results: Mapping[str, TaskResult], path: Path) -> Eval
     )
 
 
-def _tell(path: Path, evaluation: Evaluation) -> None:
+def _warn_unscored(path: Path, evaluation: Evaluation) -> None:
     """Say what is in no metric, on standard error."""
     for task in evaluation.tasks:
         for line in describe_unscored(task.unscored):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foundation.errors import InputError
-from foundation.terminal import say, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Tag
 from genomic_llama.cli.sharding import Devices, Processes, RayAddress, Sharding, ShardOption, carry_out
 
@@ -124,4 +124,4 @@ def _summarise(generated: "Sequence[Generated]", wanted: int, sampling: "Samplin
     bases = sum(len(one.ids) for one in generated)
     made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
     redrawn = f", {sum(one.tries - 1 for one in generated):,} redrawn for their GC share" if sampling.gc else ""
-    say(f"{made}{redrawn}, {bases / seconds:,.0f} bases/s; wrote {out}")
+    print_lines(f"{made}{redrawn}, {bases / seconds:,.0f} bases/s; wrote {out}")

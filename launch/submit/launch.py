@@ -13,7 +13,7 @@ from configs.extension import run_architecture
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.terminal import say, say_text
+from foundation.terminal import print_lines, print_text
 from launch.planning.commands import plan_command
 from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
@@ -75,9 +75,9 @@ def make_script(
     mounts: list[str] = []
     if not isinstance(site, Slurm | Local):
         mounts = readable(site)
-        lacking += off_mounts(job, durable=durable(site), readable=mounts)
+        lacking += outside_mounts(job, durable=durable(site), readable=mounts)
     if lacking:
-        raise _wanted(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
+        raise _missing_settings(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
     if isinstance(site, Slurm) and site.container_image:
         check_container(job, site)
     elif submitted and isinstance(site, Slurm | Local):
@@ -101,7 +101,7 @@ def memory_warning(job: Job) -> str:
     return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
 
 
-def _wanted(
+def _missing_settings(
     recipe: str,
     overrides: Sequence[str],
     lacking: Sequence[str],
@@ -137,7 +137,7 @@ def readable(site: Kubernetes | Skypilot) -> list[str]:
     return [*durable(site), *(site.claims if isinstance(site, Kubernetes) else site.downloads)]
 
 
-def off_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> list[str]:
+def outside_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> list[str]:
     """What to give so that corpus and weights are there, and checkpoints outlive the machine."""
     lacking = []
     if not durable:
@@ -213,9 +213,9 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     logs = run_dir / FOLDER
     logs.mkdir(exist_ok=True)
     sent = subprocess.run([program, str(path)], stdout=subprocess.PIPE, text=True, check=False)
-    say_text(sent.stdout.strip())
+    print_text(sent.stdout.strip())
     if number := re.search(r"Submitted batch job (\d+)", sent.stdout):
-        say(f"script: {path}", f"log:    {logs}/{job.name}-{number[1]}.log")
+        print_lines(f"script: {path}", f"log:    {logs}/{job.name}-{number[1]}.log")
     return sent.returncode
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from configs.words import kind_of, read_text
+from configs.overrides import kind_of, read_text
 from foundation.errors import InputError
 from foundation.typed import MISSING, from_settings
 from foundation.untrusted import read_yaml

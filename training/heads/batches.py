@@ -39,7 +39,7 @@ class LabelledOrder:
         if pool != self._pool:
             self._pool, self._places = pool, self._arranged(pool)
         position = int(self._places[place])
-        return self._example(position), self._both and position_is_turned(self._seed, position)
+        return self._example(position), self._both and is_reverse_complement(self._seed, position)
 
     def _example(self, position: int) -> int:
         epoch, place = divmod(position, len(self._lengths))
@@ -55,7 +55,7 @@ class LabelledOrder:
         return shuffled.ravel()
 
 
-def position_is_turned(seed: int, position: int) -> bool:
+def is_reverse_complement(seed: int, position: int) -> bool:
     """Whether the sequence at a position of the stream is read as its reverse complement: a fair coin."""
     return bool(Permutation(2**32, seed=seed, epoch=position >> 32)(position & 0xFFFFFFFF) & 1)
 

@@ -40,7 +40,7 @@ class HeadLog(RunLog):
             self._bases = self._bases.to(batch["lengths"].device) + batch["lengths"].sum()
             return
         losses, _ = HeadLoss(kind=self._kind).losses(output.float(), batch["labels"], batch["real"])
-        self._rows.append(_kept(self._kind, batch, output.float(), losses))
+        self._rows.append(_labelled_values(self._kind, batch, output.float(), losses))
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_validation_start(trainer, pl_module)
@@ -86,7 +86,7 @@ class HeadLog(RunLog):
         return line
 
     def _baselines(self, trainer: Any) -> dict[str, dict[str, float]]:
-        HEARTBEAT.doing("fitting the k-mer baseline")
+        HEARTBEAT.set_activity("fitting the k-mer baseline")
         splits = trainer.datamodule.splits
         parts = (splits.train, splits.validation)
         sequences, truths = [[one.ids for one in part] for part in parts], [stacked(part) for part in parts]
@@ -114,7 +114,7 @@ class HeadLog(RunLog):
         super()._tell_loggers(trainer, {key: one for key, one in values.items() if key not in (CALIBRATION, BASELINES)})
 
 
-def _kept(
+def _labelled_values(
     kind: str, batch: dict[str, torch.Tensor], logits: torch.Tensor, losses: torch.Tensor
 ) -> tuple[npt.NDArray[Any], ...]:
     """Index, logits, labels, loss and count of each real sample, on the CPU; of each labelled base, for such heads."""
