@@ -54,9 +54,9 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            mine = True
+            acquired = True
         except OSError:
-            mine = False
-        yield mine
+            acquired = False
+        yield acquired
     finally:
         os.close(handle)

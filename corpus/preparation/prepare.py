@@ -110,7 +110,7 @@ def _planned(
     check_source_split(sources, settings.split)
     with progress_bar("look at the sources", total=len(sources), unit=" files") as advance:
         plan = make_plan(sources, settings, shard_bytes=shard_bytes, advance=advance)
-    work = WorkFolder.beside(out)
+    work = WorkFolder.of_output(out)
     with work.locked():
         write_plan(plan, work.plan)
         yield work, read_plan(work.plan), seen  # as every worker sees it

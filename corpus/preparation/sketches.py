@@ -72,14 +72,14 @@ def near_identical(shards: Sequence[Rows]) -> Iterator[NearIdentical]:
     firsts = np.repeat(rows["owner"][starts], np.diff(np.append(starts, len(rows))))
     pairs = np.stack([rows["owner"], firsts], axis=1)[rows["owner"] != firsts]
     by_owner = rows[np.lexsort((rows["hash"], rows["owner"]))]
-    told = set()
+    reported = set()
     for pair, shared in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
         second, first = pair.tolist()
-        if shared < _SHARED or second in told:
+        if shared < _SHARED or second in reported:
             continue
         identity = _identity(_lowest(by_owner, first), _lowest(by_owner, second))
         if identity >= NEAR:
-            told.add(second)
+            reported.add(second)
             yield NearIdentical(first=first, second=second, identity=identity)
 
 

@@ -41,10 +41,10 @@ def write_embeddings(
     """
     check_embedding_file(path)
     with atomic_file(path) as temporary:
-        told = _counted(embeddings, advance)
+        counted = _counted(embeddings, advance)
         if path.suffix.lower() == ".parquet":
-            return _write_parquet(told, temporary, settings)
-        return _write_safetensors(_check_unique_names(told, path), temporary, settings)
+            return _write_parquet(counted, temporary, settings)
+        return _write_safetensors(_check_unique_names(counted, path), temporary, settings)
 
 
 def _counted(embeddings: Iterable[Embedding], advance: Advance) -> Iterator[Embedding]:

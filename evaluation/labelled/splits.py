@@ -97,8 +97,8 @@ def _warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None
         known = set(hashes[earlier])
         both = [example for example, one in zip(parts[later], hashes[later], strict=True) if one in known]
         if both:
-            told = f"{len(both):,} of {len(parts[later]):,} {later} sequences are in {earlier} too"
-            warn(f"warning: {source}: {told}, on either strand; the first is {both[0].where}")
+            message = f"{len(both):,} of {len(parts[later]):,} {later} sequences are in {earlier} too"
+            warn(f"warning: {source}: {message}, on either strand; the first is {both[0].where}")
 
 
 def _hash(ids: Ids) -> int:

@@ -85,7 +85,7 @@ class _ShardOfMany:
         warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
         use_threads()
         shard, path = Shard(number=number, count=self.count), self.path(number)
-        with _reported(self.folder / f"{number}.progress") as advance:
+        with _count_into(self.folder / f"{number}.progress") as advance:
             try:
                 job = _opened(self.request)
                 compute_shard(job, shard, path, self.header, lambda: _loaded(self.request), advance)
@@ -144,8 +144,8 @@ def _locked(folder: Path) -> Iterator[None]:
     Errors: `InputError` where another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder) as mine:
-        if not mine:
+    with locked(folder) as acquired:
+        if not acquired:
             fix = "Wait for it, or choose another output."
             raise InputError("is computed by another process", where=folder, fix=fix, kind="run-in-use")
         try:
@@ -157,7 +157,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[Advance]:
+def _count_into(path: Path) -> Iterator[Advance]:
     """For a worker: notes how much it has done in a file."""
     handle, done = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666), 0.0
 

@@ -186,11 +186,11 @@ def _ambiguity(value: str, labelling: Labelling) -> tuple[str, str] | None:
     listed = {_canonical(one) for one in (*labelling.positive, *labelling.negative)}
     if _canonical(value) in listed:
         return None
-    alike = {_folded(one): one for one in listed}
+    spellings = {_folded(one): one for one in listed}
     parts = [part.strip("_ ") for part in _PARTS.split(value)]
     for part in (value, *parts):
-        if _canonical(part) not in listed and _folded(part) in alike:
-            return "label-spelling", f"which is another spelling of {alike[_folded(part)]!r}"
+        if _canonical(part) not in listed and _folded(part) in spellings:
+            return "label-spelling", f"which is another spelling of {spellings[_folded(part)]!r}"
     positive = {_canonical(one) for one in labelling.positive}
     of_both = [_canonical(part) in positive for part in parts]
     if any(of_both) and not all(of_both) and not labelling.negative:

@@ -24,18 +24,18 @@ def check_ranks(machine: HardwareConfig) -> None:
     ranks, asked = started_ranks(), machine.devices * machine.num_nodes
     if ranks is None or ranks.launcher not in _START:
         return
-    told = f"hardware.devices={machine.devices} with hardware.num_nodes={machine.num_nodes}"
+    settings = f"hardware.devices={machine.devices} with hardware.num_nodes={machine.num_nodes}"
     if ranks.world != asked:
         raise InputError(
             f"asks for {asked} ranks, and {ranks.launcher} started {ranks.world}",
-            where=told,
+            where=settings,
             fix=_START[ranks.launcher].format(nodes=machine.num_nodes, devices=machine.devices),
             kind="world-size",
         )
     if ranks.launcher == "Slurm" and asked > 1 and outside_a_step():
         raise InputError(
             f"asks for {asked} ranks, and the script of a Slurm job is one",
-            where=told,
+            where=settings,
             fix="Start it with srun, or let `genomic-llama launch --slurm` write the script.",
             kind="outside-srun",
         )

@@ -71,13 +71,13 @@ def make_script(
         raise InputError(
             f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.", kind="local-nodes"
         )
-    site, lacking = read_site(target, site_file, own)
+    site, missing = read_site(target, site_file, own)
     mounts: list[str] = []
     if not isinstance(site, Slurm | Local):
         mounts = readable(site)
-        lacking += outside_mounts(job, durable=durable(site), readable=mounts)
-    if lacking:
-        raise _missing_settings(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
+        missing += outside_mounts(job, durable=durable(site), readable=mounts)
+    if missing:
+        raise _missing_settings(recipe, overrides, missing, mounts, target=target, site_file=site_file)
     if isinstance(site, Slurm) and site.container_image:
         check_container(job, site)
     elif submitted and isinstance(site, Slurm | Local):
@@ -104,19 +104,19 @@ def memory_warning(job: Job) -> str:
 def _missing_settings(
     recipe: str,
     overrides: Sequence[str],
-    lacking: Sequence[str],
+    missing: Sequence[str],
     mounts: Sequence[str],
     *,
     target: str,
     site_file: Path | None,
 ) -> InputError:
     """All that a site lacks in one message, and what was given on none of its `mounts`, with a command that has it."""
-    keys = [word.split("=", 1)[0] for word in lacking]
+    keys = [word.split("=", 1)[0] for word in missing]
     off = [word for word in overrides if word.split("=", 1)[0] in keys and not word.startswith("launch.")]
     wanted = [key for key in keys if key not in {word.split("=", 1)[0] for word in off}]
     kept = [word for word in overrides if word.split("=", 1)[0] not in keys]
     own = [] if site_file is None else ["--site", str(site_file)]
-    words = shlex.join([recipe, f"--{target}", "--dry-run", *own, *kept, *lacking])
+    words = shlex.join([recipe, f"--{target}", "--dry-run", *own, *kept, *missing])
     fix = f"An example, with values to change: genomic-llama launch {words}"
     there = f" ({', '.join(mounts)})" if mounts else ""
     problems = [f"{word} is on no mount of the job{there}" for word in off]
@@ -139,17 +139,17 @@ def readable(site: Kubernetes | Skypilot) -> list[str]:
 
 def outside_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> list[str]:
     """What to give so that corpus and weights are there, and checkpoints outlive the machine."""
-    lacking = []
+    missing = []
     if not durable:
         durable = ["/data"]
         readable = [*readable, *durable]
-        lacking.append("launch.mounts={/data: s3://my-bucket}")
+        missing.append("launch.mounts={/data: s3://my-bucket}")
     for key, values in _paths(job).items():
         places = durable if key == "run_dir" else readable
         if off := [one for one in values if _deepest(one, [*durable, *readable]) not in places]:
             name = Path(off[0]).name if len(off) == 1 else "corpus"
-            lacking.append(f"{key}={durable[0].rstrip('/')}/{name}")
-    return lacking
+            missing.append(f"{key}={durable[0].rstrip('/')}/{name}")
+    return missing
 
 
 def check_container(job: Job, site: Slurm) -> None:
@@ -159,10 +159,10 @@ def check_container(job: Job, site: Slurm) -> None:
         key: one for key, values in _paths(job).items() for one in values if not _is_below(job.directory / one, mounts)
     }
     if off:
-        told = ", ".join(f"{key}={one}" for key, one in off.items())
+        settings = ", ".join(f"{key}={one}" for key, one in off.items())
         top = f"/{Path(os.path.normpath(job.directory / next(iter(off.values())))).parts[1]}"
         raise InputError(
-            f"{told}: on no mount of the container ({', '.join(mounts)})",
+            f"{settings}: on no mount of the container ({', '.join(mounts)})",
             fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
             kind="off-container-mounts",
         )
@@ -223,8 +223,8 @@ def check_pyxis(site: Slurm) -> None:
     """Refuse a container where `srun` is at hand and does not know one. Errors: `InputError`."""
     if site.container_image is None or (srun := shutil.which("srun")) is None:
         return
-    told = subprocess.run([srun, "--help"], capture_output=True, text=True, check=False).stdout
-    if "--container-image" not in told:
+    settings = subprocess.run([srun, "--help"], capture_output=True, text=True, check=False).stdout
+    if "--container-image" not in settings:
         raise InputError(
             "needs pyxis, which this Slurm does not have", where="launch.container_image", fix=NO_PYXIS, kind="no-pyxis"
         )
