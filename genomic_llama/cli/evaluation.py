@@ -122,6 +122,11 @@ def evaluate(
     ],
     out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
     dtype: ModelDtype = Dtype.float32,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
 
@@ -130,23 +135,21 @@ def evaluate(
     a model, a task, a file, --dtype or the software, is run anew.
     """
     warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
-    from evaluation.likelihood.model import check_directory
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
-    from evaluation.suite.output import read_directory, write_comparison
+    from evaluation.suite.request import EvaluateRequest, compare_all
     from evaluation.suite.runner import evaluate_models
-    from evaluation.suite.tasks import check_kind, check_suite
 
-    wanted = read_suite(suite)
-    check_suite(wanted, suite)
-    for model in models:
-        check_directory(model)
-        check_kind(wanted, model)
-    check_writable(out / "index.html")
-    read_directory(out)  # what cannot be read there is told before the work
-    evaluate_models(models, wanted, suite, out, dtype.value)
-    evaluations = read_directory(out)
-    write_comparison(evaluations, out / "index.html")
+    request = EvaluateRequest(models=tuple(models), suite=suite, out=out, dtype=dtype.value)
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    if cut.whole:
+        request.check()
+        evaluate_models(models, read_suite(suite), suite, out, dtype.value)
+        evaluations = compare_all(out)
+    elif timed := carry_out(request, cut, overwrite=False).timed:
+        evaluations = timed.result
+    else:  # one shard
+        return
     print_text(format_comparison(evaluations))
     print_lines(f"wrote {out}")
 
