@@ -84,7 +84,7 @@ def newest_first(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (-step_of(path), path.name.endswith(f"-{LAST}"), path.name))
 
 
-def is_of_a_run(path: Path) -> bool:
+def is_run_checkpoint(path: Path) -> bool:
     """Whether `path` is named as runs here name checkpoints: what else lies beside them is somebody's own."""
     return STEP.fullmatch(path.name) is not None
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from configs.overrides import read_text
 from configs.schema import TrainConfig
 from configs.settings import Row, get_setting, rows, set_setting
-from configs.words import read_text
 from foundation.errors import InputError
 from foundation.typed import MISSING, from_settings, optional
 

@@ -71,7 +71,7 @@ def download(
             threads.shutdown(cancel_futures=True)
 
 
-def ask(client: httpx.Client, url: str) -> httpx.Response:
+def get_page(client: httpx.Client, url: str) -> httpx.Response:
     """The answer to a GET of a small page, tried again while the server is busy. Errors: `InputError`."""
     failures = 0
     while True:

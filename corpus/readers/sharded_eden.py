@@ -27,7 +27,7 @@ def read_sharded_eden(path: Path, *, observe: Observe | None = None) -> Iterator
         empty = True
         for rowid, name, sequence in rows:
             empty = False
-            if odd := _odd(name, sequence):
+            if odd := _invalid(name, sequence):
                 yield from builder.finish()
                 kind, problem = odd
                 where = f"{path}, table sequences, row {rowid}"
@@ -91,7 +91,7 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
         ) from None
 
 
-def _odd(name: object, sequence: object) -> tuple[str, str] | None:
+def _invalid(name: object, sequence: object) -> tuple[str, str] | None:
     """Kind and problem of a row that cannot be taken."""
     if not isinstance(name, bytes) or not name:
         return "no-record-name", "contig_id is not text, or empty"

@@ -160,7 +160,7 @@ def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.in
         return likeliest
     chances = np.exp((logs - logs.max(axis=1, keepdims=True)) / sampling.temperature)
     if not sampling.top_k and sampling.top_p == 1 and not sampling.min_p:
-        return _drawn(chances, draws)
+        return _sample(chances, draws)
     order = np.argsort(-chances, axis=1, kind="stable")
     ranked = np.take_along_axis(chances, order, axis=1)
     if sampling.top_k:
@@ -170,11 +170,11 @@ def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.in
         ranked[ranked.cumsum(axis=1) - ranked >= sampling.top_p] = 0  # what is there before it is enough
     if sampling.min_p:
         ranked[ranked < sampling.min_p * ranked[:, :1]] = 0
-    chosen: npt.NDArray[np.int64] = np.take_along_axis(order, _drawn(ranked, draws)[:, None], axis=1)[:, 0]
+    chosen: npt.NDArray[np.int64] = np.take_along_axis(order, _sample(ranked, draws)[:, None], axis=1)[:, 0]
     return chosen
 
 
-def _drawn(chances: Values, draws: Values) -> npt.NDArray[np.int64]:
+def _sample(chances: Values, draws: Values) -> npt.NDArray[np.int64]:
     """The place of each draw among the `chances` of its row, which need not add up to 1."""
     cumulative = chances.cumsum(axis=1)
     place: npt.NDArray[np.int64] = (draws[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)

@@ -53,7 +53,7 @@ def read_part(directory: Path, part: str, columns: Columns) -> Iterator[Entry]:
         yield from read(path, columns)
 
 
-def say_unread(directory: Path) -> None:
+def warn_unread(directory: Path) -> None:
     """Name what looks like data of another part, such as validation.csv."""
     read = {path for part in PARTS for path, _ in _files(directory, part)}
     others = [path.name for path in sorted(directory.iterdir()) if path.suffix in _SUFFIXES and path not in read]

@@ -8,7 +8,7 @@ import numpy as np
 
 from corpus.letters import BAR
 from corpus.markup import check_markup, is_markup, other_strand, split_tag
-from evaluation.likelihood.bed import read_bed, say_blocks
+from evaluation.likelihood.bed import read_bed, warn_blocks
 from evaluation.rna import AsDna
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, encode, not_nucleotides, reverse_complement, to_upper
@@ -246,7 +246,7 @@ def _names(fasta: Path, bed: Path | None) -> Iterator[tuple[int, str]]:
 
 def _bed_regions(fasta: Path, bed: Path, flank: int) -> Iterator[Region]:
     lines = list(read_bed(bed))
-    say_blocks(bed, lines)
+    warn_blocks(bed, lines)
     contigs = load_contigs(fasta, {line.contig for line in lines})
     for line in lines:
         where = f"{bed}, line {line.number}"

@@ -23,7 +23,7 @@ from evaluation.likelihood.regions import (
 from evaluation.likelihood.score import Score, write_score
 from evaluation.likelihood.scoring import Scorer, Scoring, Source
 from evaluation.likelihood.tracks import check_track, open_track
-from evaluation.sharding.job import Compute, Progress, Results
+from evaluation.sharding.job import Compute, Progress, Results, at_once
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from tokenizer.sequence import Ids
@@ -197,7 +197,7 @@ class ScoreJob:
             acgt_only=self._scorer.acgt_only,
             distribution=self._request.distribution is not None,
         )
-        return partial(read_unit, model, reading=reading)
+        return at_once(self, partial(read_unit, model, reading=reading))
 
     def finish(self, results: Results[Piece]) -> tuple[Score, Sequence[Path]]:
         """Write scores and track."""

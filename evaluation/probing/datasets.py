@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.labelled.labels import ClassCount, Row, check_spellings, count_classes, read_label
-from evaluation.labelled.layout import FIX, part_files, read_part, say_unread
+from evaluation.labelled.layout import FIX, part_files, read_part, warn_unread
 from evaluation.labelled.readers import Columns
 from evaluation.rna import AsDna
 from foundation.errors import InputError
@@ -52,7 +52,7 @@ def read_task(directory: Path) -> Task:
     def encoded(part: Sequence[Row]) -> tuple[tuple[Ids, int], ...]:
         return tuple((as_dna(_ids(row), row.where), number[row.label]) for row in part)
 
-    say_unread(directory)
+    warn_unread(directory)
     return _task(directory.name, counts, encoded(train), encoded(test))
 
 

@@ -38,5 +38,5 @@ def check_fit(score: Score, score_file: Path, log: RunLog, run: Path) -> str:
         )
     if model.run and known.run:
         return ""
-    lacking = "the model was exported" if known.run else "the run was trained"
-    return f"Nothing shows that the scored model is of this run: {lacking} by an older version, or elsewhere."
+    since = "the model was exported" if known.run else "the run was trained"
+    return f"Nothing shows that the scored model is of this run: {since} by an older version, or elsewhere."

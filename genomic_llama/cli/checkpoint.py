@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foundation.terminal import say, say_table, say_text
+from foundation.terminal import print_lines, print_table, print_text
 
 if TYPE_CHECKING:
     from conversion.inspection import Summary
@@ -36,10 +36,10 @@ def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="P
         content = {**asdict(summary), **content}
     finally:  # the list is there also where none of them can be opened
         if as_json and content:
-            say_text(json.dumps(content, indent=2))
+            print_text(json.dumps(content, indent=2))
     if not as_json:
         for name, value in _lines(summary):
-            say(f"{name + ':':14}{value}")
+            print_lines(f"{name + ':':14}{value}")
 
 
 @app.command()
@@ -50,12 +50,12 @@ def verify(source: Source) -> None:
 
     record = verify_checkpoint(source)
     if record is None:
-        say("whole: every tensor is there and readable; without recorded checksums, values cannot be compared")
+        print_lines("whole: every tensor is there and readable; without recorded checksums, values cannot be compared")
     elif isinstance(record, CheckpointManifest):
-        say(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
+        print_lines(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
     else:
         count = len(record.tensors) + len(record.optimizer)
-        say(f"verified: {count} checksums of tensors, and {len(record.files)} files")
+        print_lines(f"verified: {count} checksums of tensors, and {len(record.files)} files")
 
 
 @app.command()
@@ -68,12 +68,12 @@ def strip(
     from conversion.convert import strip as strip_checkpoint
 
     strip_checkpoint(source, destination, overwrite=overwrite)
-    say(f"wrote {destination}")
+    print_lines(f"wrote {destination}")
 
 
 def _print_table(listed: "list[Listed]") -> None:
     columns = {"checkpoint": "left", "step": "right", "bytes": "right", "state": "left", "": "left"}
-    say_table(columns, [(one.name, f"{one.step:,}", f"{one.bytes:,}", one.state, one.note) for one in listed])
+    print_table(columns, [(one.name, f"{one.step:,}", f"{one.bytes:,}", one.state, one.note) for one in listed])
 
 
 def _lines(summary: "Summary") -> list[tuple[str, str]]:

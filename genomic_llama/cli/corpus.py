@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from foundation.errors import InputError, described
-from foundation.terminal import say, say_table, say_text, warn
+from foundation.terminal import print_lines, print_table, print_text, warn
 
 app = typer.Typer(help="Look at, check, merge and describe prepared corpora.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
 
     manifest = read_manifest(corpus)
     if as_json:
-        say_text(json.dumps(to_json(manifest), indent=2))
+        print_text(json.dumps(to_json(manifest), indent=2))
         return
     numbers = ("documents", "bases", "GC", "N", COLUMNS[OTHER], "lower", COLUMNS[MARKUP], "shards")
     rows = []
@@ -36,12 +36,12 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
         percent = (f"{part / whole:.2%}" if whole else "" for part, whole in shares)
         counts = (f"{split.documents:,}", f"{split.bases:,}", *percent, f"{split.markup:,}", f"{len(split.shards):,}")
         rows.append((split.name, *counts))
-    say_table({"split": "left", **dict.fromkeys(numbers, "right")}, rows, padding=0)
+    print_table({"split": "left", **dict.fromkeys(numbers, "right")}, rows, padding=0)
     stored = sum(source.bytes for source in manifest.sources)
     records = sum(source.records for source in manifest.sources)
-    say(f"from {len(manifest.sources):,} sources: {records:,} records, {stored:,} stored bytes")
+    print_lines(f"from {len(manifest.sources):,} sources: {records:,} records, {stored:,} stored bytes")
     for reason, count in manifest.excluded.items():
-        say(f"left out by {reason}: {count:,} records")
+        print_lines(f"left out by {reason}: {count:,} records")
 
 
 @app.command()
@@ -55,9 +55,9 @@ def verify(corpus: Corpus) -> None:
     with progress_bar("verify", total=size, unit="B") as advance:
         manifest = verify_corpus(corpus, lambda block: advance(len(block)))
     tokens = sum(split.tokens for split in manifest.splits)
-    say(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
+    print_lines(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
     if not has_own_checksum(corpus):
-        say("its manifest is from before manifests had a checksum of their own: a change in a name would not be seen")
+        print_lines("its manifest is older than manifests' checksums: a changed name would not be seen")
 
 
 @app.command()
@@ -79,9 +79,9 @@ def has(
     for record in found:
         places = (f"{split}[{one}]" for split, numbers in record.documents.items() for one in numbers[:_SHOWN])
         counts = ", ".join(f"{len(numbers):,} in {split}" for split, numbers in record.documents.items())
-        say(f"{record.name}: {counts} ({', '.join(places)})")
+        print_lines(f"{record.name}: {counts} ({', '.join(places)})")
     if not found:
-        say(f"no record of {corpus} has the accession {accession}")
+        print_lines(f"no record of {corpus} has the accession {accession}")
         raise typer.Exit(1)
 
 
@@ -106,8 +106,8 @@ def merge(
             warn(f"warning: {corpus}: {old}")
     manifest = merge_corpora(corpora, out, copy=copy, overwrite=overwrite)
     for split in manifest.splits:
-        say(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases, {len(split.shards):,} shards")
-    say(f"wrote {out}")
+        print_lines(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases, {len(split.shards):,} shards")
+    print_lines(f"wrote {out}")
 
 
 @app.command()
@@ -117,14 +117,14 @@ def shard(
 ) -> None:
     """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
     from corpus.preparation.shard import prepare_shard
-    from corpus.preparation.watching import shown_shard
+    from corpus.preparation.shard_progress import show_shard
 
-    with shown_shard(folder, number):
+    with show_shard(folder, number):
         shards = prepare_shard(folder, number)
     if number < shards:
-        say(f"shard {number} is finished")
+        print_lines(f"shard {number} is finished")
     else:
-        say(f"nothing to do: the plan has shards 0 to {shards - 1}, and this is number {number}")
+        print_lines(f"nothing to do: the plan has shards 0 to {shards - 1}, and this is number {number}")
 
 
 @app.command()
@@ -139,7 +139,7 @@ def card(
     from corpus.card.page import read_card_text, write_card
 
     for path in write_card(corpus, out, read_card_text(text) if text else None):
-        say(f"wrote {path}")
+        print_lines(f"wrote {path}")
 
 
 @app.command()
@@ -153,7 +153,7 @@ def pack(
     from training.data.order import document_multiple
 
     for path in pack_corpus(corpus, sequence_length, document_multiple(context_parallel)):
-        say(f"wrote {path}")
+        print_lines(f"wrote {path}")
 
 
 @app.command()
@@ -177,7 +177,7 @@ def download(
         raise InputError(f"no data set {name!r}", fix="Known: opengenome2.", kind="unknown-data-set")
 
     def confirm(summary: str) -> bool:
-        say_text(summary)
+        print_text(summary)
         return yes or typer.confirm("Fetch them?")
 
     paths = download_opengenome2(
@@ -188,4 +188,4 @@ def download(
         connections=connections,
         confirm=confirm,
     )
-    say(f"{len(paths):,} files in {out}")
+    print_lines(f"{len(paths):,} files in {out}")

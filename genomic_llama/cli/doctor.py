@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foundation.terminal import say_text
+from foundation.terminal import print_text
 
 
 def doctor(
@@ -26,6 +26,6 @@ def doctor(
     from launch.preflight.finding import BROKEN
 
     findings = list(examine(recipe, overrides or ()))
-    say_text(as_json(findings) if json else as_text(findings))
+    print_text(as_json(findings) if json else as_text(findings))
     if any(finding.status == BROKEN for finding in findings):
         sys.exit(1)

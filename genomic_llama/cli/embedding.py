@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, say_text, warn
+from foundation.terminal import print_lines, print_text, warn
 from genomic_llama.cli.options import (
     Adapter,
     Bed,
@@ -72,7 +72,7 @@ def embed(
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
         numbers = f"{read_architecture(model).hidden_size:,} numbers each"
-        say(f"{plural(timed.result, 'sequence')}, {numbers}; wrote {out}")
+        print_lines(f"{plural(timed.result, 'sequence')}, {numbers}; wrote {out}")
 
 
 @commands.command()
@@ -115,7 +115,7 @@ def probe(
     check_writable(out)
     read = [read_task(path) for path in tasks]
     for task in read:
-        say(*class_lines(task))
+        print_lines(*class_lines(task))
     heads = [one.value for one in head or []] or list(HEADS)
     check_directory(model, adapter)
     check_layer(layer, read_architecture(model).num_hidden_layers)
@@ -131,8 +131,8 @@ def probe(
         overwrite=overwrite,
     )  # fmt: skip
     if out is not None and (files := work.finished()):
-        say(describe(files))
-        say_text(format_table(read_table(out)))
+        print_lines(describe(files))
+        print_text(format_table(read_table(out)))
         return
     loaded = load_model(model, dtype.value, adapter=adapter)
     reading = plan_reading(loaded, batch_size=batch_size)
@@ -144,4 +144,4 @@ def probe(
     if out is not None:
         write_table(rows, out, model=named(model, adapter), tasks=read)
         work.finish()
-    say_text(format_table(rows))
+    print_text(format_table(rows))

@@ -6,10 +6,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, say_table, say_text, warn
-from genomic_llama.cli.options import Dtype, FittingBatchSize, ModelDtype
+from foundation.terminal import print_lines, print_table, print_text, warn
+from genomic_llama.cli.options import Dtype, EngineName, FittingBatchSize, ModelDtype
+from genomic_llama.cli.sharding import (
+    Devices,
+    EngineOption,
+    Processes,
+    RayAddress,
+    Sharding,
+    ShardOption,
+    carry_out,
+)
 
 DEFAULT = "suite"
 
@@ -48,6 +56,11 @@ def suite(
     models: Models,
     out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
     dtype: ModelDtype = Dtype.float32,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
 
@@ -56,25 +69,23 @@ def suite(
     a model, a task, a file, --dtype or the software, is run anew. The word `suite` may be left out.
     """
     warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
-    from evaluation.likelihood.model import check_directory
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
-    from evaluation.suite.output import read_directory, write_comparison
+    from evaluation.suite.request import EvaluateRequest, compare_all
     from evaluation.suite.runner import evaluate_models
-    from evaluation.suite.tasks import check_kind, check_suite
 
-    wanted = read_suite(suite)
-    check_suite(wanted, suite)
-    for model in models:
-        check_directory(model)
-        check_kind(wanted, model)
-    check_writable(out / "index.html")
-    read_directory(out)  # what cannot be read there is told before the work
-    evaluate_models(models, wanted, suite, out, dtype.value)
-    evaluations = read_directory(out)
-    write_comparison(evaluations, out / "index.html")
-    say_text(format_comparison(evaluations))
-    say(f"wrote {out}")
+    request = EvaluateRequest(models=tuple(models), suite=suite, out=out, dtype=dtype.value)
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    if cut.whole:
+        request.check()
+        evaluate_models(models, read_suite(suite), suite, out, dtype.value)
+        evaluations = compare_all(out)
+    elif timed := carry_out(request, cut, overwrite=False).timed:
+        evaluations = timed.result
+    else:  # one shard
+        return
+    print_text(format_comparison(evaluations))
+    print_lines(f"wrote {out}")
 
 
 @app.command("zero-shot")
@@ -112,7 +123,7 @@ def zero_shot(
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
         warn("not run, since their data are not there:", *describe_missing(missing))
-    say(f"wrote {out}")
+    print_lines(f"wrote {out}")
     if failures:
         raise typer.Exit(1)
 
@@ -126,9 +137,9 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     found = find_data(read_tasks(task or ()), data)
     columns = {"task": "left", "title": "left", "headline": "left", "data": "left"}
     rows = [(one.spec.name, one.spec.title, one.spec.statistics[0], _state(one)) for one in found]
-    say_table(columns, rows)
+    print_table(columns, rows)
     if missing := describe_missing(found):
-        say("", "To fetch:", *missing)
+        print_lines("", "To fetch:", *missing)
 
 
 def _state(task: Any) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli import embedding, generation, mutation, prediction, variants
 from genomic_llama.cli.options import (
     Adapter,
@@ -98,9 +98,9 @@ def score(
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     done = carry_out(request, cut, overwrite=overwrite)
     if done.timed is not None:
-        say(score_summary(done.timed.result, done.timed.seconds))
+        print_lines(score_summary(done.timed.result, done.timed.seconds))
     elif done.finished and out is not None:
-        say(score_summary(read_score(out)))
+        print_lines(score_summary(read_score(out)))
 
 
 def score_summary(score: "Score", seconds: float | None = None) -> str:
@@ -138,4 +138,4 @@ def report(
     check_writable(out, model_card)
     if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
         warn(f"warning: {doubt}")
-    say(f"wrote {out}" + (f" and {model_card}" if model_card else ""))
+    print_lines(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from foundation.errors import InputError
-from foundation.terminal import say_exactly, warn
+from foundation.terminal import print_raw, warn
 
 
 def launch(
@@ -54,10 +54,10 @@ def launch(
     if warning := memory_warning(job):
         warn(warning)
     if dry_run:
-        from launch.submit.presence import looks, report
+        from launch.submit.presence import report, requirements
 
-        for line in report(looks(job, where)):
+        for line in report(requirements(job, where)):
             warn(line)
-        say_exactly(script)
+        print_raw(script)
         return
     sys.exit(submit(job, where, script, target=targets[0]))

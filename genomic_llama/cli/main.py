@@ -11,7 +11,7 @@ import typer
 
 from foundation.errors import InputError, described
 from foundation.telemetry import turn_off_telemetry
-from foundation.terminal import open_output, say, warn
+from foundation.terminal import open_output, print_lines, warn
 from genomic_llama.cli import checkpoint, corpus, evaluate
 from genomic_llama.cli.doctor import doctor
 from genomic_llama.cli.evaluation import commands as evaluation
@@ -38,7 +38,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from foundation.versions import version_shown
 
-        say(f"genomic-llama {version_shown('genomic-llama')}")
+        print_lines(f"genomic-llama {version_shown('genomic-llama')}")
         raise typer.Exit
 
 
@@ -119,7 +119,7 @@ def convert(
         from conversion.logits import compare_logits
 
         difference = compare_logits(source, written, cast=dtype is not None)
-        say(f"largest difference of the logits in fp32: {difference:.3g}")
+        print_lines(f"largest difference of the logits in fp32: {difference:.3g}")
 
     conversion = convert_checkpoint(
         source,
@@ -132,8 +132,8 @@ def convert(
         base=base,
     )
     if conversion.adapter_base and to is not Format.peft:
-        say(f"merged its adapters into {conversion.adapter_base}")
-    say(f"wrote {destination}")
+        print_lines(f"merged its adapters into {conversion.adapter_base}")
+    print_lines(f"wrote {destination}")
 
 
 def simulate(
@@ -146,7 +146,7 @@ def simulate(
     from corpus.synthetic import ENTROPY_RATE, write_synthetic_genome
 
     write_synthetic_genome(out, contigs=contigs, contig_length=contig_length, seed=seed)
-    say(f"{ENTROPY_RATE:.6f}")
+    print_lines(f"{ENTROPY_RATE:.6f}")
 
 
 def tokenizer(
@@ -161,11 +161,11 @@ def tokenizer(
 
     if check:
         validate_tokenizer(directory)
-        say(f"{directory} holds the nucleotide vocabulary")
+        print_lines(f"{directory} holds the nucleotide vocabulary")
         return
     with atomic_directory(directory, mark="tokenizer.json", overwrite=overwrite) as temporary:
         write_tokenizer(temporary, model_max_length=model_max_length)
-    say(f"wrote {directory}")
+    print_lines(f"wrote {directory}")
 
 
 app.command()(prepare)

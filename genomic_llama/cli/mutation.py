@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from foundation.atomic import check_writable
-from foundation.terminal import say, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import Adapter, Bed, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 
 commands = typer.Typer()
@@ -91,7 +91,7 @@ def mutate(
         settings={**settings, "assembly": assembly if hub else ""}, files=files, overwrite=overwrite,
     )  # fmt: skip
     if finished := work.finished():
-        say(describe(finished))
+        print_lines(describe(finished))
         return
     regions, contigs = read_sites(fasta, bed)
     loaded = load_model(model, dtype.value, adapter=adapter)
@@ -105,4 +105,4 @@ def mutate(
         write_hub(maps, hub, assembly, overwrite=overwrite)
     work.finish()
     made = plural(sum(len(one.mutants) for one in maps), "mutant")
-    say(f"{made} of {plural(len(maps), 'region')}; wrote {', '.join(map(str, files))}")
+    print_lines(f"{made} of {plural(len(maps), 'region')}; wrote {', '.join(map(str, files))}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foundation.terminal import say_text
+from foundation.terminal import print_text
 
 
 def plan(
@@ -59,11 +59,11 @@ def plan(
 
         from launch.planning.record import as_json
 
-        say_text(dumps(as_json(result), indent=2))
+        print_text(dumps(as_json(result), indent=2))
     else:
         from launch.planning.text import plan_text
 
-        say_text(plan_text(result))
+        print_text(plan_text(result))
     if not result.fits:
         raise typer.Exit(1)
 
@@ -94,6 +94,6 @@ def _propose(
         counts=gpu_counts(counts),
         job_seconds=slurm_seconds(limit) or 0,
     )
-    say_text(dumps(proposal_json(made), indent=2) if json else proposal_text(made))
+    print_text(dumps(proposal_json(made), indent=2) if json else proposal_text(made))
     if not made.choices:
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foundation.terminal import say, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import BatchSize, Dtype, EngineName, Model, ModelDtype, Overwrite, Strand, Truncate
 from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
@@ -62,4 +62,4 @@ def predict(
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
-        say(f"wrote {out}: {plural(timed.result, 'row')}")
+        print_lines(f"wrote {out}: {plural(timed.result, 'row')}")

@@ -10,7 +10,7 @@ import typer
 
 from foundation.errors import InputError
 from foundation.pages.quantities import plural
-from foundation.terminal import say
+from foundation.terminal import print_lines
 from genomic_llama.cli.options import EngineName
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def prepare(
     paths, shard_bytes = expand_inputs(sources), shard_mebibytes << 20
     if plan_only:
         work, plan = plan_preparation(paths, out, composed, shard_bytes=shard_bytes, overwrite=overwrite)
-        say(*_array_lines(str(work.path), len(plan.shards)))
+        print_lines(*_array_lines(str(work.path), len(plan.shards)))
         return
     with full_disk(out):
         manifest = prepare_corpus(
@@ -210,10 +210,10 @@ def prepare(
             overwrite=overwrite,
         )
     for split in manifest.splits:
-        say(f"{split.name}: {plural(split.documents, 'document')}, {plural(split.bases, 'base')}")
+        print_lines(f"{split.name}: {plural(split.documents, 'document')}, {plural(split.bases, 'base')}")
     if manifest.excluded:
-        say(f"left out: {sum(manifest.excluded.values()):,} records")
-    say(f"wrote {out}")
+        print_lines(f"left out: {sum(manifest.excluded.values()):,} records")
+    print_lines(f"wrote {out}")
 
 
 def _array_lines(folder: str, shards: int) -> list[str]:

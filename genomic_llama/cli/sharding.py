@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foundation.errors import InputError
-from foundation.terminal import say
+from foundation.terminal import print_lines
 from genomic_llama.cli.options import EngineName
 
 if TYPE_CHECKING:
@@ -101,12 +101,12 @@ def carry_out(request: "Request", sharding: Sharding, *, overwrite: bool) -> Don
         _check_can_be_cut(request)
     if shard is not None:
         path = run_shard(request, shard, overwrite=overwrite)
-        say(f"shard {shard} is finished: {path}")
+        print_lines(f"shard {shard} is finished: {path}")
         everyone = shlex.quote(str(request.out)) + f".*-of-{shard.count}.part"
-        say(f"when all are: genomic-llama merge {shlex.quote(str(request.out))} {everyone}")
+        print_lines(f"when all are: genomic-llama merge {shlex.quote(str(request.out))} {everyone}")
         return Done()
     if files := request.made(overwrite=overwrite).finished():
-        say(describe(files))
+        print_lines(describe(files))
         return Done(finished=files)
     if overwrite and request.journal:
         request.journal.unlink(missing_ok=True)
@@ -152,4 +152,4 @@ def merge(
         os.chdir(folder)  # from where the paths of its inputs are given
     request = request.at(Path(os.path.relpath(out)))
     timed = run_merge(request, parts)
-    say(f"merged {len(parts):,} parts; wrote {', '.join(map(str, timed.files))}")
+    print_lines(f"merged {len(parts):,} parts; wrote {', '.join(map(str, timed.files))}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foundation.terminal import say, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
@@ -86,20 +86,22 @@ def variants(
     result, paths = timed.result, timed.files
     rate = result.haplotypes / timed.seconds if timed.seconds else 0.0
     scored = plural(result.statuses[SCORED], "allele")
-    say(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
+    print_lines(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for line in describe_unscored(result.statuses):
-        say(line)
+        print_lines(line)
     for line in result.mismatches:
-        say(f"  {line}")
+        print_lines(f"  {line}")
     if more := result.statuses[MISMATCH] - len(result.mismatches):
-        say(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
+        print_lines(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
     if result.statuses[MISMATCH] > result.statuses[SCORED]:
-        say("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+        print_lines("  most differ: is this FASTA of the assembly that the VCF file was called on?")
     if label is not None:
-        say(*table_lines(result.labels, label))
+        print_lines(*table_lines(result.labels, label))
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
             for name, one in (("AUROC", measure.auroc), ("AUPRC", measure.auprc))
         ]
-        say(f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative")
+        print_lines(
+            f"{measure.name}: {', '.join(values)}, {measure.positives:,} positive, {measure.negatives:,} negative"
+        )

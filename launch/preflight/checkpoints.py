@@ -28,7 +28,7 @@ def checkpoint_findings(config: TrainConfig) -> Iterator[Finding]:
     else:
         yield from _resumed(config, listed, lost)
     if others := [one for one in listed if one.state != WHOLE]:
-        yield warning(WHAT, "not whole: " + "; ".join(_told(one) for one in others), _FIX)
+        yield warning(WHAT, "not whole: " + "; ".join(_describe(one) for one in others), _FIX)
 
 
 def _resumed(config: TrainConfig, listed: list[Listed], lost: int | None) -> Iterator[Finding]:
@@ -57,5 +57,5 @@ def _start(config: TrainConfig, whole: list[Listed]) -> str:
     return f"none: starts from the weights of {config.init_from}" if config.init_from else "none: starts at step 0"
 
 
-def _told(one: Listed) -> str:
+def _describe(one: Listed) -> str:
     return f"{one.name} ({one.state}{': ' + one.note if one.note else ''})"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.locate import in_home
-from configs.words import read_text
+from configs.overrides import read_text
 from corpus import synthetic
 from foundation.errors import InputError, nearest
 

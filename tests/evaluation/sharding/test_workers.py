@@ -115,10 +115,10 @@ def test_another_run_of_the_same_name_keeps_nothing(toy: Callable[..., ToyReques
 
 
 def test_a_run_is_of_one_process(toy: Callable[..., ToyRequest], tmp_path: Path) -> None:
-    from foundation.temporary import held
+    from foundation.temporary import locked
 
     (tmp_path / ".out.json.shards").mkdir()
-    with held(tmp_path / ".out.json.shards"), refused("run-in-use", where=".out.json.shards"):
+    with locked(tmp_path / ".out.json.shards"), refused("run-in-use", where=".out.json.shards"):
         run_everywhere(toy(), engine(), 2)
 
 
