@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversion.adapters.low_rank import Adapter
-from conversion.adapters.nemo_adapter import NemoAdapter
+from conversion.adapters.megatron_adapter import MegatronAdapter
 from conversion.adapters.peft_adapter import TENSORS, lora_name
 from conversion.adapters.peft_config import NAME
 from conversion.files.dtypes import cast
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def write_peft(
-    directory: Path, adapter: NemoAdapter, weights: tuple[Weight, ...], *, dtype: str, base: str | None
+    directory: Path, adapter: MegatronAdapter, weights: tuple[Weight, ...], *, dtype: str, base: str | None
 ) -> None:
     """Write `adapter`, of a model of `weights`, into `directory`, its numbers as `dtype`; `base` is its base's name."""
     config = _config(adapter, weights, base)
@@ -48,7 +48,7 @@ def factors(adapter: Adapter, dtype: str) -> "Iterator[tuple[str, Array]]":
             yield stored, cast(np.ascontiguousarray(factor).view("<u4"), "float32", dtype, stored)
 
 
-def _config(adapter: NemoAdapter, weights: tuple[Weight, ...], base: str | None) -> dict[str, Any]:
+def _config(adapter: MegatronAdapter, weights: tuple[Weight, ...], base: str | None) -> dict[str, Any]:
     rank = Counter(adapter.ranks.values()).most_common(1)[0][0]
     others = {_end(name): one for name, one in adapter.ranks.items() if one != rank}
     alpha = adapter.alpha

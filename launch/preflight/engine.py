@@ -12,6 +12,7 @@ READ_HERE = frozenset(
     {
         "run_dir",
         "init_from",
+        "finetune",
         "hardware.accelerator",
         "hardware.devices",
         "hardware.num_nodes",
@@ -20,7 +21,7 @@ READ_HERE = frozenset(
 )
 """Settings without a place in Megatron-Bridge's configuration that `recipes.bridge` reads itself."""
 
-_WITHOUT_A_PLACE = ("finetune", "logging.wandb", "logging.mlflow")
+_WITHOUT_A_PLACE = ("logging.wandb", "logging.mlflow")
 _AT_MOST_ONE = ("parallelism.pipeline", "parallelism.context")
 
 

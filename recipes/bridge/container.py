@@ -36,6 +36,8 @@ def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
     from megatron.bridge.training import config as bridge
     from megatron.bridge.training.tokenizers.config import TokenizerConfig
 
+    from training.bridge.lora import PatternLoRA
+
     on_cpu, folder = config.hardware.accelerator == "cpu", f"{config.run_dir}/checkpoints"
     in_bf16 = config.precision.compute == "bf16-mixed"
     tokenizer = find_directory(config.dataset.tokenizer_path, holding="tokenizer.json")
@@ -55,6 +57,7 @@ def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
             distributed_backend="gloo" if on_cpu else "nccl", disable_jit_fuser=on_cpu
         ),
         "rng": bridge.RNGConfig(),
+        "peft": PatternLoRA() if config.lora.dim else None,
         "rerun_state_machine": bridge.RerunStateMachineConfig(check_for_nan_in_loss=False),
     }
     write_settings(SimpleNamespace(**sections, schedule=parts.schedule, guard=parts.guard), config, engine="bridge")

@@ -44,7 +44,7 @@ def test_packed_samples_with_weights(folder: Path, bridge: Run) -> None:
     packed = ("dataset.mode=packed", "dataset.soft_mask_weight=0.33", "trainer.max_steps=5")
     log = folder / "packed.log"
     assert train(*words(folder, "packed_nemo", *packed), log=log) == 0, log.read_text()[-3000:]
-    bridge("-m", "recipes.train", *words(folder, "packed", "engine=bridge", *packed))
+    bridge("train", *words(folder, "packed", "engine=bridge", *packed))
     first, second = losses(folder / "packed_nemo"), losses(folder / "packed")
     assert first.keys() == second.keys() == set(range(1, 6))
     assert max(abs(first[step] - second[step]) for step in first) < 1e-6
@@ -56,7 +56,7 @@ def test_it_resumes_exactly_from_its_newest_whole_checkpoint(folder: Path, bridg
     (again / "checkpoints" / "iter_0000020" / "manifest.json").unlink()
     text = (again / "metrics.jsonl").read_text().splitlines(keepends=True)
     (again / "metrics.jsonl").write_text("".join(line for line in text if json.loads(line)["step"] <= 10))
-    bridge("-m", "recipes.train", *words(folder, "again", "engine=bridge", "trainer.max_steps=20"))
+    bridge("train", *words(folder, "again", "engine=bridge", "trainer.max_steps=20"))
     assert losses(again) == losses(bridge_run)
     assert losses(again, "validation_loss") == losses(bridge_run, "validation_loss")
     assert read_manifest(again / "checkpoints" / "iter_0000020") is not None
@@ -68,7 +68,7 @@ def test_a_run_of_nemo_goes_on_in_it_with_its_optimizer(folder: Path, nemo_run: 
     convert(source, folder / "converted", to="bridge", optimizer=True)
     shutil.copytree(folder / "converted", folder / "moved" / "checkpoints")
     whole(folder / "moved" / "checkpoints" / "iter_0000010", source)
-    bridge("-m", "recipes.train", *words(folder, "moved", "engine=bridge", "trainer.max_steps=20"))
+    bridge("train", *words(folder, "moved", "engine=bridge", "trainer.max_steps=20"))
     found, wanted = losses(folder / "moved"), losses(nemo_run)
     assert found.keys() == set(range(11, 21))
     assert max(abs(found[step] - wanted[step]) for step in found) < 1e-6
