@@ -17,6 +17,8 @@ class ForwardStep:
     def __init__(self) -> None:
         self.sums = LossSums()
         self.by_source = False
+        self.loss = 0.0
+        """Of the last step, on every rank, in fp32 as NeMo has it."""
         self._micro_batches: list[torch.Tensor] = []
 
     def __call__(self, data_iterator: Any, model: Any, return_schedule_plan: bool = False) -> tuple[torch.Tensor, Any]:
@@ -32,10 +34,18 @@ class ForwardStep:
         return result
 
     def take_loss(self) -> float:
-        """The mean loss of the micro-batches since it was last taken, on all data-parallel ranks. Collective."""
+        """The mean loss of the micro-batches since it was last taken, on all ranks. Collective."""
         from megatron.core import parallel_state
 
-        sums = torch.stack(self._micro_batches).double().sum(0)
+        sums = torch.zeros(2, dtype=torch.float64, device="cuda")  # also on stages that have no losses
+        if self._micro_batches:
+            sums = torch.stack(self._micro_batches).double().sum(0)
         self._micro_batches = []
         torch.distributed.all_reduce(sums, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
-        return float(sums[0] / sums[1])
+        torch.distributed.broadcast(
+            sums,
+            src=parallel_state.get_pipeline_model_parallel_last_rank(),
+            group=parallel_state.get_pipeline_model_parallel_group(),
+        )
+        self.loss = float((sums[0] / sums[1]).float())
+        return self.loss

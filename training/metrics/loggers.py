@@ -1,6 +1,7 @@
 """The loggers of a run, from `configs`: TensorBoard, Weights & Biases, MLflow. Nothing leaves the machine unasked."""
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,24 @@ def check_loggers(config: TrainConfig) -> None:
         )
 
 
+def tracking_uri(config: TrainConfig) -> str:
+    """MLflow's server, or the directory of the run in place of one."""
+    return config.logging.mlflow_uri or f"file:{os.path.abspath(config.run_dir)}/mlruns"
+
+
+def allow_files() -> None:
+    """Tell MLflow to send no usage data of its own, and that files will do: without a server it wants a database."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+
+
+def newest_id(run_dir: str) -> str | None:
+    """The id of the newest run in `run_dir/wandb`; None where there is none, and W&B makes one."""
+    names = (path.name for path in Path(run_dir, "wandb").glob("*run-*"))
+    runs = sorted(match.groups() for name in names if (match := re.fullmatch(r"(?:offline-)?run-(\w+)-(\w+)", name)))
+    return runs[-1][1] if runs else None
+
+
 def logger_fields(config: TrainConfig) -> dict[str, Any]:
     """Fields of NeMo's `NeMoLogger`. All of them write inside the run directory, or to the server that was named."""
     import nemo_run as run
@@ -62,7 +81,7 @@ def logger_fields(config: TrainConfig) -> dict[str, Any]:
                 RunMLFlowLogger,
                 experiment_name=values.mlflow,
                 run_name=Path(directory).name,
-                tracking_uri=values.mlflow_uri or f"file:{os.path.abspath(directory)}/mlruns",
+                tracking_uri=tracking_uri(config),
             )
         ]
     return fields
