@@ -16,6 +16,7 @@ from conversion.formats import FORMATS, Create, Format, find_format, open_checkp
 from conversion.gguf.q8_0 import on_grid
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.training_state import Training, read_training
+from conversion.manifest import seal_as
 from conversion.origin import origin_of
 from conversion.output import check_apart, check_space
 from conversion.record import NAME as RECORD
@@ -98,6 +99,8 @@ def convert(
         warn_of_damage(damaged, source)
         if compare:
             compare(checkpoint, written)
+        if training:
+            seal_as(checkpoint.directory, written.directory, training.step)
         return write_record(
             directory,
             format=target.name,

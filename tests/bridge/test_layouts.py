@@ -13,9 +13,11 @@ from engine_runs import PYTHON, losses, words
 Run = Callable[..., None]
 
 
-@pytest.mark.parametrize("layout", ["parallelism.tensor=2", "parallelism.distributed_optimizer=true"])
+@pytest.mark.parametrize(
+    "layout", ["parallelism.tensor=2", "parallelism.pipeline=2", "parallelism.distributed_optimizer=true"]
+)
 def test_two_ranks_give_the_curve_of_one(layout: str, folder: Path, bridge_run: Path, bridge: Run) -> None:
-    """Tensor parallel, and data parallel with the optimizer's state sharded."""
+    """Tensor parallel, in two stages, and data parallel with the optimizer's state sharded."""
     name = layout.replace("=", "-")
     given = ("engine=bridge", "trainer.max_steps=6", "hardware.devices=2", layout)
     bridge("train", *words(folder, name, *given), ranks=2)

@@ -86,7 +86,7 @@ class BridgeLog(Callback):  # type: ignore[misc]
                 goodput=self._goodput.share(),
             )
             self._append(**line, **self._started)
-            self._show(step, {f"train/{key}": value for key, value in (line | self._started).items()})
+            self._show(step, {f"train/{key}": value for key, value in line.items()})
             self._started = {}
             warn(f"step {step}/{settings.train.train_iters}  loss {line['loss']:.4f} nats/token  {clock(left)} left")
         self._steps = 0
@@ -99,12 +99,12 @@ class BridgeLog(Callback):  # type: ignore[misc]
 
     def on_eval_start(self, context: Any) -> None:
         self._clock.enter("validation")
-        self._kept, self._step.sums, self._step.by_source = self._step.sums, LossSums(len(self._sources)), True
+        self._kept, self._step.sums, self._step.validating = self._step.sums, LossSums(len(self._sources)), True
 
     def on_eval_end(self, context: Any) -> None:
         """Collective."""
         of_each, mean = self._step.sums.means()
-        self._step.sums, self._step.by_source = self._kept, False
+        self._step.sums, self._step.validating = self._kept, False
         seconds = self._clock.take("validation")
         self._clock.enter("training")
         if not _is_first():

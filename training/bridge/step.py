@@ -16,7 +16,7 @@ class ForwardStep:
 
     def __init__(self) -> None:
         self.sums = LossSums()
-        self.by_source = False
+        self.validating = False
         self.loss = 0.0
         """Of the last step, on every rank, in fp32 as NeMo has it."""
         self._micro_batches: list[torch.Tensor] = []
@@ -27,10 +27,11 @@ class ForwardStep:
         return causal_forward_step(model, batch), functools.partial(self._loss, batch)
 
     def _loss(self, batch: Mapping[str, Any], output: torch.Tensor) -> Any:
-        source = batch["source"] if self.by_source else torch.zeros_like(batch["source"])
+        source = batch["source"] if self.validating else torch.zeros_like(batch["source"])
         self.sums.add(output, batch["labels"], batch["loss_mask"], source)
         result = masked_next_token_loss(batch["loss_mask"], output, check_for_nan_in_loss=False)
-        self._micro_batches.append(result[2]["lm loss"])
+        if not self.validating:
+            self._micro_batches.append(result[2]["lm loss"])
         return result
 
     def take_loss(self) -> float:
