@@ -14,9 +14,9 @@ from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
 from conversion.files.mapped_file import blocks, loaded
 from conversion.formats import FORMATS, Create, Format, find_format, open_checkpoint, open_source, recognise
 from conversion.gguf.q8_0 import on_grid
+from conversion.manifest import seal_as
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.training_state import Training, read_training
-from conversion.manifest import seal_as
 from conversion.origin import origin_of
 from conversion.output import check_apart, check_space
 from conversion.record import NAME as RECORD

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from configs.llama import LlamaArchitecture
-from conversion.adapters.merged import MergedAdapter
 from conversion.adapters.megatron_adapter import MegatronAdapter, base_of, is_adapter
+from conversion.adapters.merged import MergedAdapter
 from conversion.adapters.peft_adapter import PeftAdapter, is_peft
 from conversion.checkpoint import Checkpoint, Writer, check_size
 from conversion.gguf.gguf_directory import NAME as GGUF_FILE

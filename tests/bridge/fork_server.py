@@ -42,8 +42,6 @@ def _import() -> None:
         import megatron.bridge.models.gpt_provider
         import megatron.bridge.training.pretrain  # noqa: F401
 
-        import recipes.bridge.container
-        import recipes.bridge.run
         import training.bridge.checkpoints
         import training.bridge.guard
         import training.bridge.log  # noqa: F401

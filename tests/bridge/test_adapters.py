@@ -35,7 +35,9 @@ def test_both_engines_give_the_same_adapters(folder: Path, bridge_lora: Path, tm
     assert first[1] - first[20] > 1
     assert differ(*(merged(run, tmp_path / run.name) for run in (folder / "nemo_lora", bridge_lora))) < 1e-6
     assert differ(*(adapters(run, tmp_path / f"{run.name}-peft") for run in (folder / "nemo_lora", bridge_lora))) < 1e-6
-    settings = [json.loads((tmp_path / f"{name}-peft/adapter_config.json").read_text()) for name in ("nemo_lora", "lora")]
+    settings = [
+        json.loads((tmp_path / f"{name}-peft/adapter_config.json").read_text()) for name in ("nemo_lora", "lora")
+    ]
     assert settings[0] == settings[1]
 
 

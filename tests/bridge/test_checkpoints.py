@@ -11,6 +11,7 @@ from formula_weights import SCALING, save_formula_llama
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
 
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_formula_llama(tmp_path_factory.mktemp("source") / "hf", num_hidden_layers=2, rope_scaling=SCALING)
