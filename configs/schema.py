@@ -334,6 +334,28 @@ class TrainerConfig:
         bridge=("validation.eval_iters", "dataset.validation_batches"),
         live="-",
     )
+    evaluate_every: int = setting(
+        "Steps between two evaluations of the live weights; 0: none; docs/training.md",
+        unit="steps",
+        default=0,
+        nemo="trainer.callbacks[LiveEvaluation].every",
+        gate="trainer.callbacks[LiveEvaluation]",
+        off=0,
+        unless="head.kind",
+    )
+    evaluate_seconds: float = setting(
+        "Time of one evaluation; tasks that it does not allow are left out, and named in the log",
+        unit="seconds",
+        default=60.0,
+        nemo="trainer.callbacks[LiveEvaluation].seconds",
+        needs="trainer.evaluate_every",
+    )
+    evaluate_suite: str | None = setting(
+        "YAML file of tasks for it, of the kinds recall and variants; null: recall",
+        default=None,
+        nemo="trainer.callbacks[LiveEvaluation].suite",
+        needs="trainer.evaluate_every",
+    )
     checkpoint_every: int = setting(
         "Steps between two checkpoints",
         unit="steps",
