@@ -149,9 +149,7 @@ def load_causal_lm(directory: Path, dtype: str = "float32", *, device: str | Non
     if tokenizer is None and int(model.config.vocab_size) < 256:
         problem = f"has no tokenizer, and {model.config.vocab_size} ids are too few for the bytes of letters"
         raise InputError(problem, where=directory, fix="Put the tokenizer's files beside it.", kind="no-tokenizer")
-    return CausalLM(
-        directory=Path(directory), model=model.to(device).eval(), tokenizer=tokenizer, context=context
-    )
+    return CausalLM(directory=Path(directory), model=model.to(device).eval(), tokenizer=tokenizer, context=context)
 
 
 def _tokenizer(directory: Path, safe: dict[str, bool]) -> "PreTrainedTokenizerBase | None":

@@ -8,7 +8,7 @@
 """
 
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,8 @@ def _added(tokenizer: "PreTrainedTokenizerBase", found: "BatchEncoding", ids: In
     if tokenizer.is_fast:
         return np.asarray([start == end for start, end in found["offset_mapping"]], dtype=bool)
     unknown = -1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id
-    return np.asarray(found["special_tokens_mask"], dtype=bool) & (ids != unknown)
+    special: npt.NDArray[np.bool_] = np.asarray(found["special_tokens_mask"], dtype=bool)
+    return special & (ids != unknown)
 
 
 def _by_offsets(offsets: list[tuple[int, ...]], length: int, where: Path) -> Integers:
@@ -119,4 +120,4 @@ def spread(logs: npt.NDArray[np.float32], tokens: Tokens, sequence: Ids) -> npt.
 
 def longest_token(tokens: Tokens) -> int:
     """Bases of the longest."""
-    return max(chain((0,), (end - start for start, end in pairwise(tokens.starts.tolist()))))
+    return int(np.diff(tokens.starts).max(initial=0))

@@ -66,8 +66,9 @@ def _tensorboard(out: Path) -> _TensorBoard | None:
 def _wandb(run: Path, out: Path) -> _Wandb | None:
     """In the project that the run logs to, offline where the run is: nothing leaves the machine unless told to."""
     settings = settings_of(run)
-    logging = settings.get("logging")
-    project = logging.get("wandb") if isinstance(logging, dict) else None
+    section = settings.get("logging")
+    logging = section if isinstance(section, dict) else {}
+    project = logging.get("wandb")
     if not project:
         return None
     try:

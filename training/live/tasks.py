@@ -52,7 +52,9 @@ def live_suite(path: str | None) -> Suite:
         for needed in sources(task):
             if not needed.exists():
                 fix = "Check the path."
-                raise InputError(f"{needed} does not exist", where=f"{path}, task {task.name!r}", fix=fix, kind="missing-source")
+                raise InputError(
+                    f"{needed} does not exist", where=f"{path}, task {task.name!r}", fix=fix, kind="missing-source"
+                )
     return suite
 
 

@@ -46,10 +46,7 @@ def test_a_sequence_has_the_sum_of_its_tokens(loaded: dict[str, CausalLM], name:
     lm = loaded[name]
     tokens = pieces(lm, SHORT)
     assert "".join(tokens) == SHORT
-    if lm.tokenizer is None:
-        ids = list(SHORT.encode())
-    else:
-        ids = lm.tokenizer.convert_tokens_to_ids(tokens)
+    ids = list(SHORT.encode()) if lm.tokenizer is None else lm.tokenizer.convert_tokens_to_ids(tokens)
     prefix = [2] if name == "6-mers" else []
     expected = by_hand(lm, prefix + ids)
     (found,) = lm.log_likelihoods([encode(SHORT)])
@@ -99,9 +96,7 @@ def test_other_letters_are_context_alone(loaded: dict[str, CausalLM]) -> None:
 
 
 def test_a_token_with_another_letter_in_it_has_no_likelihood() -> None:
-    tokens = Tokens(
-        ids=np.arange(3), prefix=0, starts=np.array([0, 2, 5, 6]), known=np.array([True, True, False])
-    )
+    tokens = Tokens(ids=np.arange(3), prefix=0, starts=np.array([0, 2, 5, 6]), known=np.array([True, True, False]))
     found = spread(np.array([-2.0, -3.0, -1.0], dtype=np.float32), tokens, encode("ACGNTA"))
     np.testing.assert_array_equal(found, np.array([-1, -1, np.nan, np.nan, np.nan, np.nan], dtype=np.float32))
 
