@@ -31,7 +31,7 @@ def export_adapter(
     adapter, architecture = read_adapter(directory)
     if adapter.head:
         raise InputError(
-            "has a head beside the adapters, for which there is no place in an adapter of PEFT here",
+            "has a head beside the adapters, which an exported PEFT adapter cannot store",
             where=directory,
             fix="Convert it with --to hf, which merges the adapters and keeps the head.",
             kind="head-format",
@@ -86,8 +86,8 @@ def _check_base(base: Checkpoint, adapter: NemoAdapter, where: Path) -> None:
         wanted = (len(change.outward), change.inward.shape[1])
         if shapes.get(name) != wanted:
             raise InputError(
-                f"adapts {name!r} of shape {list(wanted)}, and the base has {shown(shapes.get(name))}",
+                f"adapts {name!r} of shape {list(wanted)}, but the base has {shown(shapes.get(name))}",
                 where=where,
-                fix="Give the export of the model that the adapters were trained beside.",
+                fix="Give the export of the base model that the adapters were trained on.",
                 kind="tensor-shape",
             )

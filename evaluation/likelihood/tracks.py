@@ -52,7 +52,9 @@ def _require_pybigwig(path: Path) -> None:
         import pyBigWig  # noqa: F401
     except ImportError:
         fix = "Install it: pip install -e '.[tracks]'; or write .bedgraph or .parquet."
-        raise InputError("needs pyBigWig, which is not here", where=path, fix=fix, kind="missing-package") from None
+        raise InputError(
+            "needs pyBigWig, which is not installed", where=path, fix=fix, kind="missing-package"
+        ) from None
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class PredictRequest:
         check_directory(self.model)
         head = self.head
         if self.window is not None and self.window > self.longest:
-            problem = f"--window {self.window} is over the model's {self.longest} positions"
+            problem = f"--window {self.window} exceeds the model's {self.longest} positions"
             raise InputError(problem, fix=f"Give --window {self.longest} or less.", kind="window")
         check_source(self.data)
         if self.data.kind == "vcf" and head.per_base:
@@ -86,7 +86,7 @@ class PredictRequest:
                 "variants have no prediction per base", where=self.source, fix=fix, kind="variants-per-base"
             )
         if self.strand == "reverse":
-            raise InputError("--strand reverse alone", fix="Use forward or both.", kind="strand-alone")
+            raise InputError("--strand reverse is not supported", fix="Use forward or both.", kind="strand-alone")
 
     def made(self, *, overwrite: bool = False) -> Work:
         """What decides the result, and its file."""

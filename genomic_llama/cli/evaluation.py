@@ -50,8 +50,8 @@ def score(
     out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.", show_default=False)] = None,
     split: Split = "validation",
     bed: Bed = None,
-    flank: Annotated[int, typer.Option(help="Context before each region of the BED file, not scored.", min=0)] = 0,
-    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.forward,
+    flank: Annotated[int, typer.Option(help="Bases of context before each BED region, not scored.", min=0)] = 0,
+    strand: Annotated[Strand, typer.Option(help="Strand to read.")] = Strand.forward,
     per_base: Annotated[
         Path | None,
         typer.Option(
@@ -81,9 +81,9 @@ def score(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Bits per base of sequences under a model: 2 is a uniform guess, lower is better.
+    """Score sequences in bits per base. A uniform guess is 2; lower is better.
 
-    Outputs that are finished are not computed again, unless an input or a setting differs.
+    Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Scoring {source} with {model}")
     from evaluation.likelihood.request import ScoreRequest
@@ -118,16 +118,19 @@ def evaluate(
         Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
     ],
     models: Annotated[
-        list[Path], typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False)
+        list[Path],
+        typer.Argument(help="Hugging Face model directories, such as checkpoints of a run.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Directory for one JSON file per model, and index.html.", show_default=False)
+    ],
     dtype: ModelDtype = Dtype.float32,
 ) -> None:
-    """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
+    """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
 
-    What is already in the directory is compared too, so that checkpoints can be added as they come. A task that is
-    finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
-    a model, a task, a file, --dtype or the software, is run anew.
+    Results already in the directory are compared too, so checkpoints can be added over time. Finished tasks are kept:
+    repeat the command after an interruption. A task is run again if its model, settings, files, --dtype or software
+    changed.
     """
     warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
     from evaluation.likelihood.model import check_directory
@@ -164,7 +167,7 @@ def report(
         Path | None, typer.Option(help="Write a model card too, e.g. MODEL/README.md.", show_default=False)
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
+    """Write one HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
     from evaluation.report.report import build_report
 
     if entropy_floor is not None and not 0 <= entropy_floor <= 8:
