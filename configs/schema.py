@@ -510,6 +510,21 @@ class HeadConfig:
     split_column: str | None = setting(
         "Column with train, validation or test", default=None, nemo="data.split_column", needs="head.kind"
     )
+    genome: str | None = setting(
+        "FASTA file of the regions, where head.train is a BED file", default=None, nemo="data.genome", needs="head.kind"
+    )
+    bigwig: str | None = setting(
+        "bigWig file whose values in the regions are the labels of `track`; head.labels names them",
+        default=None,
+        nemo="data.bigwig",
+        needs="head.kind",
+    )
+    bigwig_fill: float | None = setting(
+        "Value of bases that the bigWig leaves out, such as 0 for coverage; null: they have no label",
+        default=None,
+        nemo="data.bigwig_fill",
+        needs="head.kind",
+    )
     validation_fraction: float = setting(
         "Share of train held out for validation, by a hash of the sequence, if neither of the above is given",
         default=0.1,
@@ -563,6 +578,12 @@ class HeadConfig:
         nemo="trainer.callbacks[EarlyStop].patience",
         needs="head.stop_metric",
     )
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What it reads, by the name of the setting."""
+        names = ("train", "validation", "test", "genome", "bigwig")
+        return {f"head.{name}": path for name in names if (path := getattr(self, name)) is not None}
 
 
 @dataclass

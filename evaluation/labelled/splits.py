@@ -10,7 +10,9 @@ from configs.schema import HeadConfig
 from evaluation.labelled.examples import Cut, Example, make_examples
 from evaluation.labelled.layout import read_part, warn_unread
 from evaluation.labelled.readers import Columns, Entry, read_entries
+from evaluation.labelled.signal import is_bed, signal_of
 from evaluation.labelled.targets import Targets, find_targets
+from evaluation.likelihood.bed import read_bed
 from foundation.errors import InputError, shown
 from foundation.terminal import warn
 from tokenizer.sequence import Ids, reverse_complement
@@ -59,15 +61,36 @@ def _entries(head: HeadConfig) -> dict[str, list[Entry]]:
     if head.train is None:
         raise InputError("no value for head.train", fix="Add head.train=FILE.", kind="missing-value")
     path = Path(head.train)
-    columns = Columns(sequence=head.sequence, values=tuple(head.labels))
+    columns = Columns(
+        sequence=head.sequence, values=tuple(head.labels), signal=signal_of(head.genome, head.bigwig, head.bigwig_fill)
+    )
     if path.is_dir():
+        if columns.signal is not None:
+            fix = "Give BED files: head.train, and head.validation."
+            raise InputError("is a directory, and head.bigwig is given", where=path, fix=fix, kind="bigwig-option")
         warn_unread(path)
         parts = {TRAIN: "train", VALIDATION: "dev", TEST: "test"}
         return {name: list(read_part(path, part, columns)) for name, part in parts.items()}
     if head.split_column is not None:
         return _by_column(path, columns, head.split_column)
     files = {TRAIN: head.train, VALIDATION: head.validation, TEST: head.test}
+    if columns.signal is not None:
+        _say_overlap({name: Path(file) for name, file in files.items() if file and is_bed(Path(file))})
     return {name: list(read_entries(Path(file), columns)) if file else [] for name, file in files.items()}
+
+
+def _say_overlap(beds: Mapping[str, Path]) -> None:
+    """Warn of regions that share bases with those of another split; of any other, where validation is drawn."""
+    lines = [(line, name) for name, bed in beds.items() for line in read_bed(bed)]
+    ends: dict[tuple[str, str], int] = {}
+    for line, name in sorted(lines, key=lambda one: (one[0].contig, one[0].start)):
+        others = [end for (contig, split), end in ends.items() if contig == line.contig and split != name]
+        drawn = VALIDATION not in beds and ends.get((line.contig, name), 0) > line.start
+        if drawn or any(end > line.start for end in others):
+            what = "another region, and validation regions are drawn" if drawn else "a region of another split"
+            warn(f"warning: {beds[name]}, line {line.number}: shares bases with {what}; measures may be too good")
+            return
+        ends[line.contig, name] = max(line.end, ends.get((line.contig, name), 0))
 
 
 def _by_column(path: Path, columns: Columns, column: str) -> dict[str, list[Entry]]:

@@ -22,12 +22,16 @@ VCF = (".vcf", ".vcf.gz", ".vcf.bgz")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One sequence to predict, upper case. `columns`: what its row says of it; `length`: before it was cut."""
+    """One sequence to predict, upper case. `columns`: what its row says of it; `length`: before it was cut.
+
+    `region`: where it is, of a record of FASTA or a region of BED.
+    """
 
     ids: Ids
     where: str
     length: int
     columns: dict[str, str | int] = field(default_factory=dict)
+    region: Region | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +107,7 @@ def _region(region: Region, cut: Cut, *, with_place: bool) -> Record:
             "end": region.start + len(region.ids),
             "strand": region.strand,
         }
-    return Record(ids=cut(ids, where), where=where, length=len(ids), columns=columns)
+    return Record(ids=cut(ids, where), where=where, length=len(ids), columns=columns, region=region)
 
 
 def _variants(source: Source) -> Iterator[Record]:

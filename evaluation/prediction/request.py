@@ -14,7 +14,8 @@ from configs.llama import read_architecture
 from evaluation.finished import Work
 from evaluation.labelled.examples import Cut
 from evaluation.likelihood.model import check_directory, load_model
-from evaluation.prediction.files import check_prediction_file, write_predictions
+from evaluation.likelihood.tracks import check_track
+from evaluation.prediction.files import check_prediction_file, is_track, write_predictions
 from evaluation.prediction.predicting import Predicting, Prediction, check_predictor, predict
 from evaluation.prediction.records import Record, Source, check_source, read_records
 from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut, unit_tokens
@@ -85,8 +86,18 @@ class PredictRequest:
             raise InputError(
                 "variants have no prediction per base", where=self.source, fix=fix, kind="variants-per-base"
             )
+        if is_track(self.out):
+            self._check_track(head)
         if self.strand == "reverse":
             raise InputError("--strand reverse is not supported", fix="Use forward or both.", kind="strand-alone")
+
+    def _check_track(self, head: Head) -> None:
+        """Errors: `InputError` where a track cannot hold what is predicted."""
+        if head.kind != "track" or self.data.kind not in ("bed", "fasta") or self.truncate != "refuse":
+            fix = "Give a table (.parquet, .tsv); or numbers per base of whole FASTA records or BED regions."
+            raise InputError("is a track, which these predictions are not", where=self.out, fix=fix, kind="not-a-track")
+        bed = self.source if self.data.kind == "bed" else None
+        check_track(self.out, fasta=self.source if bed is None else self.genome, bed=bed)
 
     def made(self, *, overwrite: bool = False) -> Work:
         """What decides the result, and its file."""

@@ -1,4 +1,4 @@
-"""The commands that use a trained model: scores, suites and reports here, the others in modules of their own."""
+"""The commands that use a trained model: scores and reports here, the others in modules of their own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import print_lines, print_text, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli import embedding, generation, mutation, prediction, variants
 from genomic_llama.cli.options import (
     Adapter,
@@ -110,48 +110,6 @@ def score_summary(score: "Score", seconds: float | None = None) -> str:
     scored = f"{plural(score.bases_scored, 'base')} of {plural(len(score.records), 'record')}"
     speed = f", {score.tokens / seconds:,.0f} tokens/s" if seconds else ""
     return f"{score.bits_per_base:.4f} bits per base, perplexity {score.perplexity:.3f}, {scored}{speed}"
-
-
-@commands.command()
-def evaluate(
-    suite: Annotated[
-        Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
-    ],
-    models: Annotated[
-        list[Path],
-        typer.Argument(help="Hugging Face model directories, such as checkpoints of a run.", show_default=False),
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Directory for one JSON file per model, and index.html.", show_default=False)
-    ],
-    dtype: ModelDtype = Dtype.float32,
-) -> None:
-    """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
-
-    Results already in the directory are compared too, so checkpoints can be added over time. Finished tasks are kept:
-    repeat the command after an interruption. A task is run again if its model, settings, files, --dtype or software
-    changed.
-    """
-    warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
-    from evaluation.likelihood.model import check_directory
-    from evaluation.suite.compare import format_comparison
-    from evaluation.suite.config import read_suite
-    from evaluation.suite.output import read_directory, write_comparison
-    from evaluation.suite.runner import evaluate_models
-    from evaluation.suite.tasks import check_kind, check_suite
-
-    wanted = read_suite(suite)
-    check_suite(wanted, suite)
-    for model in models:
-        check_directory(model)
-        check_kind(wanted, model)
-    check_writable(out / "index.html")
-    read_directory(out)  # what cannot be read there is told before the work
-    evaluate_models(models, wanted, suite, out, dtype.value)
-    evaluations = read_directory(out)
-    write_comparison(evaluations, out / "index.html")
-    print_text(format_comparison(evaluations))
-    print_lines(f"wrote {out}")
 
 
 @commands.command()

@@ -3,12 +3,13 @@
 Imports nothing but the schema: `genomic-llama plan` asks these rules about hundreds of layouts in a tenth of a second.
 """
 
+import math
 import re
 from collections.abc import Iterator
 
 from configs.heads import KINDS, MEASURES, POOLINGS
 from configs.llama import LlamaArchitecture
-from configs.schema import TrainConfig
+from configs.schema import HeadConfig, TrainConfig
 from foundation.errors import InputError
 from launch.planning.schedule import schedule_rules
 
@@ -122,6 +123,9 @@ def head_rules(config: TrainConfig) -> Iterator[Rule]:
         f"head.labels={head.labels} with head.kind={head.kind}",
         "Name one column of labels; multilabel and regress can have several.",
     )
+    columns = [one for one in (head.sequence, head.split_column, *head.labels) if one is not None]
+    yield len(set(columns)) == len(columns), f"a column is named twice in {columns}", "Name each column once."
+    yield from _signal_rules(head)
     yield (
         not (head.freeze_body and config.lora.dim),
         f"head.freeze_body=true with lora.dim={config.lora.dim}",
@@ -134,6 +138,25 @@ def head_rules(config: TrainConfig) -> Iterator[Rule]:
     )
     yield config.optimizer.z_loss == 0, "optimizer.z_loss with a head", "It is a term of a language model's loss."
     yield not config.dataset.reverse_complement, "dataset.reverse_complement with a head", "Use head.both_strands."
+
+
+def _signal_rules(head: HeadConfig) -> Iterator[Rule]:
+    """Labels from a bigWig."""
+    yield (
+        (head.genome is None) == (head.bigwig is None),
+        f"head.genome={head.genome} with head.bigwig={head.bigwig}",
+        "Give both: the FASTA file of the regions in head.train, and the bigWig with their labels.",
+    )
+    yield (
+        head.bigwig is None or (head.kind == "track" and head.split_column is None),
+        f"head.bigwig={head.bigwig} with head.kind={head.kind} and head.split_column={head.split_column}",
+        "Give head.kind=track, and validation regions as a BED file of their own: head.validation.",
+    )
+    yield (
+        head.bigwig_fill is None or (head.bigwig is not None and math.isfinite(head.bigwig_fill)),
+        f"head.bigwig_fill={head.bigwig_fill} with head.bigwig={head.bigwig}",
+        "Give a number, with head.bigwig.",
+    )
 
 
 WEIGHED = ("classify", "multilabel", "tokens")

@@ -17,9 +17,12 @@ from training.heads.resolve import resolve_head
 from training.metrics.loggers import check_loggers
 
 
-def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = None) -> tuple[LlamaArchitecture, int]:
+def check_config(
+    config: TrainConfig, architecture: LlamaArchitecture | None = None, *, read_labels: bool = True
+) -> tuple[LlamaArchitecture, int]:
     """The architecture and the sequence length in tokens that `config` leads to; of `architecture`, where it is given.
 
+    `read_labels`: read the labelled sequences of a head too, of which the architecture has the labels.
     Errors: `InputError` for a model, tokenizer, length, precision or layout that cannot work.
     """
     check_engine(config)
@@ -29,7 +32,7 @@ def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = N
     check_run(config, architecture, sequence_length)
     check_dataset(config, sequence_length)
     check_loggers(config)
-    if config.head.kind != "none":
+    if config.head.kind != "none" and read_labels:
         architecture = dataclasses.replace(architecture, head=resolve_head(config.head, sequence_length))
     return architecture, sequence_length
 

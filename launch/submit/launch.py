@@ -10,10 +10,11 @@ from pathlib import Path
 
 from configs.compose import compose_config
 from configs.extension import run_architecture
+from configs.schema import HeadConfig
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.terminal import print_lines, print_text
+from foundation.terminal import print_lines, print_text, warn
 from launch.planning.commands import plan_command
 from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
@@ -39,16 +40,24 @@ SUBMIT = {
 
 
 def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
-    """The job of a recipe; checked as training will check it.
+    """The job of a recipe; checked as training will check it, but for labelled sequences that are not here.
 
     Errors: `InputError` for what cannot work, before anything waits in a queue for it.
     """
     name, own = configuration(recipe)
     overrides = (*own, *overrides)
     config = compose_config(name, overrides)
-    check_config(config)
+    check_config(config, read_labels=_has_labels(config.head))
     check_engine_is_nemo(config, "launch")
     return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
+
+
+def _has_labels(head: HeadConfig) -> bool:
+    """Whether the files of a head are here; where they are not, this is said."""
+    absent = [f"{key}={path}" for key, path in head.files.items() if not Path(path).exists()]
+    if head.kind != "none" and absent:
+        warn(f"{', '.join(absent)}: not on this machine, so labels are not checked; the job checks them at its start")
+    return not absent
 
 
 def make_script(
@@ -176,7 +185,7 @@ def _paths(job: Job) -> dict[str, list[str]]:
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
-        "head": [one for one in (head.train, head.validation, head.test) if one],
+        **({} if head.kind == "none" else {key: [path] for key, path in head.files.items()}),
         "init_from": [job.config.init_from] if job.config.init_from else [],
     }
 

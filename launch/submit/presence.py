@@ -24,14 +24,18 @@ class Requirement:
 
 
 def requirements(job: Job, site: Site) -> Iterator[Requirement]:
-    """Corpus, initial weights, run directory and container of a job."""
+    """Corpus or labelled sequences, initial weights, run directory and container of a job."""
     if isinstance(site, Kubernetes | Skypilot):
         places = "claims" if isinstance(site, Kubernetes) else "mounts"
-        yield _not_checked("dataset.corpus, run_dir and init_from", f"they are on the job's {places}")
+        data = "dataset.corpus" if job.config.head.kind == "none" else "labelled sequences"
+        yield _not_checked(f"{data}, run_dir and init_from", f"they are on the job's {places}")
         if site.image:
             yield _not_checked(f"launch.image={site.image}", "it is in a registry")
         return
-    for source in parse_sources(job.config.dataset.corpus) if job.config.head.kind == "none" else ():
+    head = job.config.head
+    for key, name in head.files.items() if head.kind != "none" else ():
+        yield _path(key, name, _host(job, site, name))
+    for source in parse_sources(job.config.dataset.corpus) if head.kind == "none" else ():
         if source.corpus != Path(synthetic.CORPUS):  # that one the run prepares
             yield _corpus(str(source.corpus), _host(job, site, str(source.corpus)))
     if job.config.init_from:
@@ -49,16 +53,18 @@ def report(found: Iterator[Requirement]) -> Iterator[str]:
 
 
 def check_presence(job: Job, site: Site) -> None:
-    """Refuse to submit a job whose corpus is not here, where the job runs without a container.
+    """Refuse to submit a job whose corpus or labelled sequences are not here, where the job runs without a container.
 
     This machine's file system is taken to be the job's, as for `init_from`. Errors: `InputError`.
     """
     if not isinstance(site, Slurm | Local) or (isinstance(site, Slurm) and site.container_image):
         return
     for one in requirements(job, site):
-        if one.here is False and one.what.startswith("dataset.corpus"):
-            fix = "Prepare it, or give the corpus's path. --dry-run prints the script for another machine."
-            raise InputError(one.detail, where=one.what, fix=fix, kind="corpus-not-here")
+        if one.here is False and one.what.startswith(("dataset.corpus", "head.")):
+            what, kind = ("corpus", "corpus-not-here") if one.what.startswith("dataset") else ("file", "table-not-here")
+            first = "Prepare it, or give" if kind == "corpus-not-here" else "Give"
+            fix = f"{first} the {what}'s path. --dry-run prints the script for another machine."
+            raise InputError(one.detail, where=one.what, fix=fix, kind=kind)
 
 
 def _host(job: Job, site: Slurm | Local, name: str) -> Path:

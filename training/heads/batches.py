@@ -88,7 +88,7 @@ class EveryExample:
 
     def __init__(self, examples: Sequence[Example], *, batch: int, most: int, both_strands: bool) -> None:
         self.examples, self.both = examples, both_strands
-        samples = min(len(examples) * (1 + both_strands), most * batch)
+        samples = min(len(examples), most * batch // (1 + both_strands)) * (1 + both_strands)
         self.samples, self.length = samples, -(-samples // batch) * batch
 
     def __len__(self) -> int:

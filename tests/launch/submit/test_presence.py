@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from corpora import prepare
+from refusal import refused
 
 from foundation.errors import InputError
 from launch.submit.launch import make_script
@@ -99,6 +100,22 @@ def test_a_submission_without_its_corpus_is_refused(target: str, tmp_path: Path)
     with pytest.raises(InputError) as error:
         make_script("llama3_8b_genomic", ["dataset.corpus=/nowhere"], target=target, directory=tmp_path, submitted=True)
     assert (error.value.kind, error.value.where) == ("corpus-not-here", "dataset.corpus=/nowhere")
+
+
+def test_labelled_sequences_that_are_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script is written without them, which is said; where they are here, they are read and checked."""
+    name, table = "llama3_8b_genomic_classify", tmp_path / "table.csv"
+    words = [f"init_from={tmp_path}", f"head.train={table}", "head.validation=/nowhere.csv"]
+    found = look(*words, directory=tmp_path, recipe=name)
+    assert (found["head.train"].here, found["head.validation"].here) == (False, False)
+    assert f"head.train={table}, head.validation=/nowhere.csv: not on this machine" in capsys.readouterr().err
+    with refused("table-not-here", where=f"head.train={table}", fix="--dry-run"):
+        make_script(name, words, target="slurm", directory=tmp_path, submitted=True)
+    with refused("off-mounts"):
+        make_script(name, words, target="kubernetes", directory=tmp_path)
+    table.write_text("sequence,label\nACGT,a\nACGG,a\n")
+    with refused("one-class", where="table.csv"):
+        make_script(name, words[:2], target="slurm", directory=tmp_path)
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
