@@ -1,4 +1,4 @@
-"""The commands that use a trained model: scores, suites and reports here, the others in modules of their own."""
+"""The commands that use a trained model: scores and reports here, the others in modules of their own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import print_lines, print_text, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli import embedding, generation, mutation, prediction, variants
 from genomic_llama.cli.options import (
     Adapter,
@@ -110,48 +110,6 @@ def score_summary(score: "Score", seconds: float | None = None) -> str:
     scored = f"{plural(score.bases_scored, 'base')} of {plural(len(score.records), 'record')}"
     speed = f", {score.tokens / seconds:,.0f} tokens/s" if seconds else ""
     return f"{score.bits_per_base:.4f} bits per base, perplexity {score.perplexity:.3f}, {scored}{speed}"
-
-
-@commands.command()
-def evaluate(
-    suite: Annotated[
-        Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
-    ],
-    models: Annotated[
-        list[Path], typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
-    dtype: ModelDtype = Dtype.float32,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
-) -> None:
-    """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
-
-    What is already in the directory is compared too, so that checkpoints can be added as they come. A task that is
-    finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
-    a model, a task, a file, --dtype or the software, is run anew.
-    """
-    warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
-    from evaluation.suite.compare import format_comparison
-    from evaluation.suite.config import read_suite
-    from evaluation.suite.request import EvaluateRequest, compare_all
-    from evaluation.suite.runner import evaluate_models
-
-    request = EvaluateRequest(models=tuple(models), suite=suite, out=out, dtype=dtype.value)
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
-    if cut.whole:
-        request.check()
-        evaluate_models(models, read_suite(suite), suite, out, dtype.value)
-        evaluations = compare_all(out)
-    elif timed := carry_out(request, cut, overwrite=False).timed:
-        evaluations = timed.result
-    else:  # one shard
-        return
-    print_text(format_comparison(evaluations))
-    print_lines(f"wrote {out}")
 
 
 @commands.command()

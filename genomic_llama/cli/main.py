@@ -12,7 +12,7 @@ import typer
 from foundation.errors import InputError, described
 from foundation.telemetry import turn_off_telemetry
 from foundation.terminal import open_output, print_lines, warn
-from genomic_llama.cli import checkpoint, corpus
+from genomic_llama.cli import checkpoint, corpus, evaluate
 from genomic_llama.cli.doctor import doctor
 from genomic_llama.cli.evaluation import commands as evaluation
 from genomic_llama.cli.launch import launch
@@ -178,6 +178,7 @@ app.registered_commands += evaluation.registered_commands
 app.command()(merge)
 app.command()(simulate)
 app.command()(tokenizer)
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(checkpoint.app, name="checkpoint")
 
