@@ -102,7 +102,7 @@ class ScoreRequest:
         if self.is_corpus:
             read_manifest(self.source)
         check_directory(self.model, self.adapter)
-        check_language_model(self.model)
+        check_language_model(self.model, self.adapter)
         self.context()
 
     def first(self) -> Ids | None:

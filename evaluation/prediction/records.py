@@ -83,7 +83,7 @@ def read_records(source: Source, cut: Cut) -> Iterator[Record]:
         genome = source.genome
         regions = read_regions(source.path) if genome is None else read_regions(genome, bed=source.path)
         for region in regions:
-            yield _region(region, cut, with_place=genome is not None)
+            yield region_record(region, cut, with_place=genome is not None)
 
 
 def _table(source: Source, cut: Cut) -> Iterator[Record]:
@@ -94,7 +94,11 @@ def _table(source: Source, cut: Cut) -> Iterator[Record]:
         yield Record(ids=cut(whole, entry.where), where=entry.where, length=len(whole), columns={"name": number})
 
 
-def _region(region: Region, cut: Cut, *, with_place: bool) -> Record:
+def region_record(region: Region, cut: Cut, *, with_place: bool = False) -> Record:
+    """The record of a region; `with_place`: where it is on its contig is among its columns.
+
+    Errors: `InputError` for one that is empty, too long or not DNA.
+    """
     where = f"record {region.name!r}"
     ids, _ = oriented(region, reverse=False)
     if not len(ids):

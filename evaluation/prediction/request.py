@@ -41,6 +41,7 @@ class PredictRequest:
     truncate: str = "refuse"
     dtype: str = "float32"
     batch_size: int = 8
+    adapter: Path | None = None
 
     command = "predict"
     journal = None
@@ -53,7 +54,7 @@ class PredictRequest:
     @property
     def head(self) -> Head:
         """Of the model. Errors: `InputError` where it has none, or is not calibrated."""
-        return check_predictor(self.model, calibrated=self.calibrated)
+        return check_predictor(self.model, self.adapter, calibrated=self.calibrated)
 
     @property
     def data(self) -> Source:
@@ -75,7 +76,7 @@ class PredictRequest:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         check_prediction_file(self.out)
         check_writable(self.out)
-        check_directory(self.model)
+        check_directory(self.model, self.adapter)
         head = self.head
         if self.window is not None and self.window > self.longest:
             problem = f"--window {self.window} exceeds the model's {self.longest} positions"
@@ -104,6 +105,7 @@ class PredictRequest:
         return Work(
             command=self.command,
             model=self.model,
+            adapter=self.adapter,
             sources={"source": self.source, "genome": self.genome},
             settings={
                 "sequence": self.sequence, "window": self.data.window, "calibrated": self.calibrated,
@@ -145,7 +147,9 @@ class PredictJob:
         how = Predicting(
             head=asked.head, both_strands=asked.both_strands, calibrated=asked.calibrated, batch_size=asked.batch_size
         )
-        return at_once(self, partial(predict_unit, load_model(asked.model, asked.dtype, device=device), how))
+        return at_once(
+            self, partial(predict_unit, load_model(asked.model, asked.dtype, device=device, adapter=asked.adapter), how)
+        )
 
     def finish(self, results: Results[Record]) -> tuple[int, Sequence[Path]]:
         """Write the table; how many rows it has."""

@@ -81,7 +81,7 @@ def mutate(
     if hub is not None:
         check_hub(hub, assembly, fasta=fasta, bed=bed, overwrite=overwrite)
     check_directory(model, adapter)
-    check_language_model(model)
+    check_language_model(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     placement = plan_mutation_windows(longest, window=window, downstream=downstream, grid=grid)
     settings = {

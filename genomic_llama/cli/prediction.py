@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from foundation.terminal import print_lines, warn
-from genomic_llama.cli.options import BatchSize, Dtype, EngineName, Model, ModelDtype, Overwrite, Strand, Truncate
+from genomic_llama.cli.options import (
+    Adapter,
+    BatchSize,
+    Dtype,
+    EngineName,
+    Model,
+    ModelDtype,
+    Overwrite,
+    Strand,
+    Truncate,
+)
 from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
 commands = typer.Typer()
@@ -19,7 +29,12 @@ def predict(
         Path,
         typer.Argument(help="FASTA, a .csv, .tsv or .parquet table, or BED or VCF with --genome.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .tsv.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Table to write: .parquet or .tsv; of numbers per base also .bw or .bedgraph.", show_default=False
+        ),
+    ],
     genome: Annotated[
         Path | None, typer.Option(help="FASTA file of the genome, for BED and VCF.", show_default=False)
     ] = None,
@@ -38,6 +53,7 @@ def predict(
     truncate: Annotated[Truncate, typer.Option(help="End to cut off a sequence that is too long.")] = Truncate.refuse,
     dtype: ModelDtype = Dtype.float32,
     batch_size: BatchSize = 8,
+    adapter: Adapter = None,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
     processes: Processes = None,
@@ -57,6 +73,7 @@ def predict(
     request = PredictRequest(
         model=model, source=source, out=out, genome=genome, sequence=sequence, window=window, calibrated=calibrated,
         strand=strand.value if strand else None, truncate=truncate.value, dtype=dtype.value, batch_size=batch_size,
+        adapter=adapter,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
