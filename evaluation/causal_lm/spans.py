@@ -78,8 +78,8 @@ def _added(tokenizer: "PreTrainedTokenizerBase", found: "BatchEncoding", ids: In
     if tokenizer.is_fast:
         return np.asarray([start == end for start, end in found["offset_mapping"]], dtype=bool)
     unknown = -1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id
-    special: npt.NDArray[np.bool_] = np.asarray(found["special_tokens_mask"], dtype=bool)
-    return special & (ids != unknown)
+    added: npt.NDArray[np.bool_] = np.asarray(found["special_tokens_mask"], dtype=bool) & (ids != unknown)
+    return added
 
 
 def _by_offsets(offsets: list[tuple[int, ...]], length: int, where: Path) -> Integers:

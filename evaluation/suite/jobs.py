@@ -47,7 +47,10 @@ def plan_jobs(models: Sequence[Path], suite: Suite, out: Path, dtype: str) -> li
         if path in paths:
             problem = f"its result would be {path.name}, as that of {paths[path]}"
             raise InputError(
-                problem, where=model, fix="Name a model once; evaluate two of one name apart.", kind="model-name-twice"
+                problem,
+                where=model,
+                fix="Name each model once. Evaluate models of the same name separately.",
+                kind="model-name-twice",
             )
         paths[path] = model
     read_ahead(models, [source for task in tasks(suite) for source in sources(task)])

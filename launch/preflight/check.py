@@ -66,7 +66,7 @@ def check_dataset(config: TrainConfig, sequence_length: int) -> None:
     most = (2**31 - 1) // FULL_WEIGHT
     if (tokens := data.global_batch_size * sequence_length) > most:
         raise InputError(
-            f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens a step",
+            f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens per step",
             fix=f"Megatron-Core counts hundredths of tokens in 32 bits: at most {most:,}.",
             kind="batch-too-large",
         )
