@@ -1,6 +1,6 @@
-"""NeMo and the recipes, imported without what no run of a Llama uses: that is more than half, and waits until it is used.
+"""NeMo and the recipes, imported without what no run of a Llama uses: more than half, which waits until it is used.
 
-What is decorated with `torch.compile` meanwhile gets its compiler with its first call, since that is an import too.
+What is decorated with `torch.compile` meanwhile is compiled at its first call: the compiler is a long import too.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,15 @@ DEFERRED = (
     "torchmetrics.utilities.plot",
     # Loggers, adapters and data sets of others
     *("wandb", "peft", "datasets"),
-    # Quantization, pruning and drafts; the rest of modelopt NeMo asks at each checkpoint whether it had changed the model
+    # Quantization, pruning and drafts; the rest of modelopt NeMo asks at each checkpoint whether a model is its own
     *("modelopt.torch.export", "modelopt.torch.nas", "modelopt.torch.opt.plugins.transformers"),
     *("modelopt.torch.prune", "modelopt.torch.sparsity", "modelopt.torch.speculative"),
     # Other models
     *("nemo.collections.llm.bert.model", "nemo.collections.llm.t5.model"),
-    *(_FAMILIES + name for name in ("baichuan", "chatglm", "deepseek", "gemma", "gemma2", "gemma3", "gpt_oss", "hyena")),
+    *(
+        _FAMILIES + name
+        for name in ("baichuan", "chatglm", "deepseek", "gemma", "gemma2", "gemma3", "gpt_oss", "hyena")
+    ),
     *(_FAMILIES + name for name in ("llama_embedding", "llama_nemotron", "mistral", "mixtral", "nemotron", "phi3mini")),
     *(_FAMILIES + name for name in ("qwen2", "qwen3", "reranker", "ssm", "starcoder", "starcoder2")),
 )
