@@ -135,10 +135,10 @@ class _Later:
         return self._real()[key]
 
     def __or__(self, other: Any) -> Any:
-        return Union[self, other]
+        return Union[self, other]  # noqa: UP007 - `self | other` is this
 
     def __ror__(self, other: Any) -> Any:
-        return Union[other, self]
+        return Union[other, self]  # noqa: UP007
 
 
 def _is_special(name: str) -> bool:
