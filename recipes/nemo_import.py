@@ -49,7 +49,7 @@ def _compiled_later() -> Iterator[None]:
         compiled = lru_cache(lambda: compile_now(model, **options))
         return wraps(model)(lambda *args, **kwargs: compiled()(*args, **kwargs))
 
-    torch.compile = compile_later  # type: ignore[assignment]
+    torch.compile = compile_later
     try:
         yield
     finally:
