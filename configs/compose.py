@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from configs.locate import CONFIGS, in_home
+from configs.overrides import kind_of, read_text, split_words
 from configs.schema import TrainConfig
 from configs.settings import rows
-from configs.words import kind_of, read_text, split_words
 from foundation.errors import InputError, nearest
 from foundation.typed import from_settings
 from foundation.untrusted import read_yaml
@@ -42,7 +42,7 @@ def compose_config(
     values, choices = split_words(words, groups)
     for group, option in choices.items():
         _check_option(group, option, *homes)
-    tree = _shipped_tree(name, choices) if directory is None else _own_tree(name, choices, directory)
+    tree = _shipped_tree(name, choices) if directory is None else _user_tree(name, choices, directory)
     table = list(rows(schema))
     keys = {row.key for row in table}
     for key, text in values:
@@ -147,10 +147,10 @@ def _group_body(group: str, option: str) -> dict[str, Any]:
     return body
 
 
-def _own_tree(name: str, choices: dict[str, str], directory: Path) -> dict[str, Any]:
-    from configs.own import compose_own
+def _user_tree(name: str, choices: dict[str, str], directory: Path) -> dict[str, Any]:
+    from configs.user_configs import compose_user_config
 
-    return compose_own(name, choices, directory)
+    return compose_user_config(name, choices, directory)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def extended(base: LlamaArchitecture, rope: RopeConfig, length: int | None, *, w
         return base
     if length is None or length <= base.max_position_embeddings:
         raise InputError(
-            f"{_told(rope)} with dataset.sequence_length={'null' if length is None else length}, "
-            f"and the model has {base.max_position_embeddings} positions",
+            f"{_describe(rope)} with dataset.sequence_length={'null' if length is None else length}, "
+            f"but the model has {base.max_position_embeddings} positions",
             where=where,
             fix=f"Give dataset.sequence_length above {base.max_position_embeddings}, or leave out the section rope.",
             kind="context-not-longer",
@@ -86,6 +86,6 @@ def _check_factor(base: LlamaArchitecture, factor: float, length: int, where: st
         )
 
 
-def _told(rope: RopeConfig) -> str:
+def _describe(rope: RopeConfig) -> str:
     given = {"rope.theta": rope.theta, "rope.factor": rope.factor}
     return ", ".join(f"{name}={value:g}" for name, value in given.items() if value is not None)

@@ -12,7 +12,7 @@ from conversion.checkpoint import Checkpoint
 from conversion.files.dtypes import DTYPES, count_not_finite
 from conversion.files.mapped_file import blocks
 from conversion.formats import recognise
-from conversion.locate import is_of_a_run, misnamed
+from conversion.locate import is_run_checkpoint, misnamed
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import CheckpointManifest, check_against_manifest, read_manifest
 from conversion.megatron.dcp_metadata import StoredTensor
@@ -84,7 +84,7 @@ def verify_checkpoint(source: Path) -> Conversion | CheckpointManifest | None:
     checkpoint = recognise(source).open(source)
     drop_cache(checkpoint.files())
     if manifest := read_manifest(checkpoint.directory):
-        if is_of_a_run(checkpoint.directory) and (wrong := misnamed(checkpoint.directory)):
+        if is_run_checkpoint(checkpoint.directory) and (wrong := misnamed(checkpoint.directory)):
             fix = f"Rename it: step={manifest.step}."
             raise InputError(wrong[0], where=checkpoint.directory, fix=fix, kind="step-misnamed")
         _check_files(checkpoint.directory, manifest)

@@ -37,7 +37,7 @@ def find_checkpoint(source: Path) -> Located:
     if (source / "weights").is_dir():
         if is_unfinished(source):
             raise InputError(
-                "was not written to its end",
+                "is incomplete",
                 where=source,
                 fix="Give the run's directory to take its newest whole one.",
                 kind="checkpoint-unfinished",
@@ -84,7 +84,7 @@ def newest_first(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (-step_of(path), path.name.endswith(f"-{LAST}"), path.name))
 
 
-def is_of_a_run(path: Path) -> bool:
+def is_run_checkpoint(path: Path) -> bool:
     """Whether `path` is named as runs here name checkpoints: what else lies beside them is somebody's own."""
     return STEP.fullmatch(path.name) is not None
 

@@ -19,7 +19,7 @@ from conversion.huggingface.live_model import llama_config, rotary_embedding
 from conversion.huggingface.model_directory import ModelDirectory
 from conversion.megatron.megatron_directory import MegatronDirectory
 from foundation.errors import InputError
-from foundation.progress import Advance, progress_bar, unseen
+from foundation.progress import Advance, no_progress, progress_bar
 from tokenizer.vocabulary import VOCAB_SIZE
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def compare_logits(source: Checkpoint, written: Checkpoint, *, cast: bool) -> fl
     return difference
 
 
-def logits(checkpoint: Checkpoint, tokens: "Tensor", advance: Advance = unseen) -> "Tensor":
+def logits(checkpoint: Checkpoint, tokens: "Tensor", advance: Advance = no_progress) -> "Tensor":
     """Logits [1, length, 256] of the model `checkpoint` after each of `tokens` [1, length]; of its head, where it has
     one, [1, length, labels]."""
     if isinstance(checkpoint, ModelDirectory) and checkpoint.kind == "hf":

@@ -20,7 +20,7 @@ def count_letters(tokens: Ids, bounds: npt.NDArray[np.int64], *, markup: bool) -
     """
     counts = np.zeros((len(bounds) - 1, len(COLUMNS)), dtype=np.int64)
     _count_common(tokens, bounds, counts)
-    _count_again(tokens, bounds, np.flatnonzero(counts[:, OTHER]), _CLASSES[markup], counts)
+    _count_bytewise(tokens, bounds, np.flatnonzero(counts[:, OTHER]), _CLASSES[markup], counts)
     return counts
 
 
@@ -80,7 +80,7 @@ def _count_block(block, row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _count_again(tokens, bounds, documents, classes, counts):  # type: ignore[no-untyped-def]
+def _count_bytewise(tokens, bounds, documents, classes, counts):  # type: ignore[no-untyped-def]
     """Byte by byte, for documents with rare letters, foreign bytes or markup. A tag ends with its document at last."""
     for document in documents:
         row = counts[document]

@@ -74,11 +74,11 @@ def to_dna_outside_tags(tokens: Ids) -> Ids:
 
 
 def other_strand(text: Ids) -> Ids:
-    """`text`, one document, as the other strand has it: see `turn`."""
-    return turn(text, find_tags(text)) if _has_markup(text) else reverse_complement(text)
+    """`text`, one document, as the other strand has it: see `reverse_complement_stretches`."""
+    return reverse_complement_stretches(text, find_tags(text)) if _has_markup(text) else reverse_complement(text)
 
 
-def of_this_strand(text: Ids, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def to_this_strand(text: Ids, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The `values` of the letters of `other_strand(text)`, along the first axis, in the order of `text`."""
     if not _has_markup(text):
         return values[::-1]
@@ -179,7 +179,7 @@ def _mark_tags(document, tagged, may_begin_inside):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def turn(run, tagged):  # type: ignore[no-untyped-def]
+def reverse_complement_stretches(run, tagged):  # type: ignore[no-untyped-def]
     """A copy of `run` with every stretch of bases reverse-complemented in its place; case kept.
 
     `A A C EOS G G T  ->  G T T EOS A C C`. EOS, `@`, `#` and tags end a stretch and stay as and where they are.

@@ -84,14 +84,14 @@ def compose_settings(name: str | None, given: Mapping[str, Any]) -> Settings:
         layer = read_yaml(path) or {}
         if not isinstance(layer, dict):
             raise InputError("is not a mapping of settings", where=path, fix=_FIX, kind="not-a-mapping")
-        from_json(Settings, _laid_over(values, layer), str(path))  # so that an error names the file
-        values = _laid_over(values, layer)
-    return from_json(Settings, _laid_over(values, given), "prepare")
+        from_json(Settings, _overlay(values, layer), str(path))  # so that an error names the file
+        values = _overlay(values, layer)
+    return from_json(Settings, _overlay(values, given), "prepare")
 
 
-def _laid_over(values: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+def _overlay(values: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
     nested = {
-        key: _laid_over(values[key], value)
+        key: _overlay(values[key], value)
         for key, value in layer.items()
         if isinstance(value, Mapping) and isinstance(values.get(key), Mapping)
     }

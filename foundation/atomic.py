@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from foundation.disk import full_disk, refusals, sync, umask
-from foundation.place import check_replaceable, kept_aside, put_in_place, real_directory, real_file
-from foundation.temporary import remove_left, temporary_beside
+from foundation.place import check_replaceable, keep_beside, publish_directory, real_directory, real_file
+from foundation.temporary import remove_stale, temporary_beside
 
 
 @contextmanager
@@ -21,14 +21,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
     path = real_file(path)
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_left(path)
+        remove_stale(path)
     with temporary_beside(path, tempfile.mkstemp) as temporary:
         try:
             with full_disk(path):
                 yield temporary
                 sync(temporary)
             temporary.chmod(0o666 & ~umask())
-            with refusals(path), kept_aside(temporary, path):
+            with refusals(path), keep_beside(temporary, path):
                 temporary.replace(path)
             sync(path.parent)
         finally:
@@ -42,20 +42,20 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
     An existing, non-empty `path` is an error unless `overwrite`; then the old one stays until the new one is whole.
     `mark` is the name of a file that outputs of this kind have: a directory without it is never replaced. A link stays,
     and what it leads to is written.
-    Errors: `InputError`; for what appears at `path` meanwhile, as `put_in_place`.
+    Errors: `InputError`; for what appears at `path` meanwhile, as `publish_directory`.
     """
     path = real_directory(path)
     seen = check_replaceable(path, mark=mark, overwrite=overwrite)
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_left(path)
+        remove_stale(path)
     with temporary_beside(path, tempfile.mkdtemp) as temporary:
         try:
             with full_disk(path):
                 yield temporary
                 for file in [*temporary.rglob("*"), temporary]:
                     sync(file)
-            put_in_place(temporary, path, seen)
+            publish_directory(temporary, path, seen)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

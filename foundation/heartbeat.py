@@ -25,18 +25,18 @@ class Heartbeat:
 
     def begin(self, what: str) -> None:
         """Say `what` is done from now on."""
-        self.doing(what)
-        self.said()
+        self.set_activity(what)
+        self.line_printed()
         warn(what)
         if self._ended is None and not sys.stderr.isatty():
             self._ended = threading.Event()
             threading.Thread(target=self._watch, args=(self._ended,), name="heartbeat", daemon=True).start()
 
-    def doing(self, what: str) -> None:
+    def set_activity(self, what: str) -> None:
         """Note `what` is done from now on, without a line: other lines say so."""
         self._what, self._since = what, time.perf_counter()
 
-    def said(self) -> None:
+    def line_printed(self) -> None:
         """Note that a line was printed, whoever did."""
         self._spoke = time.perf_counter()
 

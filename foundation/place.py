@@ -32,7 +32,7 @@ def real_file(path: Path) -> Path:
     """Likewise of one that is a file. Errors: `InputError`, also for a directory, a pipe or a device in its place."""
     path = Path(path)
     if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
-        fix = "Name a file; a result takes its name when it is whole."
+        fix = "Name a regular file: the output is written beside it, then renamed."
         raise InputError("is not a place for a file", where=path, fix=fix, kind="output-not-a-file")
     real = real_directory(path)
     if real.exists() and not real.is_file():
@@ -44,36 +44,36 @@ def real_file(path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Snapshot:
     """What was at an output's name when it was allowed to be replaced: its files, none where there was nothing."""
 
     files: frozenset[tuple[str, int, int, int]]
 
 
-def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> Seen:
+def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> Snapshot:
     """What is at `path` now, which a directory may replace, as `atomic_directory` says. Errors: `InputError`."""
     if path.exists() and not path.is_dir():
         problem, kind = "is a file, a directory was expected", "output-not-a-directory"
         raise InputError(problem, where=path, fix="Choose another output.", kind=kind)
     if not path.is_dir() or not any(path.iterdir()):
-        return Seen(frozenset())
+        return Snapshot(frozenset())
     if not overwrite:
         fix = "Choose another output, or pass --overwrite to replace it."
         raise InputError("already exists", where=path, fix=fix, kind="output-exists")
     if not (path / mark).exists():
         problem = f"has no {mark}, so it is not replaced"
         raise InputError(problem, where=path, fix="Choose another output.", kind="output-of-another-kind")
-    return _look(path)
+    return _snapshot(path)
 
 
-def put_in_place(directory: Path, path: Path, seen: Seen) -> None:
+def publish_directory(directory: Path, path: Path, seen: Snapshot) -> None:
     """Give a directory that is whole and durable the name `path`, in the place of what was `seen` there.
 
     Errors: `InputError` where something else is there by now: that stays as it is, and `directory` gets another name.
     """
     directory.chmod(0o777 & ~umask())
-    with refusals(path), kept_aside(directory, path):
-        now = _look(path)
+    with refusals(path), keep_beside(directory, path):
+        now = _snapshot(path)
         if not now.files:
             directory.rename(path)  # the system refuses it where anything but an empty directory is by then
         elif now != seen:
@@ -83,7 +83,7 @@ def put_in_place(directory: Path, path: Path, seen: Seen) -> None:
     sync(path.parent)
 
 
-def _replace(new: Path, path: Path, seen: Seen) -> None:
+def _replace(new: Path, path: Path, seen: Snapshot) -> None:
     """Let `new` take the name of the directory `path`; what is not as it was `seen` is kept beside it."""
     if _exchange(new, path):
         old = new
@@ -91,13 +91,13 @@ def _replace(new: Path, path: Path, seen: Seen) -> None:
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
         path.replace(old)
         new.replace(path)
-    if _look(old) == seen:
+    if _snapshot(old) == seen:
         shutil.rmtree(old)
     else:  # changed in the moment since it was looked at
-        warn(f"{path} was changed while it was replaced; what was there is in {_aside(old, path, '.old')}")
+        warn(f"{path} changed while it was being replaced. The old content is in {_aside(old, path, '.old')}")
 
 
-def _look(path: Path) -> Seen:
+def _snapshot(path: Path) -> Snapshot:
     """All files below `path`, as far as they can be told from others."""
     found = []
     with contextlib.suppress(FileNotFoundError):  # it changes while it is looked at, and is not what it was
@@ -105,7 +105,7 @@ def _look(path: Path) -> Seen:
             status = file.lstat()
             if not file.is_dir() or file.is_symlink():
                 found.append((str(file.relative_to(path)), status.st_ino, status.st_size, status.st_mtime_ns))
-    return Seen(frozenset(found))
+    return Snapshot(frozenset(found))
 
 
 def _exchange(a: Path, b: Path) -> bool:
@@ -117,7 +117,7 @@ def _exchange(a: Path, b: Path) -> bool:
 
 
 @contextmanager
-def kept_aside(temporary: Path, path: Path) -> Iterator[None]:
+def keep_beside(temporary: Path, path: Path) -> Iterator[None]:
     """Where `path` is taken by something else, give `temporary` a name beside it. Errors: `InputError` with it."""
     try:
         yield
@@ -125,7 +125,7 @@ def kept_aside(temporary: Path, path: Path) -> Iterator[None]:
         if not (isinstance(error, FileExistsError) or error.errno in _OCCUPIED):
             raise
         raise InputError(
-            f"has appeared or changed while the output was written, and stays as it is; the output is in "
+            f"appeared or changed while the output was written. It is left as it is. The output is in "
             f"{_aside(temporary, path, '.new')}",
             where=path,
             fix="Look at both, and keep the one that you want.",

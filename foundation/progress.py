@@ -25,7 +25,7 @@ class Advance(Protocol):
     def __call__(self, amount: float, /, counted: float | None = None) -> None: ...
 
 
-def unseen(amount: float, /, counted: float | None = None) -> None:
+def no_progress(amount: float, /, counted: float | None = None) -> None:
     """For work that nobody watches."""
 
 

@@ -29,23 +29,23 @@ def temporary_beside(path: Path, make: Callable[..., Any]) -> Iterator[Path]:
                 os.close(made[0])
                 made = made[1]
             with contextlib.suppress(FileNotFoundError):
-                stack.enter_context(held(Path(made), wait=True))
+                stack.enter_context(locked(Path(made), wait=True))
             if Path(made).exists():  # else another process took it for one that was left, before it was locked
                 break
         yield Path(made)
 
 
-def remove_left(path: Path) -> None:
+def remove_stale(path: Path) -> None:
     """Remove what processes that were killed had written for the output `path`."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.{'[a-z0-9_]' * 8}.tmp"):  # as `tempfile` names them
-        with contextlib.suppress(FileNotFoundError), held(left) as stale:
+        with contextlib.suppress(FileNotFoundError), locked(left) as stale:
             if stale and left.exists():
-                warn(f"removed {left}, which an interrupted command had left")
+                warn(f"removed {left}, left by an interrupted command")
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextmanager
-def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
+def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold a lock on a file or a directory; false where another process does. The kernel frees it with the process.
 
     Where the file system has no locks, nobody holds any: the answer is false.
@@ -54,9 +54,9 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            mine = True
+            acquired = True
         except OSError:
-            mine = False
-        yield mine
+            acquired = False
+        yield acquired
     finally:
         os.close(handle)

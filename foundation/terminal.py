@@ -49,7 +49,7 @@ def open_output() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def say(*lines: object) -> None:
+def print_lines(*lines: object) -> None:
     """Print each of `lines`, which stays one, to standard output."""
     _write(sys.stdout, lines)
 
@@ -64,18 +64,18 @@ def warn(*lines: object) -> None:
         _write(sys.stderr, lines)
 
 
-def say_text(text: str) -> None:
+def print_text(text: str) -> None:
     """Print a text whose line ends are our own."""
-    say(*text.split("\n"))
+    print_lines(*text.split("\n"))
 
 
-def say_exactly(text: str) -> None:
+def print_raw(text: str) -> None:
     """Write `text` to standard output as it is, for a file or another program: names keep their bytes."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
-def say_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]], *, padding: int = 1) -> None:
+def print_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]], *, padding: int = 1) -> None:
     """Print a table to standard output, as wide as it is. `columns`: their titles, each with "left" or "right"."""
     from rich.console import Console
     from rich.table import Table

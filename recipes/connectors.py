@@ -24,7 +24,7 @@ class GenomicLlamaImporter(HFLlamaImporter):  # type: ignore[misc]
 
     def __call__(self, output_path: Path | None = None, overwrite: bool = False, **kwargs: Any) -> Path:
         source, output = Path(self), Path(output_path or self.local_path())
-        if not _says_our_vocabulary(source / "config.json"):
+        if not _has_nucleotide_vocabulary(source / "config.json"):
             return Path(super().__call__(output_path, overwrite=overwrite, **kwargs))
         if overwrite or not output.exists():  # NeMo takes what is in its cache
             convert(source, output, to="nemo", overwrite=overwrite)
@@ -33,7 +33,7 @@ class GenomicLlamaImporter(HFLlamaImporter):  # type: ignore[misc]
     @property
     def tokenizer(self) -> Any:
         """NeMo gives it to the model after an import."""
-        return NucleotideTokenizer() if _says_our_vocabulary(Path(self) / "config.json") else super().tokenizer
+        return NucleotideTokenizer() if _has_nucleotide_vocabulary(Path(self) / "config.json") else super().tokenizer
 
 
 @io.model_exporter(llm.LlamaModel, "hf")
@@ -42,7 +42,7 @@ class GenomicLlamaExporter(HFLlamaExporter):  # type: ignore[misc]
 
     def __call__(self, output_path: Path | None = None, overwrite: bool = False, **kwargs: Any) -> Path:
         source, output = Path(self), Path(output_path or self.local_path())
-        if not _says_our_vocabulary(source / "context" / "model.yaml"):
+        if not _has_nucleotide_vocabulary(source / "context" / "model.yaml"):
             return Path(super().__call__(output_path, overwrite=overwrite, **kwargs))
         if overwrite or not output.exists():
             convert(source, output, to="hf", overwrite=overwrite)
@@ -50,12 +50,12 @@ class GenomicLlamaExporter(HFLlamaExporter):  # type: ignore[misc]
 
     def nemo_load(self, path: Path, *args: Any, **kwargs: Any) -> Any:
         """NeMo loads the whole model first, to look for ModelOpt, and takes this error for "there is none"."""
-        if _says_our_vocabulary(Path(path) / "context" / "model.yaml"):
+        if _has_nucleotide_vocabulary(Path(path) / "context" / "model.yaml"):
             raise RuntimeError("the weights are streamed, and not loaded")
         return super().nemo_load(path, *args, **kwargs)
 
 
-def _says_our_vocabulary(path: Path) -> bool:
+def _has_nucleotide_vocabulary(path: Path) -> bool:
     """Whether the configuration `path` of either side names 256 tokens; the converter checks all the rest."""
     if not path.is_file():
         return False

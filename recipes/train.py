@@ -12,19 +12,19 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, and tell the script of the job where that failed. Returns the exit status."""
-    if shadow := _shadow():
+    if shadow := _shadowing_module():
         fix = "Start from another directory, or use `genomic-llama train`, which does not import from this one."
         print(f"error: {shadow}: hides a folder of this project. {fix}", file=sys.stderr)
         return 1
-    from training.stops import say_status
+    from training.stops import report_status
 
     try:
         status = _train(arguments)
     except Exception:
-        say_status(1)
+        report_status(1)
         raise
     if status:
-        say_status(status)
+        report_status(status)
     return status
 
 
@@ -83,7 +83,7 @@ def train(
     from foundation.heartbeat import HEARTBEAT
     from launch.preflight.check import check_config
     from launch.preflight.checks import Run, refuse_first
-    from launch.preflight.machine import meeting_place, room_for_checkpoints
+    from launch.preflight.machine import explain_full_disk, explain_rendezvous_failure
     from launch.preflight.start import warn
     from training.ranks import started_ranks
     from training.stops import install_signal_handlers
@@ -107,11 +107,13 @@ def train(
 
             run.train(config, architecture, sequence_length)
             return
-        begin("importing NeMo and Megatron-Core, which takes half a minute")
+        begin("importing NeMo and Megatron-Core")
         if quiet:
-            _hush()
-        from recipes.recipe import build_recipe
+            _quiet_libraries()
+        from recipes.nemo_import import build_recipe
 
+        if quiet:
+            _quiet_nemo()
         recipe = build_recipe(config, architecture, sequence_length)
         if dryrun:
             print(recipe)
@@ -119,11 +121,11 @@ def train(
         import fiddle
 
         begin(f"setting up {config.run_dir}: {architecture.parameters:,} parameters, optimizer, data")
-        with room_for_checkpoints(Path(config.run_dir)), meeting_place():
+        with explain_full_disk(Path(config.run_dir)), explain_rendezvous_failure():
             fiddle.build(recipe)()
 
 
-def _shadow() -> str:
+def _shadowing_module() -> str:
     """A module of the working directory that Python would import in place of one of ours; "" where there is none."""
     home = Path(__file__).resolve().parents[1]
     for name in ("configs", "conversion", "corpus", "evaluation", "foundation", "launch", "tokenizer", "training"):
@@ -133,13 +135,17 @@ def _shadow() -> str:
     return ""
 
 
-def _hush() -> None:
+def _quiet_libraries() -> None:
     """Turn down the start-up chatter of the libraries; what goes wrong still shows."""
     import logging
     import warnings
 
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
+
+
+def _quiet_nemo() -> None:
+    """Likewise of what NeMo says once it is imported."""
     from nemo.utils import logging as nemo_logging
 
     nemo_logging.set_verbosity(nemo_logging.ERROR)

@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import Callback
 from nemo.lightning.io import IOMixin
 
 from foundation.terminal import warn
-from training.checkpointing.folder import point
+from training.checkpointing.folder import update_link
 from training.heads.log import head_log
 
 BEST = "best"
@@ -44,7 +44,7 @@ class EarlyStop(Callback, IOMixin):  # type: ignore[misc]
             self._best, self._step, self._waited = better, trainer.global_step, 0
             if trainer.is_global_zero:
                 folder = Path(trainer.checkpoint_callback.dirpath)
-                point(folder / BEST, folder / f"step={trainer.global_step}")
+                update_link(folder / BEST, folder / f"step={trainer.global_step}")
             return
         self._waited += 1
         if self._waited >= self.patience:

@@ -10,8 +10,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from nemo.lightning.io import IOMixin
 
-from training.status import ASKED
-from training.stops import ask_to_continue
+from training.status import STOP_SIGNALS
+from training.stops import request_restart
 
 
 class Preemption(Callback, IOMixin):  # type: ignore[misc]
@@ -31,58 +31,58 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Before the data-loading processes are forked: they inherit the handler of SIGUSR1, and live on."""
-        self._before = {one: signal.getsignal(one) for one in ASKED}
-        self._listen()
+        self._before = {one: signal.getsignal(one) for one in STOP_SIGNALS}
+        self._install_handlers()
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self._listen()  # Lightning has put its own handlers in between, which end the run without a checkpoint
-        if asked := self._asked_of_any():
-            self._leave(trainer, f"{signal.Signals(asked).name} before the first step")
+        self._install_handlers()  # Lightning installed its own in between, which end the run without a checkpoint
+        if asked := self._signal_of_any_rank():
+            self._stop(trainer, f"{signal.Signals(asked).name} before the first step")
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self._leave_if_asked(trainer)
+        self._stop_if_requested(trainer)
 
     def on_validation_batch_end(self, trainer: Any, *_: Any) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
-            self._leave_if_asked(trainer)
+            self._stop_if_requested(trainer)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        self._restore()
+        self._restore_handlers()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        self._restore()
+        self._restore_handlers()
 
-    def _leave_if_asked(self, trainer: Any) -> None:
-        if not (asked := self._asked_of_any()):
+    def _stop_if_requested(self, trainer: Any) -> None:
+        if not (asked := self._signal_of_any_rank()):
             return
         trainer.checkpoint_callback.save_now(trainer)
         when = "in the validation after" if trainer.validating else "after"
-        self._leave(trainer, f"{signal.Signals(asked).name} {when} step {trainer.global_step}")
+        self._stop(trainer, f"{signal.Signals(asked).name} {when} step {trainer.global_step}")
 
-    def _leave(self, trainer: Any, reason: str) -> None:
+    def _stop(self, trainer: Any, reason: str) -> None:
         """Before any rank exits, which may end the others, the first one says how the run stopped."""
         status = torch.tensor(0, device="cuda")
         if trainer.is_global_zero:
-            status.fill_(ask_to_continue(Path(trainer.checkpoint_callback.dirpath).parent, reason))
+            status.fill_(request_restart(Path(trainer.checkpoint_callback.dirpath).parent, reason))
             saved = "" if reason.endswith("the first step") else "; its checkpoint is saved"
             print(f"\nstopped by {reason}{saved}", file=sys.stderr)
         torch.distributed.all_reduce(status, torch.distributed.ReduceOp.MAX)
         sys.exit(int(status.item()))
 
-    def _asked_of_any(self) -> int:
+    def _signal_of_any_rank(self) -> int:
         """The signal that any rank was asked by, or 0."""
         asked = torch.tensor(self._asked, device="cuda")  # on a CPU the stand-in makes it a CPU tensor
         torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
         return int(asked.item())
 
-    def _ask(self, signum: int, frame: Any) -> None:
+    def _note_signal(self, signum: int, frame: Any) -> None:
         self._asked = signum
 
-    def _listen(self) -> None:
-        for one in ASKED:
-            signal.signal(one, self._ask)
+    def _install_handlers(self) -> None:
+        for one in STOP_SIGNALS:
+            signal.signal(one, self._note_signal)
 
-    def _restore(self) -> None:
+    def _restore_handlers(self) -> None:
         for one, handler in self._before.items():
             signal.signal(one, handler)
         self._before = {}

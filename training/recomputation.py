@@ -18,9 +18,9 @@ class RecomputedAdapters(Callback, IOMixin):  # type: ignore[misc]
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         for module in pl_module.modules():
             if isinstance(module, LanguageModelEmbedding):
-                module.register_forward_hook(_ask_for_gradient)
+                module.register_forward_hook(_require_gradient)
 
 
-def _ask_for_gradient(module: Any, arguments: Any, embedded: torch.Tensor) -> None:
+def _require_gradient(module: Any, arguments: Any, embedded: torch.Tensor) -> None:
     if torch.is_grad_enabled() and not embedded.requires_grad:
         embedded.requires_grad_()

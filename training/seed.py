@@ -30,7 +30,7 @@ class Seed(Callback, IOMixin):  # type: ignore[misc]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._seed = trainer.datamodule.seed
-        self._sow(0)
+        self._seed_rank(0)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if self._state is not None:
@@ -50,10 +50,10 @@ class Seed(Callback, IOMixin):  # type: ignore[misc]
         if saved and saved["layout"] == _layout():
             self._state = saved["ranks"][torch.distributed.get_rank()]
         else:
-            self._sow(int(checkpoint["global_step"]))
+            self._seed_rank(int(checkpoint["global_step"]))
             self._state = states()
 
-    def _sow(self, steps: int) -> None:
+    def _seed_rank(self, steps: int) -> None:
         from megatron.core import parallel_state
         from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 

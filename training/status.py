@@ -11,5 +11,5 @@ STOPPED = 65
 HUNG = NO_PROGRESS = 70
 """`EX_SOFTWARE`: it hung, or was asked to stop, for the second time at the same checkpoint."""
 
-ASKED = (signal.SIGTERM, signal.SIGUSR1)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """SIGUSR1 for Slurm, which signals every process of a step: PyTorch's data-loading processes die of a SIGTERM."""

@@ -23,14 +23,14 @@ from evaluation.report.stops import NAME, Stop, read_stops
 from foundation.json_lines import append_line
 from foundation.typed import to_json
 from training.ranks import started_ranks
-from training.status import ASKED, NO_PROGRESS, PREEMPTED
+from training.status import NO_PROGRESS, PREEMPTED, STOP_SIGNALS
 
 STOP_DIR = "GENOMIC_LLAMA_STOP_DIR"
 
 
-def say_status(status: int) -> None:
+def report_status(status: int) -> None:
     """Tell the job's script the exit status of the run, unless another rank has."""
-    _say("status", str(status))
+    _write_once("status", str(status))
 
 
 def record_stop(run_dir: Path, reason: str, status: int, *, requeue: bool = False) -> None:
@@ -47,10 +47,10 @@ def record_stop(run_dir: Path, reason: str, status: int, *, requeue: bool = Fals
     with contextlib.suppress(OSError):  # a full disk must not hide why the run stops
         Path(run_dir).mkdir(parents=True, exist_ok=True)
         append_line(Path(run_dir) / NAME, to_json(stop))
-    say_status(status)
+    report_status(status)
 
 
-def ask_to_continue(run_dir: Path, reason: str) -> int:
+def request_restart(run_dir: Path, reason: str) -> int:
     """Record a stop that asks for another start, unless the last one of this job was at the same checkpoint.
 
     By one rank. Returns the exit status: `PREEMPTED`, or `NO_PROGRESS` where it would stop at the same place again.
@@ -61,7 +61,7 @@ def ask_to_continue(run_dir: Path, reason: str) -> int:
         record_stop(run_dir, f"{reason}; no new checkpoint since step {step}", NO_PROGRESS)
         return NO_PROGRESS
     record_stop(run_dir, reason, PREEMPTED, requeue=True)
-    _say("requeue", f"{reason}; {_saved(step)}")
+    _write_once("requeue", f"{reason}; {_saved(step)}")
     return PREEMPTED
 
 
@@ -71,13 +71,13 @@ def install_signal_handlers(run_dir: Path) -> None:
     Nothing is lost: the run resumes from the checkpoint that it would have started from.
     """
 
-    def leave(signum: int, frame: object) -> None:
-        for one in ASKED:
+    def exit_for_restart(signum: int, frame: object) -> None:
+        for one in STOP_SIGNALS:
             signal.signal(one, signal.SIG_IGN)  # the end of another rank is followed by a SIGTERM
         sys.exit(stop_before_first_step(run_dir, signum))
 
-    for one in ASKED:
-        signal.signal(one, leave)
+    for one in STOP_SIGNALS:
+        signal.signal(one, exit_for_restart)
 
 
 def stop_before_first_step(run_dir: Path, signum: int) -> int:
@@ -89,12 +89,12 @@ def stop_before_first_step(run_dir: Path, signum: int) -> int:
     reason, ranks = f"{signal.Signals(signum).name} before the first step", started_ranks()
     print(f"\nstopped by {reason}", file=sys.stderr)
     if ranks is None or ranks.world == 1:
-        return ask_to_continue(run_dir, reason)
+        return request_restart(run_dir, reason)
     if (folder := _folder()) is None:
-        return ask_to_continue(run_dir, reason) if ranks.rank == 0 else PREEMPTED
-    _say(f"asked-{ranks.rank}", reason)
+        return request_restart(run_dir, reason) if ranks.rank == 0 else PREEMPTED
+    _write_once(f"asked-{ranks.rank}", reason)
     asked = signum == signal.SIGUSR1 or len(list(folder.glob("asked-*"))) == ranks.world
-    return ask_to_continue(run_dir, reason) if asked and _say("speaker", str(ranks.rank)) else PREEMPTED
+    return request_restart(run_dir, reason) if asked and _write_once("speaker", str(ranks.rank)) else PREEMPTED
 
 
 def newest_step(run_dir: Path) -> int:
@@ -122,7 +122,7 @@ def _attempt() -> str:
 
 
 def _saved(step: int) -> str:
-    return f"the run resumes from step {step}" if step else "no checkpoint yet, the run begins again"
+    return f"the run resumes from step {step}" if step else "no checkpoint yet; the run starts over"
 
 
 def _folder() -> Path | None:
@@ -130,7 +130,7 @@ def _folder() -> Path | None:
     return Path(name) if name else None
 
 
-def _say(what: str, text: str) -> bool:
+def _write_once(what: str, text: str) -> bool:
     """Write one of the words. Whether it was this call that wrote it: the first one counts."""
     if (folder := _folder()) is None:
         return False

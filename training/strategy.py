@@ -12,7 +12,8 @@ from conversion.locate import DAMAGED, misnamed, newest_first
 from conversion.manifest import NAME as MANIFEST
 from conversion.manifest import read_manifest
 from foundation.errors import InputError
-from training.checkpointing.folder import say, set_aside
+from foundation.terminal import warn
+from training.checkpointing.folder import set_aside
 from training.checkpointing.seal import damage
 from training.fp8_weights import finish_updates
 from training.heads.model import keep_head
@@ -29,7 +30,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         asked, found = trainer.num_nodes * trainer.num_devices, torch.distributed.get_world_size()
         if found != asked:
             raise InputError(
-                f"the trainer is for {asked} ranks, and {found} met",
+                f"the trainer expects {asked} ranks, but {found} joined",
                 where=f"devices={trainer.num_devices}, num_nodes={trainer.num_nodes}",
                 fix="Start as many ranks as devices x num_nodes, or change these.",
                 kind="world-size",
@@ -100,8 +101,8 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         torch.distributed.barrier()  # all have looked
         if torch.distributed.get_rank() == 0:
             for path, problems in damaged.items():
-                say(f"{path} is damaged and set aside as {set_aside(path, DAMAGED).name}: {_shown(problems)}")
-            say(f"going on from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
+                warn(f"{path} is damaged and set aside as {set_aside(path, DAMAGED).name}: {_shown(problems)}")
+            warn(f"resuming from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
         torch.distributed.barrier()
         return checkpoint
 

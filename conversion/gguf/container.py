@@ -158,14 +158,14 @@ class _Cursor:
         if kind == _STRING:
             return self._string()
         if kind != _ARRAY:
-            return self._numbers(_NUMBERS[self._known(kind)])[0]
+            return self._numbers(_NUMBERS[self._known_type(kind)])[0]
         item, count = self._numbers("<IQ")
         if item == _STRING:
             return [self._string() for _ in range(count)]
-        letter = _NUMBERS[self._known(item)][1]
+        letter = _NUMBERS[self._known_type(item)][1]
         return list(self._numbers(f"<{self._affordable(count)}{letter}"))
 
-    def _known(self, kind: int) -> int:
+    def _known_type(self, kind: int) -> int:
         if kind not in _NUMBERS:
             raise ValueError(f"a value of the type {kind}")
         return kind

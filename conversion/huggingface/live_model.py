@@ -14,7 +14,7 @@ from configs.rope import frequencies
 from conversion.checkpoint import Checkpoint, Rows
 from conversion.files.mapped_file import loaded
 from foundation.errors import InputError
-from foundation.progress import Advance, unseen
+from foundation.progress import Advance, no_progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,9 @@ def rotary_embedding(architecture: LlamaArchitecture, device: str = "cpu") -> "L
     return rotary
 
 
-def load_llama(checkpoint: Checkpoint, dtype: str, device: str, *, advance: Advance = unseen) -> "LlamaForCausalLM":
+def load_llama(
+    checkpoint: Checkpoint, dtype: str, device: str, *, advance: Advance = no_progress
+) -> "LlamaForCausalLM":
     """The model of `checkpoint`, of the class that its configuration names, with weights in `dtype` on `device`.
 
     Weights that are stored so, and stay on the CPU, are views of the files: nothing is copied. `advance` is told of the

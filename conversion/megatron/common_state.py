@@ -116,7 +116,7 @@ class _Plain:
         self._file, self._values, self._bytes = file, VALUE_LIMIT, (1 << 20) + 4 * file.size
 
     def __call__(self, value: Any, name: str) -> Any:
-        self._spend(value)
+        self._charge(value)
         if isinstance(value, StoredArray):
             numbers = self._file.array(value.start, value.shape, value.dtype)
             self._bytes -= numbers.nbytes
@@ -131,7 +131,7 @@ class _Plain:
             return value
         raise InputError(f"{name} holds {shown(value)}", kind="odd-value")
 
-    def _spend(self, value: Any) -> None:
+    def _charge(self, value: Any) -> None:
         self._values -= 1
         self._bytes -= len(value) if isinstance(value, str) else 0
         if self._values < 0 or self._bytes < 0:
@@ -208,19 +208,19 @@ def _has(value: Any, key: str) -> bool:
 def _mapping(value: Any, name: str) -> dict[str, Any]:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return value
-    raise _wrong(value, name, "fields with names")
+    raise _type_error(value, name, "fields with names")
 
 
 def _list(value: Any, name: str) -> list[Any]:
     if isinstance(value, list) and value:
         return value
-    raise _wrong(value, name, "a list of one or more")
+    raise _type_error(value, name, "a list of one or more")
 
 
 def _whole(value: Any, name: str, limit: int) -> int:
     if type(value) is int and 0 <= value < limit:
         return value
-    raise _wrong(value, name, f"a whole number from 0 to {limit - 1:,}")
+    raise _type_error(value, name, f"a whole number from 0 to {limit - 1:,}")
 
 
 def _number(value: Any, name: str) -> float:
@@ -228,14 +228,14 @@ def _number(value: Any, name: str) -> float:
         with contextlib.suppress(OverflowError):  # of a whole number of hundreds of digits
             if math.isfinite(value):
                 return float(value)
-    raise _wrong(value, name, "a number")
+    raise _type_error(value, name, "a number")
 
 
 def _scalar(value: Any, name: str) -> bool | int | float | str | None:
     if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) < 100):
         return value
-    raise _wrong(value, name, "a number or a word")
+    raise _type_error(value, name, "a number or a word")
 
 
-def _wrong(value: Any, name: str, expected: str) -> InputError:
+def _type_error(value: Any, name: str, expected: str) -> InputError:
     return InputError(f"{name} is {shown(value)}, not {expected}", kind="wrong-type")

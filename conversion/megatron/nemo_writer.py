@@ -10,7 +10,9 @@ from conversion.megatron.training_state import Training
 
 
 class NemoWriter(MegatronWriter):
-    """Writes the checkpoint `directory`, which a run can start from, or with `training` resume from. See `checkpoint.Writer`."""
+    """Writes the checkpoint `directory`, which a run starts from, or with `training` resumes from. See
+    `checkpoint.Writer`.
+    """
 
     def __init__(self, directory: Path, architecture: LlamaArchitecture, training: Training | None) -> None:
         write_context(directory, architecture)

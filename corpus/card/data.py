@@ -78,7 +78,7 @@ def card_data(manifest: Manifest, exact_lengths: Lengths | None = None) -> CardD
     )
 
 
-def gc_and_known(composition: Mapping[str, int]) -> tuple[int, int]:
+def gc_and_acgt(composition: Mapping[str, int]) -> tuple[int, int]:
     """How many bases are G or C, and how many A, C, G or T."""
     gc = composition["G"] + composition["C"]
     return gc, gc + composition["A"] + composition["T"]

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from corpus.card.data import CardData, card_data, gc_and_known
+from corpus.card.data import CardData, card_data, gc_and_acgt
 from corpus.card.figures import gc_figure, length_figure
 from corpus.card.histogram import gc_summary, length_summary
 from corpus.card.lengths import read_lengths
@@ -106,7 +106,7 @@ def _small_tiles(data: CardData) -> list[dict[str, str]]:
     left_out = sum(count for _, count in data.excluded)
     n_bases = data.composition["N"]
     return [
-        {"label": "GC", "value": _share(*gc_and_known(data.composition)), "note": "of A, C, G and T"},
+        {"label": "GC", "value": _share(*gc_and_acgt(data.composition)), "note": "of A, C, G and T"},
         {"label": "N", "value": _share(n_bases, data.bases), "note": f"{exact(n_bases)} bases"},
         {"label": "Soft-masked", "value": _share(data.soft_masked, data.bases), "note": "lower-case bases: repeats"},
         {"label": "Left out", "value": short(left_out), "note": "records, by the rules below"},
@@ -128,7 +128,7 @@ def _split_cells(split: Split) -> Sequence[str]:
         exact(split.documents),
         exact(split.bases),
         exact(split.tokens),
-        _share(*gc_and_known(split.composition)),
+        _share(*gc_and_acgt(split.composition)),
         _share(split.composition["N"], split.bases),
         _share(split.soft_masked, split.bases),
     )

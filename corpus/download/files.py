@@ -71,7 +71,7 @@ def download(
             threads.shutdown(cancel_futures=True)
 
 
-def ask(client: httpx.Client, url: str) -> httpx.Response:
+def get_page(client: httpx.Client, url: str) -> httpx.Response:
     """The answer to a GET of a small page, tried again while the server is busy. Errors: `InputError`."""
     failures = 0
     while True:
@@ -96,7 +96,7 @@ def _fetch(client: httpx.Client, file: RemoteFile, out: Path, advance: Advance, 
     if target.is_file():  # of a call whose record is lost
         if target.stat().st_size != file.size or sha256(target) != file.sha256:
             raise InputError(
-                "is another file than the repository's", where=target, fix="Move it away.", kind="another-file-there"
+                "differs from the repository's file", where=target, fix="Move it away.", kind="another-file-there"
             )
         advance(file.size)
         return

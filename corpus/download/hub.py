@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from corpus.download.files import RemoteFile, ask
+from corpus.download.files import RemoteFile, get_page
 from foundation.errors import InputError
 
 HUB = "https://huggingface.co"
@@ -45,7 +45,7 @@ class DatasetRepository:
         answer, _ = self._ask(f"{self._endpoint}/api/datasets/{name}/revision/{quote(revision, safe='')}")
         self.commit = str(answer.get("sha")) if isinstance(answer, dict) else ""
         if not re.fullmatch(r"[0-9a-f]{40}", self.commit):
-            raise self._odd("no commit for the revision", "server-without-commit")
+            raise self._invalid("no commit for the revision", "server-without-commit")
 
     def __enter__(self) -> "DatasetRepository":
         return self
@@ -64,32 +64,32 @@ class DatasetRepository:
                 return
             rows, url = self._ask(url)
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise self._odd("a list that is none", "server-list")
+                raise self._invalid("a list that is none", "server-list")
             yield from (self._file(row, folder) for row in rows if row.get("type") == "file" and row.get("lfs"))
-        raise self._odd("a list without an end", "server-list-endless")
+        raise self._invalid("a list without an end", "server-list-endless")
 
     def _ask(self, url: str) -> tuple[Any, str | None]:
         """The JSON at `url`, and the address of the next page."""
-        response = ask(self._client, url)
+        response = get_page(self._client, url)
         following = response.links.get("next", {}).get("url")
         if following is not None and httpx.URL(following).host != httpx.URL(self._endpoint).host:
-            raise self._odd("a next page on another server", "page-elsewhere")
+            raise self._invalid("a next page on another server", "page-elsewhere")
         try:
             return response.json(), following
         except ValueError:
-            raise self._odd("no JSON", "not-json") from None
+            raise self._invalid("no JSON", "not-json") from None
 
     def _file(self, row: dict[str, Any], folder: str) -> RemoteFile:
         path, lfs = row.get("path"), row["lfs"]
         size, sha256 = (lfs.get("size"), lfs.get("oid")) if isinstance(lfs, dict) else (None, None)
         if not isinstance(path, str) or not is_safe(path) or not path.startswith(f"{folder}/"):
-            raise self._odd(f"the file name {path!r}", "unsafe-file-name")
+            raise self._invalid(f"the file name {path!r}", "unsafe-file-name")
         if type(size) is not int or size < 0 or not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
-            raise self._odd(f"no size or checksum for {path}", "file-without-checksum")
+            raise self._invalid(f"no size or checksum for {path}", "file-without-checksum")
         url = f"{self._endpoint}/datasets/{self.name}/resolve/{self.commit}/{quote(path)}"
         return RemoteFile(path=path, url=url, size=size, sha256=sha256)
 
-    def _odd(self, what: str, kind: str) -> InputError:
+    def _invalid(self, what: str, kind: str) -> InputError:
         return InputError(
             f"answers with {what}",
             where=self._endpoint,

@@ -19,7 +19,7 @@ from corpus.source_format import Format
 from corpus.streams.compression import Look, look_at
 from foundation.checksum import sha256
 from foundation.errors import InputError
-from foundation.progress import Advance, unseen
+from foundation.progress import Advance, no_progress
 from foundation.typed import from_json, to_json
 
 SHARD_BYTES = 512 << 20
@@ -88,7 +88,7 @@ class Plan:
 
 
 def make_plan(
-    paths: Sequence[Path], settings: Settings, *, shard_bytes: int = SHARD_BYTES, advance: Advance = unseen
+    paths: Sequence[Path], settings: Settings, *, shard_bytes: int = SHARD_BYTES, advance: Advance = no_progress
 ) -> Plan:
     """Look at each source, and gather them, or parts of large ones, into shards of about `shard_bytes`.
 

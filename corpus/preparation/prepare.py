@@ -12,13 +12,13 @@ from pathlib import Path
 
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from corpus.preparation.assemble import assemble
-from corpus.preparation.doubts import tell_doubts, tell_redrawn
 from corpus.preparation.outcome import check_outcome, check_output, check_source_split
 from corpus.preparation.plan import SHARD_BYTES, Plan, checksum_rules, make_plan, read_plan, write_plan
 from corpus.preparation.redraw import can_redraw, redraw
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
-from corpus.preparation.watching import shown_progress
+from corpus.preparation.shard_progress import show_shards
+from corpus.preparation.warnings import warn_doubtful, warn_redrawn
 from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
@@ -27,7 +27,7 @@ from foundation.disk import full_disk, sync
 from foundation.engines.engine import Engine, WorkerDiedError
 from foundation.engines.local import LocalEngine
 from foundation.errors import InputError
-from foundation.place import Seen, check_replaceable, put_in_place, real_directory
+from foundation.place import Snapshot, check_replaceable, publish_directory, real_directory
 from foundation.progress import progress_bar
 from foundation.terminal import warn
 
@@ -65,7 +65,7 @@ def prepare(
         documents = {split.name: split.documents for split in manifest.splits}
         if not all(documents.values()) and can_redraw(settings, documents):
             redrawn = redraw(work, settings, results)
-            tell_redrawn(documents, settings, redrawn)
+            warn_redrawn(documents, settings, redrawn)
             results, folder = redrawn.results, work.redrawn
             manifest = dataclasses.replace(assemble(plan, results, work), settings=redrawn.settings)
         try:
@@ -74,7 +74,7 @@ def prepare(
             work.remove()  # other settings make other shards
             raise
         folders = [folder(shard) for shard in range(len(results))]
-        tell_doubts(plan, manifest, results, folders)
+        warn_doubtful(plan, manifest, results, folders)
         _put_together(work, folders, manifest, out, seen)
     return manifest
 
@@ -103,14 +103,14 @@ def plan_preparation(
 @contextmanager
 def _planned(
     sources: Sequence[Path], out: Path, settings: Settings, shard_bytes: int, overwrite: bool
-) -> Iterator[tuple[WorkFolder, Plan, Seen]]:
+) -> Iterator[tuple[WorkFolder, Plan, Snapshot]]:
     """The working folder of `out`, held, with the plan in it; and what may be replaced."""
     check_output(sources, out)
     seen = check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     check_source_split(sources, settings.split)
     with progress_bar("look at the sources", total=len(sources), unit=" files") as advance:
         plan = make_plan(sources, settings, shard_bytes=shard_bytes, advance=advance)
-    work = WorkFolder.beside(out)
+    work = WorkFolder.of_output(out)
     with work.locked():
         write_plan(plan, work.plan)
         yield work, read_plan(work.plan), seen  # as every worker sees it
@@ -124,7 +124,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
         warn(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before")
     try:
         work.forget_progress()
-        with shown_progress(work, plan, missing) as done:
+        with show_shards(work, plan, missing) as done:
             _safe(engine, plan).run(missing, partial(prepare_shard, work.path), done)
     except BaseException as error:
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
@@ -154,10 +154,10 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
 def _safe(engine: Engine, plan: Plan) -> Engine:
     """An engine that this process survives: Arrow and SQLite have been ended by damaged files."""
     fragile = {Format.PARQUET.value, Format.SHARDED_EDEN.value} & {source.format for source in plan.sources}
-    return engine.kept_apart() if fragile and isinstance(engine, LocalEngine) else engine
+    return engine.isolated() if fragile and isinstance(engine, LocalEngine) else engine
 
 
-def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest, out: Path, seen: Seen) -> None:
+def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest, out: Path, seen: Snapshot) -> None:
     """The corpus takes its place, and the working folder goes. A kill in between costs nothing: the shards stay."""
     shutil.rmtree(work.corpus, ignore_errors=True)
     work.corpus.mkdir()
@@ -171,7 +171,7 @@ def _put_together(work: WorkFolder, folders: Sequence[Path], manifest: Manifest,
         sync(work.corpus / FILE_NAME)
         sync(work.corpus)
     try:
-        put_in_place(work.corpus, out, seen)
+        publish_directory(work.corpus, out, seen)
     finally:
         if not work.corpus.exists():  # it has a name, if not that of `out`: the work is done
             work.remove()

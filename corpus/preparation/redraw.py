@@ -19,10 +19,10 @@ import numpy.typing as npt
 from corpus.composition import count_letters
 from corpus.manifest import Shard
 from corpus.preparation.documents import cut
+from corpus.preparation.record_writer import write_documents
 from corpus.preparation.results import ShardResult
 from corpus.preparation.sketches import copy_sketches
 from corpus.preparation.split_writer import open_writers
-from corpus.preparation.taking import write_documents
 from corpus.preparation.work_folder import WorkFolder
 from corpus.scan.batch import BATCH_BYTES, Batch
 from corpus.settings import Settings

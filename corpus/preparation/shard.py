@@ -9,10 +9,10 @@ from pathlib import Path
 from corpus.markup import to_dna_outside_tags
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
+from corpus.preparation.record_writer import PartTotals, RecordWriter
 from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
 from corpus.preparation.sketches import write_sketches
 from corpus.preparation.split_writer import open_writers
-from corpus.preparation.taking import Taken, Taker
 from corpus.preparation.work_folder import Report, WorkFolder
 from corpus.readers.formats import TEXT, Slice, read_slice
 from corpus.scan.batch import Batch
@@ -57,15 +57,15 @@ class _Shard:
 
     def prepare(self) -> ShardResult:
         with open_writers(self.folder, self.plan.settings, self.number) as writers:
-            self.taker = taker = Taker(self.plan.settings, writers)
+            self.writer = writer = RecordWriter(self.plan.settings, writers)
             parts = [result for bundle in self._bundles() for result in self._read_bounded(bundle)]
         self.names.write(self.folder)
         write_sketches(self.folder, [taken for _, taken in parts], writers.values())
-        lists = taker.splitter.held_out() | taker.excluder.lists()
+        lists = writer.splitter.held_out() | writer.excluder.lists()
         return ShardResult(
             fingerprint=self.plan.fingerprint(self.number),
             parts=tuple(result for result, _ in parts),
-            excluded=dict(sorted(taker.excluded.items())),
+            excluded=dict(sorted(writer.excluded.items())),
             matched={str(path): tuple(sorted(names.matched)) for path, names in lists.items()},
             splits=tuple(writer.split() for writer in writers.values() if writer.documents),
         )
@@ -91,15 +91,15 @@ class _Shard:
     def _alike(self, one: Part, other: Part) -> bool:
         return self.plan.sources[one.source].format == self.plan.sources[other.source].format
 
-    def _read_bounded(self, bundle: Sequence[Part]) -> list[tuple[PartResult, Taken]]:
+    def _read_bounded(self, bundle: Sequence[Part]) -> list[tuple[PartResult, PartTotals]]:
         first, last = (self.plan.sources[bundle[place].source].path for place in (0, -1))
         with bounded_memory(first if first == last else f"{first} to {last}"):
             return self._read(bundle)
 
-    def _read(self, bundle: Sequence[Part]) -> list[tuple[PartResult, Taken]]:
+    def _read(self, bundle: Sequence[Part]) -> list[tuple[PartResult, PartTotals]]:
         """Read the parts; those of a bundle of several are taken at its end."""
         read: list[_Reading] = []
-        waiting: list[tuple[Batch, Taken]] = []
+        waiting: list[tuple[Batch, PartTotals]] = []
         try:
             for part in bundle:
                 reading = _Reading(self, part)
@@ -114,11 +114,11 @@ class _Shard:
         self._take(waiting)
         return [(reading.result(), reading.taken) for reading in read]
 
-    def _take(self, waiting: list[tuple[Batch, Taken]]) -> None:
+    def _take(self, waiting: list[tuple[Batch, PartTotals]]) -> None:
         if waiting:
             pieces = waiting.copy()
             waiting.clear()
-            self.report(0, self.taker.take(pieces))
+            self.report(0, self.writer.take(pieces))
 
     def _records(self, slice: Slice, observe: Observe | None = None) -> Iterator[Batch]:
         settings = self.plan.settings
@@ -131,7 +131,7 @@ class _Reading:
     def __init__(self, shard: _Shard, part: Part) -> None:
         self._shard, self._part, self._source = shard, part, shard.plan.sources[part.source]
         format = Format(self._source.format)
-        self.taken = Taken(
+        self.taken = PartTotals(
             source=self._source.path, number=part.source, markup=shard.plan.settings.markup and format in TEXT
         )
         self._hash_while_reading = part.whole and format in _READ_FROM_START_TO_END

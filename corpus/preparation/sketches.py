@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from corpus.preparation.record_writer import PartTotals
 from corpus.preparation.split_writer import SplitWriter
-from corpus.preparation.taking import Taken
 from corpus.splits.rule import SPLITS
 from corpus.splits.sketch import KEPT, KEPT_OF_A_SOURCE, Hashes, K
 
@@ -25,7 +25,7 @@ _SHARED = 12
 Rows = npt.NDArray[np.void]
 
 
-def write_sketches(folder: Path, parts: Iterable[Taken], writers: Iterable[SplitWriter]) -> None:
+def write_sketches(folder: Path, parts: Iterable[PartTotals], writers: Iterable[SplitWriter]) -> None:
     """Write the sketches of the sources and the splits of a shard: 12 bytes a hash."""
     sources = _rows([(taken.number, taken.sketch.hashes()) for taken in parts])
     np.concatenate([sources, _of_splits(writers)]).tofile(folder / FILE_NAME)
@@ -72,14 +72,14 @@ def near_identical(shards: Sequence[Rows]) -> Iterator[NearIdentical]:
     firsts = np.repeat(rows["owner"][starts], np.diff(np.append(starts, len(rows))))
     pairs = np.stack([rows["owner"], firsts], axis=1)[rows["owner"] != firsts]
     by_owner = rows[np.lexsort((rows["hash"], rows["owner"]))]
-    told = set()
+    reported = set()
     for pair, shared in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
         second, first = pair.tolist()
-        if shared < _SHARED or second in told:
+        if shared < _SHARED or second in reported:
             continue
         identity = _identity(_lowest(by_owner, first), _lowest(by_owner, second))
         if identity >= NEAR:
-            told.add(second)
+            reported.add(second)
             yield NearIdentical(first=first, second=second, identity=identity)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from foundation.disk import sync
 from foundation.errors import InputError
-from foundation.temporary import held
+from foundation.temporary import locked
 
 _PROGRESS = struct.Struct("<qq")
 
@@ -32,7 +32,7 @@ class WorkFolder:
     path: Path
 
     @classmethod
-    def beside(cls, out: Path) -> "WorkFolder":
+    def of_output(cls, out: Path) -> "WorkFolder":
         """The one of the corpus `out`."""
         out = out.absolute()
         return cls(path=out.parent / f".{out.name}.prepare")
@@ -71,12 +71,12 @@ class WorkFolder:
         """
         final = self.shard(shard)
         for left in final.parent.glob(f".{final.name}.*"):
-            with held(left) as stale:
+            with locked(left) as stale:
                 if stale:
                     shutil.rmtree(left, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
         try:
-            with held(temporary):
+            with locked(temporary):
                 yield temporary
                 for path in (*temporary.iterdir(), temporary):
                     sync(path)
@@ -99,16 +99,16 @@ class WorkFolder:
         try:
             for folder in (self.path / "shards", self.path / "progress"):
                 folder.mkdir(parents=True, exist_ok=True)
-            with self._lock() as mine:
-                if not mine:
+            with self._lock() as acquired:
+                if not acquired:
                     fix = "Wait for it, or choose another output."
                     raise InputError(
                         "is being prepared by another process", where=self.path, fix=fix, kind="prepared-by-another"
                     )
                 yield
         except BaseException:
-            with contextlib.suppress(FileNotFoundError), self._lock() as mine:
-                if mine and not self.has_shards:
+            with contextlib.suppress(FileNotFoundError), self._lock() as acquired:
+                if acquired and not self.has_shards:
                     self.remove()
             raise
 
@@ -118,10 +118,10 @@ class WorkFolder:
         with open(self.path / "lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                mine = True
+                acquired = True
             except OSError:
-                mine = False
-            yield mine
+                acquired = False
+            yield acquired
 
     def progress(self) -> dict[int, tuple[int, int]]:
         """Stored bytes and bases read so far of each shard that was begun since `forget_progress`."""

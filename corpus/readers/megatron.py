@@ -148,10 +148,10 @@ def _check(tokens: Tokens, bounds: Bounds) -> tuple[int, str, str]:
 
 def _batch(first: int, names: list[str], tokens: Tokens, bounds: Bounds) -> Batch:
     """A batch of documents, each with the EOS that it may lack."""
-    lacking = ~_closed(tokens, bounds)
-    if lacking.any():
-        tokens = np.insert(tokens, bounds[1:][lacking], EOS.id)
-        bounds = bounds + np.concatenate(([0], np.cumsum(lacking)))
+    unended = ~_closed(tokens, bounds)
+    if unended.any():
+        tokens = np.insert(tokens, bounds[1:][unended], EOS.id)
+        bounds = bounds + np.concatenate(([0], np.cumsum(unended)))
     ids = tokens.astype(np.uint8, copy=False)
     ids.flags.writeable = False
     return Batch(first=first, names=names, descriptions=[""] * len(names), tokens=ids, bounds=bounds)

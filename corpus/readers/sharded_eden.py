@@ -27,7 +27,7 @@ def read_sharded_eden(path: Path, *, observe: Observe | None = None) -> Iterator
         empty = True
         for rowid, name, sequence in rows:
             empty = False
-            if odd := _odd(name, sequence):
+            if odd := _invalid(name, sequence):
                 yield from builder.finish()
                 kind, problem = odd
                 where = f"{path}, table sequences, row {rowid}"
@@ -59,7 +59,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise InputError(
-            f"is damaged, or no SQLite database: {error}", where=path, fix="Fetch it again.", kind="not-sqlite"
+            f"is damaged, or is not an SQLite database: {error}", where=path, fix="Fetch it again.", kind="not-sqlite"
         ) from None
 
 
@@ -91,7 +91,7 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
         ) from None
 
 
-def _odd(name: object, sequence: object) -> tuple[str, str] | None:
+def _invalid(name: object, sequence: object) -> tuple[str, str] | None:
     """Kind and problem of a row that cannot be taken."""
     if not isinstance(name, bytes) or not name:
         return "no-record-name", "contig_id is not text, or empty"

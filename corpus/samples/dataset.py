@@ -52,7 +52,7 @@ class SampleDataset:
             example = self._example([], 0, other_strand=False)
         else:
             runs = self.runs(place.source, place.sample)
-            example = self._example(runs, place.source, other_strand=self._turned(place))
+            example = self._example(runs, place.source, other_strand=self._is_reverse_complement(place))
         example["index"] = index
         return example
 
@@ -70,12 +70,12 @@ class SampleDataset:
         return {
             "index": index,
             **place._asdict(),
-            "reverse_complement": self._turned(place),
+            "reverse_complement": self._is_reverse_complement(place),
             "spans": spans,
             "documents": [document_at(windows.stream, start) for start, _ in spans],
         }
 
-    def _turned(self, place: Place) -> bool:
+    def _is_reverse_complement(self, place: Place) -> bool:
         return self.reverse_complement and takes_other_strand(self.seed, *place)
 
     def runs(self, source: int, sample: int) -> list[Run]:

@@ -9,7 +9,7 @@ from corpus.manifest import read_manifest
 from corpus.read import open_split
 from corpus.samples.blend import Blend, apportion, exact_shares
 from corpus.samples.dataset import SampleDataset
-from corpus.samples.order import OneAfterTheOther, Order, Shuffled, Spaced
+from corpus.samples.order import Consecutive, EvenlySpaced, Order, Shuffled
 from corpus.samples.packed import PackedWindows, ensure_packed, pack_path
 from corpus.samples.windows import ConcatWindows, DocumentWindows, Windows, check_length, check_stride
 from foundation.errors import InputError, nearest
@@ -136,13 +136,13 @@ def evaluation_dataset(
     else:
         wanted = tuple(int(len(source) * limit) for source in sources)
     orders = [
-        Spaced(samples=len(source), count=min(max(count, 1), len(source)), source=number)
+        EvenlySpaced(samples=len(source), count=min(max(count, 1), len(source)), source=number)
         for number, (source, count) in enumerate(zip(sources, wanted, strict=True))
     ]
     count = sum(order.count for order in orders)
     return SampleDataset(
         sources,
-        OneAfterTheOther(orders=orders),
+        Consecutive(orders=orders),
         length=-(-count // global_batch_size) * global_batch_size,
         soft_mask_weight=soft_mask_weight,
         markup_weight=markup_weight,

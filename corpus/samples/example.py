@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from corpus.letters import BAR, JOINS
-from corpus.markup import find_tags, turn
+from corpus.markup import find_tags, reverse_complement_stretches
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_soft_masked, is_unambiguous
 from tokenizer.vocabulary import EOS, PAD, VOCAB_SIZE
@@ -58,7 +58,7 @@ def make_example(
     labels. Each run takes a `multiple` of tokens. What is missing from it and from `seq_length` is PAD without weight.
 
     `weights` is `label_weights(...)`; they come from the stored case and strand, then tokens and labels are
-    upper-cased. Tags are found in the stored case too. `other_strand`: see `markup.turn`.
+    upper-cased. Tags are found in the stored case too. `other_strand`: see `markup.reverse_complement_stretches`.
     """
     tokens, labels, loss_mask = (np.empty(seq_length, dtype=np.uint8) for _ in range(3))
     place = 0
@@ -127,7 +127,7 @@ def _write(stored, before, other_strand, weights, tokens, labels, loss_mask):  #
     tagged = find_tags(stored)[before:]
     run = stored[before:]
     if other_strand:
-        run = turn(run, tagged)
+        run = reverse_complement_stretches(run, tagged)
     count = max(len(run) - 1, 0)
     for place in range(count):
         byte = run[place]

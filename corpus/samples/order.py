@@ -36,7 +36,7 @@ class Shuffled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spaced:
+class EvenlySpaced:
     """`count` of the `samples`, evenly spaced from the first on, in order; all of them where there are fewer.
 
     For validation: the same samples each time. Indices beyond them are blank, to fill up a global batch.
@@ -52,10 +52,10 @@ class Spaced:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneAfterTheOther:
+class Consecutive:
     """All that the first order serves, then all that the second does, and so on."""
 
-    orders: Sequence[Spaced]
+    orders: Sequence[EvenlySpaced]
 
     def __call__(self, index: int, /) -> Place | None:
         for order in self.orders:

@@ -51,17 +51,22 @@ def label_baselines(
 
 def count_words(sequences: Sequence[Ids], k: int) -> Features:
     """Share of each k-mer and its reverse complement, both strands together, [sequences, 4**k]; others are left out."""
-    codes = np.full(256, 4**k, dtype=np.int64)
-    codes[list(b"ACGT")] = range(4)
     rows = np.zeros((len(sequences), 4**k), dtype=np.float32)
     for row, ids in enumerate(sequences):
         for strand in (ids, reverse_complement(ids)):
-            digits = codes[to_upper(strand)]
-            words = sum(digits[i : len(digits) - k + 1 + i] * 4 ** (k - 1 - i) for i in range(k))
-            known = np.asarray(words)[np.asarray(words) < 4**k]
-            rows[row] += np.bincount(known, minlength=4**k)
+            rows[row] += np.bincount(codes_of(strand, k), minlength=4**k + 1)[:-1]
         rows[row] /= max(1.0, float(rows[row].sum()))
     return rows
+
+
+def codes_of(ids: Ids, k: int) -> npt.NDArray[np.int64]:
+    """The number of each k-mer, [bases - k + 1]; 4**k for one with a letter beside A, C, G and T."""
+    codes = np.full(256, 4**k, dtype=np.int64)
+    codes[list(b"ACGT")] = range(4)
+    digits = codes[to_upper(ids)]
+    count = max(0, len(digits) - k + 1)
+    words = sum(digits[i : count + i] * 4 ** (k - 1 - i) for i in range(k))
+    return np.minimum(np.asarray(words, dtype=np.int64), 4**k)
 
 
 def _linear(

@@ -12,7 +12,7 @@ from evaluation.embedding.embedding import Embedding
 from evaluation.likelihood.regions import check_names
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.progress import Advance, unseen
+from foundation.progress import Advance, no_progress
 
 SUFFIXES = (".parquet", ".safetensors")
 
@@ -29,7 +29,7 @@ def check_embedding_file(
 
 
 def write_embeddings(
-    embeddings: Iterable[Embedding], path: Path, settings: dict[str, str], advance: Advance = unseen
+    embeddings: Iterable[Embedding], path: Path, settings: dict[str, str], advance: Advance = no_progress
 ) -> int:
     """Write `path`; how many sequences it holds. `settings` go into the file's metadata.
 
@@ -41,25 +41,27 @@ def write_embeddings(
     """
     check_embedding_file(path)
     with atomic_file(path) as temporary:
-        told = _told(embeddings, advance)
+        counted = _counted(embeddings, advance)
         if path.suffix.lower() == ".parquet":
-            return _write_parquet(told, temporary, settings)
-        return _write_safetensors(_named_apart(told, path), temporary, settings)
+            return _write_parquet(counted, temporary, settings)
+        return _write_safetensors(_check_unique_names(counted, path), temporary, settings)
 
 
-def _told(embeddings: Iterable[Embedding], advance: Advance) -> Iterator[Embedding]:
+def _counted(embeddings: Iterable[Embedding], advance: Advance) -> Iterator[Embedding]:
     for one in embeddings:
         advance(1)
         yield one
 
 
-def _named_apart(embeddings: Iterable[Embedding], path: Path) -> Iterator[Embedding]:
+def _check_unique_names(embeddings: Iterable[Embedding], path: Path) -> Iterator[Embedding]:
     """The embeddings, once it is known that those of bases can be tensors of their names in the file `path`."""
     seen = set[str]()
     for one in embeddings:
         if one.values.ndim == 2 and one.region.name in seen:
             problem = f"two sequences have the name {one.region.name!r}"
-            raise InputError(problem, where=path, fix="Name them apart, or write Parquet.", kind="duplicate-name")
+            raise InputError(
+                problem, where=path, fix="Give them different names, or write Parquet.", kind="duplicate-name"
+            )
         seen.add(one.region.name)
         yield one
 

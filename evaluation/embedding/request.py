@@ -24,7 +24,7 @@ from evaluation.likelihood.regions import (
     check_markup_options,
     read_regions,
 )
-from evaluation.sharding.job import Compute, Payload, Progress, Results, cut, unit_tokens
+from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut, unit_tokens
 from foundation.atomic import check_writable
 from tokenizer.sequence import Ids
 
@@ -138,7 +138,7 @@ class EmbedJob:
         reading = plan_reading(
             model, context_length=self._context_length, stride=self._stride, batch_size=asked.batch_size
         )
-        return partial(embed_unit, model, reading, asked)
+        return at_once(self, partial(embed_unit, model, reading, asked))
 
     def finish(self, results: Results[Region]) -> tuple[int, Sequence[Path]]:
         """Write the file; how many sequences it has."""

@@ -106,7 +106,7 @@ class _Batch:
         """Read the prompts; the logits after each, [rows, 256]."""
         import torch
 
-        rows = [self._rows[slot] for slot in _filled_up(self.slots)]
+        rows = [self._rows[slot] for slot in _padded(self.slots)]
         capacity = max(len(row.ids) + row.limit for row in rows)
         self._cache = Cache([len(row.ids) for row in rows], capacity, reader.device)
         logits, first = [], 0
@@ -145,9 +145,9 @@ class _Batch:
 
         if self.live.sum() <= _WORTH_KEEPING * len(self.live):
             kept = np.flatnonzero(self.live)
-            self._cache.keep(torch.from_numpy(_filled_up(kept)).to(reader.device))
+            self._cache.keep(torch.from_numpy(_padded(kept)).to(reader.device))
             self.slots, self.live, ids = self.slots[kept], self.live[kept], ids[kept]
-        tokens = torch.from_numpy(_filled_up(ids))[:, None].to(reader.device)
+        tokens = torch.from_numpy(_padded(ids))[:, None].to(reader.device)
         self._cache.open()
         logits = reader.forward(tokens, self._cache.positions, self._cache)
         self._cache.close()
@@ -163,6 +163,6 @@ class _Batch:
         ]  # fmt: skip
 
 
-def _filled_up(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _padded(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """As many as a cache has rows; the last one stands for those that are missing."""
     return np.pad(values, (0, -len(values) % ROWS), mode="edge")

@@ -34,21 +34,44 @@ def generate(
     longest = int(model.config.max_position_embeddings)
     check_prompts(prompts, sampling, longest)
     rows = list(plan_rows(prompts, sampling, longest))
-    accepted: dict[int, Generated] = {}
-    total = None if sampling.rejects else sum(row.limit for row in rows)
-    with progress_bar("Generating", total=total, unit="b") as advance:
-        reader, waiting = Reader(model), list(range(len(rows)))
-        for attempt in range(1, (sampling.tries if sampling.rejects else 1) + 1):
-            tried = [_again(rows[index], attempt) for index in waiting]
-            found = dict(zip(waiting, _all(model, reader, tried, sampling, batch_size, advance), strict=True))
-            accepted |= {index: one for index, one in found.items() if sampling.accepts(one.ids)}
-            waiting = [index for index in waiting if index not in accepted]
-            if not waiting:
-                break
-    if not accepted:
-        problem = f"none of {len(rows):,} samples was as asked for, each drawn {sampling.tries} times"
+    with progress_bar("Generating", total=bases_of(rows, sampling), unit="b") as advance:
+        return accepted(draw(model, Reader(model), rows, sampling, batch_size, advance), sampling)
+
+
+def draw(
+    model: "PreTrainedModel",
+    reader: Reader,
+    rows: Sequence[Row],
+    sampling: Sampling,
+    size: int | None,
+    advance: Advance,
+) -> list[Generated | None]:
+    """What is drawn of `rows`, in order; None for one that was rejected each time."""
+    found: list[Generated | None] = [None] * len(rows)
+    waiting = list(range(len(rows)))
+    for attempt in range(1, (sampling.tries if sampling.rejects else 1) + 1):
+        tried = [_retry(rows[index], attempt) for index in waiting]
+        for index, one in zip(waiting, _decode_all(model, reader, tried, sampling, size, advance), strict=True):
+            found[index] = one if sampling.accepts(one.ids) else None
+        waiting = [index for index in waiting if found[index] is None]
+        if not waiting:
+            break
+    return found
+
+
+def accepted(found: Iterable[Generated | None], sampling: Sampling) -> list[Generated]:
+    """Those of `found` that are there. Errors: `InputError` where none is."""
+    every = list(found)
+    kept = [one for one in every if one is not None]
+    if not kept:
+        problem = f"none of {len(every):,} samples was as asked for, each drawn {sampling.tries} times"
         raise InputError(problem, fix="Widen --gc, or raise --tries.", kind="none-accepted")
-    return [accepted[index] for index in sorted(accepted)]
+    return kept
+
+
+def bases_of(rows: Sequence[Row], sampling: Sampling) -> int | None:
+    """How many bases are drawn at most; None where that is not known."""
+    return None if sampling.rejects else sum(row.limit for row in rows)
 
 
 def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -> None:
@@ -58,7 +81,7 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
     for prompt in prompts:
         where, given = f"prompt {prompt.name!r}", len(prompt.tag) + len(prompt.ids)
         if not given:
-            fix = "These models have no BOS: they cannot begin from nothing. Give a base or more."
+            fix = "These models have no BOS token. Give a prompt of one base or more."
             raise InputError("the prompt is empty", where=where, fix=fix, kind="prompt-empty")
         new = max(sampling.length or 1, sampling.min_length)
         if given + new > longest:
@@ -66,7 +89,7 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
             fix = f"Give --length {longest - given} or less." if given < longest else "Shorten it."
             raise InputError(problem, where=where, fix=fix, kind="prompt-too-long")
         if automaton and not automaton.allowed[automaton.follow(to_upper(prompt.ids)), letters].any():
-            problem = "whatever follows the prompt has one of the motifs"
+            problem = "every continuation of the prompt contains one of the motifs"
             raise InputError(problem, where=where, fix="Shorten the prompt by a few bases.", kind="motif-after-prompt")
 
 
@@ -80,12 +103,12 @@ def plan_rows(prompts: Iterable[Region], sampling: Sampling, longest: int) -> It
             yield Row(prompt=prompt, sample=sample, ids=ids, limit=limit, stream=(sampling.seed, name, sample))
 
 
-def _again(row: Row, attempt: int) -> Row:
+def _retry(row: Row, attempt: int) -> Row:
     """The row as it is drawn for the `attempt`-th time, from a stream of its own."""
     return row if attempt == 1 else replace(row, stream=(*row.stream, attempt), tries=attempt)
 
 
-def _all(
+def _decode_all(
     model: "PreTrainedModel",
     reader: Reader,
     rows: Sequence[Row],

@@ -56,7 +56,9 @@ class Sampling:
         if self.temperature and not low <= self.temperature <= high:
             problem = f"temperature {self.temperature} is neither 0 nor in [{low}, {high}]"
             raise InputError(
-                problem, fix="0 takes the most likely base, 1 the model's own chances.", kind="temperature"
+                problem,
+                fix="0 takes the most likely base; 1 samples from the model's own probabilities.",
+                kind="temperature",
             )
         if not self.alphabet:
             raise InputError("the alphabet is empty", fix="Give --alphabet ACGT.", kind="alphabet")
@@ -92,7 +94,7 @@ class Sampling:
         }  # fmt: skip
         if not self.temperature and any(drawn.values()):
             name = next(name for name, given in drawn.items() if given)
-            problem = f"temperature 0 always takes the most likely base, and --{name} is about draws"
+            problem = f"temperature 0 always takes the most likely base, and --{name} has no effect without sampling"
             raise InputError(problem, fix=f"Leave out --{name}, or raise --temperature.", kind="greedy")
         share = _possible_gc(self.alphabet)
         if self.gc is not None and not (self.gc[0] <= share[1] and share[0] <= self.gc[1]):
@@ -160,7 +162,7 @@ def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.in
         return likeliest
     chances = np.exp((logs - logs.max(axis=1, keepdims=True)) / sampling.temperature)
     if not sampling.top_k and sampling.top_p == 1 and not sampling.min_p:
-        return _drawn(chances, draws)
+        return _sample(chances, draws)
     order = np.argsort(-chances, axis=1, kind="stable")
     ranked = np.take_along_axis(chances, order, axis=1)
     if sampling.top_k:
@@ -170,11 +172,11 @@ def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.in
         ranked[ranked.cumsum(axis=1) - ranked >= sampling.top_p] = 0  # what is there before it is enough
     if sampling.min_p:
         ranked[ranked < sampling.min_p * ranked[:, :1]] = 0
-    chosen: npt.NDArray[np.int64] = np.take_along_axis(order, _drawn(ranked, draws)[:, None], axis=1)[:, 0]
+    chosen: npt.NDArray[np.int64] = np.take_along_axis(order, _sample(ranked, draws)[:, None], axis=1)[:, 0]
     return chosen
 
 
-def _drawn(chances: Values, draws: Values) -> npt.NDArray[np.int64]:
+def _sample(chances: Values, draws: Values) -> npt.NDArray[np.int64]:
     """The place of each draw among the `chances` of its row, which need not add up to 1."""
     cumulative = chances.cumsum(axis=1)
     place: npt.NDArray[np.int64] = (draws[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)

@@ -1,18 +1,15 @@
 """Generation by vLLM, where it is installed. Written from its documentation; it was not run."""
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evaluation.generation.decode import Generated
-from evaluation.generation.generation import plan_rows
+from evaluation.generation.decode import Generated, Row
 from evaluation.generation.sampling import Sampling
-from evaluation.likelihood.regions import Region
 from foundation.errors import InputError
-from foundation.progress import progress_bar
 from tokenizer.vocabulary import EOS
 
 
@@ -33,24 +30,26 @@ def check_vllm(sampling: Sampling, batch_size: int | None = None, adapter: Path 
         raise InputError(f"{name} does not go with --engine vllm", fix=fix, kind="engine-option")
 
 
-def generate_with_vllm(model: Path, dtype: str, prompts: Sequence[Region], sampling: Sampling) -> list[Generated]:
-    """Samples of every prompt, in order, each with a seed of its own; prompts are checked already."""
+def load_vllm(model: Path, dtype: str) -> Callable[[Sequence[Row], Sampling], list[Generated]]:
+    """What draws rows, in order, each with a seed of its own."""
     from vllm import LLM
 
     engine = LLM(
         str(model), dtype=dtype, enable_prefix_caching=True, generation_config="vllm", logprobs_mode="raw_logprobs"
     )
-    rows = list(plan_rows(prompts, sampling, int(engine.model_config.max_model_len)))
-    with progress_bar("Generating", total=None, unit="b"):
+
+    def draw(rows: Sequence[Row], sampling: Sampling) -> list[Generated]:
         outputs = engine.generate(
             [{"prompt_token_ids": row.ids.tolist()} for row in rows],
             [_parameters(sampling, row.limit, row.stream) for row in rows],
             use_tqdm=False,
         )
-    return [
-        Generated(prompt=row.prompt, sample=row.sample, ids=ids, logs=logs, ended=len(ids) < row.limit)
-        for row, (ids, logs) in zip(rows, _bases(outputs), strict=True)
-    ]
+        return [
+            Generated(prompt=row.prompt, sample=row.sample, ids=ids, logs=logs, ended=len(ids) < row.limit)
+            for row, (ids, logs) in zip(rows, _bases(outputs), strict=True)
+        ]
+
+    return draw
 
 
 def _parameters(sampling: Sampling, limit: int, stream: tuple[int, ...]) -> Any:

@@ -59,11 +59,11 @@ def check_spellings(rows: Sequence[Row]) -> None:
     counts = Counter(row.label for row in rows)
     spellings: dict[str, str] = {}
     for label, _ in counts.most_common():
-        first = spellings.setdefault(_loose(label), label)
+        first = spellings.setdefault(_folded(label), label)
         if first != label:
             where = next(row.where for row in rows if row.label == label)
             problem = f"the label {label!r} may be the class {first!r} of other rows"
-            raise InputError(problem, where=where, fix="Spell a class in one way.", kind="label-spelling")
+            raise InputError(problem, where=where, fix="Spell each class one way.", kind="label-spelling")
 
 
 def count_classes(train: Sequence[Row], test: Sequence[Row]) -> tuple[ClassCount, ...]:
@@ -72,7 +72,7 @@ def count_classes(train: Sequence[Row], test: Sequence[Row]) -> tuple[ClassCount
     return tuple(ClassCount(name=name, train=found[0][name], test=found[1][name]) for name in sorted(found[0]))
 
 
-def _loose(label: str) -> str:
+def _folded(label: str) -> str:
     text = re.sub(r"[\s_]+", " ", unicodedata.normalize("NFKC", label).casefold()).strip()
     text = _BOOLEANS.get(text, text)
     try:

@@ -48,12 +48,12 @@ def read_part(directory: Path, part: str, columns: Columns) -> Iterator[Entry]:
         problem = f"has {part} more than once: {names}"
         raise InputError(problem, where=directory, fix="Keep one of them.", kind="part-twice")
     if any(shard and shard[1] and int(shard[1]) != len(files) for shard in shards):
-        raise InputError(f"has not all shards of {part}: {names}", where=directory, fix=FIX, kind="part-missing")
+        raise InputError(f"lacks some shards of {part}: {names}", where=directory, fix=FIX, kind="part-missing")
     for path, read in files:
         yield from read(path, columns)
 
 
-def say_unread(directory: Path) -> None:
+def warn_unread(directory: Path) -> None:
     """Name what looks like data of another part, such as validation.csv."""
     read = {path for part in PARTS for path, _ in _files(directory, part)}
     others = [path.name for path in sorted(directory.iterdir()) if path.suffix in _SUFFIXES and path not in read]

@@ -1,4 +1,5 @@
-"""Files of labelled sequences, an entry per row: CSV, TSV, Parquet, FASTA, and folders with one sequence per file.
+"""Files of labelled sequences, an entry per row: CSV, TSV, Parquet, FASTA, BED with a bigWig, and folders with one
+sequence per file.
 
 CSV, TSV and FASTA may be compressed with gzip or zstd.
 """
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.labelled.signal import Signal, is_bed, read_signal
 from foundation.errors import InputError
 from foundation.untrusted import read_text
 
@@ -25,10 +27,14 @@ _FIX = f"Give a file that ends in {', '.join(SUFFIXES)}, or a directory with tra
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The names of the column that has the sequence, and of those that are wanted beside it."""
+    """The names of the column that has the sequence, and of those that are wanted beside it.
+
+    `signal`: where the values of the regions of a BED file are, which has no such columns.
+    """
 
     sequence: str = "sequence"
     values: tuple[str, ...] = ("label",)
+    signal: Signal | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,6 +56,14 @@ def read_entries(path: Path, columns: Columns) -> Iterator[Entry]:
     """The rows of a file, whose format its name tells. Errors: `InputError` naming the file, and the row."""
     if not path.is_file():
         raise InputError("no such file", where=path, fix="Check the path.", kind="missing-file")
+    if is_bed(path) != (columns.signal is not None):
+        fix = "Regions in a .bed file need a genome and a bigWig (head.genome, head.bigwig); other files have labels."
+        problem = "has regions without labels" if is_bed(path) else "is not a BED file, and a bigWig is given"
+        raise InputError(problem, where=path, fix=fix, kind="bigwig-option")
+    if columns.signal is not None:
+        for region, sequence, values in read_signal(path, columns.signal):
+            yield Entry(sequence=sequence, values=(values,), where=f"{path}, region {region.name!r}", name=region.name)
+        return
     suffix = next((one for one in reversed(path.suffixes) if one in SUFFIXES), "")
     if suffix in DELIMITERS:
         yield from read_delimited(path, columns, delimiter=DELIMITERS[suffix])
@@ -58,7 +72,7 @@ def read_entries(path: Path, columns: Columns) -> Iterator[Entry]:
     elif suffix in FASTA:
         yield from read_labelled_fasta(path, columns)
     else:
-        raise InputError("is of no known format", where=path, fix=_FIX, kind="table-suffix")
+        raise InputError("has no known format", where=path, fix=_FIX, kind="table-suffix")
 
 
 def read_delimited(path: Path, columns: Columns, *, delimiter: str = ",") -> Iterator[Entry]:

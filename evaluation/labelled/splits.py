@@ -8,9 +8,11 @@ import numpy as np
 
 from configs.schema import HeadConfig
 from evaluation.labelled.examples import Cut, Example, make_examples
-from evaluation.labelled.layout import read_part, say_unread
+from evaluation.labelled.layout import read_part, warn_unread
 from evaluation.labelled.readers import Columns, Entry, read_entries
+from evaluation.labelled.signal import is_bed, signal_of
 from evaluation.labelled.targets import Targets, find_targets
+from evaluation.likelihood.bed import read_bed
 from foundation.errors import InputError, shown
 from foundation.terminal import warn
 from tokenizer.sequence import Ids, reverse_complement
@@ -46,12 +48,12 @@ def read_splits(head: HeadConfig, longest: int) -> Splits:
     cut = Cut(longest=longest, side=head.truncate)
     parts = {name: make_examples(rows, targets, cut, head.train) for name, rows in entries.items()}
     if not parts[VALIDATION]:
-        parts[TRAIN], parts[VALIDATION] = _drawn(parts[TRAIN], head.validation_fraction)
+        parts[TRAIN], parts[VALIDATION] = _split_off(parts[TRAIN], head.validation_fraction)
     for name in (TRAIN, VALIDATION):
         if not parts[name]:
             fix = "Give more sequences, head.validation, or another head.validation_fraction."
             raise InputError(f"leaves no {name} sequences", where=head.train, fix=fix, kind="no-sequences")
-    _say_shared(parts, head.train)
+    _warn_shared(parts, head.train)
     return Splits(targets=targets, train=parts[TRAIN], validation=parts[VALIDATION], test=parts[TEST])
 
 
@@ -59,15 +61,36 @@ def _entries(head: HeadConfig) -> dict[str, list[Entry]]:
     if head.train is None:
         raise InputError("no value for head.train", fix="Add head.train=FILE.", kind="missing-value")
     path = Path(head.train)
-    columns = Columns(sequence=head.sequence, values=tuple(head.labels))
+    columns = Columns(
+        sequence=head.sequence, values=tuple(head.labels), signal=signal_of(head.genome, head.bigwig, head.bigwig_fill)
+    )
     if path.is_dir():
-        say_unread(path)
+        if columns.signal is not None:
+            fix = "Give BED files: head.train, and head.validation."
+            raise InputError("is a directory, and head.bigwig is given", where=path, fix=fix, kind="bigwig-option")
+        warn_unread(path)
         parts = {TRAIN: "train", VALIDATION: "dev", TEST: "test"}
         return {name: list(read_part(path, part, columns)) for name, part in parts.items()}
     if head.split_column is not None:
         return _by_column(path, columns, head.split_column)
     files = {TRAIN: head.train, VALIDATION: head.validation, TEST: head.test}
+    if columns.signal is not None:
+        _say_overlap({name: Path(file) for name, file in files.items() if file and is_bed(Path(file))})
     return {name: list(read_entries(Path(file), columns)) if file else [] for name, file in files.items()}
+
+
+def _say_overlap(beds: Mapping[str, Path]) -> None:
+    """Warn of regions that share bases with those of another split; of any other, where validation is drawn."""
+    lines = [(line, name) for name, bed in beds.items() for line in read_bed(bed)]
+    ends: dict[tuple[str, str], int] = {}
+    for line, name in sorted(lines, key=lambda one: (one[0].contig, one[0].start)):
+        others = [end for (contig, split), end in ends.items() if contig == line.contig and split != name]
+        drawn = VALIDATION not in beds and ends.get((line.contig, name), 0) > line.start
+        if drawn or any(end > line.start for end in others):
+            what = "another region, and validation regions are drawn" if drawn else "a region of another split"
+            warn(f"warning: {beds[name]}, line {line.number}: shares bases with {what}; measures may be too good")
+            return
+        ends[line.contig, name] = max(line.end, ends.get((line.contig, name), 0))
 
 
 def _by_column(path: Path, columns: Columns, column: str) -> dict[str, list[Entry]]:
@@ -83,7 +106,7 @@ def _by_column(path: Path, columns: Columns, column: str) -> dict[str, list[Entr
     return found
 
 
-def _drawn(examples: Sequence[Example], fraction: float) -> tuple[list[Example], list[Example]]:
+def _split_off(examples: Sequence[Example], fraction: float) -> tuple[list[Example], list[Example]]:
     """Without and with a share of `examples`, drawn by sequence: copies, and reverse complements, stay together."""
     limit = int(fraction * 2**32)
     drawn = [_hash(example.ids) >> 32 < limit for example in examples]
@@ -91,14 +114,14 @@ def _drawn(examples: Sequence[Example], fraction: float) -> tuple[list[Example],
     return rest, [example for example, taken in zip(examples, drawn, strict=True) if taken]
 
 
-def _say_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
+def _warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
     hashes = {name: [_hash(example.ids) for example in examples] for name, examples in parts.items()}
     for later, earlier in ((VALIDATION, TRAIN), (TEST, TRAIN), (TEST, VALIDATION)):
         known = set(hashes[earlier])
         both = [example for example, one in zip(parts[later], hashes[later], strict=True) if one in known]
         if both:
-            told = f"{len(both):,} of {len(parts[later]):,} {later} sequences are in {earlier} too"
-            warn(f"warning: {source}: {told}, on either strand; the first is {both[0].where}")
+            message = f"{len(both):,} of {len(parts[later]):,} {later} sequences are in {earlier} too"
+            warn(f"warning: {source}: {message}, on either strand; the first is {both[0].where}")
 
 
 def _hash(ids: Ids) -> int:

@@ -56,7 +56,7 @@ class Targets:
         if label not in self.labels:
             known = ", ".join(self.labels[:10])
             problem = f"the class {label!r} is not in the training sequences, which have {known}"
-            raise InputError(problem, where=where, fix="Spell a class in one way, or add examples.", kind="test-class")
+            raise InputError(problem, where=where, fix="Spell each class one way, or add examples.", kind="test-class")
         return self.labels.index(label)
 
     def _classes(self, value: Any, where: str) -> npt.NDArray[np.int64]:
@@ -70,8 +70,7 @@ def find_targets(kind: str, columns: Sequence[str], train: Sequence[Entry]) -> T
     """
     if kind not in ("classify", "tokens"):
         targets = Targets(kind=kind, labels=tuple(columns))
-        if kind != "track":
-            _check_variety(targets, train)
+        _check_variety(targets, train)
         return targets
     if kind == "tokens":
         found = {letter for entry in train for letter in _letters(entry.values[0], entry.where)} - {UNLABELLED}
@@ -79,7 +78,7 @@ def find_targets(kind: str, columns: Sequence[str], train: Sequence[Entry]) -> T
     else:
         names = _class_names(train)
     if len(names) < 2:
-        problem = f"has one class only, {names[0]!r}" if names else "has no labels"
+        problem = f"has only one class, {names[0]!r}" if names else "has no labels"
         fix = "Add sequences of another class."
         raise InputError(problem, where=_file(train[0]), fix=fix, kind="one-class")
     return Targets(kind=kind, labels=tuple(names))
@@ -102,12 +101,16 @@ def _class_names(train: Sequence[Entry]) -> list[str]:
 
 
 def _check_variety(targets: Targets, train: Sequence[Entry]) -> None:
-    values = np.stack([targets.target(entry, bases=0) for entry in train])
+    if targets.per_base:
+        values = np.concatenate([_numbers(entry.values[0], entry.where) for entry in train])[:, None]
+    else:
+        values = np.stack([targets.target(entry, bases=0) for entry in train])
     for column, name in enumerate(targets.labels):
-        if len(np.unique(values[:, column])) < 2:
-            problem = f"the label {name!r} is {values[0, column]:g} in all {len(train):,} training sequences"
+        found = np.unique(values[np.isfinite(values[:, column]), column])
+        if len(found) < 2:
+            said = f"is {found[0]:g} in all {len(train):,} training sequences" if len(found) else "has no value"
             fix = "Add sequences that differ in it."
-            raise InputError(problem, where=_file(train[0]), fix=fix, kind="one-class")
+            raise InputError(f"the label {name!r} {said}", where=_file(train[0]), fix=fix, kind="one-class")
 
 
 def _file(entry: Entry) -> str:
@@ -144,7 +147,9 @@ def _number(value: Any, where: str) -> float:
 
 
 def _numbers(value: Any, where: str) -> npt.NDArray[np.float32]:
-    """One number per base: a list, or text with separators; NaN where a base has none."""
+    """One number per base: an array, a list, or text with separators; NaN where a base has none."""
+    if isinstance(value, np.ndarray):
+        return value
     values = value if isinstance(value, list) else [one for one in _VALUES.split(_text(value, where)) if one]
     return np.array([math.nan if one in (None, UNLABELLED) else _number(one, where) for one in values], np.float32)
 

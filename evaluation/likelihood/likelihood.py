@@ -165,7 +165,7 @@ def read_unit(model: "PreTrainedModel", unit: list[Piece], reading: Reading) -> 
                 raise InputError("a log-probability is not a number", fix=fix, kind="not-a-number")
             found[number] = np.where(scored, logs, np.float32(np.nan)), expected
     columns = len(DISTRIBUTION) if reading.distribution else 0
-    parts = [(_nothing(0), _nothing(0, columns)), *(found[number] for number in sorted(found))]
+    parts = [(_nan(0), _nan(0, columns)), *(found[number] for number in sorted(found))]
     payload = {"logs": np.concatenate([logs for logs, _ in parts])}
     if reading.distribution:
         payload["distribution"] = np.concatenate([expected for _, expected in parts])
@@ -180,7 +180,7 @@ def assemble(results: Results[Piece]) -> Iterator[Likelihood]:
         place = 0
         for piece in unit:
             if not kept:
-                kept = {name: _nothing(piece.length, *values.shape[1:]) for name, values in payload.items()}
+                kept = {name: _nan(piece.length, *values.shape[1:]) for name, values in payload.items()}
                 inputs = 0
             if piece.window:
                 for name, values in payload.items():
@@ -192,7 +192,7 @@ def assemble(results: Results[Piece]) -> Iterator[Likelihood]:
                 kept = {}
 
 
-def _nothing(*shape: int) -> Logs:
+def _nan(*shape: int) -> Logs:
     return np.full(shape, np.nan, dtype=np.float32)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from corpus.markup import is_markup, of_this_strand
+from corpus.markup import is_markup, to_this_strand
 from evaluation.digest import Identity
 from evaluation.likelihood.likelihood import Likelihood, Logs, Piece, Reading, assemble, cut_sequences, read_unit
 from evaluation.likelihood.regions import Region, bases_of, oriented
@@ -142,7 +142,7 @@ class Scoring:
             region, logs = self._ahead.popleft(), [one.logs for one in found]
             tokens += sum(one.inputs for one in found)
             records.append(_record(region, logs))
-            alone = _bases_alone(region)
+            alone = _without_markup(region)
             if track is not None:
                 by_strand = dict(zip(self._readings, logs, strict=True))
                 track.add(alone, _to_genome(region, by_strand, False), _to_genome(region, by_strand, True))
@@ -151,7 +151,7 @@ class Scoring:
                 distribution.add(alone, _to_genome(region, kept, False), _to_genome(region, kept, True))
         score = _score(source, self._scorer, tokens, tuple(records))
         if not score.bases_scored:
-            fix = "A record needs two bases, A, C, G or T, at least."
+            fix = "A record needs at least two bases (A, C, G or T)."
             raise InputError("has no base to score", where=source.source, fix=fix, kind="no-base-to-score")
         return score
 
@@ -175,7 +175,7 @@ def _score(source: Source, scorer: Scorer, tokens: int, records: tuple[RecordSco
     )
 
 
-def _bases_alone(region: Region) -> Region:
+def _without_markup(region: Region) -> Region:
     markup = is_markup(region.ids)
     return replace(region, ids=region.ids[~markup]) if markup.any() else region
 
@@ -198,6 +198,6 @@ def _to_genome(region: Region, logs: dict[bool, Logs], reverse: bool) -> Logs | 
     if reverse not in logs:
         return None
     minus = reverse != (region.strand == "-")
-    values = of_this_strand(region.ids, logs[reverse]) if minus else logs[reverse]
+    values = to_this_strand(region.ids, logs[reverse]) if minus else logs[reverse]
     markup = is_markup(region.ids)
     return values[~markup] if markup.any() else values

@@ -38,7 +38,7 @@ def check_track(path: Path, *, fasta: Path | None = None, bed: Path | None = Non
         fix = f"End it in one of {', '.join(SUFFIXES)}."
         raise InputError("is not the name of a track", where=path, fix=fix, kind="track-suffix")
     if name.endswith(_BIGWIG):
-        _require_pybigwig(path)
+        require_pybigwig(path, fix="Install it: pip install -e '.[tracks]'; or write .bedgraph or .parquet.")
     if name.endswith(".parquet"):
         return
     if bed is not None:
@@ -47,12 +47,14 @@ def check_track(path: Path, *, fasta: Path | None = None, bed: Path | None = Non
         check_names(fasta, path)
 
 
-def _require_pybigwig(path: Path) -> None:
+def require_pybigwig(path: Path, *, fix: str) -> None:
+    """Refuse `path` where what reads and writes it is not installed. Errors: `InputError`."""
     try:
         import pyBigWig  # noqa: F401
     except ImportError:
-        fix = "Install it: pip install -e '.[tracks]'; or write .bedgraph or .parquet."
-        raise InputError("needs pyBigWig, which is not here", where=path, fix=fix, kind="missing-package") from None
+        raise InputError(
+            "needs pyBigWig, which is not installed", where=path, fix=fix, kind="missing-package"
+        ) from None
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.baselines.labels import label_baselines
+from evaluation.baselines.bases import example_baselines
 from evaluation.labelled.examples import Cut, Example, make_examples
 from evaluation.labelled.measures import measure
 from evaluation.labelled.readers import Columns, read_entries
-from evaluation.labelled.targets import Targets
+from evaluation.labelled.signal import Signal
+from evaluation.labelled.targets import IGNORED, Targets
 from evaluation.prediction.predicting import Predicting, predict
 from evaluation.prediction.records import Record
 from foundation.errors import InputError
@@ -28,15 +29,16 @@ WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledTable:
-    """A file of labelled sequences, and its columns."""
+    """A file of labelled sequences, and its columns; a BED file has a `signal`."""
 
     path: Path
     sequence: str = "sequence"
     labels: tuple[str, ...] = ("label",)
+    signal: Signal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelsFound:
+class LabelMeasures:
     """Measures of a model and of each baseline, on `count` sequences or bases."""
 
     measures: dict[str, float]
@@ -57,7 +59,7 @@ def evaluate_labels(
     cut: Cut,
     *,
     fitted_on: LabelledTable | None = None,
-) -> LabelsFound:
+) -> LabelMeasures:
     """Measure the predictions of `model` on `table`; baselines learn from `fitted_on`, where it is given.
 
     Errors: `InputError` naming file and row, for columns that are not those of the head, and classes that it lacks.
@@ -69,26 +71,21 @@ def evaluate_labels(
     truth = _truth(examples, per_base)
     stacked = np.concatenate(outputs) if per_base else np.stack(outputs)
     baselines: dict[str, dict[str, float]] = {}
-    if fitted_on is not None and not per_base:
-        train = _read(fitted_on, how, cut)
-        found = label_baselines(
-            how.head.kind,
-            [one.ids for one in train],
-            _truth(train, per_base),
-            [one.ids for one in examples],
-            truth,
-            classes=len(how.head.labels),
-        )
+    if fitted_on is not None:
+        found = example_baselines(
+            how.head.kind, _read(fitted_on, how, cut), examples, classes=len(how.head.labels)
+        )  # fmt: skip
         baselines = {one.name: one.measures for one in found}
-    return LabelsFound(measures=measure(how.head.kind, stacked, truth), baselines=baselines, count=len(truth))
+    count = int((truth != IGNORED if truth.dtype.kind == "i" else np.isfinite(truth)).sum()) if per_base else len(truth)
+    return LabelMeasures(measures=measure(how.head.kind, stacked, truth), baselines=baselines, count=count)
 
 
 def _read(table: LabelledTable, how: Predicting, cut: Cut) -> list[Example]:
     head = how.head
     if head.kind in ("multilabel", "regress") and table.labels != head.labels:
-        problem = f"is for the columns {', '.join(table.labels)}, and the model predicts {', '.join(head.labels)}"
+        problem = f"has the label columns {', '.join(table.labels)}, but the model predicts {', '.join(head.labels)}"
         raise InputError(problem, where=table.path, fix="Name the same columns.", kind="other-labels")
-    columns = Columns(sequence=table.sequence, values=table.labels)
+    columns = Columns(sequence=table.sequence, values=table.labels, signal=table.signal)
     examples = make_examples(
         read_entries(table.path, columns), Targets(kind=head.kind, labels=head.labels), cut, table.path
     )

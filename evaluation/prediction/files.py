@@ -1,4 +1,7 @@
-"""Predictions as a file: Parquet or TSV, a row per record, per variant, or per base. Whole or not at all."""
+"""Predictions as a file: Parquet or TSV, a row per record, per variant, or per base; numbers per base as a track too.
+
+Whole or not at all.
+"""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -10,34 +13,44 @@ from typing import Any
 import numpy as np
 
 from configs.heads import Head
+from evaluation.likelihood.tracks import open_track
 from evaluation.prediction.predicting import Prediction
+from evaluation.prediction.records import Record
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.progress import Advance, unseen
+from foundation.progress import Advance, no_progress
 
 SUFFIXES = (".parquet", ".tsv")
+TRACKS = (".bw", ".bigwig", ".bedgraph", ".bedgraph.gz")
 _AT_ONCE = 1000  # rows of a Parquet group
 
 
 def check_prediction_file(path: Path) -> None:
     """Before any work: refuse a suffix. Errors: `InputError`."""
-    if path.suffix.lower() not in SUFFIXES:
-        fix = f"End it in {' or '.join(SUFFIXES)}."
+    if path.suffix.lower() not in SUFFIXES and not is_track(path):
+        fix = f"End it in {' or '.join(SUFFIXES)}, or for numbers per base in {' or '.join(TRACKS)}."
         raise InputError("is not the name of a file of predictions", where=path, fix=fix, kind="prediction-suffix")
 
 
+def is_track(path: Path) -> bool:
+    """Whether a file is to hold a number per base of a genome."""
+    return path.name.lower().endswith(TRACKS)
+
+
 def write_predictions(
-    predictions: Iterable[Prediction], path: Path, head: Head, *, paired: bool = False, advance: Advance = unseen
+    predictions: Iterable[Prediction], path: Path, head: Head, *, paired: bool = False, advance: Advance = no_progress
 ) -> int:
     """Write `path`; how many rows it has. `paired`: two predictions are one variant, its reference and alternative.
 
     Classes: `prediction` and a column `p_CLASS` of probabilities for each. Several labels: `p_LABEL`. Numbers: a
     column for each. Variants have each of these for `ref` and `alt`, and their difference. Heads per base have a row
-    per base, `offset` counted from 0 in the record.
+    per base, `offset` counted from 0 in the record; of a region with `position`, from 0 in its contig.
     """
     check_prediction_file(path)
+    if is_track(path):
+        return _write_track(predictions, path, advance)
     count = 0
-    rows = _pairs(predictions, head, advance) if paired else _rows(predictions, head, advance)
+    rows = _pairs(predictions, head, advance) if paired else table_rows(predictions, head, advance)
     with atomic_file(path) as temporary:
         write = _parquet if path.suffix.lower() == ".parquet" else _tsv
         with write(temporary) as take:
@@ -47,15 +60,37 @@ def write_predictions(
     return count
 
 
-def _rows(predictions: Iterable[Prediction], head: Head, advance: Advance) -> Iterator[dict[str, Any]]:
+def _write_track(predictions: Iterable[Prediction], path: Path, advance: Advance) -> int:
+    """Values in the order of the contig; how many there are."""
+    count = 0
+    with open_track(path) as track:
+        for one in predictions:
+            region, values = one.record.region, one.outputs[:, 0].astype(np.float32)
+            assert region is not None
+            track.add(region, values[::-1] if region.strand == "-" else values, None)
+            count += len(values)
+            advance(1)
+    return count
+
+
+def table_rows(predictions: Iterable[Prediction], head: Head, advance: Advance) -> Iterator[dict[str, Any]]:
+    """Columns and values: a row per record, or per base."""
     for one in predictions:
         about: dict[str, Any] = {**one.record.columns, "length": one.record.length}
         if head.per_base:
             for offset, values in enumerate(one.outputs):
-                yield {**about, "offset": offset, **_values(values, head)}
+                yield {**about, "offset": offset, **_position(one.record, offset), **_values(values, head)}
         else:
             yield {**about, **_values(one.outputs, head)}
         advance(1)
+
+
+def _position(record: Record, offset: int) -> dict[str, int]:
+    """Of a base, in the contig of a region; nothing where there is none."""
+    if record.region is None or "contig" not in record.columns:
+        return {}
+    region = record.region
+    return {"position": region.start + (len(region.ids) - 1 - offset if region.strand == "-" else offset)}
 
 
 def _pairs(predictions: Iterable[Prediction], head: Head, advance: Advance) -> Iterator[dict[str, Any]]:

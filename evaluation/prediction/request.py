@@ -14,10 +14,11 @@ from configs.llama import read_architecture
 from evaluation.finished import Work
 from evaluation.labelled.examples import Cut
 from evaluation.likelihood.model import check_directory, load_model
-from evaluation.prediction.files import check_prediction_file, write_predictions
+from evaluation.likelihood.tracks import check_track
+from evaluation.prediction.files import check_prediction_file, is_track, write_predictions
 from evaluation.prediction.predicting import Predicting, Prediction, check_predictor, predict
 from evaluation.prediction.records import Record, Source, check_source, read_records
-from evaluation.sharding.job import Compute, Payload, Progress, Results, cut, unit_tokens
+from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut, unit_tokens
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 
@@ -40,6 +41,7 @@ class PredictRequest:
     truncate: str = "refuse"
     dtype: str = "float32"
     batch_size: int = 8
+    adapter: Path | None = None
 
     command = "predict"
     journal = None
@@ -52,7 +54,7 @@ class PredictRequest:
     @property
     def head(self) -> Head:
         """Of the model. Errors: `InputError` where it has none, or is not calibrated."""
-        return check_predictor(self.model, calibrated=self.calibrated)
+        return check_predictor(self.model, self.adapter, calibrated=self.calibrated)
 
     @property
     def data(self) -> Source:
@@ -74,10 +76,10 @@ class PredictRequest:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         check_prediction_file(self.out)
         check_writable(self.out)
-        check_directory(self.model)
+        check_directory(self.model, self.adapter)
         head = self.head
         if self.window is not None and self.window > self.longest:
-            problem = f"--window {self.window} is over the model's {self.longest} positions"
+            problem = f"--window {self.window} exceeds the model's {self.longest} positions"
             raise InputError(problem, fix=f"Give --window {self.longest} or less.", kind="window")
         check_source(self.data)
         if self.data.kind == "vcf" and head.per_base:
@@ -85,14 +87,25 @@ class PredictRequest:
             raise InputError(
                 "variants have no prediction per base", where=self.source, fix=fix, kind="variants-per-base"
             )
+        if is_track(self.out):
+            self._check_track(head)
         if self.strand == "reverse":
-            raise InputError("--strand reverse alone", fix="Use forward or both.", kind="strand-alone")
+            raise InputError("--strand reverse is not supported", fix="Use forward or both.", kind="strand-alone")
+
+    def _check_track(self, head: Head) -> None:
+        """Errors: `InputError` where a track cannot hold what is predicted."""
+        if head.kind != "track" or self.data.kind not in ("bed", "fasta") or self.truncate != "refuse":
+            fix = "Give a table (.parquet, .tsv); or numbers per base of whole FASTA records or BED regions."
+            raise InputError("is a track, which these predictions are not", where=self.out, fix=fix, kind="not-a-track")
+        bed = self.source if self.data.kind == "bed" else None
+        check_track(self.out, fasta=self.source if bed is None else self.genome, bed=bed)
 
     def made(self, *, overwrite: bool = False) -> Work:
         """What decides the result, and its file."""
         return Work(
             command=self.command,
             model=self.model,
+            adapter=self.adapter,
             sources={"source": self.source, "genome": self.genome},
             settings={
                 "sequence": self.sequence, "window": self.data.window, "calibrated": self.calibrated,
@@ -134,7 +147,9 @@ class PredictJob:
         how = Predicting(
             head=asked.head, both_strands=asked.both_strands, calibrated=asked.calibrated, batch_size=asked.batch_size
         )
-        return partial(predict_unit, load_model(asked.model, asked.dtype, device=device), how)
+        return at_once(
+            self, partial(predict_unit, load_model(asked.model, asked.dtype, device=device, adapter=asked.adapter), how)
+        )
 
     def finish(self, results: Results[Record]) -> tuple[int, Sequence[Path]]:
         """Write the table; how many rows it has."""

@@ -84,8 +84,8 @@ def _source_row(source: Source, manifest: Manifest) -> tuple[str, str, str, str]
     """Name, bases, split and checksum."""
     path = Path(source.path)
     split = split_of_source(manifest.settings.split, path)
-    told = "divided" if split is None else split if split == TRAINING_SPLIT else f"{split}, held out"
-    return _code(path.name), exact(source.bases), told, source.sha256
+    use = "divided" if split is None else split if split == TRAINING_SPLIT else f"{split}, held out"
+    return _code(path.name), exact(source.bases), use, source.sha256
 
 
 def _plain(text: str) -> str:

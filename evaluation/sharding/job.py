@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy.typing as npt
 
 from evaluation.finished import Work
+from foundation.progress import Advance
 
 Item = TypeVar("Item")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -22,8 +23,8 @@ Result_co = TypeVar("Result_co", covariant=True)
 Payload = Mapping[str, npt.NDArray[Any]]
 """What was computed of a unit: arrays by name."""
 
-Compute = Callable[[list[Item]], Payload]
-"""Computes one unit."""
+Compute = Callable[[list[Item], Advance], Payload]
+"""Computes one unit, and tells how far it is, in the unit of the progress bar: `amount` of all items in the end."""
 
 Results = Iterable[tuple[list[Item], Payload]]
 """Every unit with its payload, in order."""
@@ -109,6 +110,17 @@ class Progress:
     description: str
     unit: str
     total: float | None = None
+
+
+def at_once(job: Units[Item], compute: Callable[[list[Item]], Payload]) -> Compute[Item]:
+    """What computes units of `job` that are so short that progress is told at their end."""
+
+    def computed(unit: list[Item], advance: Advance) -> Payload:
+        payload = compute(unit)
+        advance(sum(map(job.amount, unit)))
+        return payload
+
+    return computed
 
 
 def unit_tokens(context_length: int) -> int:

@@ -84,10 +84,11 @@ def compute_shard(
         for number, unit, mine in share(job, shard):
             if not mine:
                 continue
-            if number not in part.done:
+            if number in part.done:
+                advance(sum(map(job.amount, unit)))
+            else:
                 compute = compute or load()
-                part.add(number, compute(unit))
-            advance(sum(map(job.amount, unit)))
+                part.add(number, compute(unit, advance))
         part.end(number + 1)
 
 
@@ -108,12 +109,11 @@ def shown(progress: Progress) -> AbstractContextManager[Advance]:
 def resumed(job: Units[Item], compute: Compute[Item], part: PartWriter | None, advance: Advance) -> Results[Item]:
     """All units of `job`: those that `part` has, and the others computed, and added to it."""
     for number, unit in enumerate(job.units()):
-        if part is None:
-            payload = compute(unit)
-        elif number in part.done:
+        if part is not None and number in part.done:
             payload = part.payload(number)
+            advance(sum(map(job.amount, unit)))
         else:
-            payload = compute(unit)
-            part.add(number, payload)
+            payload = compute(unit, advance)
+            if part is not None:
+                part.add(number, payload)
         yield unit, payload
-        advance(sum(map(job.amount, unit)))

@@ -25,6 +25,7 @@ class Shard:
 
     def part(self, out: Path) -> Path:
         """Where this shard keeps what it computes for the output `out`."""
+        out = out if out.name else out.absolute()  # of a folder: .
         number = f"{self.number:0{len(str(self.count))}}"
         return out.with_name(f"{out.name}.{number}-of-{self.count}.part")
 

@@ -25,10 +25,10 @@ from evaluation.sharding.part import SUFFIX, Part, difference, read_part
 from evaluation.sharding.run import Timed, compute_shard, finish, header_of, shown
 from evaluation.sharding.shard import Shard
 from foundation.disk import full_disk
-from foundation.engines.engine import Engine, WorkerDiedError, died
+from foundation.engines.engine import Engine, WorkerDiedError, worker_died
 from foundation.errors import InputError
 from foundation.progress import Advance
-from foundation.temporary import held
+from foundation.temporary import locked
 from foundation.terminal import warn
 
 RETRIES = 2
@@ -47,10 +47,10 @@ def run_everywhere(request: Request, engine: Engine, shards: int, *, overwrite: 
     folder = out.parent / f".{out.name}.shards"
     if overwrite:
         shutil.rmtree(folder, ignore_errors=True)
-    with _held(folder), full_disk(folder):
+    with _locked(folder), full_disk(folder):
         job, header = request.open(), header_of(request)
         work = _ShardOfMany(request=request, folder=folder, count=_count(folder, header) or shards, header=header)
-        with _watched(job.progress, folder):
+        with _show_progress(job.progress, folder):
             _run_all(engine, work)
         parts = gather([work.path(number) for number in work.numbers])
         result = finish(request, job, merged(job, parts), started)
@@ -85,13 +85,13 @@ class _ShardOfMany:
         warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
         use_threads()
         shard, path = Shard(number=number, count=self.count), self.path(number)
-        with _reported(self.folder / f"{number}.progress") as advance:
+        with _count_into(self.folder / f"{number}.progress") as advance:
             try:
                 job = _opened(self.request)
                 compute_shard(job, shard, path, self.header, lambda: _loaded(self.request), advance)
             except RuntimeError as error:
                 if is_device_failure(error):
-                    raise died(number, f"its GPU failed: {str(error).splitlines()[0]}") from error
+                    raise worker_died(number, f"its GPU failed: {str(error).splitlines()[0]}") from error
                 raise
 
 
@@ -138,16 +138,16 @@ def _part(path: Path) -> Part | None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """The folder of the shards, held by this process; it goes at an error where none was begun.
 
     Errors: `InputError` where another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with held(folder) as mine:
-        if not mine:
+    with locked(folder) as acquired:
+        if not acquired:
             fix = "Wait for it, or choose another output."
-            raise InputError("is computed by another process", where=folder, fix=fix, kind="run-in-use")
+            raise InputError("is being computed by another process", where=folder, fix=fix, kind="run-in-use")
         try:
             yield
         except BaseException:
@@ -157,7 +157,7 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[Advance]:
+def _count_into(path: Path) -> Iterator[Advance]:
     """For a worker: notes how much it has done in a file."""
     handle, done = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666), 0.0
 
@@ -172,23 +172,23 @@ def _reported(path: Path) -> Iterator[Advance]:
         os.close(handle)
 
 
-def _noted(folder: Path) -> float:
+def _work_done(folder: Path) -> float:
     """What all workers have done."""
     notes = [path.read_bytes() for path in folder.glob("*.progress")]
     return sum(float(struct.unpack("<d", note)[0]) for note in notes if note)
 
 
 @contextmanager
-def _watched(progress: Progress, folder: Path) -> Iterator[None]:
+def _show_progress(progress: Progress, folder: Path) -> Iterator[None]:
     """One bar over what all workers note."""
     ended = threading.Event()
 
     def watch(advance: Advance) -> None:
-        seen, more = _noted(folder), True
+        seen, more = _work_done(folder), True
         advance(seen, 0)  # by an earlier run
         while more:
             more = not ended.wait(_LOOK)  # one last look when all is done
-            now = _noted(folder)
+            now = _work_done(folder)
             advance(now - seen)
             seen = now
 

@@ -66,9 +66,12 @@ class LabelTask:
     """Labelled sequences, predicted by a model with a head, against the commonest label and k-mers."""
 
     name: str = MISSING
-    table: str = MISSING  # .csv, .tsv, .parquet or FASTA file
+    table: str = MISSING  # .csv, .tsv, .parquet or FASTA file; or .bed, with genome and bigwig
     sequence: str = "sequence"  # its column of sequences
     labels: list[str] = field(default_factory=lambda: ["label"])  # its columns of labels
+    genome: str | None = None  # FASTA file of the regions
+    bigwig: str | None = None  # their labels, a number per base
+    bigwig_fill: float | None = None  # of bases that the bigWig leaves out; null: they are not counted
     fitted_on: str | None = None  # file of the same columns, for the baselines; null: none
     truncate: str = "refuse"  # or left, right: the end that is cut off a sequence longer than the model's positions
     calibrated: bool = False
@@ -86,7 +89,7 @@ KINDS = {
 }
 """The word for each in results."""
 
-SOURCES = ("source", "fitted_on", "genome", "vcf", "directory", "table")
+SOURCES = ("source", "fitted_on", "genome", "vcf", "directory", "table", "bigwig")
 """The keys of tasks that are paths."""
 
 
@@ -110,7 +113,10 @@ def read_suite(path: Path) -> Suite:
         raise InputError("has no task", where=path, fix=_FIX, kind="suite-empty")
     if len(set(names)) < len(names):
         raise InputError(
-            "two tasks of a kind have one name", where=path, fix="Name them apart.", kind="task-name-twice"
+            "two tasks of the same kind share a name",
+            where=path,
+            fix="Give them different names.",
+            kind="task-name-twice",
         )
     return suite
 

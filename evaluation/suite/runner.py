@@ -34,11 +34,16 @@ def evaluate_models(models: Sequence[Path], suite: Suite, path: Path, out: Path,
     left = TimeLeft(tasks(suite), {job.path.stem: job.found for job in jobs})
     for job in jobs:
         results = job.results if None not in job.found else _finish(job, suite, path, left)
-        evaluation = _evaluation(job, results, path)
-        write_evaluation(evaluation, job.path)
-        _tell(job.path, evaluation)
-        for kept in out.glob(f"{job.path.name}*.partial"):
-            kept.unlink(missing_ok=True)
+        keep(job, results, path)
+
+
+def keep(job: Job, results: Mapping[str, TaskResult], path: Path) -> None:
+    """Write the results of a model on the suite of file `path`; what there was of an unfinished run is removed."""
+    evaluation = _evaluation(job, results, path)
+    write_evaluation(evaluation, job.path)
+    _warn_unscored(job.path, evaluation)
+    for partial in job.path.parent.glob(f"{job.path.name}*.partial"):
+        partial.unlink(missing_ok=True)
 
 
 def _finish(job: Job, suite: Suite, path: Path, left: TimeLeft) -> dict[str, TaskResult]:
@@ -48,16 +53,17 @@ def _finish(job: Job, suite: Suite, path: Path, left: TimeLeft) -> dict[str, Tas
         if fingerprint in results:
             continue
         left.begin(job.path.stem, number)
-        result = _measure(model, job, task, fingerprint, suite.batch_size, where(path, task))
+        result = measure(model, job, task, fingerprint, suite.batch_size, where(path, task))
         left.end(number, result.seconds)
         results[fingerprint] = result
         write_evaluation(_evaluation(job, results, path), partial_path(job.path))
     return results
 
 
-def _measure(
+def measure(
     model: "PreTrainedModel", job: Job, task: Task, fingerprint: str, batch_size: int, named: str
 ) -> TaskResult:
+    """Run one task; `named`: how errors call it."""
     started = time.perf_counter()
     journal = job.path.with_name(f"{job.path.name}.{fingerprint[:12]}.partial")
     found = run_task(model, job.model, task, batch_size=batch_size, where=named, journal=journal)
@@ -90,7 +96,7 @@ def _evaluation(job: Job, results: Mapping[str, TaskResult], path: Path) -> Eval
     )
 
 
-def _tell(path: Path, evaluation: Evaluation) -> None:
+def _warn_unscored(path: Path, evaluation: Evaluation) -> None:
     """Say what is in no metric, on standard error."""
     for task in evaluation.tasks:
         for line in describe_unscored(task.unscored):

@@ -8,6 +8,7 @@ from evaluation.baselines.baseline import TRAINING_SPLIT, UNIFORM_BITS
 from evaluation.baselines.kmers import KmerCounts, count_kmers
 from evaluation.baselines.markov import MAX_TRAINING_BASES, best_markov, score_markov
 from evaluation.labelled.examples import Cut
+from evaluation.labelled.signal import signal_of
 from evaluation.likelihood.likelihood import plan_reading
 from evaluation.likelihood.model import check_language_model
 from evaluation.likelihood.regions import letters_scored, read_regions
@@ -219,7 +220,8 @@ def _variants(
 def _labels(model: "PreTrainedModel", directory: Path, task: LabelTask, batch_size: int) -> list[Metric]:
     head = check_predictor(directory, calibrated=task.calibrated)
     how = Predicting(head=head, both_strands=head.both_strands, calibrated=task.calibrated, batch_size=batch_size)
-    table = LabelledTable(path=Path(task.table), sequence=task.sequence, labels=tuple(task.labels))
+    signal = signal_of(task.genome, task.bigwig, task.bigwig_fill)
+    table = LabelledTable(path=Path(task.table), sequence=task.sequence, labels=tuple(task.labels), signal=signal)
     cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate)
     fitted_on = replace(table, path=Path(task.fitted_on)) if task.fitted_on else None
     found = evaluate_labels(model, table, how, cut, fitted_on=fitted_on)

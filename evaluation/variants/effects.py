@@ -25,7 +25,7 @@ from evaluation.variants.alleles import SCORED, Allele, distinct
 from evaluation.variants.distances import NO_SHIFT, Shift, compare, mean
 from evaluation.variants.windows import Alternative, Placement, Strand, WindowKey, place
 from foundation.errors import InputError
-from foundation.progress import Advance, unseen
+from foundation.progress import Advance, no_progress
 from tokenizer.sequence import Ids, is_unambiguous
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def variant_effects(
     readings: tuple[bool, ...],
     batch_size: int | None = None,
     distances: bool = False,
-    advance: Advance = unseen,
+    advance: Advance = no_progress,
 ) -> Iterator[list[Effect | None]]:
     """Effects in order, in lists of up to `LOOK_AHEAD`; None for an allele that is not to be scored, or cannot be
     compared on any strand.

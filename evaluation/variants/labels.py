@@ -44,8 +44,8 @@ class Labelling:
     def __post_init__(self) -> None:
         if not self.positive:
             raise InputError("no value is positive", where="--positive", fix="Give one.", kind="label-positive")
-        if both := {_plain(one) for one in self.positive} & {_plain(one) for one in self.negative}:
-            problem = f"{min(both)!r} is positive and negative"
+        if both := {_canonical(one) for one in self.positive} & {_canonical(one) for one in self.negative}:
+            problem = f"{min(both)!r} is listed as positive and as negative"
             raise InputError(problem, where="--positive, --negative", fix="Give it once.", kind="label-both")
 
 
@@ -104,14 +104,14 @@ def check_labels(alleles: Sequence[Allele], labelling: Labelling, vcf: Path) -> 
     Errors: `InputError` for a doubtful value, and where no allele, or only one kind, is labelled.
     """
     values = [(one, value_of(one, labelling.key, vcf)) for one in alleles if one.status == SCORED]
-    _refuse_doubtful([(one, value) for one, value in values if value is not None], labelling, vcf)
+    _refuse_ambiguous([(one, value) for one, value in values if value is not None], labelling, vcf)
     counts = Counter(value for _, value in values if value is not None)
     table = [
         LabelValue(value=value, kind=_kind(value, labelling).value, alleles=count) for value, count in counts.items()
     ]
-    listed = {_plain(value) for value in counts}
+    listed = {_canonical(value) for value in counts}
     for kind, wanted in ((Kind.positive, labelling.positive), (Kind.negative, labelling.negative)):
-        table += [LabelValue(value=one, kind=kind.value, alleles=0) for one in wanted if _plain(one) not in listed]
+        table += [LabelValue(value=one, kind=kind.value, alleles=0) for one in wanted if _canonical(one) not in listed]
     order = [kind.value for kind in Kind]
     rows = tuple(sorted(table, key=lambda row: (order.index(row.kind), -row.alleles, row.value)))
     _refuse_one_kind(rows, labelling, vcf)
@@ -129,7 +129,7 @@ def _refuse_one_kind(rows: Sequence[LabelValue], labelling: Labelling, vcf: Path
     if 0 < positives < known:
         return
     found = "; ".join(f"{row.value} {row.alleles:,}" for row in rows[:_SHOWN] if row.alleles) or "none"
-    problem = f"{positives} of {known} labelled variants are positive, both kinds are needed; values found: {found}"
+    problem = f"{positives} of {known} labelled variants are positive: both kinds are needed; values found: {found}"
     fix = f"Positive is {', '.join(labelling.positive)}; see --label, --positive and --negative."
     raise InputError(problem, where=f"{vcf}, INFO key {labelling.key}", fix=fix, kind="label-one-kind")
 
@@ -157,48 +157,50 @@ def table_lines(rows: Sequence[LabelValue], key: str) -> Iterator[str]:
 
 
 def _kind(value: str, labelling: Labelling) -> Kind:
-    positive, negative = ({_plain(one) for one in some} for some in (labelling.positive, labelling.negative))
-    parts = {_plain(part.strip("_ ")) for part in _PARTS.split(value)}
-    if _plain(value) in positive or (_plain(value) not in negative and parts <= positive):
+    positive, negative = ({_canonical(one) for one in some} for some in (labelling.positive, labelling.negative))
+    parts = {_canonical(part.strip("_ ")) for part in _PARTS.split(value)}
+    if _canonical(value) in positive or (_canonical(value) not in negative and parts <= positive):
         return Kind.positive
-    if _plain(value) in negative or parts <= negative:
+    if _canonical(value) in negative or parts <= negative:
         return Kind.negative
     return Kind.left_out if negative else Kind.negative
 
 
-def _refuse_doubtful(values: Sequence[tuple[Allele, str]], labelling: Labelling, vcf: Path) -> None:
+def _refuse_ambiguous(values: Sequence[tuple[Allele, str]], labelling: Labelling, vcf: Path) -> None:
     doubts: dict[str, tuple[int, str, str]] = {}
     for allele, value in values:
-        if value not in doubts and (found := _doubt(value, labelling)):
+        if value not in doubts and (found := _ambiguity(value, labelling)):
             doubts[value] = (allele.record.line, *found)
     if not doubts:
         return
     (value, (line, kind, why)), *others = doubts.items()
     also = f" (also: {', '.join(shown(one) for one in list(doubts)[1:6])})" if others else ""
-    fix = "List it whole under --positive or --negative (a comma in it as \\,), or name with --negative what is."
+    fix = (
+        "List the whole value under --positive or --negative (write a comma in it as \\,), or list the negative values."
+    )
     raise InputError(
         f"{labelling.key} is {shown(value)}, {why}{also}", where=f"{vcf}, line {line}", fix=fix, kind=kind
     )  # fmt: skip
 
 
-def _doubt(value: str, labelling: Labelling) -> tuple[str, str] | None:
+def _ambiguity(value: str, labelling: Labelling) -> tuple[str, str] | None:
     """The code and the reason where it is not plain which class `value` is; None where it is."""
-    listed = {_plain(one) for one in (*labelling.positive, *labelling.negative)}
-    if _plain(value) in listed:
+    listed = {_canonical(one) for one in (*labelling.positive, *labelling.negative)}
+    if _canonical(value) in listed:
         return None
-    alike = {_loose(one): one for one in listed}
+    spellings = {_folded(one): one for one in listed}
     parts = [part.strip("_ ") for part in _PARTS.split(value)]
     for part in (value, *parts):
-        if _plain(part) not in listed and _loose(part) in alike:
-            return "label-spelling", f"which is another spelling of {alike[_loose(part)]!r}"
-    positive = {_plain(one) for one in labelling.positive}
-    of_both = [_plain(part) in positive for part in parts]
+        if _canonical(part) not in listed and _folded(part) in spellings:
+            return "label-spelling", f"which is another spelling of {spellings[_folded(part)]!r}"
+    positive = {_canonical(one) for one in labelling.positive}
+    of_both = [_canonical(part) in positive for part in parts]
     if any(of_both) and not all(of_both) and not labelling.negative:
         return "label-compound", "of which only a part is positive"
     return None
 
 
-def _plain(value: str) -> str:
+def _canonical(value: str) -> str:
     """A value with numbers in one spelling: 1, 1.0 and 1e0 are one."""
     try:
         number = float(value) if re.fullmatch(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?", value) else None
@@ -209,6 +211,6 @@ def _plain(value: str) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def _loose(value: str) -> str:
+def _folded(value: str) -> str:
     """A value without case, white space and the signs for it: what may be the same, and may not."""
-    return _plain(re.sub(r"[\s_-]", "", value).casefold())
+    return _canonical(re.sub(r"[\s_-]", "", value).casefold())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from configs.llama import read_architecture
 from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
-from evaluation.sharding.job import Compute, Progress, Results
+from evaluation.sharding.job import Compute, Progress, Results, at_once
 from evaluation.variants.labels import Labelling, split_values
 from evaluation.variants.output import journal_path, write_result
 from evaluation.variants.run import Haplotype, VariantResult, VariantRun, VariantScoring, check_window, effects_of_unit
@@ -76,7 +76,7 @@ class VariantRequest:
         """Errors: `InputError` for what can be known to be wrong before the files are read."""
         check_writable(self.journal)
         check_directory(self.model, self.adapter)
-        check_language_model(self.model)
+        check_language_model(self.model, self.adapter)
         check_window(self.run, read_architecture(self.model).max_position_embeddings)
         _ = self.labelling
 
@@ -114,7 +114,7 @@ class VariantJob(VariantScoring):
 
     def load(self, device: str | None) -> Compute[Haplotype]:
         """Load the model."""
-        return partial(effects_of_unit, self._model(device), self)
+        return at_once(self, partial(effects_of_unit, self._model(device), self))
 
     def finish(self, results: Results[Haplotype]) -> tuple[VariantResult, Sequence[Path]]:
         """Write the VCF file, the table, and the measures."""

@@ -16,7 +16,7 @@ from evaluation.digest import named
 from evaluation.finished import Work
 from evaluation.likelihood.regions import load_contigs
 from evaluation.likelihood.scoring import STRANDS
-from evaluation.sharding.job import Payload, Results, cut, unit_tokens
+from evaluation.sharding.job import Payload, Results, at_once, cut, unit_tokens
 from evaluation.sharding.part import open_part
 from evaluation.sharding.run import resumed
 from evaluation.variants.alleles import (
@@ -116,7 +116,7 @@ def score_variants(
     """
     check_window(run, int(model.config.max_position_embeddings))
     scoring = VariantScoring(run, labelling)
-    compute = partial(effects_of_unit, model, scoring)
+    compute = at_once(scoring, partial(effects_of_unit, model, scoring))
     with (
         progress_bar(f"Scoring {run.vcf.name}", total=scoring.total, unit=" haplotypes") as advance,
         open_part(journal, header_of(run)) if journal else nullcontext() as part,

@@ -32,10 +32,10 @@ class WorkerDiedError(InputError):
     task = 0
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (died, (self.task, self.problem))
+        return (worker_died, (self.task, self.problem))
 
 
-def died(task: int, how: str) -> WorkerDiedError:
+def worker_died(task: int, how: str) -> WorkerDiedError:
     """The error of a worker that ended within `task`; a task raises it too where its process is of no use."""
     error = WorkerDiedError(
         how,

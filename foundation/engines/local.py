@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for
 from types import FrameType
 
-from foundation.engines.engine import GRACE, Work, WorkerDiedError, died
+from foundation.engines.engine import GRACE, Work, WorkerDiedError, worker_died
 from foundation.errors import InputError
 from foundation.terminal import warn
 
@@ -41,7 +41,7 @@ class LocalEngine:
         self._apart, self._retries = apart, retries
         self._places = places or [Place(name=f"process {number}") for number in range(1, processes + 1)]
 
-    def kept_apart(self) -> "LocalEngine":
+    def isolated(self) -> "LocalEngine":
         """The same, with `apart`."""
         return LocalEngine(len(self._places), apart=True, retries=self._retries, places=self._places)
 
@@ -69,7 +69,7 @@ class LocalEngine:
                         deaths[task] += 1
                         if deaths[task] > self._retries:
                             raise
-                        warn(f"warning: {worker.place.name}: {error.problem}; task {task} is taken again")
+                        warn(f"warning: {worker.place.name}: {error.problem}; task {task} is retried")
                         waiting.append(task)
                         worker.restart()
                         if worker.deaths < _HOPELESS or not (idle or running):
@@ -170,4 +170,4 @@ def _result(future: "Future[None]", task: int) -> None:
     try:
         future.result()
     except BrokenProcessPool:
-        raise died(task, "its process died, most often because memory ran out") from None
+        raise worker_died(task, "its process died, most often because memory ran out") from None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from foundation.engines.engine import GRACE, Work, WorkerDiedError, died
+from foundation.engines.engine import GRACE, Work, WorkerDiedError, worker_died
 from foundation.errors import InputError
 from foundation.telemetry import turn_off_telemetry
 from foundation.terminal import warn
@@ -51,7 +51,7 @@ class RayEngine:
                     except RayTaskError as error:
                         raise error.cause from None
                     except RayError as error:
-                        raise died(task, f"Ray gave it up: {type(error).__name__}") from error
+                        raise worker_died(task, f"Ray gave it up: {type(error).__name__}") from error
                     on_done(task)
             finally:
                 _cancel(list(running))

@@ -40,12 +40,12 @@ def load_model(
     from evaluation.likelihood.model import load_model as load
 
     with called_from_python(progress=progress):
-        path, beside = Path(model), Path(adapter) if adapter is not None else None
+        path, adapter_path = Path(model), Path(adapter) if adapter is not None else None
         if not path.is_dir() or recognise(path).name in ("hf", "te"):
-            return load(path, dtype, device=device, adapter=beside)
+            return load(path, dtype, device=device, adapter=adapter_path)
         with TemporaryDirectory(prefix="genomic-llama-") as folder:
             convert(path, Path(folder) / "model", to="hf")
-            return load(Path(folder) / "model", dtype, device=device, adapter=beside)
+            return load(Path(folder) / "model", dtype, device=device, adapter=adapter_path)
 
 
 def check_predicts_bases(model: "PreTrainedModel") -> None:

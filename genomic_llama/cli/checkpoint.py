@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foundation.terminal import say, say_table, say_text
+from foundation.terminal import print_lines, print_table, print_text
 
 if TYPE_CHECKING:
     from conversion.inspection import Summary
     from conversion.listing import Listed
 
 app = typer.Typer(
-    help="Look at a checkpoint of any format, verify it, strip it. Nothing in it is run.", no_args_is_help=True
+    help="Inspect, verify or strip a checkpoint of any format. No code in it is run.", no_args_is_help=True
 )
 
 Source = Annotated[Path, typer.Argument(help="A checkpoint or run directory, of any format.", show_default=False)]
@@ -22,7 +22,7 @@ Source = Annotated[Path, typer.Argument(help="A checkpoint or run directory, of 
 
 @app.command()
 def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Format, architecture, parameters, dtype, sizes, optimizer state; of a run also all its checkpoints."""
+    """Print format, architecture, parameters, dtype, sizes and optimizer state. For a run, list its checkpoints."""
     from conversion.inspection import summarise
     from conversion.listing import checkpoints_folder, list_checkpoints
 
@@ -36,44 +36,46 @@ def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="P
         content = {**asdict(summary), **content}
     finally:  # the list is there also where none of them can be opened
         if as_json and content:
-            say_text(json.dumps(content, indent=2))
+            print_text(json.dumps(content, indent=2))
     if not as_json:
         for name, value in _lines(summary):
-            say(f"{name + ':':14}{value}")
+            print_lines(f"{name + ':':14}{value}")
 
 
 @app.command()
 def verify(source: Source) -> None:
-    """Read everything from the disk and check it, against the checksums of the run or the conversion that wrote it."""
+    """Read every file and compare it with the checksums of the run or conversion that wrote it."""
     from conversion.inspection import verify_checkpoint
     from conversion.manifest import CheckpointManifest
 
     record = verify_checkpoint(source)
     if record is None:
-        say("whole: every tensor is there and readable; without recorded checksums, values cannot be compared")
+        print_lines(
+            "complete: every tensor is present and readable. No checksums were recorded, so values were not compared"
+        )
     elif isinstance(record, CheckpointManifest):
-        say(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
+        print_lines(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
     else:
         count = len(record.tensors) + len(record.optimizer)
-        say(f"verified: {count} checksums of tensors, and {len(record.files)} files")
+        print_lines(f"verified: {count} checksums of tensors, and {len(record.files)} files")
 
 
 @app.command()
 def strip(
     source: Source,
     destination: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
-    """Write the checkpoint without its optimizer state to a new directory, in the same format."""
+    """Copy a checkpoint without its optimizer state, in the same format."""
     from conversion.convert import strip as strip_checkpoint
 
     strip_checkpoint(source, destination, overwrite=overwrite)
-    say(f"wrote {destination}")
+    print_lines(f"wrote {destination}")
 
 
 def _print_table(listed: "list[Listed]") -> None:
     columns = {"checkpoint": "left", "step": "right", "bytes": "right", "state": "left", "": "left"}
-    say_table(columns, [(one.name, f"{one.step:,}", f"{one.bytes:,}", one.state, one.note) for one in listed])
+    print_table(columns, [(one.name, f"{one.step:,}", f"{one.bytes:,}", one.state, one.note) for one in listed])
 
 
 def _lines(summary: "Summary") -> list[tuple[str, str]]:

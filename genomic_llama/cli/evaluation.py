@@ -1,4 +1,4 @@
-"""The commands that use a trained model: scores, suites and reports here, the others in modules of their own."""
+"""The commands that use a trained model: scores and reports here, the others in modules of their own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, say_text, warn
+from foundation.terminal import print_lines, warn
 from genomic_llama.cli import embedding, generation, mutation, prediction, variants
 from genomic_llama.cli.options import (
     Adapter,
@@ -50,8 +50,8 @@ def score(
     out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.", show_default=False)] = None,
     split: Split = "validation",
     bed: Bed = None,
-    flank: Annotated[int, typer.Option(help="Context before each region of the BED file, not scored.", min=0)] = 0,
-    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.forward,
+    flank: Annotated[int, typer.Option(help="Bases of context before each BED region, not scored.", min=0)] = 0,
+    strand: Annotated[Strand, typer.Option(help="Strand to read.")] = Strand.forward,
     per_base: Annotated[
         Path | None,
         typer.Option(
@@ -81,9 +81,9 @@ def score(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Bits per base of sequences under a model: 2 is a uniform guess, lower is better.
+    """Score sequences in bits per base. A uniform guess is 2; lower is better.
 
-    Outputs that are finished are not computed again, unless an input or a setting differs.
+    Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Scoring {source} with {model}")
     from evaluation.likelihood.request import ScoreRequest
@@ -98,9 +98,9 @@ def score(
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     done = carry_out(request, cut, overwrite=overwrite)
     if done.timed is not None:
-        say(score_summary(done.timed.result, done.timed.seconds))
+        print_lines(score_summary(done.timed.result, done.timed.seconds))
     elif done.finished and out is not None:
-        say(score_summary(read_score(out)))
+        print_lines(score_summary(read_score(out)))
 
 
 def score_summary(score: "Score", seconds: float | None = None) -> str:
@@ -113,49 +113,17 @@ def score_summary(score: "Score", seconds: float | None = None) -> str:
 
 
 @commands.command()
-def evaluate(
-    suite: Annotated[
-        Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
-    ],
-    models: Annotated[
-        list[Path], typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
-    dtype: ModelDtype = Dtype.float32,
-) -> None:
-    """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
-
-    What is already in the directory is compared too, so that checkpoints can be added as they come. A task that is
-    finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
-    a model, a task, a file, --dtype or the software, is run anew.
-    """
-    warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
-    from evaluation.likelihood.model import check_directory
-    from evaluation.suite.compare import format_comparison
-    from evaluation.suite.config import read_suite
-    from evaluation.suite.output import read_directory, write_comparison
-    from evaluation.suite.runner import evaluate_models
-    from evaluation.suite.tasks import check_kind, check_suite
-
-    wanted = read_suite(suite)
-    check_suite(wanted, suite)
-    for model in models:
-        check_directory(model)
-        check_kind(wanted, model)
-    check_writable(out / "index.html")
-    read_directory(out)  # what cannot be read there is told before the work
-    evaluate_models(models, wanted, suite, out, dtype.value)
-    evaluations = read_directory(out)
-    write_comparison(evaluations, out / "index.html")
-    say_text(format_comparison(evaluations))
-    say(f"wrote {out}")
-
-
-@commands.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Directory of a training run.", show_default=False)],
-    corpus: Annotated[Path, typer.Option(help="The corpus it was trained on.", show_default=False)],
-    scores: Annotated[Path, typer.Option("--score", help="What `genomic-llama score` wrote.", show_default=False)],
+    corpus: Annotated[
+        Path | None, typer.Option(help="The corpus it was trained on; of a run with a head none.", show_default=False)
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--score", help="What `genomic-llama score` wrote; of a run with a head none.", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     entropy_floor: Annotated[
         float | None, typer.Option(help="Entropy rate of the source in bits per base, where it is known.")
@@ -164,8 +132,11 @@ def report(
         Path | None, typer.Option(help="Write a model card too, e.g. MODEL/README.md.", show_default=False)
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
-    from evaluation.report.report import build_report
+    """Write one HTML page about a run: losses, held-out bits per base, Markov baselines, settings.
+
+    For a run with a head, the page has its validation measures and those of the baselines.
+    """
+    from evaluation.report.report import build_head_report, build_report
 
     if entropy_floor is not None and not 0 <= entropy_floor <= 8:
         problem = f"--entropy-floor {entropy_floor} is outside [0, 8] bits per base"
@@ -175,6 +146,13 @@ def report(
             "--out and --model-card are one file", where=out, fix="Give them two names.", kind="one-file-twice"
         )
     check_writable(out, model_card)
+    if corpus is None and scores is None and model_card is None:
+        build_head_report(run, out)
+        print_lines(f"wrote {out}")
+        return
+    if corpus is None or scores is None:
+        fix = "Give --corpus and --score; of a run with a head neither, nor --model-card."
+        raise InputError("--corpus and --score go together", where=run, fix=fix, kind="report-inputs")
     if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
         warn(f"warning: {doubt}")
-    say(f"wrote {out}" + (f" and {model_card}" if model_card else ""))
+    print_lines(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

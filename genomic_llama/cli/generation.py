@@ -2,28 +2,27 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foundation.atomic import check_writable
 from foundation.errors import InputError
-from foundation.terminal import say, warn
-from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Tag
+from foundation.terminal import print_lines, warn
+from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Tag
+from genomic_llama.cli.sharding import Devices, Processes, RayAddress, Sharding, ShardOption, carry_out
 
 if TYPE_CHECKING:
     from evaluation.generation.decode import Generated
     from evaluation.generation.sampling import Sampling
-    from evaluation.likelihood.regions import Region
 
 commands = typer.Typer()
 
 
 class Engine(str, Enum):
     own = "own"
+    ray = "ray"
     vllm = "vllm"
 
 
@@ -33,23 +32,25 @@ def generate(
     out: Annotated[Path, typer.Option(help="FASTA file to write.", show_default=False)],
     prompt: Annotated[
         list[str] | None,
-        typer.Option(help="Bases to continue, after a |tag| or without; can be repeated.", show_default=False),
+        typer.Option(help="Bases to continue, optionally after a |tag|; can be repeated.", show_default=False),
     ] = None,
     prompts: Annotated[Path | None, typer.Option(help="FASTA file of prompts.", show_default=False)] = None,
-    length: Annotated[int | None, typer.Option(help="New bases, at most.", min=1, show_default="500")] = None,
+    length: Annotated[int | None, typer.Option(help="Maximum number of new bases.", min=1, show_default="500")] = None,
     until_eos: Annotated[
         bool, typer.Option("--until-eos", help="Continue until EOS, or until the model's positions are full.")
     ] = False,
-    min_length: Annotated[int, typer.Option(help="New bases before EOS may come.", min=1)] = 1,
+    min_length: Annotated[int, typer.Option(help="Minimum number of new bases before EOS.", min=1)] = 1,
     samples: Annotated[int, typer.Option(help="Sequences per prompt.", min=1, max=1_000_000)] = 1,
-    temperature: Annotated[float, typer.Option(help="Below 1: likelier bases; 0: the likeliest.", min=0)] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Only the k likeliest bases; 0: all.", min=0)] = 0,
-    top_p: Annotated[float, typer.Option(help="Only the likeliest bases that have this much together.")] = 1.0,
-    min_p: Annotated[float, typer.Option(help="Only bases with this share of the likeliest one's chance.")] = 0.0,
-    repetition_penalty: Annotated[
-        float, typer.Option(help="Divide the chance of a base that repeats a word of the sequence; 1: no penalty.")
+    temperature: Annotated[
+        float, typer.Option(help="Sampling temperature; 0: always the most likely base.", min=0)
     ] = 1.0,
-    repetition_length: Annotated[int, typer.Option(help="Bases of such a word.", min=1)] = 12,
+    top_k: Annotated[int, typer.Option(help="Sample from the k most likely bases; 0: all.", min=0)] = 0,
+    top_p: Annotated[float, typer.Option(help="Sample from the most likely bases with this total probability.")] = 1.0,
+    min_p: Annotated[float, typer.Option(help="Drop bases below this share of the highest probability.")] = 0.0,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="Divide the probability of a base that would complete a repeated word; 1: no penalty.")
+    ] = 1.0,
+    repetition_length: Annotated[int, typer.Option(help="Length of such a word, in bases.", min=1)] = 12,
     forbid: Annotated[
         list[str] | None,
         typer.Option(help="Motif that must not appear, in IUPAC letters; can be repeated.", show_default=False),
@@ -59,13 +60,13 @@ def generate(
     ] = False,
     gc: Annotated[
         str | None,
-        typer.Option(help="Range of the share of G and C, e.g. 0.4-0.6: others are redrawn.", show_default=False),
+        typer.Option(help="Allowed GC share, e.g. 0.4-0.6; other sequences are redrawn.", show_default=False),
     ] = None,
-    tries: Annotated[int, typer.Option(help="Times that a sequence is drawn before it is left out.", min=1)] = 20,
-    alphabet: Annotated[str, typer.Option(help="What may be written, beside EOS, which ends a sequence.")] = "ACGT",
+    tries: Annotated[int, typer.Option(help="Draws per sequence before it is left out.", min=1)] = 20,
+    alphabet: Annotated[str, typer.Option(help="Letters that may be generated; EOS ends a sequence.")] = "ACGT",
     seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 0,
     with_prompt: Annotated[
-        bool, typer.Option("--with-prompt", help="Write the prompt before what follows it.")
+        bool, typer.Option("--with-prompt", help="Write each prompt before its continuation.")
     ] = False,
     per_base: Annotated[
         Path | None,
@@ -77,101 +78,40 @@ def generate(
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
-    engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.own,
+    engine: Annotated[
+        Engine, typer.Option(help="What runs the model: this program, this program on Ray, or vLLM.")
+    ] = Engine.own,
     overwrite: Overwrite = False,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    ray_address: RayAddress = None,
 ) -> None:
-    """Continue prompts: new DNA, base by base, each with its log-probability.
+    """Generate DNA that continues a prompt, base by base.
 
-    Outputs that are finished are not computed again, unless an input or a setting differs.
+    Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Generating with {model}")
     os.environ.setdefault(
         "OMP_WAIT_POLICY", "PASSIVE"
     )  # before torch: a step is short, and threads that spin wait long
-    import time
-
-    from configs.llama import read_architecture
-    from evaluation.finished import Work, describe
-    from evaluation.generation.generated_files import check_output, read_prompts, write_generated
-    from evaluation.generation.generation import check_prompts
-    from evaluation.generation.motifs import read_motifs
-    from evaluation.generation.sampling import Sampling, check_alphabet, parse_gc
-    from evaluation.likelihood.model import check_directory, check_language_model
-    from evaluation.likelihood.tracks import check_track
+    from evaluation.generation.request import GenerateRequest
 
     if until_eos and length is not None:
         fix = "Leave out one of them."
         raise InputError("--until-eos and --length contradict each other", fix=fix, kind="until-eos-and-length")
-    if forbid_both_strands and not forbid:
-        raise InputError("--forbid-both-strands goes with --forbid", fix="Leave it out.", kind="forbid-nothing")
-    if per_base is not None:
-        check_track(per_base)
-    sampling = Sampling(
-        length=None if until_eos else length or 500,
-        min_length=min_length,
-        samples=samples,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        repetition_length=repetition_length,
-        motifs=read_motifs(forbid or [], both_strands=forbid_both_strands),
-        gc=None if gc is None else parse_gc(gc),
-        tries=tries,
-        alphabet=check_alphabet(alphabet),
-        seed=seed,
-    )
-    given = read_prompts(prompt or [], prompts, tag=tag)
-    check_output(given, sampling, with_prompt=with_prompt)
-    check_writable(out, per_base)
-    check_directory(model, adapter)
-    check_language_model(model)
-    check_prompts(given, sampling, read_architecture(model).max_position_embeddings)
-    if engine is Engine.vllm:
-        from evaluation.generation.vllm import check_vllm
-
-        check_vllm(sampling, batch_size, adapter)
-    work = Work(
-        command="generate",
-        model=model,
-        adapter=adapter,
-        sources={"prompts": prompts},
-        settings={
-            "prompt": prompt or [], "tag": tag, "sampling": {**asdict(sampling), "alphabet": alphabet},
-            "with_prompt": with_prompt, "dtype": dtype.value, "engine": engine.value,
-        },
-        files=[path for path in (out, per_base) if path is not None],
-        overwrite=overwrite,
+    request = GenerateRequest(
+        model=model, out=out, prompt=tuple(prompt or ()), prompts=prompts, length=None if until_eos else length or 500,
+        min_length=min_length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+        repetition_penalty=repetition_penalty, repetition_length=repetition_length, forbid=tuple(forbid or ()),
+        forbid_both_strands=forbid_both_strands, gc=gc, tries=tries, alphabet=alphabet, seed=seed,
+        with_prompt=with_prompt, per_base=per_base, tag=tag, adapter=adapter, dtype=dtype.value, batch_size=batch_size,
+        engine="vllm" if engine is Engine.vllm else "own",
     )  # fmt: skip
-    if files := work.finished():
-        say(describe(files))
-        return
-    started = time.perf_counter()
-    generated = _run(engine, model, adapter, dtype.value, given, sampling, batch_size)
-    seconds = time.perf_counter() - started
-    write_generated(generated, out, with_prompt=with_prompt, per_base=per_base)
-    work.finish()
-    _summarise(generated, len(given) * samples, sampling, seconds, out)
-
-
-def _run(
-    engine: Engine,
-    model: Path,
-    adapter: Path | None,
-    dtype: str,
-    prompts: "Sequence[Region]",
-    sampling: "Sampling",
-    batch_size: int | None,
-) -> "list[Generated]":
-    if engine is Engine.vllm:
-        from evaluation.generation.vllm import generate_with_vllm
-
-        return generate_with_vllm(model, dtype, prompts, sampling)
-    from evaluation.generation.generation import generate as generate_bases
-    from evaluation.likelihood.model import load_model
-
-    return generate_bases(load_model(model, dtype, adapter=adapter), prompts, sampling, batch_size=batch_size)
+    spread = EngineName.ray if engine is Engine.ray else EngineName.local
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=spread, ray_address=ray_address)
+    if timed := carry_out(request, cut, overwrite=overwrite).timed:
+        _summarise(timed.result, len(request.given) * samples, request.sampling, timed.seconds, out)
 
 
 def _summarise(generated: "Sequence[Generated]", wanted: int, sampling: "Sampling", seconds: float, out: Path) -> None:
@@ -186,4 +126,4 @@ def _summarise(generated: "Sequence[Generated]", wanted: int, sampling: "Samplin
     bases = sum(len(one.ids) for one in generated)
     made = f"{plural(len(generated), 'sequence')}, {plural(bases, 'new base')}"
     redrawn = f", {sum(one.tries - 1 for one in generated):,} redrawn for their GC share" if sampling.gc else ""
-    say(f"{made}{redrawn}, {bases / seconds:,.0f} bases/s; wrote {out}")
+    print_lines(f"{made}{redrawn}, {bases / seconds:,.0f} bases/s; wrote {out}")

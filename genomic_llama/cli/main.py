@@ -11,8 +11,8 @@ import typer
 
 from foundation.errors import InputError, described
 from foundation.telemetry import turn_off_telemetry
-from foundation.terminal import open_output, say, warn
-from genomic_llama.cli import checkpoint, corpus
+from foundation.terminal import open_output, print_lines, warn
+from genomic_llama.cli import checkpoint, corpus, evaluate
 from genomic_llama.cli.doctor import doctor
 from genomic_llama.cli.evaluation import commands as evaluation
 from genomic_llama.cli.launch import launch
@@ -38,7 +38,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from foundation.versions import version_shown
 
-        say(f"genomic-llama {version_shown('genomic-llama')}")
+        print_lines(f"genomic-llama {version_shown('genomic-llama')}")
         raise typer.Exit
 
 
@@ -99,27 +99,27 @@ def convert(
     ],
     base: Annotated[
         Path | None,
-        typer.Option(help="Model that an adapter is of; NeMo's adapters name theirs.", show_default=False),
+        typer.Option(help="Base model of an adapter; NeMo's adapters record theirs.", show_default=False),
     ] = None,
     dtype: Annotated[
-        StoredDtype | None, typer.Option(help="Number format to write; q8_0: of gguf.", show_default="as stored")
+        StoredDtype | None, typer.Option(help="Number format to write; q8_0 is for gguf.", show_default="as stored")
     ] = None,
     optimizer: Annotated[
-        bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge; not of adapters).")
+        bool, typer.Option("--optimizer", help="Keep the optimizer state (nemo and bridge; not for adapters).")
     ] = False,
     verify: Annotated[
         Verify, typer.Option(help="logits: also run both models in fp32, up to the context length.")
     ] = Verify.checksums,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert a checkpoint between formats; every tensor is read back, and checksums go to conversion.json."""
+    """Convert a checkpoint to another format. Every tensor is read back; conversion.json records the checksums."""
     from conversion.convert import convert as convert_checkpoint
 
     def compare(source: "Checkpoint", written: "Checkpoint") -> None:
         from conversion.logits import compare_logits
 
         difference = compare_logits(source, written, cast=dtype is not None)
-        say(f"largest difference of the logits in fp32: {difference:.3g}")
+        print_lines(f"largest difference of the logits in fp32: {difference:.3g}")
 
     conversion = convert_checkpoint(
         source,
@@ -132,8 +132,8 @@ def convert(
         base=base,
     )
     if conversion.adapter_base and to is not Format.peft:
-        say(f"merged its adapters into {conversion.adapter_base}")
-    say(f"wrote {destination}")
+        print_lines(f"merged its adapters into {conversion.adapter_base}")
+    print_lines(f"wrote {destination}")
 
 
 def simulate(
@@ -142,17 +142,17 @@ def simulate(
     contig_length: Annotated[int, typer.Option(help="Bases per contig.", min=10)] = 25_000,
     seed: Annotated[int, typer.Option(help="Another seed gives another genome.")] = 0,
 ) -> None:
-    """Write a made-up genome of known entropy rate, and print that rate in bits per base."""
+    """Write a synthetic genome, and print its entropy rate in bits per base."""
     from corpus.synthetic import ENTROPY_RATE, write_synthetic_genome
 
     write_synthetic_genome(out, contigs=contigs, contig_length=contig_length, seed=seed)
-    say(f"{ENTROPY_RATE:.6f}")
+    print_lines(f"{ENTROPY_RATE:.6f}")
 
 
 def tokenizer(
     directory: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
     model_max_length: Annotated[int, typer.Option(help="Context length in tokens.", min=1)] = 8192,
-    check: Annotated[bool, typer.Option("--check", help="Only check the tokenizer that is there.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check an existing tokenizer.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the 256-token nucleotide vocabulary as a Hugging Face tokenizer, or check one."""
@@ -161,11 +161,11 @@ def tokenizer(
 
     if check:
         validate_tokenizer(directory)
-        say(f"{directory} holds the nucleotide vocabulary")
+        print_lines(f"{directory} holds the nucleotide vocabulary")
         return
     with atomic_directory(directory, mark="tokenizer.json", overwrite=overwrite) as temporary:
         write_tokenizer(temporary, model_max_length=model_max_length)
-    say(f"wrote {directory}")
+    print_lines(f"wrote {directory}")
 
 
 app.command()(prepare)
@@ -178,6 +178,7 @@ app.registered_commands += evaluation.registered_commands
 app.command()(merge)
 app.command()(simulate)
 app.command()(tokenizer)
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(checkpoint.app, name="checkpoint")
 

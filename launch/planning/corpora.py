@@ -49,7 +49,7 @@ def epochs_warning(tokens: int, corpus: CorpusAtHand | None) -> str:
     if corpus is None or corpus.tokens == 0 or tokens <= REPEATS_THAT_HELP * corpus.tokens:
         return ""
     epochs = tokens / corpus.tokens
-    told = f"{short(tokens)} tokens are {epochs:,.0f} epochs of a corpus of {short(corpus.tokens)} tokens"
+    message = f"{short(tokens)} tokens are {epochs:,.0f} epochs of a corpus of {short(corpus.tokens)} tokens"
     if epochs > REPEATS_THAT_ARE_ABSURD:
-        return f"{told}: the model will learn it by heart. Give fewer --tokens, a larger corpus or a smaller model"
-    return f"{told}: beyond {REPEATS_THAT_HELP} epochs repeated data teaches less and less"
+        return f"{message}: the model will memorise it. Give fewer --tokens, a larger corpus or a smaller model"
+    return f"{message}: beyond {REPEATS_THAT_HELP} epochs repeated data teaches less and less"

@@ -66,18 +66,18 @@ def assumed_efficiency(gpu: str, fp8: str) -> Efficiency | None:
 def _reference(gpu: str, fp8: str) -> tuple[Row, float, str] | None:
     """The row of the GPU's own stack, a factor to its TFLOP/s, and words for where that factor is from."""
     stack = REFERENCE.get(gpu)
-    own = {row.fp8: row for row in _plain() if row.gpu == gpu and row.stack == stack}
-    if row := _alike(own, fp8):
+    own = {row.fp8: row for row in _comparable_rows() if row.gpu == gpu and row.stack == stack}
+    if row := _nearest_format(own, fp8):
         return row, 1.0, "" if row.fp8 == fp8 else f" (that of {_format(row.fp8)}, in place of {_format(fp8)})"
-    all_formats = {row.fp8: row for row in _plain() if row.stack == BRIDGE_TUTORIAL}
-    wanted, base = _alike(all_formats, fp8), own.get("tensorwise")
+    all_formats = {row.fp8: row for row in _comparable_rows() if row.stack == BRIDGE_TUTORIAL}
+    wanted, base = _nearest_format(all_formats, fp8), own.get("tensorwise")
     if wanted is None or base is None:
         return None
     factor = wanted.tflops / all_formats["tensorwise"].tflops
     return base, factor, f" after {factor:.3f}, what {_format(fp8)} has of FP8 tensorwise in {BRIDGE_TUTORIAL.name}"
 
 
-def _alike(rows: dict[str, Row], fp8: str) -> Row | None:
+def _nearest_format(rows: dict[str, Row], fp8: str) -> Row | None:
     """The row in a format, or in the other scaling by tensor."""
     return rows.get(fp8) or (next((rows[one] for one in EIGHT_BIT if one in rows), None) if fp8 in EIGHT_BIT else None)
 
@@ -89,7 +89,7 @@ def _lowest(gpu: str, fp8: str, share: float) -> tuple[float, str]:
     if own:
         row = min(own, key=_share)
         return min(share, _share(row)), f"{_named(row)}, {_share(row):.1%}"
-    behind = {row: _behind(row) for row in untuned}
+    behind = {row: _relative_efficiency(row) for row in untuned}
     if not behind:
         return share, "the same"
     row = min(behind, key=lambda one: behind[one])
@@ -103,7 +103,7 @@ def _highest(gpu: str, fp8: str, share: float) -> tuple[float, str]:
     return _share(row), f"{_named(row)}, {_share(row):.1%}"
 
 
-def _behind(row: Row) -> float:
+def _relative_efficiency(row: Row) -> float:
     """A row's share of the peak, as a share of the likely one for its GPU."""
     like = LIKE.get(row.gpu, row.gpu)
     base = _reference(like, row.fp8)
@@ -112,10 +112,10 @@ def _behind(row: Row) -> float:
 
 def _of_format(fp8: str) -> Iterable[Row]:
     formats = EIGHT_BIT if fp8 in EIGHT_BIT else (fp8,)
-    return [row for row in _plain() if row.fp8 in formats]
+    return [row for row in _comparable_rows() if row.fp8 in formats]
 
 
-def _plain() -> Iterable[Row]:
+def _comparable_rows() -> Iterable[Row]:
     """Rows whose speed says nothing of tensor parallelism or long sequences."""
     return [row for row in PUBLISHED if row.tensor == 1 and row.sequence_length == 8192]
 

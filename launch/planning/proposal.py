@@ -99,11 +99,11 @@ def make_proposal(
         )
     choices: list[Choice] = []
     unsuitable: dict[int, str] = {}
-    for count in counts or _around(plan):
+    for count in counts or _gpu_counts_around(plan):
         one = plan if count == plan.gpus else make_plan(recipe, given, gpu=gpu, gpus=count, tokens=tokens)
         choice = _choice(one, job_seconds)
         if choice is None:
-            unsuitable[count] = _why_not(one)
+            unsuitable[count] = _rejection(one)
         else:
             choices.append(choice)
     return Proposal(plan=plan, choices=tuple(choices), unsuitable=unsuitable, job_seconds=job_seconds)
@@ -117,14 +117,14 @@ def gpu_counts(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, words)))
 
 
-def _around(plan: Plan) -> list[int]:
+def _gpu_counts_around(plan: Plan) -> list[int]:
     """The plan's number of GPUs, halves and doubles: whole nodes, or parts of one."""
     each = plan.config.hardware.devices if plan.config.hardware.num_nodes > 1 else plan.gpus
     wanted = [plan.gpus // 4, plan.gpus // 2, plan.gpus, plan.gpus * 2, plan.gpus * 4]
     return [count for count in wanted if count >= 1 and (count <= each or count % each == 0)]
 
 
-def _why_not(plan: Plan) -> str:
+def _rejection(plan: Plan) -> str:
     if plan.problem and plan.remedies:
         return f"not with this batch: give {plan.remedies[0]}"
     if plan.shortage is not None:
@@ -140,14 +140,14 @@ def _choice(plan: Plan, job_seconds: float) -> Choice | None:
     if speed is None:
         return None
 
-    def beside(share: float) -> Overheads:
+    def at_speed(share: float) -> Overheads:
         return overheads(config, speed.step_seconds / share, job_seconds=job_seconds)
 
     return Choice(
         config=config,
         throughput=speed,
         steps=plan.steps,
-        likely=beside(1.0),
-        slow=beside(speed.spread.low),
-        fast=beside(speed.spread.high),
+        likely=at_speed(1.0),
+        slow=at_speed(speed.spread.low),
+        fast=at_speed(speed.spread.high),
     )

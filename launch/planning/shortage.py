@@ -18,7 +18,7 @@ NODES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thrifty:
+class SmallestLayout:
     """A layout, and the memory of one GPU that it needs, whether or not there is so much."""
 
     config: TrainConfig
@@ -32,13 +32,13 @@ class Shortage:
     config: TrainConfig
     architecture: LlamaArchitecture
     sequence_length: int
-    least: Thrifty  # the layout that needs the least memory
+    least: SmallestLayout  # the layout that needs the least memory
 
     @functools.cached_property
     def fewest_gpus(self) -> int | None:
         """How many GPUs of this kind are the fewest on which a layout fits; None where 128 nodes are too few."""
         for gpus in _numbers(self.config):
-            one = _thriftiest(on_gpus(_whole_node(self.config), gpus), self.architecture, self.sequence_length)
+            one = _smallest_layout(on_gpus(_whole_node(self.config), gpus), self.architecture, self.sequence_length)
             if one and fits(one.config, one.memory):
                 return gpus
         return None
@@ -56,13 +56,15 @@ class Shortage:
 
 def shortage_of(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Shortage | None:
     """The want of memory on the machine of `config`; None where another problem keeps every layout from working."""
-    least = _thriftiest(config, architecture, sequence_length)
+    least = _smallest_layout(config, architecture, sequence_length)
     if least is None:
         return None
     return Shortage(config=config, architecture=architecture, sequence_length=sequence_length, least=least)
 
 
-def _thriftiest(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Thrifty | None:
+def _smallest_layout(
+    config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int
+) -> SmallestLayout | None:
     """Of all layouts, with one sample at a time and every layer recomputed."""
     found = []
     single = dataclasses.replace(config, dataset=dataclasses.replace(config.dataset, micro_batch_size=1))
@@ -74,7 +76,7 @@ def _thriftiest(config: TrainConfig, architecture: LlamaArchitecture, sequence_l
         except InputError:
             continue
         memory = memory_per_gpu(recomputed, architecture, sequence_length)
-        found.append(Thrifty(config=recomputed, memory=memory))
+        found.append(SmallestLayout(config=recomputed, memory=memory))
     return min(found, key=lambda one: one.memory.total, default=None)
 
 

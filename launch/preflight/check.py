@@ -17,9 +17,12 @@ from training.heads.resolve import resolve_head
 from training.metrics.loggers import check_loggers
 
 
-def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = None) -> tuple[LlamaArchitecture, int]:
+def check_config(
+    config: TrainConfig, architecture: LlamaArchitecture | None = None, *, read_labels: bool = True
+) -> tuple[LlamaArchitecture, int]:
     """The architecture and the sequence length in tokens that `config` leads to; of `architecture`, where it is given.
 
+    `read_labels`: read the labelled sequences of a head too, of which the architecture has the labels.
     Errors: `InputError` for a model, tokenizer, length, precision or layout that cannot work.
     """
     check_engine(config)
@@ -29,9 +32,21 @@ def check_config(config: TrainConfig, architecture: LlamaArchitecture | None = N
     check_run(config, architecture, sequence_length)
     check_dataset(config, sequence_length)
     check_loggers(config)
-    if config.head.kind != "none":
+    check_live_evaluation(config, sequence_length)
+    if config.head.kind != "none" and read_labels:
         architecture = dataclasses.replace(architecture, head=resolve_head(config.head, sequence_length))
     return architecture, sequence_length
+
+
+def check_live_evaluation(config: TrainConfig, sequence_length: int) -> None:
+    """Refuse a suite that the live weights cannot be asked, before NeMo is imported. Errors: `InputError`."""
+    from evaluation.suite.recall import fitting
+    from training.live.tasks import live_suite
+
+    suite = config.trainer.evaluate_suite
+    if config.trainer.evaluate_every and config.head.kind == "none":
+        for task in live_suite(suite).recall:
+            fitting(list(task.distances), sequence_length, where=suite or "trainer.evaluate_every")
 
 
 def check_dataset(config: TrainConfig, sequence_length: int) -> None:
@@ -51,7 +66,7 @@ def check_dataset(config: TrainConfig, sequence_length: int) -> None:
     most = (2**31 - 1) // FULL_WEIGHT
     if (tokens := data.global_batch_size * sequence_length) > most:
         raise InputError(
-            f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens a step",
+            f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens per step",
             fix=f"Megatron-Core counts hundredths of tokens in 32 bits: at most {most:,}.",
             kind="batch-too-large",
         )

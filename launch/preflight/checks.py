@@ -112,18 +112,18 @@ def all_findings(run: Run) -> Iterator[Finding]:
     broken: set[str] = set()
     for check in CHECKS:
         if check.after not in broken:
-            found = list(check.thorough(run) if check.thorough is not None else _looked(check, run))
+            found = list(check.thorough(run) if check.thorough is not None else _quick_finding(check, run))
             broken |= {check.name for finding in found if finding.status == BROKEN}
             yield from found
         else:
             broken.add(check.name)
 
 
-def _looked(check: Check, run: Run) -> Iterator[Finding]:
+def _quick_finding(check: Check, run: Run) -> Iterator[Finding]:
     assert check.quick is not None
     try:
         check.quick(run)
     except (InputError, OSError) as error:
         yield refused(check.name, error)
     else:
-        yield ok(check.name, "nothing against it")
+        yield ok(check.name, "no problem found")

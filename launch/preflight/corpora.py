@@ -14,7 +14,7 @@ from training.data.sources import Source, parse_sources
 def check_corpora(config: TrainConfig) -> None:
     """Refuse a corpus that is not there, or whose files are not those of its manifest by size. Errors: `InputError`."""
     for source in parse_sources(config.dataset.corpus) if config.head.kind == "none" else ():
-        if not _made_at_the_start(source):
+        if not _prepared_at_start(source):
             _verify(source, config)
 
 
@@ -24,8 +24,8 @@ def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
         yield ok("corpus", f"none: labelled sequences of {config.head.train}, all of them read and checked")
         return
     for source in parse_sources(config.dataset.corpus):
-        if _made_at_the_start(source):
-            yield ok("corpus", "the built-in one, prepared at the start")
+        if _prepared_at_start(source):
+            yield ok("corpus", "the built-in corpus, prepared at the start of the run")
             continue
         try:
             manifest = _verify(source, config)
@@ -36,7 +36,7 @@ def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
         yield ok("corpus", f"{source.corpus}: {bases:,} bases, all files of the size that its manifest says")
         if not has_own_checksum(source.corpus):
             found = f"the manifest of {source.corpus} has no checksum of its own"
-            yield warning("corpus", found, "It is an older one; damage in it that contradicts nothing is not seen.")
+            yield warning("corpus", found, "An older version wrote it. Some damage would not be noticed.")
 
 
 def _verify(source: Source, config: TrainConfig) -> Manifest:
@@ -50,5 +50,5 @@ def _verify(source: Source, config: TrainConfig) -> Manifest:
     return manifest
 
 
-def _made_at_the_start(source: Source) -> bool:
+def _prepared_at_start(source: Source) -> bool:
     return source.corpus == Path(synthetic.CORPUS) and not source.corpus.exists()

@@ -12,7 +12,7 @@ from foundation.disk import full_disk
 from foundation.errors import InputError
 from training.ranks import outside_a_step, started_ranks
 
-LEAST_ROOM = 64 << 20
+MIN_FREE_BYTES = 64 << 20
 """Bytes. A write that failed with more than this free did not fail for want of room."""
 
 
@@ -24,18 +24,18 @@ def check_ranks(machine: HardwareConfig) -> None:
     ranks, asked = started_ranks(), machine.devices * machine.num_nodes
     if ranks is None or ranks.launcher not in _START:
         return
-    told = f"hardware.devices={machine.devices} with hardware.num_nodes={machine.num_nodes}"
+    settings = f"hardware.devices={machine.devices} with hardware.num_nodes={machine.num_nodes}"
     if ranks.world != asked:
         raise InputError(
-            f"asks for {asked} ranks, and {ranks.launcher} started {ranks.world}",
-            where=told,
+            f"asks for {asked} ranks, but {ranks.launcher} started {ranks.world}",
+            where=settings,
             fix=_START[ranks.launcher].format(nodes=machine.num_nodes, devices=machine.devices),
             kind="world-size",
         )
     if ranks.launcher == "Slurm" and asked > 1 and outside_a_step():
         raise InputError(
-            f"asks for {asked} ranks, and the script of a Slurm job is one",
-            where=told,
+            f"asks for {asked} ranks, but the batch script of a Slurm job is a single process",
+            where=settings,
             fix="Start it with srun, or let `genomic-llama launch --slurm` write the script.",
             kind="outside-srun",
         )
@@ -57,22 +57,22 @@ def check_machine(config: TrainConfig) -> None:
     where, doctor = f"hardware={machine.gpu}", "genomic-llama doctor says more."
     if torch.version.cuda is None:
         fix = f"Install the CUDA build (docs/install.md), or give hardware=cpu. {doctor}"
-        raise InputError("wants GPUs, and torch is built without CUDA", where=where, fix=fix, kind="torch-without-cuda")
+        raise InputError("needs GPUs, but torch is built without CUDA", where=where, fix=fix, kind="torch-without-cuda")
     found = torch.cuda.device_count()  # asks the driver, without starting CUDA
     if found < machine.devices:
         fix = f"Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give hardware.devices={max(found, 1)}. {doctor}"
         raise InputError(
-            f"wants {machine.devices} GPUs a node, and torch finds {found}", where=where, fix=fix, kind="too-few-gpus"
+            f"needs {machine.devices} GPUs per node, but torch finds {found}", where=where, fix=fix, kind="too-few-gpus"
         )
     if importlib.util.find_spec("transformer_engine") is None:
         fix = f"Install it: docs/install.md. {doctor}"
         raise InputError(
-            "wants Transformer Engine, which is not installed", where=where, fix=fix, kind="no-transformer-engine"
+            "needs Transformer Engine, which is not installed", where=where, fix=fix, kind="no-transformer-engine"
         )
 
 
 @contextmanager
-def meeting_place() -> Iterator[None]:
+def explain_rendezvous_failure() -> Iterator[None]:
     """The address where ranks meet, as an `InputError` where it cannot be had: a port in use, a host out of reach."""
     import torch.distributed
 
@@ -89,7 +89,7 @@ def meeting_place() -> Iterator[None]:
 
 
 @contextmanager
-def room_for_checkpoints(run_dir: Path) -> Iterator[None]:
+def explain_full_disk(run_dir: Path) -> Iterator[None]:
     """A disk that was full when a checkpoint was written, as an `InputError`; PyTorch tells it as an odd position."""
     from torch.distributed.checkpoint.api import CheckpointException
 
@@ -98,7 +98,7 @@ def room_for_checkpoints(run_dir: Path) -> Iterator[None]:
             yield
     except (CheckpointException, RuntimeError) as error:
         of_a_save = isinstance(error, CheckpointException) or "inline_container" in str(error)
-        if not of_a_save or shutil.disk_usage(run_dir).free > LEAST_ROOM:
+        if not of_a_save or shutil.disk_usage(run_dir).free > MIN_FREE_BYTES:
             raise
         fix = "Free some space and give the same command: it resumes from the newest whole checkpoint."
         raise InputError(

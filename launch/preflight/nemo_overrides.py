@@ -10,7 +10,7 @@ from typing import Any
 
 import fiddle
 
-from configs.words import split_words
+from configs.overrides import split_words
 from foundation.errors import InputError, nearest
 
 _OVERRIDE = re.compile(r"(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*(?:[-+*/|&]?=)")
@@ -25,13 +25,13 @@ def check_overrides(recipe: fiddle.Buildable[Any], arguments: Sequence[str]) -> 
     for argument in arguments:
         if argument[:1] in ("+", "~"):
             split_words([argument], ())
-    for argument in of_the_recipe(arguments):
+    for argument in recipe_overrides(arguments):
         match = _OVERRIDE.match(argument)
         assert match is not None
         _check_path(recipe, match["path"], argument)
 
 
-def of_the_recipe(arguments: Iterable[str]) -> list[str]:
+def recipe_overrides(arguments: Iterable[str]) -> list[str]:
     """Those of `arguments` that change a field of the recipe."""
     matches = ((argument, _OVERRIDE.match(argument)) for argument in arguments)
     return [one for one, match in matches if match and match["path"].split(".")[0] not in _NOT_OF_THE_RECIPE]

@@ -12,13 +12,13 @@ import fiddle
 from nemo_run.cli.cli_parser import CLIException, parse_cli_args
 
 from configs.llama import LlamaArchitecture, from_megatron_fields
+from configs.overrides import read_text
 from configs.schema import TrainConfig
 from configs.settings import rows
-from configs.words import read_text
 from foundation.errors import InputError
 from launch.preflight.check import check_config
 from launch.preflight.checks import Run, refuse_first
-from launch.preflight.nemo_overrides import of_the_recipe
+from launch.preflight.nemo_overrides import recipe_overrides
 from launch.preflight.start import warn
 from training.places import at, read_settings
 
@@ -32,7 +32,7 @@ def check_command(config: TrainConfig, recipe: fiddle.Buildable[Any], arguments:
     Returns the configuration that the changed recipe has. Errors: `InputError`. A value that NeMo-Run cannot read is
     left to it.
     """
-    words = of_the_recipe(arguments)
+    words = recipe_overrides(arguments)
     meant = _as_settings(words)
     try:
         changed = parse_cli_args(copy.deepcopy(recipe), words)
@@ -43,7 +43,7 @@ def check_command(config: TrainConfig, recipe: fiddle.Buildable[Any], arguments:
     config = read_back(config, changed)
     architecture, sequence_length = check_config(config, _architecture(changed))
     warn(config)
-    if _trains_here(arguments):
+    if _trains_in_this_process(arguments):
         run = Run(
             config=config,
             architecture=architecture,
@@ -96,7 +96,7 @@ def _architecture(recipe: fiddle.Buildable[Any]) -> LlamaArchitecture:
     return from_megatron_fields(fiddle.ordered_arguments(recipe.model.config), dtype="bfloat16", where="model.config")
 
 
-def _trains_here(arguments: Sequence[str]) -> bool:
+def _trains_in_this_process(arguments: Sequence[str]) -> bool:
     if any(one in ("--dryrun", "--repl") or one.startswith("--to-") for one in arguments):
         return False
     executors = [one.partition("executor=")[2].partition("(")[0] for one in arguments if "executor=" in one]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from configs.compose import compose_config
 from configs.extension import run_architecture
+from configs.schema import HeadConfig
 from corpus import synthetic
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
-from foundation.terminal import say, say_text
+from foundation.terminal import print_lines, print_text, warn
 from launch.planning.commands import plan_command
 from launch.planning.memory import GIB, memory_per_gpu
 from launch.planning.names import configuration
@@ -39,16 +40,24 @@ SUBMIT = {
 
 
 def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
-    """The job of a recipe; checked as training will check it.
+    """The job of a recipe; checked as training will check it, but for labelled sequences that are not here.
 
     Errors: `InputError` for what cannot work, before anything waits in a queue for it.
     """
     name, own = configuration(recipe)
     overrides = (*own, *overrides)
     config = compose_config(name, overrides)
-    check_config(config)
+    check_config(config, read_labels=_has_labels(config.head))
     check_engine_is_nemo(config, "launch")
     return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
+
+
+def _has_labels(head: HeadConfig) -> bool:
+    """Whether the files of a head are here; where they are not, this is said."""
+    absent = [f"{key}={path}" for key, path in head.files.items() if not Path(path).exists()]
+    if head.kind != "none" and absent:
+        warn(f"{', '.join(absent)}: not on this machine, so labels are not checked; the job checks them at its start")
+    return not absent
 
 
 def make_script(
@@ -71,13 +80,13 @@ def make_script(
         raise InputError(
             f"--local with hardware.num_nodes={machine.num_nodes}", fix="Give hardware.num_nodes=1.", kind="local-nodes"
         )
-    site, lacking = read_site(target, site_file, own)
+    site, missing = read_site(target, site_file, own)
     mounts: list[str] = []
     if not isinstance(site, Slurm | Local):
         mounts = readable(site)
-        lacking += off_mounts(job, durable=durable(site), readable=mounts)
-    if lacking:
-        raise _wanted(recipe, overrides, lacking, mounts, target=target, site_file=site_file)
+        missing += outside_mounts(job, durable=durable(site), readable=mounts)
+    if missing:
+        raise _missing_settings(recipe, overrides, missing, mounts, target=target, site_file=site_file)
     if isinstance(site, Slurm) and site.container_image:
         check_container(job, site)
     elif submitted and isinstance(site, Slurm | Local):
@@ -98,25 +107,25 @@ def memory_warning(job: Job) -> str:
         return ""
     needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
     asked = job.overrides[len(configuration(job.recipe)[1]) :]
-    return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
+    return f"warning: the plan says that this needs {needed}. To see what to change: {plan_command(job.recipe, asked)}"
 
 
-def _wanted(
+def _missing_settings(
     recipe: str,
     overrides: Sequence[str],
-    lacking: Sequence[str],
+    missing: Sequence[str],
     mounts: Sequence[str],
     *,
     target: str,
     site_file: Path | None,
 ) -> InputError:
     """All that a site lacks in one message, and what was given on none of its `mounts`, with a command that has it."""
-    keys = [word.split("=", 1)[0] for word in lacking]
+    keys = [word.split("=", 1)[0] for word in missing]
     off = [word for word in overrides if word.split("=", 1)[0] in keys and not word.startswith("launch.")]
     wanted = [key for key in keys if key not in {word.split("=", 1)[0] for word in off}]
     kept = [word for word in overrides if word.split("=", 1)[0] not in keys]
     own = [] if site_file is None else ["--site", str(site_file)]
-    words = shlex.join([recipe, f"--{target}", "--dry-run", *own, *kept, *lacking])
+    words = shlex.join([recipe, f"--{target}", "--dry-run", *own, *kept, *missing])
     fix = f"An example, with values to change: genomic-llama launch {words}"
     there = f" ({', '.join(mounts)})" if mounts else ""
     problems = [f"{word} is on no mount of the job{there}" for word in off]
@@ -137,19 +146,19 @@ def readable(site: Kubernetes | Skypilot) -> list[str]:
     return [*durable(site), *(site.claims if isinstance(site, Kubernetes) else site.downloads)]
 
 
-def off_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> list[str]:
+def outside_mounts(job: Job, *, durable: Sequence[str], readable: Sequence[str]) -> list[str]:
     """What to give so that corpus and weights are there, and checkpoints outlive the machine."""
-    lacking = []
+    missing = []
     if not durable:
         durable = ["/data"]
         readable = [*readable, *durable]
-        lacking.append("launch.mounts={/data: s3://my-bucket}")
+        missing.append("launch.mounts={/data: s3://my-bucket}")
     for key, values in _paths(job).items():
         places = durable if key == "run_dir" else readable
         if off := [one for one in values if _deepest(one, [*durable, *readable]) not in places]:
             name = Path(off[0]).name if len(off) == 1 else "corpus"
-            lacking.append(f"{key}={durable[0].rstrip('/')}/{name}")
-    return lacking
+            missing.append(f"{key}={durable[0].rstrip('/')}/{name}")
+    return missing
 
 
 def check_container(job: Job, site: Slurm) -> None:
@@ -159,10 +168,10 @@ def check_container(job: Job, site: Slurm) -> None:
         key: one for key, values in _paths(job).items() for one in values if not _is_below(job.directory / one, mounts)
     }
     if off:
-        told = ", ".join(f"{key}={one}" for key, one in off.items())
+        settings = ", ".join(f"{key}={one}" for key, one in off.items())
         top = f"/{Path(os.path.normpath(job.directory / next(iter(off.values())))).parts[1]}"
         raise InputError(
-            f"{told}: on no mount of the container ({', '.join(mounts)})",
+            f"{settings}: not on a mount of the container ({', '.join(mounts)})",
             fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
             kind="off-container-mounts",
         )
@@ -176,7 +185,7 @@ def _paths(job: Job) -> dict[str, list[str]]:
     return {
         "run_dir": [job.config.run_dir],
         "dataset.corpus": [one for one in corpora if one != synthetic.CORPUS],
-        "head": [one for one in (head.train, head.validation, head.test) if one],
+        **({} if head.kind == "none" else {key: [path] for key, path in head.files.items()}),
         "init_from": [job.config.init_from] if job.config.init_from else [],
     }
 
@@ -213,9 +222,9 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     logs = run_dir / FOLDER
     logs.mkdir(exist_ok=True)
     sent = subprocess.run([program, str(path)], stdout=subprocess.PIPE, text=True, check=False)
-    say_text(sent.stdout.strip())
+    print_text(sent.stdout.strip())
     if number := re.search(r"Submitted batch job (\d+)", sent.stdout):
-        say(f"script: {path}", f"log:    {logs}/{job.name}-{number[1]}.log")
+        print_lines(f"script: {path}", f"log:    {logs}/{job.name}-{number[1]}.log")
     return sent.returncode
 
 
@@ -223,8 +232,8 @@ def check_pyxis(site: Slurm) -> None:
     """Refuse a container where `srun` is at hand and does not know one. Errors: `InputError`."""
     if site.container_image is None or (srun := shutil.which("srun")) is None:
         return
-    told = subprocess.run([srun, "--help"], capture_output=True, text=True, check=False).stdout
-    if "--container-image" not in told:
+    settings = subprocess.run([srun, "--help"], capture_output=True, text=True, check=False).stdout
+    if "--container-image" not in settings:
         raise InputError(
             "needs pyxis, which this Slurm does not have", where="launch.container_image", fix=NO_PYXIS, kind="no-pyxis"
         )

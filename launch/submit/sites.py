@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from configs.words import kind_of, read_text
+from configs.overrides import kind_of, read_text
 from foundation.errors import InputError
 from foundation.typed import MISSING, from_settings
 from foundation.untrusted import read_yaml
@@ -103,17 +103,17 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
     if file is not None:
         values = read_yaml(file) or {}
         if not isinstance(values, dict):
-            raise InputError("is no mapping of keys to values", where=file, kind="site-file")
+            raise InputError("is not a mapping of keys to values", where=file, kind="site-file")
     for override in overrides:
         key, equals, text = override.removeprefix("launch.").partition("=")
         if not equals:
             fix = "Write launch.KEY=VALUE."
             raise InputError(f"{override!r} has no value", fix=fix, kind="not-an-override")
         values[key] = read_text(kind_of(SITES[target], key), text, f"launch.{key}")
-    lacking = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
-    lacking = {name: example for name, example in lacking.items() if values.get(name, MISSING) == MISSING}
+    missing = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
+    missing = {name: example for name, example in missing.items() if values.get(name, MISSING) == MISSING}
     # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
-    site: Site = from_settings(SITES[target], {**values, **lacking}, where="launch")
+    site: Site = from_settings(SITES[target], {**values, **missing}, where="launch")
     if isinstance(site, Slurm):
         _check_time(site)
     for one in fields(site):
@@ -128,7 +128,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
                 fix="A variable has letters, digits and _.",
                 kind="variable-name",
             )
-    return site, [f"launch.{name}={example}" for name, example in lacking.items()]
+    return site, [f"launch.{name}={example}" for name, example in missing.items()]
 
 
 LEAST_SECONDS = 180
@@ -182,5 +182,5 @@ def _check_lines(name: str, value: Any) -> None:
     for text in texts:
         if isinstance(text, str) and not text.isprintable():
             raise InputError(
-                f"{name} holds a line break or control character: {text!r}", fix="Take it out.", kind="unprintable"
+                f"{name} holds a line break or control character: {text!r}", fix="Remove it.", kind="unprintable"
             )

@@ -15,7 +15,7 @@ from configs.schema import TrainConfig
 from foundation.errors import InputError
 from foundation.terminal import warn
 from launch.planning.throughput import peak_tflops
-from training.checkpointing.initial_weights import FOLDER, our_copy
+from training.checkpointing.initial_weights import FOLDER, ensure_converted
 from training.checkpointing.lock import hold
 from training.checkpointing.same_run import trained_with
 from training.data.order import NUCLEOTIDE_IDS, order_settings
@@ -23,8 +23,8 @@ from training.data.prepared import prepare_sources
 from training.data.sources import parse_sources, source_names
 from training.metrics.flops import flops_per_token
 from training.metrics.rates import Work
-from training.status import ASKED
-from training.stops import ask_to_continue
+from training.status import STOP_SIGNALS
+from training.stops import request_restart
 
 
 def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
@@ -100,7 +100,7 @@ def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, ra
         sources=source_names(sources),
     )
     sealed = Sealed(folder, kept, lambda: log.run_id)
-    pretrain(settings, step, callbacks=[parts.schedule, log, parts.guard, sealed, _listening(asked)])
+    pretrain(settings, step, callbacks=[parts.schedule, log, parts.guard, sealed, _signal_callback(asked)])
 
 
 def _status(run_dir: Path, rank: int, asked: list[int]) -> int:
@@ -110,7 +110,7 @@ def _status(run_dir: Path, rank: int, asked: list[int]) -> int:
     values = torch.tensor([max(asked, default=0), 0], device="cuda")  # on a CPU the stand-in makes it a CPU tensor
     torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
     if rank == 0:
-        values[1] = ask_to_continue(run_dir, f"{signal.Signals(int(values[0])).name} in training")
+        values[1] = request_restart(run_dir, f"{signal.Signals(int(values[0])).name} in training")
     torch.distributed.broadcast(values, 0)
     return int(values[1])
 
@@ -131,16 +131,16 @@ def _initial_weights(source: Path, run_dir: Path, rank: int) -> str:
     """The checkpoint `source` as one of Megatron-Bridge, made by the first rank."""
     import torch
 
-    made = [str(our_copy(source, run_dir.parent / FOLDER, to="bridge")) if rank == 0 else ""]
+    made = [str(ensure_converted(source, run_dir.parent / FOLDER, to="bridge")) if rank == 0 else ""]
     torch.distributed.broadcast_object_list(made, 0)
     return made[0]
 
 
-def _listening(asked: list[int]) -> Any:
+def _signal_callback(asked: list[int]) -> Any:
     """A callback after which SIGUSR1 stops the run as Bridge's own SIGTERM does, and both are noted in `asked`."""
     from megatron.bridge.training.callbacks import Callback
 
-    class Listening(Callback):  # type: ignore[misc]
+    class SignalCallback(Callback):  # type: ignore[misc]
         def on_train_start(self, context: Any) -> None:
             theirs = signal.getsignal(signal.SIGTERM)
 
@@ -148,10 +148,10 @@ def _listening(asked: list[int]) -> Any:
                 asked.append(signum)
                 theirs(signal.SIGTERM, frame)  # type: ignore[operator, misc]
 
-            for one in ASKED:
+            for one in STOP_SIGNALS:
                 signal.signal(one, note)
 
-    return Listening()
+    return SignalCallback()
 
 
 def _device(config: TrainConfig) -> contextlib.AbstractContextManager[None]:
@@ -171,7 +171,7 @@ def _join_ranks(config: TrainConfig) -> int:
     found = int(os.environ.get("WORLD_SIZE", "1"))
     if wanted != found:
         raise InputError(
-            f"asks for {wanted} ranks, and {found} were started",
+            f"asks for {wanted} ranks, but {found} were started",
             where=f"hardware.devices={config.hardware.devices} with hardware.num_nodes={config.hardware.num_nodes}",
             fix=f"Start it with torchrun --nproc-per-node={config.hardware.devices} -m recipes.train ...",
             kind="world-size",

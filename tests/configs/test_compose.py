@@ -17,7 +17,7 @@ from refusal import refused
 from configs.compose import compose_config, config_names, group_options
 from configs.llama import read_architecture
 from configs.locate import CONFIGS, find_directory
-from configs.own import register_schema
+from configs.user_configs import register_schema
 
 DEFAULTS = yaml.safe_load((CONFIGS / "train.yaml").read_text())["defaults"]
 GROUPS = sorted(group for entry in DEFAULTS if isinstance(entry, dict) for group in entry)

@@ -11,7 +11,7 @@ from scored import score_records
 from typer.testing import CliRunner
 
 from corpus.manifest import read_manifest
-from corpus.markup import of_this_strand, other_strand
+from corpus.markup import other_strand, to_this_strand
 from corpus.preparation.prepare import prepare
 from corpus.readers.fasta import read_fasta
 from corpus.settings import Settings
@@ -86,11 +86,11 @@ def test_values_come_back_to_their_letters() -> None:
     for text in ("AACG|d__AC;|GT@TTA", "AACGGTN", "|d_|AC"):
         ids = encode(text)
         turned = other_strand(ids)
-        again = of_this_strand(ids, turned)
+        again = to_this_strand(ids, turned)
         complement = dict(zip(b"ACGTN", b"TGCAN", strict=True))
         stays = {place for place, (a, b) in enumerate(zip(ids, again, strict=True)) if a == b}
         assert all(complement[a] == b for p, (a, b) in enumerate(zip(ids, again, strict=True)) if p not in stays)
-        assert of_this_strand(ids, np.stack([turned, turned], axis=1))[:, 1].tolist() == again.tolist()
+        assert to_this_strand(ids, np.stack([turned, turned], axis=1))[:, 1].tolist() == again.tolist()
 
 
 def test_an_embedding_is_of_bases_after_the_tag(tiny_model: Any, tmp_path: Path) -> None:

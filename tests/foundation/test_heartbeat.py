@@ -20,7 +20,7 @@ def test_what_takes_long_is_said_again(capsys: pytest.CaptureFixture[str]) -> No
     assert first == "importing"
     assert len(others) > 1
     assert all(re.fullmatch(r"importing: 0:0\d so far", line) for line in others)
-    beat.doing("step 1")
+    beat.set_activity("step 1")
     time.sleep(0.5)
     assert re.fullmatch(r"step 1: 0:0\d so far", capsys.readouterr().err.splitlines()[-1])
     beat.end()
@@ -35,7 +35,7 @@ def test_other_lines_are_enough(capsys: pytest.CaptureFixture[str]) -> None:
     beat.begin("training")
     for _ in range(20):
         time.sleep(0.1)
-        beat.said()
+        beat.line_printed()
     beat.end()
     assert capsys.readouterr().err == "training\n"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from foundation import terminal
 from foundation.errors import InputError
-from foundation.terminal import as_utf8, printable, say, say_table, warn
+from foundation.terminal import as_utf8, print_lines, print_table, printable, warn
 
 COMMAND = Path(sys.executable).with_name("genomic-llama")
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -67,11 +67,11 @@ def test_no_standard_error_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> Non
             warn("x")
     monkeypatch.setattr(sys, "stdout", FullDisk())
     with pytest.raises(OSError, match="No space left"):  # a result that nobody got is a failure
-        say("x")
+        print_lines("x")
 
 
 def test_cells_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    say_table({"[bold]": "left", "b": "right"}, [("[/foo]", 1), ("a\n\x1b[31m", 2)])
+    print_table({"[bold]": "left", "b": "right"}, [("[/foo]", 1), ("a\n\x1b[31m", 2)])
     told = capsys.readouterr().out
     assert "[/foo]" in told
     assert r"a\n\x1b[31m" in told

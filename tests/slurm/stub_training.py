@@ -17,8 +17,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from training.ranks import started_ranks
-from training.status import ASKED, HUNG, STOPPED
-from training.stops import ask_to_continue, install_signal_handlers, newest_step, record_stop, say_status
+from training.status import HUNG, STOP_SIGNALS, STOPPED
+from training.stops import install_signal_handlers, newest_step, record_stop, report_status, request_restart
 
 STEPS = 10
 
@@ -46,7 +46,7 @@ def main() -> int:
         (run_dir / "loading").touch()
         time.sleep(100)
     meet("start")
-    for one in ASKED:
+    for one in STOP_SIGNALS:
         signal.signal(one, listen)
     step = newest_step(run_dir)
     last = max(STEPS, step + 2)
@@ -88,7 +88,7 @@ def listen(signum: int, frame: Any) -> None:
 
 
 def leave(reason: str) -> int:
-    status = ask_to_continue(run_dir, reason) if ranks.rank == 0 else 0
+    status = request_restart(run_dir, reason) if ranks.rank == 0 else 0
     return max(meet("leave", status))
 
 
@@ -122,6 +122,6 @@ if __name__ == "__main__":
     try:
         status = main()
     except Exception:
-        say_status(1)  # as `recipes.train.main` does
+        report_status(1)  # as `recipes.train.main` does
         raise
     sys.exit(status)

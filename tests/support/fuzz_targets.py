@@ -53,7 +53,7 @@ from evaluation.variants.labels import Labelling, check_labels
 from evaluation.variants.vcf import read_vcf
 from foundation.checksum import xxh3_128_of
 from foundation.errors import InputError
-from foundation.progress import unseen
+from foundation.progress import no_progress
 from foundation.terminal import as_utf8
 from launch.submit.sites import read_site
 from tokenizer.huggingface import validate_tokenizer
@@ -184,7 +184,7 @@ def _loaded(directory: Path) -> None:
 def _record(directory: Path) -> None:
     if record := read_record(directory):
         assert all(isinstance(problem, str) for problem in check_files(directory, record))
-        read_back(open_checkpoint(directory), record.tensors, unseen)
+        read_back(open_checkpoint(directory), record.tensors, no_progress)
 
 
 def _read_corpus(directory: Path) -> None:

@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-KINDS = {"classify": ["label"], "multilabel": ["at", "long"], "regress": ["gc"], "tokens": ["bonds"]}
-"""Columns of each kind of head in `write_table`."""
+KINDS = {"classify": ["label"], "multilabel": ["at", "long"], "regress": ["gc"], "tokens": ["bonds"], "track": ["gc"]}
+"""Columns of each kind of head in `write_table`; of `track` the name of what `write_signal` writes."""
 
 
 def write_table(path: Path, *, rows: int = 48, seed: int = 1, longest: int = 60) -> Path:
@@ -27,3 +27,25 @@ def write_rows(path: Path, rows: Sequence[tuple[str, str]], names: str = "sequen
     """A CSV file of given rows."""
     path.write_text(names + "\n" + "".join(f"{sequence},{label}\n" for sequence, label in rows))
     return path
+
+
+def write_signal(folder: Path, *, contig: int = 1200, length: int = 40) -> dict[str, str]:
+    """genome.fa, gc.bw, train.bed and valid.bed in `folder`, as settings of a head: 3 at G and C, 1 at A and T.
+
+    Every ninth base has no value. Regions lie apart, on both strands.
+    """
+    import pyBigWig
+
+    bases = "".join(random.Random(3).choices("ACGT", k=contig))
+    (folder / "genome.fa").write_text(f">chr1\n{bases}\n")
+    known = [position for position in range(contig) if position % 9]
+    with pyBigWig.open(str(folder / "gc.bw"), "w") as file:
+        file.addHeader([("chr1", contig)])
+        file.addEntries("chr1", known, values=[3.0 if bases[at] in "GC" else 1.0 for at in known], span=1)
+    regions = [f"chr1\t{at}\t{at + length}\tr{at}\t0\t{'+-'[at // length % 2]}" for at in range(0, contig, length)]
+    (folder / "train.bed").write_text("\n".join(regions[:-6]) + "\n")
+    (folder / "valid.bed").write_text("\n".join(regions[-6:]) + "\n")
+    return {
+        "train": str(folder / "train.bed"), "validation": str(folder / "valid.bed"),
+        "genome": str(folder / "genome.fa"), "bigwig": str(folder / "gc.bw"),
+    }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.finished import Work
-from evaluation.sharding.job import Compute, Payload, Progress, Results, cut
+from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 
@@ -70,7 +70,7 @@ class ToyJob:
         return 1
 
     def load(self, device: str | None) -> Compute[int]:
-        return self._compute
+        return at_once(self, self._compute)
 
     def _compute(self, unit: list[int]) -> Payload:
         for number in unit:

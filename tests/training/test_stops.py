@@ -10,7 +10,7 @@ import pytest
 from evaluation.report.stops import describe_stops, read_stops
 from training.ranks import outside_a_step, started_ranks
 from training.status import NO_PROGRESS, PREEMPTED, STOPPED
-from training.stops import ask_to_continue, newest_step, record_stop, say_status, stop_before_first_step
+from training.stops import newest_step, record_stop, report_status, request_restart, stop_before_first_step
 
 Attempt = Callable[..., Path]
 
@@ -51,21 +51,21 @@ def test_a_run_asks_again_as_long_as_it_advances(tmp_path: Path, attempt: Attemp
     for number, step in enumerate((3, 6, 8)):
         said = attempt(number)
         saved(tmp_path, step)
-        assert ask_to_continue(tmp_path, f"SIGUSR1 after step {step}") == PREEMPTED
+        assert request_restart(tmp_path, f"SIGUSR1 after step {step}") == PREEMPTED
         assert (said / "status").read_text() == "75\n"
         assert (said / "requeue").read_text() == f"SIGUSR1 after step {step}; the run resumes from step {step}\n"
     said = attempt(3)
-    assert ask_to_continue(tmp_path, "SIGUSR1 after step 8") == NO_PROGRESS
+    assert request_restart(tmp_path, "SIGUSR1 after step 8") == NO_PROGRESS
     assert (said / "status").read_text() == "70\n"
     assert not (said / "requeue").exists()
     assert [stop.requeue for stop in read_stops(tmp_path)] == [True, True, True, False]
     attempt(0, job="8")  # somebody submits it again
-    assert ask_to_continue(tmp_path, "SIGUSR1 before the first step") == PREEMPTED
+    assert request_restart(tmp_path, "SIGUSR1 before the first step") == PREEMPTED
 
 
 def test_the_same_attempt_does_not_count_against_itself(tmp_path: Path, attempt: Attempt) -> None:
     attempt(0)
-    assert [ask_to_continue(tmp_path, "SIGUSR1 before the first step") for _ in range(2)] == [PREEMPTED] * 2
+    assert [request_restart(tmp_path, "SIGUSR1 before the first step") for _ in range(2)] == [PREEMPTED] * 2
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_before_the_first_step_every_rank_has_to_be_asked(
 def test_the_first_status_counts(tmp_path: Path, attempt: Attempt) -> None:
     said = attempt(0)
     record_stop(tmp_path, "a guard at step 3", STOPPED)
-    say_status(1)
+    report_status(1)
     assert (said / "status").read_text() == "65\n"
     (stop,) = read_stops(tmp_path)
     assert (stop.job, stop.attempt, stop.reason, stop.status) == ("7", "7.0", "a guard at step 3", STOPPED)
@@ -97,7 +97,7 @@ def test_the_first_status_counts(tmp_path: Path, attempt: Attempt) -> None:
 
 def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GENOMIC_LLAMA_STOP_DIR", raising=False)
-    say_status(1)
+    report_status(1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -105,7 +105,7 @@ def test_a_report_tells_how_often_and_why(tmp_path: Path, attempt: Attempt) -> N
     assert describe_stops(read_stops(tmp_path)) == ""
     attempt(0)
     saved(tmp_path, 3)
-    ask_to_continue(tmp_path, "SIGUSR1 after step 3")
+    request_restart(tmp_path, "SIGUSR1 after step 3")
     record_stop(tmp_path, "a guard at step 5", STOPPED)
     with (tmp_path / "stops.jsonl").open("a") as file:
         file.write('{"time": 1')  # a power cut

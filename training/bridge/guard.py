@@ -37,7 +37,7 @@ class BridgeGuard(Callback):  # type: ignore[misc]
         self._history = LossHistory(window=self.spike_window, deviations=self.spike_deviations)
         if torch.distributed.get_rank() == 0:
             mark_replaced(self._folder, done=context.state.train_state.step)
-        guard_updates(context.optimizer, lambda norm: self._accepts(context.state.train_state.step + 1, norm))
+        guard_updates(context.optimizer, lambda norm: self._allows_update(context.state.train_state.step + 1, norm))
 
     def on_train_step_end(self, context: Any) -> None:
         if not self.stopped:
@@ -48,7 +48,7 @@ class BridgeGuard(Callback):  # type: ignore[misc]
         torch.distributed.barrier()  # the first rank to exit may end the others
         raise SystemExit(STOPPED)
 
-    def _accepts(self, step: int, grad_norm: float) -> bool:
+    def _allows_update(self, step: int, grad_norm: float) -> bool:
         loss = self._step.take_loss()
         limit, finding = self._history.limit, self._history.judge(loss, grad_norm)
         if not finding:

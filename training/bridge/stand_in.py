@@ -12,7 +12,7 @@ from training.cpu.stand_in import Seam, forked_queue, stand_in
 
 def bridge_stand_in() -> AbstractContextManager[None]:
     """CUDA calls of Megatron-Bridge land on the CPU inside this context. See `training.cpu.stand_in.stand_in`."""
-    return stand_in(_seams)
+    return stand_in(_patches)
 
 
 class _Stream:
@@ -27,7 +27,7 @@ class _Stream:
     def synchronize(self) -> None: ...
 
 
-def _seams(stack: contextlib.ExitStack) -> Iterator[Seam]:
+def _patches(stack: contextlib.ExitStack) -> Iterator[Seam]:
     from megatron.bridge.training import initialize, setup
     from megatron.core.dist_checkpointing.strategies import filesystem_async
 

@@ -15,10 +15,10 @@ from nemo import lightning as nl
 from nemo.lightning.ckpt_utils import ckpt_to_dir
 from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
-from conversion.locate import LAST, is_of_a_run, newest_first, step_of
+from conversion.locate import LAST, is_run_checkpoint, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from foundation.disk import sync
-from training.checkpointing.folder import clean, out_of_sight, point
+from training.checkpointing.folder import clean, hide, update_link
 from training.checkpointing.same_layout import check_same_layout, live_layout
 from training.checkpointing.same_run import check_same_run, newest_whole, trained_with
 from training.checkpointing.seal import seal
@@ -59,7 +59,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         for other in newest.parent.glob(f"*-{LAST}"):
             if other.is_symlink() and other != link:
                 other.unlink()
-        point(link, newest)
+        update_link(link, newest)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """No checkpoint."""
@@ -83,7 +83,9 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         """
         whole = [path for path in newest_first(Path(self.dirpath)) if (path / MANIFEST).is_file()]
         steps = {
-            f"{path}.ckpt": torch.tensor(step_of(path)) for path in whole if is_of_a_run(path) and not path.is_symlink()
+            f"{path}.ckpt": torch.tensor(step_of(path))
+            for path in whole
+            if is_run_checkpoint(path) and not path.is_symlink()
         }
         self.best_k_models = dict(list(steps.items())[: self.save_top_k])
         for path in list(steps)[self.save_top_k :]:
@@ -120,7 +122,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         if self.async_save and not override_async:
             super()._link_checkpoint(trainer, filepath, linkpath)  # notes it for the end of the save
         elif trainer.is_global_zero:
-            point(ckpt_to_dir(linkpath), ckpt_to_dir(filepath))
+            update_link(ckpt_to_dir(linkpath), ckpt_to_dir(filepath))
 
     def _remove_checkpoint(self, trainer: Any, filepath: str, override_async: bool = False) -> None:
         if self.async_save and not override_async:
@@ -133,7 +135,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         if path.is_symlink():
             path.unlink()
         elif path.is_dir() and torch.distributed.get_rank() == 0:
-            threading.Thread(target=shutil.rmtree, args=(out_of_sight(path),)).start()
+            threading.Thread(target=shutil.rmtree, args=(hide(path),)).start()
 
 
 def _trained_with(trainer: Any, pl_module: Any) -> dict[str, Any]:

@@ -16,41 +16,41 @@ from torch.distributed.distributed_c10d import default_pg_timeout
 
 from foundation.errors import InputError
 
-_VERDICT, _HEARD = "genomic_llama/first_rank", "genomic_llama/heard"
-_PATIENCE = timedelta(hours=2)
+_OUTCOME, _ACKNOWLEDGED = "genomic_llama/first_rank", "genomic_llama/heard"
+_OUTCOME_TIMEOUT = timedelta(hours=2)
 """That the others wait for the verdict: the first rank may convert a large checkpoint."""
-_LINGER_SECONDS = 300.0
+_ACKNOWLEDGE_SECONDS = 300.0
 """That a first rank that was refused waits for the others to hear of it, since they hear it from its process."""
 
 
 @contextmanager
-def told_to_all(trainer: Any) -> Iterator[None]:
+def broadcast_failure(trainer: Any) -> Iterator[None]:
     """What the first rank does in this context is done before the others enter it; its error is theirs too.
 
     Errors: that of the first rank, on every other as an `InputError`; there also where the first rank gives no answer.
     """
-    store = _meet(trainer)
+    store = _rendezvous_store(trainer)
     if store is None:
         yield
     elif trainer.global_rank == 0:
         try:
             yield
         except Exception as error:
-            store.set(_VERDICT, json.dumps(_words(error)))
+            store.set(_OUTCOME, json.dumps(_error_fields(error)))
             if trainer.strategy.cluster_environment.creates_processes_externally:
-                _linger(store, trainer.world_size - 1)
+                _await_acknowledgements(store, trainer.world_size - 1)
             raise
-        store.set(_VERDICT, json.dumps(None))
+        store.set(_OUTCOME, json.dumps(None))
     else:
-        refusal = _verdict(store)
+        refusal = _await_outcome(store)
         if refusal is not None:
-            store.add(_HEARD, 1)
+            store.add(_ACKNOWLEDGED, 1)
             problem, where, fix, kind = refusal
             raise InputError(problem, where=where, fix=fix, kind=kind)
         yield
 
 
-def _meet(trainer: Any) -> TCPStore | None:
+def _rendezvous_store(trainer: Any) -> TCPStore | None:
     """The store where the ranks of `trainer` meet, opened early and handed on to NeMo; None for a single rank.
 
     torchrun has one already, and the first rank opens it elsewhere, where its process group would later.
@@ -70,22 +70,22 @@ def _meet(trainer: Any) -> TCPStore | None:
     return store
 
 
-def _verdict(store: TCPStore) -> Any:
+def _await_outcome(store: TCPStore) -> Any:
     """What the first rank said: None where all is well. Errors: `InputError` where it died, or is silent too long."""
     try:
-        store.wait([_VERDICT], _PATIENCE)
-        return json.loads(store.get(_VERDICT))
+        store.wait([_OUTCOME], _OUTCOME_TIMEOUT)
+        return json.loads(store.get(_OUTCOME))
     except DistError as error:
         raise InputError("the first rank gave no answer", fix="See its log.", kind="first-rank-silent") from error
 
 
-def _words(error: Exception) -> tuple[str, str | None, str, str]:
+def _error_fields(error: Exception) -> tuple[str, str | None, str, str]:
     if isinstance(error, InputError):
         return error.problem, None if error.where is None else str(error.where), error.fix, error.kind
-    return f"the first rank ended: {error or type(error).__name__}", None, "Its log says more.", "first-rank-ended"
+    return f"the first rank failed: {error or type(error).__name__}", None, "Its log says more.", "first-rank-ended"
 
 
-def _linger(store: TCPStore, others: int) -> None:
-    deadline = time.monotonic() + _LINGER_SECONDS
-    while store.add(_HEARD, 0) < others and time.monotonic() < deadline:
+def _await_acknowledgements(store: TCPStore, others: int) -> None:
+    deadline = time.monotonic() + _ACKNOWLEDGE_SECONDS
+    while store.add(_ACKNOWLEDGED, 0) < others and time.monotonic() < deadline:
         time.sleep(0.1)

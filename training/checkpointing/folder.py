@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from conversion.locate import LAST, UNFINISHED, UNKNOWN, is_of_a_run, newest_first, step_of
+from conversion.locate import LAST, UNFINISHED, UNKNOWN, is_run_checkpoint, newest_first, step_of
 from conversion.manifest import NAME as MANIFEST
 from foundation.disk import sync
 from foundation.terminal import warn
@@ -26,14 +26,14 @@ def clean(folder: Path) -> None:
         return
     for mark in sorted(folder.glob(f"*{UNFINISHED}")):
         checkpoint = mark.with_name(mark.name.removesuffix(UNFINISHED))
-        if not is_of_a_run(checkpoint):
+        if not is_run_checkpoint(checkpoint):
             continue
         if checkpoint.is_dir() and not checkpoint.is_symlink() and not (checkpoint / MANIFEST).is_file():
-            say(f"removed {checkpoint}: it was not written to its end")
-            shutil.rmtree(out_of_sight(checkpoint))
+            warn(f"removed {checkpoint}: it is incomplete")
+            shutil.rmtree(hide(checkpoint))
         mark.unlink()
     for left in sorted(folder.glob(f".*{_REMOVING}")):
-        say(f"removed the rest of {left}")
+        warn(f"removed the rest of {left}")
         shutil.rmtree(left)
     _set_unknown_aside(folder)
     for link in sorted(folder.glob(f"*-{LAST}")):
@@ -53,13 +53,13 @@ def _set_unknown_aside(folder: Path) -> None:
     for path in unknown:
         if step_of(path) >= step_of(whole):
             aside = set_aside(path, UNKNOWN)
-            say(f"{path} has no {MANIFEST}, so nobody knows whether it is whole; set aside as {aside.name}")
+            warn(f"{path} has no {MANIFEST}, so it may be incomplete; set aside as {aside.name}")
     for link in folder.glob(f"*-{LAST}"):
         if link.is_symlink() and not (link / MANIFEST).is_file():
             link.unlink()
 
 
-def point(link: Path, checkpoint: Path) -> None:
+def update_link(link: Path, checkpoint: Path) -> None:
     """Make `link` lead to `checkpoint` in its folder, at once, whatever it led to before."""
     temporary = link.with_name(f".{link.name}.link")
     temporary.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def point(link: Path, checkpoint: Path) -> None:
     sync(link.parent)
 
 
-def out_of_sight(checkpoint: Path) -> Path:
+def hide(checkpoint: Path) -> Path:
     """A name under which a checkpoint can be removed file by file, and never be taken for one."""
     hidden = checkpoint.with_name(f".{checkpoint.name}{_REMOVING}")
     if hidden.exists():
@@ -89,8 +89,3 @@ def set_aside(checkpoint: Path, suffix: str) -> Path:
     checkpoint.with_name(f"{checkpoint.name}-{LAST}").unlink(missing_ok=True)
     sync(checkpoint.parent)
     return aside
-
-
-def say(what: str) -> None:
-    """Tell the user, also where the libraries' logs are turned down."""
-    warn(what)

@@ -15,25 +15,25 @@ from conversion.locate import find_checkpoint
 from conversion.manifest import check_against_manifest, read_manifest
 from conversion.record import NAME as RECORD
 from foundation.errors import InputError
-from training.checkpointing.folder import say
+from foundation.terminal import warn
 
 FOLDER = "initial_weights"
 
 
-def our_copy(source: Path, folder: Path, *, optimizer: bool = False, to: str = "nemo") -> Path:
+def ensure_converted(source: Path, folder: Path, *, optimizer: bool = False, to: str = "nemo") -> Path:
     """The checkpoint `source` in a format of our making in `folder`, made where it is missing or damaged.
 
-    With `optimizer` its state comes along. For the first rank: `where_our_copy_is` is for the others.
+    With `optimizer` its state comes along. For the first rank: `converted_path` is for the others.
     Errors: `InputError`, also where `source` is not what its manifest says.
     """
-    copy = where_our_copy_is(source, folder, optimizer=optimizer, to=to)
+    copy = converted_path(source, folder, optimizer=optimizer, to=to)
     if not _is_whole(copy):
         _refuse_damaged(source)
         convert(source, copy, to=to, optimizer=optimizer, overwrite=copy.exists())
     return copy
 
 
-def where_our_copy_is(source: Path, folder: Path, *, optimizer: bool = False, to: str = "nemo") -> Path:
+def converted_path(source: Path, folder: Path, *, optimizer: bool = False, to: str = "nemo") -> Path:
     """Its directory, whether it is there yet or not."""
     kind = "" if to == "nemo" else f"-{to}"
     return folder / f"{source.resolve().name}-{_fingerprint(source)}{kind}{'-optimizer' * optimizer}"
@@ -45,7 +45,7 @@ def _is_whole(copy: Path) -> bool:
     try:
         verify_checkpoint(copy)
     except InputError as error:
-        say(f"{copy} is damaged and is made again: {error.problem}")
+        warn(f"{copy} is damaged and is made again: {error.problem}")
         return False
     return True
 

@@ -9,9 +9,9 @@ from nemo import lightning as nl
 
 from configs.llama import read_architecture
 from conversion.locate import step_of
-from training.checkpointing.first_rank import told_to_all
-from training.checkpointing.folder import say
-from training.checkpointing.initial_weights import FOLDER, our_copy, where_our_copy_is
+from foundation.terminal import warn
+from training.checkpointing.first_rank import broadcast_failure
+from training.checkpointing.initial_weights import FOLDER, converted_path, ensure_converted
 from training.checkpointing.lock import hold
 from training.checkpointing.same_model import check_same_model
 from training.checkpointing.same_run import lost_step, newest_whole
@@ -37,7 +37,7 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
         run_dir = Path(self.resume_from_directory).resolve().parent
         # Lightning's, which cannot see that the data module goes on at the very next sample.
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
-        with told_to_all(trainer):
+        with broadcast_failure(trainer):
             if trainer.is_global_zero:
                 hold(run_dir)
             self._prepare_start(run_dir, trainer, model)
@@ -45,16 +45,16 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
 
     def _prepare_start(self, run_dir: Path, trainer: Any, model: Any) -> None:
         if trainer.is_global_zero and (lost := lost_step(run_dir)):
-            say(f"{run_dir}/checkpoints is empty, and the run log ends at step {lost}: the run starts from step 0")
+            warn(f"{run_dir}/checkpoints is empty, and the run log ends at step {lost}: the run starts from step 0")
         if start := self.restore_config:
             if self.get_trainer_ckpt_path(model) is None:
                 if trainer.is_global_zero:
                     base = read_architecture(self.extends) if self.extends else None
                     check_same_model(Path(start.path), live_architecture(model), base=base)
-                ours = our_copy if trainer.is_global_zero else where_our_copy_is
+                ours = ensure_converted if trainer.is_global_zero else converted_path
                 start.path = str(ours(Path(start.path), run_dir.parent / FOLDER, optimizer=start.load_optim_state))
             elif trainer.is_global_zero and (own := self._find_trainer_ckpt_path()):
-                say(f"init_from={start.path} is not used: the run resumes from step {step_of(own)}")
+                warn(f"init_from={start.path} is not used: the run resumes from step {step_of(own)}")
 
     def _find_trainer_ckpt_path(self) -> Path | None:
         return newest_whole(Path(self.resume_from_directory))

@@ -35,7 +35,7 @@ Seam = tuple[object, str, object]
 
 def cpu_stand_in() -> AbstractContextManager[None]:
     """CUDA calls of NeMo and its Megatron-Core land on the CPU inside this context. See `stand_in`."""
-    return stand_in(_seams_of_nemo)
+    return stand_in(_patches_of_nemo)
 
 
 @contextlib.contextmanager
@@ -51,13 +51,13 @@ def stand_in(seams: Callable[[contextlib.ExitStack], Iterable[Seam]]) -> Iterato
             kind="cpu-beside-cuda",
         )
     with contextlib.ExitStack() as stack:
-        for target, name, value in (*_seams_of_megatron(), *seams(stack)):
+        for target, name, value in (*_patches_of_megatron(), *seams(stack)):
             stack.enter_context(patch.object(target, name, value))
-        stack.enter_context(_CudaMeansCpu())
+        stack.enter_context(_CudaToCpu())
         yield
 
 
-def _seams_of_megatron() -> Iterator[Seam]:
+def _patches_of_megatron() -> Iterator[Seam]:
     from megatron.core import optimizer
     from megatron.core.optimizer import distrib_optimizer
     from megatron.core.tensor_parallel import random
@@ -77,7 +77,7 @@ def _seams_of_megatron() -> Iterator[Seam]:
     yield distrib_optimizer, "USING_TE_OPTIMIZER", True
 
 
-def _seams_of_nemo(stack: contextlib.ExitStack) -> Iterator[Seam]:
+def _patches_of_nemo(stack: contextlib.ExitStack) -> Iterator[Seam]:
     from megatron.core.dist_checkpointing.strategies import filesystem_async
     from nemo.collections.llm.peft import lora, utils
     from nemo.lightning.io import pl
@@ -90,7 +90,7 @@ def _seams_of_nemo(stack: contextlib.ExitStack) -> Iterator[Seam]:
     yield filesystem_async, "_get_write_results_queue", forked_queue(stack)
 
 
-class _CudaMeansCpu(TorchFunctionMode):
+class _CudaToCpu(TorchFunctionMode):
     """Rewrites the arguments that ask for CUDA. Thread-local, like every torch function mode."""
 
     def __torch_function__(
@@ -164,7 +164,7 @@ def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
     def queue() -> Any:
         if not queues:
             manager = SyncManager(ctx=multiprocessing.get_context("fork"))
-            manager.start(_die_with_the_parent)
+            manager.start(_exit_with_parent)
             stack.callback(manager.shutdown)
             queues.append(manager.Queue())
         return queues[0]
@@ -172,7 +172,7 @@ def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
     return queue
 
 
-def _die_with_the_parent() -> None:
+def _exit_with_parent() -> None:
     """A manager whose process was killed would wait for ever, with all the memory that it was forked with."""
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h

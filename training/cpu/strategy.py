@@ -20,7 +20,7 @@ class CpuMegatronStrategy(GenomicMegatronStrategy):
     _stand_in: contextlib.ExitStack | None = None
 
     def connect(self, model: Any) -> None:
-        self._leave_stand_in()
+        self._exit_stand_in()
         self._stand_in = contextlib.ExitStack()
         self._stand_in.enter_context(cpu_stand_in())
         super().connect(model)
@@ -34,9 +34,9 @@ class CpuMegatronStrategy(GenomicMegatronStrategy):
         try:
             super().teardown()
         finally:
-            self._leave_stand_in()
+            self._exit_stand_in()
 
-    def _leave_stand_in(self) -> None:
+    def _exit_stand_in(self) -> None:
         if self._stand_in is not None:
             self._stand_in.close()
             self._stand_in = None

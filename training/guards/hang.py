@@ -15,9 +15,9 @@ from lightning.pytorch.callbacks import Callback
 from nemo.lightning.io import IOMixin
 
 from training.guards.hang_report import Report, report_here, summary, wait_for_reports, write_report
-from training.guards.limit import STEPS, limit_of
+from training.guards.limit import STEPS, silence_limit
 from training.status import HUNG, PREEMPTED
-from training.stops import ask_to_continue, record_stop
+from training.stops import record_stop, request_restart
 
 
 class HangWatch(Callback, IOMixin):  # type: ignore[misc]
@@ -48,13 +48,13 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
         for old in self._folder.glob(f"rank={self._rank}.*"):
             old.unlink()
         torch.distributed.barrier()  # no rank makes the folder before all have looked for it
-        self._show("start", trainer.global_step)
+        self.enter_phase("start", trainer.global_step)
         self._ended = threading.Event()
         threading.Thread(target=self._watch, args=(self._ended,), name="hang watch", daemon=True).start()
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self._step_began, self._micro_batches = time.monotonic(), 0
-        self._show("step", trainer.global_step + 1)
+        self.enter_phase("step", trainer.global_step + 1)
 
     def on_megatron_microbatch_end(self, step: Any, batch: Any, output: Any, forward_callback: Any) -> None:
         self._micro_batches += 1
@@ -62,38 +62,39 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._steps.append(time.monotonic() - self._step_began)
-        self._show("after step", trainer.global_step)
+        self.enter_phase("after step", trainer.global_step)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        self._show("validation after step", trainer.global_step)
+        self.enter_phase("validation after step", trainer.global_step)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        self._show("after step", trainer.global_step)
+        self.enter_phase("after step", trainer.global_step)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        self._leave()
+        self._stop_watching()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        self._leave()
+        self._stop_watching()
 
-    def _leave(self) -> None:
+    def _stop_watching(self) -> None:
         if self._ended is not None:
             self._ended.set()
 
-    def _show(self, doing: str, step: int) -> None:
+    def enter_phase(self, doing: str, step: int) -> None:
+        """Note a sign of life of this rank, and what it is doing from now on."""
         self._doing, self._step, self._silent = doing, step, 0.0
 
     def _watch(self, ended: threading.Event) -> None:
         tick = min(1.0, self.hang_seconds / 10)
         while not ended.wait(tick):
             self._silent += tick
-            limit = limit_of(
+            limit = silence_limit(
                 in_step=self._doing == "step", steps=self._steps, seconds=self.hang_seconds, factor=self.hang_factor
             )
             if self._silent >= limit:
-                self._end(limit)
+                self._abort(limit)
 
-    def _end(self, limit: float) -> None:
+    def _abort(self, limit: float) -> None:
         """Report, and leave: the thread that trains is stuck, so nothing else can."""
         status = HUNG if self._hung_before else PREEMPTED
         try:
@@ -126,4 +127,4 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
         if self._hung_before:
             record_stop(run_dir, f"{reason}, as before from this checkpoint", HUNG)
             return HUNG
-        return ask_to_continue(run_dir, reason)
+        return request_restart(run_dir, reason)

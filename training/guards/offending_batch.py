@@ -17,7 +17,7 @@ MOST_SAVED = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptBatch:
+class BatchSnapshot:
     """A micro-batch as the model saw it, on the device; [batch, sequence], with context parallelism this rank's part.
 
     References alone, until the next step: 250 kB a sample of 8192 tokens.
@@ -31,7 +31,7 @@ class KeptBatch:
     losses: torch.Tensor  # of each token, nats
 
     @classmethod
-    def of(cls, batch: Mapping[str, torch.Tensor], losses: torch.Tensor) -> "KeptBatch | LabelledBatch":
+    def of(cls, batch: Mapping[str, torch.Tensor], losses: torch.Tensor) -> "BatchSnapshot | LabelledBatch":
         """From a batch of `training.forward.widen` and the model's output; or from one of labelled sequences."""
         if "lengths" in batch:
             own = {name: batch[name] for name in ("index", "tokens", "lengths", "labels")}
@@ -52,7 +52,11 @@ class LabelledBatch:
 
 
 def save_batch(
-    folder: Path, batches: Sequence[KeptBatch | LabelledBatch], describe: Callable[[int], dict[str, Any]], *, rank: int
+    folder: Path,
+    batches: Sequence[BatchSnapshot | LabelledBatch],
+    describe: Callable[[int], dict[str, Any]],
+    *,
+    rank: int,
 ) -> None:
     """Write this rank's `rank=N.safetensors` and `rank=N.jsonl`, one line per sample; nothing where it has no batches.
 
@@ -64,7 +68,7 @@ def save_batch(
     if not batches or len(others) >= MOST_SAVED:
         return
     labelled = [batch for batch in batches if isinstance(batch, LabelledBatch)]
-    tensors = _labelled_on_cpu(labelled) if labelled else _on_cpu([b for b in batches if isinstance(b, KeptBatch)])
+    tensors = _labelled_on_cpu(labelled) if labelled else _on_cpu([b for b in batches if isinstance(b, BatchSnapshot)])
     rows = [_row(describe, tensors, number) for number in range(len(tensors["index"]))]
     try:
         with atomic_file(folder / f"rank={rank}.safetensors") as path:
@@ -75,7 +79,7 @@ def save_batch(
         print(f"\nwarning: the batch was not saved: {error}", file=sys.stderr)
 
 
-def _on_cpu(batches: Sequence[KeptBatch]) -> dict[str, torch.Tensor]:
+def _on_cpu(batches: Sequence[BatchSnapshot]) -> dict[str, torch.Tensor]:
     """[samples, sequence] of all micro-batches, as narrow as they are read from the corpus."""
     narrow = {"tokens": torch.uint8, "labels": torch.uint8, "loss_mask": torch.uint8, "position_ids": torch.int32}
     tensors = {"index": torch.cat([batch.index for batch in batches]).cpu()}

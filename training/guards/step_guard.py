@@ -13,7 +13,7 @@ from nemo.utils.callbacks.dist_ckpt_io import AsyncFinalizableCheckpointIO
 
 from training.guards.events import append_event, mark_replaced
 from training.guards.loss_history import NOT_FINITE, LossHistory, parse_steps
-from training.guards.offending_batch import KeptBatch, LabelledBatch, save_batch
+from training.guards.offending_batch import BatchSnapshot, LabelledBatch, save_batch
 from training.guards.updates import guard_updates
 from training.status import STOPPED
 from training.stops import record_stop
@@ -52,7 +52,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         self._told: set[range] = set()  # of them, those that a warning was given of
         self._history = LossHistory(window=spike_window, deviations=spike_deviations)
         self._skipped: list[int] = []
-        self._batches: list[KeptBatch | LabelledBatch] = []
+        self._batches: list[BatchSnapshot | LabelledBatch] = []
         self._loss = torch.zeros(())
         self._stop = ""
         self._guarded = False
@@ -77,7 +77,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
             return
         self._guarded = True  # not before: adapters get their optimizer when the epoch begins
         guard_updates(
-            trainer.optimizers[0].mcore_optimizer, lambda grad_norm: self._accepts(trainer, pl_module, grad_norm)
+            trainer.optimizers[0].mcore_optimizer, lambda grad_norm: self._allows_update(trainer, pl_module, grad_norm)
         )
 
     def on_megatron_microbatches_start(self, step: Any) -> None:
@@ -85,7 +85,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
 
     def on_megatron_microbatch_end(self, step: Any, batch: Any, output: torch.Tensor, forward_callback: Any) -> None:
         if not step.forward_only and parallel_state.is_pipeline_last_stage():
-            self._batches.append(KeptBatch.of(batch, output))
+            self._batches.append(BatchSnapshot.of(batch, output))
 
     def on_megatron_step_end(self, step: Any, microbatch_outputs: Any, reduced: torch.Tensor) -> None:
         if step.forward_only:
@@ -107,7 +107,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         torch.distributed.barrier()  # the first rank to exit may end the others
         sys.exit(STOPPED)
 
-    def _accepts(self, trainer: Any, pl_module: Any, grad_norm: float) -> bool:
+    def _allows_update(self, trainer: Any, pl_module: Any, grad_norm: float) -> bool:
         """True where the update of the step that is under way may be made."""
         step, loss, limit = trainer.global_step + 1, float(self._loss), self._history.limit
         finding = self._history.judge(loss, grad_norm)
@@ -122,13 +122,13 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         reason = self._reason_to_stop(finding, action, pl_module)
         event = {"step": step, "finding": finding, "action": "stop" if reason else action}
         event |= {"loss": loss, "grad_norm": grad_norm, "limit": limit, "time": time.time()}
-        self._tell(trainer, event, reason)
+        self._record(trainer, event, reason)
         return action == "report" and not reason
 
     def _reason_to_stop(self, finding: str, action: str, pl_module: Any) -> str:
         """Why the run cannot continue; "" if it can. All ranks come here together."""
         if finding == NOT_FINITE and not _weights_are_finite(pl_module):
-            return "the weights themselves are not finite: go back to a checkpoint before they were"
+            return "the weights are not finite: resume from an earlier checkpoint"
         unlisted = [step for step in self._skipped if not self._listed(step)]
         if action == "skip" and len(unlisted) > self.most_skipped:
             return f"{len(unlisted)} of the last {self.spike_window} steps were skipped, more than guards.most_skipped"
@@ -138,7 +138,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         """The entry of `guards.skip_steps` that a step is of."""
         return next((steps for steps in self._left_out if step in steps), None)
 
-    def _tell(self, trainer: Any, event: dict[str, Any], reason: str) -> None:
+    def _record(self, trainer: Any, event: dict[str, Any], reason: str) -> None:
         folder = Path(self.run_dir) / "guards" / f"step={event['step']}"
         if event["finding"] != LEFT_OUT and parallel_state.get_tensor_model_parallel_rank() == 0:
             save_batch(folder, self._batches, trainer.datamodule.sample_record, rank=trainer.global_rank)

@@ -39,7 +39,7 @@ class LabelledOrder:
         if pool != self._pool:
             self._pool, self._places = pool, self._arranged(pool)
         position = int(self._places[place])
-        return self._example(position), self._both and position_is_turned(self._seed, position)
+        return self._example(position), self._both and is_reverse_complement(self._seed, position)
 
     def _example(self, position: int) -> int:
         epoch, place = divmod(position, len(self._lengths))
@@ -55,7 +55,7 @@ class LabelledOrder:
         return shuffled.ravel()
 
 
-def position_is_turned(seed: int, position: int) -> bool:
+def is_reverse_complement(seed: int, position: int) -> bool:
     """Whether the sequence at a position of the stream is read as its reverse complement: a fair coin."""
     return bool(Permutation(2**32, seed=seed, epoch=position >> 32)(position & 0xFFFFFFFF) & 1)
 
@@ -88,7 +88,7 @@ class EveryExample:
 
     def __init__(self, examples: Sequence[Example], *, batch: int, most: int, both_strands: bool) -> None:
         self.examples, self.both = examples, both_strands
-        samples = min(len(examples) * (1 + both_strands), most * batch)
+        samples = min(len(examples), most * batch // (1 + both_strands)) * (1 + both_strands)
         self.samples, self.length = samples, -(-samples // batch) * batch
 
     def __len__(self) -> int:

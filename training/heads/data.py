@@ -30,6 +30,9 @@ class LabelledDataModule(GenomicDataModule):
         validation: Optional[str] = None,  # noqa: UP045
         test: Optional[str] = None,  # noqa: UP045
         split_column: Optional[str] = None,  # noqa: UP045
+        genome: Optional[str] = None,  # noqa: UP045
+        bigwig: Optional[str] = None,  # noqa: UP045
+        bigwig_fill: Optional[float] = None,  # noqa: UP045
         validation_fraction: float = 0.1,
         truncate: str = "refuse",
         both_strands: bool = False,
@@ -51,14 +54,16 @@ class LabelledDataModule(GenomicDataModule):
         )
         self.train, self.kind, self.labels, self.sequence = train, kind, labels or ["label"], sequence
         self.validation, self.test, self.split_column = validation, test, split_column
+        self.genome, self.bigwig, self.bigwig_fill = genome, bigwig, bigwig_fill
         self.validation_fraction, self.truncate = validation_fraction, truncate
         self.both_strands = both_strands
 
     @property
     def head(self) -> HeadConfig:
         """The settings of which the sequences follow."""
-        names = ("kind", "train", "validation", "test", "sequence", "labels", "split_column", "validation_fraction")
-        return HeadConfig(**{name: getattr(self, name) for name in (*names, "truncate", "both_strands")})
+        files = ("train", "validation", "test", "genome", "bigwig", "bigwig_fill")
+        names = ("kind", "sequence", "labels", "split_column", "validation_fraction", "truncate", "both_strands")
+        return HeadConfig(**{name: getattr(self, name) for name in (*files, *names)})
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -8,8 +8,7 @@ import torch
 from megatron.core import parallel_state
 
 from conversion.calibration import CALIBRATION
-from evaluation.baselines.labels import label_baselines
-from evaluation.labelled.examples import stacked
+from evaluation.baselines.bases import example_baselines
 from evaluation.labelled.measures import measure, probabilities
 from evaluation.labelled.targets import IGNORED
 from evaluation.prediction.calibration import fit_calibration
@@ -31,7 +30,8 @@ class HeadLog(RunLog):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
         self.measures: dict[str, float] = {}
-        self._kind, self._said_baselines = pl_module.config.head_kind, trainer.global_step > 0
+        self._kind, self._both = pl_module.config.head_kind, pl_module.config.head_both_strands
+        self._said_baselines = trainer.global_step > 0
         self._bases = torch.zeros((), dtype=torch.int64)
         self._rows: list[tuple[npt.NDArray[Any], ...]] = []
 
@@ -40,7 +40,7 @@ class HeadLog(RunLog):
             self._bases = self._bases.to(batch["lengths"].device) + batch["lengths"].sum()
             return
         losses, _ = HeadLoss(kind=self._kind).losses(output.float(), batch["labels"], batch["real"])
-        self._rows.append(_kept(self._kind, batch, output.float(), losses))
+        self._rows.append(_labelled_values(batch, output.float(), losses, kind=self._kind, both=self._both))
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_validation_start(trainer, pl_module)
@@ -48,51 +48,43 @@ class HeadLog(RunLog):
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Gather the predictions of all ranks, and measure them; every rank computes the same. Collective."""
-        logits, truth, losses = self._gathered(trainer)
+        logits, truth, losses = self._gathered()
         self._validation = None
         self._fitted = fit_calibration(self._kind, logits, truth)
         outputs = probabilities(self._kind, logits)
-        if pl_module.config.head_both_strands and not self._per_base:
+        if self._both:
             outputs, truth = outputs.reshape(-1, 2, outputs.shape[-1]).mean(axis=1), truth[::2]
         self.measures = {"loss": losses, **measure(self._kind, outputs, truth)}
         self._validated = [], MeanLoss(loss=losses, bits_per_base=None, bases=len(truth))
         pl_module.log("val_loss", losses, batch_size=1)
 
-    @property
-    def _per_base(self) -> bool:
-        return self._kind in ("tokens", "track")
+    def _gathered(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], float]:
+        """Logits and truth of all samples, or of all labelled bases, in their order, and the mean loss.
 
-    def _gathered(self, trainer: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], float]:
-        """Logits and truth of all samples in their order, or of all labelled bases, and the mean loss."""
+        Where both strands are read, the two readings of a sample, or of a base, are neighbours.
+        """
         group = parallel_state.get_data_parallel_group()
         parts: list[Any] = [None] * torch.distributed.get_world_size(group)
         torch.distributed.all_gather_object(parts, self._rows, group=group)
         rows = [row for part in parts for row in part]
-        index, logits, truth, losses, counts = (np.concatenate([row[i] for row in rows]) for i in range(5))
-        mean = float(losses.sum() / max(1, counts.sum()))
-        if self._per_base:
-            return logits, truth, mean
-        order = np.argsort(index, kind="stable")
-        return logits[order], truth[order], mean
+        place, logits, truth, losses, counts = (np.concatenate([row[i] for row in rows]) for i in range(5))
+        order = np.lexsort(place.T[::-1])
+        return logits[order], truth[order], float(losses.sum() / max(1, counts.sum()))
 
     def _validation_line(self, trainer: Any, of_each: list[MeanLoss], mean: MeanLoss) -> dict[str, Any]:
         measures = {name: value for name, value in self.measures.items() if name != "loss"}
         line: dict[str, Any] = {"validation_loss": mean.loss, "validation": measures}
         if self._fitted is not None:
             line[CALIBRATION] = self._fitted
-        if not self._said_baselines and not self._per_base:
+        if not self._said_baselines:
             self._said_baselines = True
             line[BASELINES] = self._baselines(trainer)
         return line
 
     def _baselines(self, trainer: Any) -> dict[str, dict[str, float]]:
-        HEARTBEAT.doing("fitting the k-mer baseline")
+        HEARTBEAT.set_activity("fitting the k-mer baseline")
         splits = trainer.datamodule.splits
-        parts = (splits.train, splits.validation)
-        sequences, truths = [[one.ids for one in part] for part in parts], [stacked(part) for part in parts]
-        found = label_baselines(
-            self._kind, sequences[0], truths[0], sequences[1], truths[1], classes=len(splits.targets.labels)
-        )
+        found = example_baselines(self._kind, splits.train, splits.validation, classes=len(splits.targets.labels))
         return {one.name: one.measures for one in found}
 
     def _end_interval(self, trainer: Any) -> None:
@@ -114,19 +106,27 @@ class HeadLog(RunLog):
         super()._tell_loggers(trainer, {key: one for key, one in values.items() if key not in (CALIBRATION, BASELINES)})
 
 
-def _kept(
-    kind: str, batch: dict[str, torch.Tensor], logits: torch.Tensor, losses: torch.Tensor
+def _labelled_values(
+    batch: dict[str, torch.Tensor], logits: torch.Tensor, losses: torch.Tensor, *, kind: str, both: bool
 ) -> tuple[npt.NDArray[Any], ...]:
-    """Index, logits, labels, loss and count of each real sample, on the CPU; of each labelled base, for such heads."""
+    """Place, logits, labels, loss and count of each real sample, on the CPU; of each labelled base, for such heads.
+
+    A place is what to sort by, [rows, 3]: the sequence, the base on its forward strand, and the strand.
+    """
     real, labels = batch["real"] > 0, batch["labels"]
-    counted = torch.ones_like(losses)
-    index, logits, labels, losses = batch["index"][real], logits[real], labels[real], losses[real]
-    counted = counted[real]
+    counted = torch.ones_like(losses)[real]
+    index, lengths = batch["index"][real], batch["lengths"][real]
+    logits, labels, losses = logits[real], labels[real], losses[real]
+    turned = index % 2 if both else torch.zeros_like(index)
+    sequence, base = index // 2 if both else index, torch.zeros_like(index)
     if kind in ("tokens", "track"):
         known = labels != IGNORED if kind == "tokens" else torch.isfinite(labels)
         counted = known.sum(1)
+        row, base = known.nonzero(as_tuple=True)
+        sequence, turned, lengths = sequence[row], turned[row], lengths[row]
+        base = torch.where(turned > 0, lengths - 1 - base, base)
         logits, labels = logits[known], labels[known]
-    found = (index, logits, labels, losses, counted)
+    found = (torch.stack([sequence, base, turned], dim=1), logits, labels, losses, counted)
     return tuple(one.detach().cpu().numpy() for one in found)
 
 

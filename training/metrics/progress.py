@@ -28,13 +28,13 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
         self._first_step = trainer.global_step
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        HEARTBEAT.doing(f"step {trainer.global_step + 1}/{trainer.max_steps}")
+        HEARTBEAT.set_activity(f"step {trainer.global_step + 1}/{trainer.max_steps}")
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        HEARTBEAT.doing(f"validation after step {trainer.global_step}")
+        HEARTBEAT.set_activity(f"validation after step {trainer.global_step}")
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
-        HEARTBEAT.doing(f"saving the checkpoint of step {trainer.global_step}")
+        HEARTBEAT.set_activity(f"saving the checkpoint of step {trainer.global_step}")
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         HEARTBEAT.end()
@@ -57,7 +57,7 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
         )
         end = "\n" if not terminal or step == last else ""
         print(f"\r{_bar(step / last)} {line}\033[K" if terminal else line, end=end, file=sys.stderr, flush=True)
-        HEARTBEAT.said()
+        HEARTBEAT.line_printed()
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero and trainer.global_step >= trainer.max_steps and self._seen == 0:
@@ -82,7 +82,7 @@ class TrainingProgress(Callback, IOMixin):  # type: ignore[misc]
                 f"{clear}step {trainer.global_step}: validation loss {loss:.4f}{nats}{_validated(trainer)}",
                 file=sys.stderr,
             )
-            HEARTBEAT.said()
+            HEARTBEAT.line_printed()
 
 
 def _logged(trainer: Any) -> str:

@@ -19,7 +19,7 @@ from corpus.preparation.prepare import prepare
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from evaluation.sharding.workers import run_everywhere
-from foundation.engines.engine import Engine, died
+from foundation.engines.engine import Engine, worker_died
 from foundation.engines.local import LocalEngine
 from foundation.engines.ray_cluster import RayEngine, check_reachable
 from foundation.errors import InputError
@@ -88,7 +88,7 @@ class Dies:
     """An engine whose only worker ends within the first task."""
 
     def run(self, tasks: object, work: object, on_done: object) -> None:
-        raise died(0, "its process died")
+        raise worker_died(0, "its process died")
 
 
 def test_the_error_of_a_lost_worker_names_the_file(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_an_interrupt_while_the_folder_is_made(
     monkeypatch.setattr(fcntl, "flock", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(genomes, tmp_path / "out", SETTINGS)
-    assert not WorkFolder.beside(tmp_path / "out").path.exists()
+    assert not WorkFolder.of_output(tmp_path / "out").path.exists()
 
 
 @pytest.fixture(scope="module")

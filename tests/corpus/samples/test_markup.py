@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.markup import LOOK_BACK, find_tags, turn
+from corpus.markup import LOOK_BACK, find_tags, reverse_complement_stretches
 from tokenizer.sequence import Ids, encode, reverse_complement
 from tokenizer.vocabulary import EOS
 
@@ -69,13 +69,13 @@ def test_a_tag_that_began_before(cut: int) -> None:
 )
 def test_other_strand(before: str, after: str) -> None:
     run = stored(before)
-    assert text(turn(run, find_tags(run))) == after
+    assert text(reverse_complement_stretches(run, find_tags(run))) == after
     assert text(run) == before
-    again = turn(run, find_tags(run))
-    assert text(turn(again, find_tags(again))) == before
+    again = reverse_complement_stretches(run, find_tags(run))
+    assert text(reverse_complement_stretches(again, find_tags(again))) == before
 
 
 @given(st.text("ACGTacgtNRYn", max_size=300))
 def test_other_strand_of_bases_alone(bases: str) -> None:
     run = stored(bases)
-    assert text(turn(run, find_tags(run))) == text(reverse_complement(run))
+    assert text(reverse_complement_stretches(run, find_tags(run))) == text(reverse_complement(run))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from refusal import refused
 
 from corpus.samples.dataset import SampleDataset
-from corpus.samples.order import Spaced
+from corpus.samples.order import EvenlySpaced
 from corpus.samples.packed import HEADER, PackedWindows, ensure_packed, write_packing
 from corpus.samples.packing import cut, pack
 from tokenizer.vocabulary import PAD
@@ -81,7 +81,7 @@ def test_documents_are_padded_to_a_multiple(
     with refused("packing-of-another", where=path):
         PackedWindows(stream, path, 128, DIGEST)
     samples, labels = len(windows), 0
-    dataset = SampleDataset([windows], Spaced(samples=samples, count=samples), length=samples)
+    dataset = SampleDataset([windows], EvenlySpaced(samples=samples, count=samples), length=samples)
     for number in range(samples):
         example, ends = dataset[number], dataset[number]["cu_seqlens"].tolist()
         assert all(end % multiple == 0 for end in ends)

@@ -11,11 +11,11 @@ import pytest
 from corpora import prepare
 from refusal import refused
 
-from corpus.markup import find_tags, turn
+from corpus.markup import find_tags, reverse_complement_stretches
 from corpus.read import open_split
 from corpus.samples.dataset import SampleDataset
 from corpus.samples.datasets import MODES, Cutting, evaluation_dataset, pack_corpus, train_dataset
-from corpus.samples.order import OneAfterTheOther, Place, Spaced
+from corpus.samples.order import Consecutive, EvenlySpaced, Place
 from corpus.samples.windows import ConcatWindows, DocumentWindows
 from tokenizer.sequence import to_upper
 
@@ -76,7 +76,7 @@ def test_half_of_the_samples_are_of_the_other_strand(corpus: Path, mode: str) ->
         both = [[], []]  # type: ignore[var-annotated]
         for stored, before in dataset.runs(place.source, place.sample):
             run = stored[before:]
-            for strand, tokens in zip(both, (run, turn(run, find_tags(run))), strict=True):
+            for strand, tokens in zip(both, (run, reverse_complement_stretches(run, find_tags(run))), strict=True):
                 strand.extend(to_upper(tokens)[:-1].tolist())
         served = dataset[i]["tokens"][: len(both[0])].tolist()
         assert served in both
@@ -117,15 +117,15 @@ def test_a_blend(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_spaced_samples() -> None:
-    assert [Spaced(samples=10, count=4)(i) for i in range(5)] == [
+    assert [EvenlySpaced(samples=10, count=4)(i) for i in range(5)] == [
         Place(0, 0, 0),
         Place(0, 0, 2),
         Place(0, 0, 5),
         Place(0, 0, 7),
         None,
     ]
-    assert [Spaced(samples=2, count=4)(i) for i in range(4)] == [Place(0, 0, 0), Place(0, 0, 1), None, None]
-    several = OneAfterTheOther(orders=[Spaced(samples=2, count=4), Spaced(samples=9, count=3, source=1)])
+    assert [EvenlySpaced(samples=2, count=4)(i) for i in range(4)] == [Place(0, 0, 0), Place(0, 0, 1), None, None]
+    several = Consecutive(orders=[EvenlySpaced(samples=2, count=4), EvenlySpaced(samples=9, count=3, source=1)])
     assert [several(i) for i in range(6)] == [(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 0, 3), (1, 0, 6), None]
 
 

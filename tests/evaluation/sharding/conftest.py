@@ -8,6 +8,8 @@ import pytest
 from tiny_llama import save_tiny_classifier
 
 from evaluation.embedding.request import EmbedRequest
+from evaluation.generation import request as generation
+from evaluation.generation.request import GenerateRequest
 from evaluation.likelihood.request import ScoreRequest
 from evaluation.prediction.request import PredictRequest
 from evaluation.sharding import job
@@ -21,6 +23,7 @@ Ask = Callable[[str, Path], Any]
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "UNIT_TOKENS", 600)
     monkeypatch.setattr(run, "UNIT_WINDOWS", 20)
+    monkeypatch.setattr(generation, "UNIT_ROWS", (5, 8))
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +42,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, genome: dict[str, bytes]) -
         for n, name in enumerate(long)
         for at in range(5, len(genome[name]), 40)
     ]
+    (folder / "prompts.fa").write_text(">long\nACGTTGA\n>short\nA\n>lower\nacg\n")
     (folder / "variants.vcf").write_text(header + "\n".join(rows) + "\n")
     return folder
 
@@ -67,6 +71,26 @@ def ask(tiny_directory: Path, classifier: Path, inputs: Path, corpus: Path) -> A
             ),
             "variants": lambda: VariantRequest(**variants, window=20, label="X"),
             "predict": lambda: PredictRequest(model=classifier, source=genome, out=folder / "out.tsv", batch_size=3),
+            "generate": lambda: GenerateRequest(
+                model=tiny_directory,
+                prompt=("ACG", "TTTTT"),
+                prompts=inputs / "prompts.fa",
+                out=folder / "out.fa",
+                per_base=folder / "bases.bw",
+                samples=7,
+                length=12,
+                gc="0.3-0.6",
+                tries=3,
+                forbid=("GAW", "TTT"),
+                seed=5,
+            ),
+            "generate-until-eos": lambda: GenerateRequest(
+                model=tiny_directory,
+                prompts=inputs / "prompts.fa",
+                out=folder / "out.fa",
+                samples=6,
+                length=None,
+            ),
             "embed": lambda: EmbedRequest(**embedded, out=folder / "out.parquet"),
             "embed-bases": lambda: EmbedRequest(**embedded, out=folder / "out.safetensors", pooling="none", layer=1),
         }

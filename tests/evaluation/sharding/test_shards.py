@@ -15,7 +15,7 @@ from evaluation.sharding.shard import Shard, parse_shard, share
 
 Ask = Callable[[str, Path], Any]
 NAMES = ("score", "score-corpus", "score-both-parquet", "score-bedgraph", "score-regions-bigwig", "variants", "embed",
-         "embed-bases", "predict")  # fmt: skip
+         "embed-bases", "predict", "generate", "generate-until-eos")  # fmt: skip
 
 pytestmark = [pytest.mark.fast, pytest.mark.usefixtures("small_units", "tiny_model")]
 
@@ -29,7 +29,7 @@ def parts_of(request: Any, count: int) -> list[Path]:
     return [run_shard(request, Shard(number=number, count=count), device="cpu") for number in range(1, count + 1)]
 
 
-ALL = ("score-both-parquet", "variants", "embed-bases")  # cut in every way, others in one
+ALL = ("score-both-parquet", "variants", "embed-bases", "generate", "predict")  # cut in every way, others in one
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from corpora import prepare
+from refusal import refused
 
 from foundation.errors import InputError
 from launch.submit.launch import make_script
-from launch.submit.presence import Look, looks, report
+from launch.submit.presence import Requirement, report, requirements
 
 COMMAND = [Path(sys.executable).with_name("genomic-llama"), "launch"]
 
@@ -26,17 +27,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "corpus"
 
 
-def look(*overrides: str, target: str = "slurm", directory: Path, recipe: str = "llama3_8b_genomic") -> dict[str, Look]:
+def look(
+    *overrides: str, target: str = "slurm", directory: Path, recipe: str = "llama3_8b_genomic"
+) -> dict[str, Requirement]:
     job, site, _ = make_script(recipe, overrides, target=target, directory=directory)
-    return {one.what.partition("=")[0]: one for one in looks(job, site)}
+    return {one.what.partition("=")[0]: one for one in requirements(job, site)}
 
 
 def test_a_corpus_is_there_or_is_not(corpus: Path, tmp_path: Path) -> None:
     assert look(f"dataset.corpus={corpus}", directory=tmp_path)["dataset.corpus"].here is True
     absent = look("dataset.corpus=/nowhere", directory=tmp_path)["dataset.corpus"]
-    assert (absent.here, absent.told) == (False, "no directory /nowhere")
+    assert (absent.here, absent.detail) == (False, "no directory /nowhere")
     other = look(f"dataset.corpus={tmp_path}", directory=tmp_path)["dataset.corpus"]
-    assert (other.here, "not a prepared corpus" in other.told) == (False, True)
+    assert (other.here, "not a prepared corpus" in other.detail) == (False, True)
     relative = look("dataset.corpus=corpus", directory=corpus.parent)["dataset.corpus"]
     assert relative.here is True
     assert "dataset.corpus" not in look(directory=tmp_path, recipe="llama3_tiny_genomic", target="local")
@@ -45,14 +48,14 @@ def test_a_corpus_is_there_or_is_not(corpus: Path, tmp_path: Path) -> None:
 def test_every_corpus_of_a_blend_is_looked_for(corpus: Path, tmp_path: Path) -> None:
     blend = f"dataset.corpus=[{{corpus: {corpus}, weight: 1}}, {{corpus: /nowhere, weight: 1}}]"
     job, site, _ = make_script("llama3_8b_genomic", [blend], target="slurm", directory=tmp_path)
-    assert [one.here for one in looks(job, site) if one.what.startswith("dataset.corpus")] == [True, False]
+    assert [one.here for one in requirements(job, site) if one.what.startswith("dataset.corpus")] == [True, False]
 
 
 def test_weights_and_run_directory(tmp_path: Path) -> None:
     given = (f"init_from={tmp_path}/none", f"run_dir={tmp_path}/a/b")
     found = look(*given, directory=tmp_path, recipe="llama3_8b_genomic_lora")
     assert found["init_from"].here is False
-    assert (found["run_dir"].here, found["run_dir"].told) == (True, f"it will be made in {tmp_path}")
+    assert (found["run_dir"].here, found["run_dir"].detail) == (True, f"it will be made in {tmp_path}")
     (tmp_path / "file").write_text("x")
     assert look(f"run_dir={tmp_path}/file/run", directory=tmp_path)["run_dir"].here is False
 
@@ -61,7 +64,7 @@ def test_paths_of_a_container_are_looked_for_on_the_host(corpus: Path, tmp_path:
     given = (f"launch.container_mounts=[{corpus.parent}:/data]", "dataset.corpus=/data/corpus", "run_dir=/data/run")
     found = look(*given, f"launch.container_image={tmp_path}/image.sqsh", directory=tmp_path)
     assert found["dataset.corpus"].here is True
-    assert found["run_dir"].told == f"it will be made in {corpus.parent}"
+    assert found["run_dir"].detail == f"it will be made in {corpus.parent}"
     assert found["launch.container_image"].here is False
     (tmp_path / "image.sqsh").write_text("x")
     assert look(*given, f"launch.container_image={tmp_path}/image.sqsh", directory=tmp_path)[
@@ -74,7 +77,7 @@ def test_paths_of_a_container_are_looked_for_on_the_host(corpus: Path, tmp_path:
 def test_what_cannot_be_seen_is_said(tmp_path: Path) -> None:
     place = ("launch.image=x/y:1", "launch.claim=work", "run_dir=/workspace/run", "dataset.corpus=/workspace/corpus")
     job, site, _ = make_script("llama3_8b_genomic", place, target="kubernetes", directory=tmp_path)
-    lines = list(report(looks(job, site)))
+    lines = list(report(requirements(job, site)))
     assert [line.partition(":")[0] for line in lines] == ["not checked", "not checked"]
     assert "claims" in lines[0]
     assert "registry" in lines[1]
@@ -97,6 +100,22 @@ def test_a_submission_without_its_corpus_is_refused(target: str, tmp_path: Path)
     with pytest.raises(InputError) as error:
         make_script("llama3_8b_genomic", ["dataset.corpus=/nowhere"], target=target, directory=tmp_path, submitted=True)
     assert (error.value.kind, error.value.where) == ("corpus-not-here", "dataset.corpus=/nowhere")
+
+
+def test_labelled_sequences_that_are_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script is written without them, which is said; where they are here, they are read and checked."""
+    name, table = "llama3_8b_genomic_classify", tmp_path / "table.csv"
+    words = [f"init_from={tmp_path}", f"head.train={table}", "head.validation=/nowhere.csv"]
+    found = look(*words, directory=tmp_path, recipe=name)
+    assert (found["head.train"].here, found["head.validation"].here) == (False, False)
+    assert f"head.train={table}, head.validation=/nowhere.csv: not on this machine" in capsys.readouterr().err
+    with refused("table-not-here", where=f"head.train={table}", fix="--dry-run"):
+        make_script(name, words, target="slurm", directory=tmp_path, submitted=True)
+    with refused("off-mounts"):
+        make_script(name, words, target="kubernetes", directory=tmp_path)
+    table.write_text("sequence,label\nACGT,a\nACGG,a\n")
+    with refused("one-class", where="table.csv"):
+        make_script(name, words[:2], target="slurm", directory=tmp_path)
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ os._exit(1)
 
 
 def test_a_first_rank_that_dies_is_told_in_words() -> None:
-    from training.checkpointing.first_rank import told_to_all
+    from training.checkpointing.first_rank import broadcast_failure
 
     with subprocess.Popen([sys.executable, "-c", FIRST_RANK], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         place = SimpleNamespace(main_address="localhost", main_port=port, creates_processes_externally=True)
         trainer = SimpleNamespace(world_size=2, global_rank=1, strategy=SimpleNamespace(cluster_environment=place))
-        with refused("first-rank-silent"), told_to_all(trainer):
+        with refused("first-rank-silent"), broadcast_failure(trainer):
             pass

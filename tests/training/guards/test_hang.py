@@ -13,7 +13,7 @@ from nemo_process import train_over
 from parallel_cases import VALUES
 
 from training.guards.hang_report import Report, summary, suspects
-from training.guards.limit import LEAST_SECONDS, limit_of
+from training.guards.limit import MIN_SECONDS, silence_limit
 from training.status import HUNG, PREEMPTED
 
 
@@ -53,11 +53,11 @@ def test_who_is_suspected() -> None:
 
 @given(st.lists(st.floats(0.01, 1000), max_size=64), st.floats(1, 10_000), st.floats(1.1, 100))
 def test_the_limit(steps: list[float], seconds: float, factor: float) -> None:
-    found = limit_of(in_step=True, steps=deque(steps), seconds=seconds, factor=factor)
-    assert found <= seconds == limit_of(in_step=False, steps=deque(steps), seconds=seconds, factor=factor)
-    assert found >= min(seconds, LEAST_SECONDS)
+    found = silence_limit(in_step=True, steps=deque(steps), seconds=seconds, factor=factor)
+    assert found <= seconds == silence_limit(in_step=False, steps=deque(steps), seconds=seconds, factor=factor)
+    assert found >= min(seconds, MIN_SECONDS)
 
 
 @pytest.mark.parametrize(("steps", "expected"), [([6.6] * 64, 198.0), ([0.1] * 64, 60.0), ([6.6] * 2, 900.0)])
 def test_the_limit_of_known_steps(steps: list[float], expected: float) -> None:
-    assert limit_of(in_step=True, steps=deque(steps), seconds=900, factor=30) == pytest.approx(expected)
+    assert silence_limit(in_step=True, steps=deque(steps), seconds=900, factor=30) == pytest.approx(expected)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from labelled import KINDS, write_table
+from labelled import KINDS, write_signal, write_table
 from nemo_process import train, train_over
 from refusal import refused
 from tiny_llama import save_tiny_llama
@@ -20,6 +20,7 @@ from conversion.convert import convert
 from conversion.formats import open_checkpoint
 from conversion.logits import compare_logits
 from evaluation.labelled.splits import Splits, read_splits
+from evaluation.prediction.request import PredictRequest
 from evaluation.suite.output import result_path
 from evaluation.suite.result import read_evaluation
 from launch.preflight.check import check_config
@@ -27,7 +28,7 @@ from launch.preflight.checks import Run, refuse_first
 
 ROOT = Path(__file__).parents[3]
 VALUES = (
-    "head.split_column=split", "dataset.sequence_length=64", "dataset.global_batch_size=8",
+    "dataset.sequence_length=64", "dataset.global_batch_size=8",
     "dataset.micro_batch_size=4", "optimizer.schedule_steps=6", "optimizer.warmup_steps=1", "optimizer.lr=1e-2",
     "optimizer.min_lr=1e-3", "trainer.validate_every=3", "trainer.checkpoint_every=3", "logging.tensorboard=false",
 )  # fmt: skip
@@ -36,14 +37,22 @@ CASES: dict[str, tuple[str, ...]] = {
     "multilabel": ("head.pooling=mean", "head.both_strands=true", "lora.dim=4"),
     "regress": ("head.freeze_body=true",),
     "tokens": (),
+    "track": ("head.both_strands=true", "optimizer.lr=3e-2"),
 }
 """Kinds of heads, each with another way to train and to pool."""
+PER_BASE = ("tokens", "track")
 
 
 def _words(folder: Path, kind: str) -> list[str]:
-    start = (f"init_from={folder / 'base'}", f"model_tag={folder / 'base'}", f"head.train={folder / 'table.csv'}")
+    start = (f"init_from={folder / 'base'}", f"model_tag={folder / 'base'}", *_data(folder, kind))
     labels = f"head.labels=[{','.join(KINDS[kind])}]"
     return [*start, f"head.kind={kind}", labels, *VALUES, *CASES[kind]]
+
+
+def _data(folder: Path, kind: str) -> list[str]:
+    if kind == "track":
+        return [f"head.{key}={value}" for key, value in write_signal(folder).items()]
+    return [f"head.train={folder / 'table.csv'}", "head.split_column=split"]
 
 
 def _train(folder: Path, kind: str, run: Path, *more: str) -> list[dict[str, Any]]:
@@ -75,8 +84,8 @@ def _lines(folder: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def _splits(folder: Path, kind: str) -> Splits:
-    head = HeadConfig(kind=kind, train=str(folder / "table.csv"), labels=KINDS[kind], split_column="split")
-    return read_splits(head, longest=64)
+    data = dict(word.removeprefix("head.").split("=", 1) for word in _data(folder, kind))
+    return read_splits(HeadConfig(kind=kind, labels=KINDS[kind], **data), longest=64)
 
 
 def _logits(directory: Path, kind: str, sequences: list[bytes]) -> np.ndarray:
@@ -84,12 +93,13 @@ def _logits(directory: Path, kind: str, sequences: list[bytes]) -> np.ndarray:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    auto = AutoModelForTokenClassification if kind in ("multilabel", "tokens") else AutoModelForSequenceClassification
+    of_bases = kind in ("multilabel", *PER_BASE)
+    auto = AutoModelForTokenClassification if of_bases else AutoModelForSequenceClassification
     model, info = auto.from_pretrained(directory, output_loading_info=True)
     assert not any(info.values()), info
     with torch.no_grad():
         rows = [model.float()(torch.tensor([list(one)])).logits[0] for one in sequences]
-    if kind == "tokens":
+    if kind in PER_BASE:
         return np.concatenate([row.numpy() for row in rows])
     return np.stack([(row.mean(0) if row.ndim == 2 else row).numpy() for row in rows])
 
@@ -103,13 +113,12 @@ def test_the_export_has_the_loss_that_training_measured(kind: str, folder: Path)
     from tokenizer.sequence import reverse_complement
 
     examples = _splits(folder, kind).validation
-    sequences = [one.ids.tobytes() for one in examples]
-    if kind == "multilabel":
+    sequences, targets = [one.ids.tobytes() for one in examples], [one.target for one in examples]
+    if "head.both_strands=true" in CASES[kind]:
         sequences += [reverse_complement(one.ids).tobytes() for one in examples]
+        targets += [one[::-1].copy() if kind in PER_BASE else one for one in targets]
     logits = torch.from_numpy(_logits(folder / f"{kind}_hf", kind, sequences))
-    readings = len(sequences) // len(examples)
-    joined = np.concatenate if kind == "tokens" else np.stack
-    truth = torch.from_numpy(joined([one.target for one in examples] * readings))
+    truth = torch.from_numpy((np.concatenate if kind in PER_BASE else np.stack)(targets))
     if kind in ("classify", "tokens"):
         loss = functional.cross_entropy(logits, truth)
     elif kind == "multilabel":
@@ -118,8 +127,11 @@ def test_the_export_has_the_loss_that_training_measured(kind: str, folder: Path)
         head = open_checkpoint(folder / f"{kind}_hf").architecture.head
         assert head is not None
         labels = np.concatenate([one.target for one in _splits(folder, kind).train])
-        assert (head.mean[0], head.std[0]) == pytest.approx((labels.mean(), labels.std()), rel=1e-5)
-        loss = functional.mse_loss(logits, (truth - head.mean[0]) / head.std[0])
+        expected = (np.nanmean(labels), np.nanstd(labels))
+        assert (head.mean[0], head.std[0]) == pytest.approx(expected, rel=1e-5)
+        known = torch.isfinite(truth)
+        assert bool(known.all()) == (kind == "regress")
+        loss = functional.mse_loss(logits.view_as(truth)[known], ((truth - head.mean[0]) / head.std[0])[known])
     measured = _lines(folder, kind)[-1]
     assert measured["step"] == 6
     assert float(loss) == pytest.approx(measured["validation_loss"], abs=1e-5)
@@ -220,20 +232,21 @@ def test_transformers_5_gives_the_same_logits(folder: Path) -> None:
     found = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     for kind, one in zip(CASES, found, strict=True):
         assert one["version"].startswith("5.")
-        expected = _logits(folder / f"{kind}_hf", "multilabel" if kind == "tokens" else kind, sequences)
+        expected = _logits(folder / f"{kind}_hf", "multilabel" if kind in PER_BASE else kind, sequences)
         np.testing.assert_allclose(np.array(one["logits"]), expected, rtol=0, atol=1e-4)
     assert found[0]["labels"] == {"0": "at", "1": "gc"}
 
 
-def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
+def _run(*words: str) -> None:
     from typer.testing import CliRunner
 
     from genomic_llama.cli.main import app
 
-    def run(*words: str) -> None:
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
 
+
+def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
     hf, genome = folder / "classify_hf", tmp_path / "genome.fa"
     genome.write_text(">one\n" + "ATATTATAATAT" * 4 + "\n>two\n" + "GCGGCCGC" * 4 + "\n")
     (tmp_path / "r.bed").write_text("one\t0\t24\tfirst\t0\t+\ntwo\t4\t20\tsecond\t0\t-\n")
@@ -241,7 +254,7 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "v.vcf").write_text(vcf + "one\t48\t.\tT\tG,A\t.\t.\t.\none\t3\t.\tG\tC\t.\t.\t.\n")
 
     def predicted(source: Path, *options: str) -> list[dict[str, str]]:
-        run("predict", str(hf), str(source), "--out", str(tmp_path / "p.tsv"), "--overwrite", *options)
+        _run("predict", str(hf), str(source), "--out", str(tmp_path / "p.tsv"), "--overwrite", *options)
         with open(tmp_path / "p.tsv", encoding="utf-8") as file:
             return list(csv.DictReader(file, delimiter="\t"))
 
@@ -268,11 +281,112 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
     suite = tmp_path / "suite.yaml"
     table = folder / "table.csv"
     suite.write_text(f"labels:\n- name: composition\n  table: {table}\n  fitted_on: {table}\n")
-    run("evaluate", str(suite), str(hf), "--out", str(tmp_path / "out"))
+    _run("evaluate", str(suite), str(hf), "--out", str(tmp_path / "out"))
     (result,) = read_evaluation(result_path(tmp_path / "out", hf)).tasks
     auroc = next(one for one in result.metrics if one.metric == "AUROC")
     assert auroc.value > 0.9
     assert (auroc.count, auroc.baseline_name) == (48, "6-mers")
+
+
+def test_adapters_and_their_head_as_an_adapter_of_peft(folder: Path, tmp_path: Path) -> None:
+    """PEFT gives the logits of the merged export, and so do our commands, in Python too."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForTokenClassification
+
+    import genomic_llama as gl
+
+    base, hf, adapter = folder / "base", folder / "multilabel_hf", tmp_path / "adapter"
+    convert(folder / "multilabel", adapter, to="peft", base=base)
+    sequences = [one.ids.tobytes().decode() for one in _splits(folder, "multilabel").validation]
+    expected = _logits(hf, "multilabel", [one.encode() for one in sequences])
+    model = PeftModel.from_pretrained(AutoModelForTokenClassification.from_pretrained(base, num_labels=2), adapter)
+    with torch.no_grad():
+        rows = [model.eval()(torch.tensor([list(one.encode())])).logits[0].mean(0).numpy() for one in sequences]
+    np.testing.assert_allclose(np.stack(rows), expected, rtol=0, atol=1e-5)
+    loaded = gl.load_model(base, device="cpu", adapter=adapter)
+    found = gl.predict(loaded, sequences, strand="forward")
+    assert list(found.columns) == ["name", "length", "p_at", "p_long"]
+    np.testing.assert_allclose(found[["p_at", "p_long"]], 1 / (1 + np.exp(-expected)), atol=1e-5)
+    both = gl.predict(loaded, sequences, calibrated=True)
+    (tmp_path / "s.csv").write_text("sequence\n" + "\n".join(sequences) + "\n")
+    words = ("--out", str(tmp_path / "p.tsv"), "--calibrated")
+    _run("predict", str(base), str(tmp_path / "s.csv"), *words, "--adapter", str(adapter))
+    with open(tmp_path / "p.tsv", encoding="utf-8") as file:
+        rows = [float(row["p_long"]) for row in csv.DictReader(file, delimiter="\t")]
+    assert rows == pytest.approx(both["p_long"].tolist(), abs=1e-5)
+    np.testing.assert_allclose(both["p_long"], gl.predict(gl.load_model(hf), sequences, calibrated=True)["p_long"])
+
+
+def test_what_python_refuses_to_predict(folder: Path) -> None:
+    import genomic_llama as gl
+
+    model = gl.load_model(folder / "track_hf", device="cpu")
+    found = gl.predict(model, {"a": "ACGT", "b": "GG"}, strand="forward")
+    assert list(zip(found["name"], found["offset"], strict=True)) == [
+        ("a", 0),
+        ("a", 1),
+        ("a", 2),
+        ("a", 3),
+        ("b", 0),
+        ("b", 1),
+    ]
+    cases = [
+        ("not-calibrated", "ACGT", {"calibrated": True}),
+        ("sequence-too-long", "A" * 65, {}),
+        ("unknown-side", "ACGT", {"truncate": "middle"}),
+        ("unknown-strand", "ACGT", {"strand": "reverse"}),
+        ("empty-sequence", "", {}),
+    ]  # fmt: skip
+    for kind, sequence, options in cases:
+        with refused(kind):
+            gl.predict(model, sequence, **options)
+    assert len(gl.predict(model, "A" * 65, truncate="left")) == 64
+    with refused("no-head"):
+        gl.predict(gl.load_model(folder / "base"), "ACGT")
+
+
+def test_a_track_from_bigwig_to_bigwig(folder: Path, tmp_path: Path) -> None:
+    """What is predicted at a base is the mean of both strands' values there, in a table and in a bigWig."""
+    import pyBigWig
+    from pyarrow import parquet
+
+    hf, data = folder / "track_hf", write_signal(folder)
+    first, *_, last = [line for line in _lines(folder, "track") if "validation" in line]
+    assert set(last["validation"]) == {"spearman", "pearson"}
+    assert last["validation"]["pearson"] > 0.9
+    assert first["baselines"]["6-mers"]["pearson"] > 0.2
+    genome = ("--genome", data["genome"])
+    _run("predict", str(hf), data["validation"], "--out", str(tmp_path / "p.parquet"), *genome)
+    table = parquet.read_table(tmp_path / "p.parquet").to_pydict()
+    splits, head = _splits(folder, "track"), open_checkpoint(hf).architecture.head
+    assert head is not None
+    turned = [one.ids[::-1].tobytes().translate(bytes.maketrans(b"ACGT", b"TGCA")) for one in splits.validation]
+    forward = _logits(hf, "track", [one.ids.tobytes() for one in splits.validation])[:, 0]
+    reverse = _logits(hf, "track", turned)[:, 0].reshape(len(turned), -1)[:, ::-1].ravel()
+    assert table["gc"] == pytest.approx((forward + reverse) / 2 * head.std[0] + head.mean[0], abs=1e-4)
+    truth = np.concatenate([one.target for one in splits.validation])
+    known = np.isfinite(truth)
+    pearson = np.corrcoef(np.array(table["gc"])[known], truth[known])[0, 1]
+    assert pearson == pytest.approx(last["validation"]["pearson"], abs=1e-5)
+    _run("predict", str(hf), data["validation"], "--out", str(tmp_path / "p.bw"), *genome)
+    with pyBigWig.open(str(tmp_path / "p.bw")) as file:
+        assert file.chroms() == {"chr1": 1200}
+        values = [file.values("chr1", position, position + 1)[0] for position in table["position"]]
+    assert values == pytest.approx(table["gc"], abs=1e-5)
+    (tmp_path / "suite.yaml").write_text(
+        f"labels:\n- name: gc\n  table: {data['validation']}\n  fitted_on: {data['train']}\n"
+        f"  genome: {data['genome']}\n  bigwig: {data['bigwig']}\n"
+    )
+    _run("evaluate", str(tmp_path / "suite.yaml"), str(hf), "--out", str(tmp_path / "out"))
+    (result,) = read_evaluation(result_path(tmp_path / "out", hf)).tasks
+    found = {one.metric: one for one in result.metrics}
+    assert found["Pearson"].value == pytest.approx(pearson, abs=1e-5)
+    assert (found["Pearson"].count, found["Pearson"].baseline_name) == (int(known.sum()), "6-mers")
+    for model, source, out in (("classify", "genome", "p.bw"), ("track", "table", "p.bedgraph")):
+        path = Path(data["genome"]) if source == "genome" else folder / "table.csv"
+        with refused("not-a-track", where=out):
+            PredictRequest(model=folder / f"{model}_hf", source=path, out=tmp_path / out).check()
 
 
 def test_models_and_commands_that_do_not_fit(folder: Path) -> None:

@@ -23,7 +23,7 @@ _SHOWN = 5
 _KMERS = 10  # fewer tell nothing
 
 
-def tell_redrawn(documents: Mapping[str, int], before: Settings, redrawn: Redrawn) -> None:
+def warn_redrawn(documents: Mapping[str, int], before: Settings, redrawn: Redrawn) -> None:
     """Say that splits were empty, and what was done about it."""
     empty = " and ".join(name for name, count in documents.items() if not count)
     total = sum(documents.values())
@@ -37,10 +37,10 @@ def tell_redrawn(documents: Mapping[str, int], before: Settings, redrawn: Redraw
         warn(f"note: {name} got the one document whose hash is nearest to it")
 
 
-def tell_doubts(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], folders: Sequence[Path]) -> None:
+def warn_doubtful(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], folders: Sequence[Path]) -> None:
     """Warn of what is hardly meant. `folders`: of the shards, with their sketches."""
     sketches = read_sketches(folders)
-    doubts = [*_unmatched(manifest.settings, results), *_same(manifest), *_letters(manifest)]
+    doubts = [*_unmatched_names(manifest.settings, results), *_duplicates(manifest), *_unweighted_letters(manifest)]
     doubts += _shortened(_rna(plan, results), "sources have U of RNA")
     doubts += _shortened(_lower_case(plan, results), "sources are in lower case throughout")
     near = (
@@ -53,10 +53,10 @@ def tell_doubts(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], 
         warn(f"warning: {doubt}")
     for split, (looked_at, share) in shares_in_train(sketches).items():
         if looked_at >= _KMERS and share:
-            _tell_relatives(split, looked_at, share)
+            _warn_relatives(split, looked_at, share)
 
 
-def _tell_relatives(split: str, looked_at: int, share: float) -> None:
+def _warn_relatives(split: str, looked_at: int, share: float) -> None:
     found = f"{share:.1%} of the {K}-mers of {split} are in train too (a sample of {looked_at:,})"
     if share < RELATED:
         warn(f"note: {found}")
@@ -65,33 +65,33 @@ def _tell_relatives(split: str, looked_at: int, share: float) -> None:
     warn(f"warning: {found}: {meaning}. --split-by cluster or source keeps relatives together")
 
 
-def _unmatched(settings: Settings, results: Sequence[ShardResult]) -> Iterator[str]:
+def _unmatched_names(settings: Settings, results: Sequence[ShardResult]) -> Iterator[str]:
     """Names to be held out or left out that no record has: mistyped, what they were to name is in train."""
     lists = Splitter(settings.split).held_out() | Excluder(settings.exclusion).lists()
     for path, names in lists.items():
         matched = {name for result in results for name in result.matched[str(path)]}
         if missing := sorted(names.listed - matched):
             shown = ", ".join(missing[:_SHOWN]) + ", ..." * (len(missing) > _SHOWN)
-            yield f"{path}: {len(missing):,} of {len(names.listed):,} names are of no record: {shown}"
+            yield f"{path}: {len(missing):,} of {len(names.listed):,} names match no record: {shown}"
 
 
-def _same(manifest: Manifest) -> Iterator[str]:
+def _duplicates(manifest: Manifest) -> Iterator[str]:
     """Sources that are the same."""
     seen: dict[object, str] = {}
     for source in manifest.sources:
         plain = source.path.removesuffix(".gz").removesuffix(".zst")
         for key in (source.sha256, (plain, source.records, source.bases)):
             if (first := seen.setdefault(key, source.path)) != source.path:
-                yield f"{source.path} has the records of {first}: the corpus has them twice"
+                yield f"{source.path} has the same records as {first}: the corpus contains them twice"
                 break
 
 
-def _letters(manifest: Manifest) -> Iterator[str]:
+def _unweighted_letters(manifest: Manifest) -> Iterator[str]:
     """Letters that training gives no weight."""
     other = sum(split.composition["other"] for split in manifest.splits)
     bases = sum(split.bases for split in manifest.splits)
     if other > bases / 100:
-        what = "none of A, C, G, T and N, and have no weight in training"
+        what = "not A, C, G, T or N, and have no weight in training"
         yield f"{other / bases:.1%} of the bases are {what}"
 
 
@@ -102,7 +102,7 @@ def _rna(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:
         counts[part.source] += part.uracil
     for source, count in counts.items():
         if count:
-            what = "U of RNA, kept as it is, which has no weight in training; --rna stores it as T"
+            what = "U of RNA. They are kept and have no weight in training; --rna stores them as T"
             yield f"{plan.sources[source].path} has {count:,} {what}"
 
 

@@ -25,7 +25,7 @@ from tokenizer.sequence import Ids
 
 
 @dataclass(kw_only=True)
-class Taken:
+class PartTotals:
     """What was taken of one part of a source, records that are left out too. `sketch`: of those that are not."""
 
     source: Path
@@ -38,7 +38,7 @@ class Taken:
     sketch: Sketch = field(default_factory=lambda: Sketch(KEPT_OF_A_SOURCE))
 
 
-class Taker:
+class RecordWriter:
     """Takes records into the splits that `writers` are open for, by their index in `SPLITS`."""
 
     def __init__(self, settings: Settings, writers: Mapping[int, SplitWriter]) -> None:
@@ -46,7 +46,7 @@ class Taker:
         self.splitter, self.excluder = Splitter(settings.split), Excluder(settings.exclusion)
         self.excluded: Counter[str] = Counter()
 
-    def take(self, pieces: Sequence[tuple[Batch, Taken]]) -> int:
+    def take(self, pieces: Sequence[tuple[Batch, PartTotals]]) -> int:
         """Take batches of records, in order: small ones of many sources at once. Returns their bases.
 
         Errors: `InputError` that names the source and the record.
@@ -55,7 +55,7 @@ class Taker:
         counts = count_letters(whole.tokens, whole.bounds, markup=pieces[0][1].markup)
         edges = np.cumsum([0, *(len(batch) for batch, _ in pieces)])
         rows = [counts[start:stop] for start, stop in pairwise(edges)]
-        drawn = [self._judge(batch, taken, own) for (batch, taken), own in zip(pieces, rows, strict=True)]
+        drawn = [self._assign_splits(batch, taken, own) for (batch, taken), own in zip(pieces, rows, strict=True)]
         kept = np.concatenate([kept for kept, _ in drawn])
         splits = np.concatenate([splits for _, splits in drawn])
         owners = np.repeat(np.arange(len(pieces)), np.diff(edges))
@@ -64,7 +64,7 @@ class Taker:
         self._write(whole, counts, splits, owners, [taken for _, taken in pieces])
         return sum(int(own[:, BASES].sum()) for own in rows)
 
-    def _judge(self, batch: Batch, taken: Taken, counts: Counts) -> tuple[npt.NDArray[np.bool_], Splits]:
+    def _assign_splits(self, batch: Batch, taken: PartTotals, counts: Counts) -> tuple[npt.NDArray[np.bool_], Splits]:
         """Which records of one source are kept, and their splits. Errors: for foreign letters."""
         taken.records += len(batch)
         taken.bases += int(counts[:, BASES].sum())
@@ -84,7 +84,7 @@ class Taker:
         return kept, splits
 
     def _write(
-        self, batch: Batch, counts: Counts, splits: Splits, owners: npt.NDArray[np.int64], sources: Sequence[Taken]
+        self, batch: Batch, counts: Counts, splits: Splits, owners: npt.NDArray[np.int64], sources: Sequence[PartTotals]
     ) -> None:
         tokens, bounds, names = batch.tokens, batch.bounds, record_lines(batch.names)
         if (length := self._settings.segment_length) is not None:

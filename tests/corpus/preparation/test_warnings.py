@@ -106,7 +106,7 @@ def test_relatives_on_both_sides(tmp_path: Path, write_fasta: WriteFasta, shard_
         shared.update(shares_in_train(read_sketches(folders)))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "tell_doubts", look)
+        patch.setattr(preparation, "warn_doubtful", look)
         preparation.prepare([write_fasta(records)], tmp_path / "out", Settings(split=rule), shard_bytes=shard_bytes)
     looked_at, share = shared["validation"]
     assert looked_at > 1_000

@@ -14,7 +14,7 @@ _LOOK = 0.2
 
 
 @contextmanager
-def shown_progress(work: WorkFolder, plan: Plan, shards: Sequence[int]) -> Iterator[Callable[[int], None]]:
+def show_shards(work: WorkFolder, plan: Plan, shards: Sequence[int]) -> Iterator[Callable[[int], None]]:
     """A progress bar over the stored bytes of `shards`; yields what is to be called with each that is finished."""
     sizes = {shard: sum(part.bytes for part in plan.shards[shard].parts) for shard in shards}
     finished: set[int] = set()
@@ -43,13 +43,13 @@ def shown_progress(work: WorkFolder, plan: Plan, shards: Sequence[int]) -> Itera
 
 
 @contextmanager
-def shown_shard(folder: Path, shard: int) -> Iterator[None]:
+def show_shard(folder: Path, shard: int) -> Iterator[None]:
     """The progress of one shard, which this process prepares in the working folder at `folder`; others may be at work.
 
     Errors: `InputError` where there is no plan.
     """
     work = WorkFolder(path=Path(folder).absolute())
     plan = read_plan(work.plan)
-    with shown_progress(work, plan, [shard] if 0 <= shard < len(plan.shards) else []) as done:
+    with show_shards(work, plan, [shard] if 0 <= shard < len(plan.shards) else []) as done:
         yield
         done(shard)

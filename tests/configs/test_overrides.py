@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.compose import compose_config
+from configs.overrides import read_text
 from configs.schema import TrainConfig
 from configs.settings import get_setting, rows
-from configs.words import read_text
 from foundation.errors import InputError
 
 TAKEN = {
@@ -169,7 +169,7 @@ def test_what_is_written_down_is_read_back(value: Any) -> None:
 
 
 def written(value: Any) -> str:
-    """A value in the grammar of `configs.words`, every text in quotes."""
+    """A value in the grammar of `configs.overrides`, every text in quotes."""
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"'{escaped}'"

@@ -14,10 +14,10 @@ from foundation.errors import InputError
 from foundation.untrusted import read_yaml, read_yaml_text
 
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)
-_FIX = "Take it out; whatever Hydra itself is to do differently belongs on the command line."
+_FIX = "Remove it. Settings of Hydra itself belong on the command line."
 
 
-def compose_own(name: str, choices: dict[str, str], directory: Path) -> dict[str, Any]:
+def compose_user_config(name: str, choices: dict[str, str], directory: Path) -> dict[str, Any]:
     """The values of the configuration `name` in `directory` with the chosen options of groups, references unresolved.
 
     Errors: `InputError` for what Hydra refuses, and for a directory that reaches beyond itself.

@@ -1,0 +1,45 @@
+"""What a task's function is given: the model, the data, and a place for what it has so far."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.zero_shot.data import TaskData
+from evaluation.zero_shot.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """`directory`: of the model; `folder`: of its results, where files named after the task may be kept meanwhile."""
+
+    model: "PreTrainedModel"
+    directory: Path
+    data: TaskData
+    folder: Path
+    dtype: str
+    batch_size: int | None = None
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task."""
+        return self.data.spec
+
+    @property
+    def positions(self) -> int:
+        """The longest sequence that the model reads."""
+        return int(self.model.config.max_position_embeddings)
+
+    @property
+    def journal(self) -> Path:
+        """Where a task keeps what it has so far; it is removed when the task is finished."""
+        return self.folder / f"{self.spec.name}.journal"
+
+    def fit(self, window: int) -> tuple[int, list[str]]:
+        """`window` cut to the model's positions, and the note that says so."""
+        if window <= self.positions:
+            return window, []
+        note = f"windows of {self.positions:,} bases, the model's positions, in place of {window:,}"
+        return self.positions, [f"{note}: not comparable with published results"]

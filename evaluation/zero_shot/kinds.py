@@ -1,0 +1,54 @@
+"""The kinds of tasks: one table that says what a kind's protocol may hold, which layouts it reads, and what runs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation.zero_shot import likelihood
+from evaluation.zero_shot.context import Context
+from evaluation.zero_shot.result import Found
+from evaluation.zero_shot.spec import TASKS, TaskSpec
+from foundation.errors import InputError, nearest
+from foundation.typed import from_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """`protocol`: a dataclass with a default for each field; `run`: the task's function, given an instance of it."""
+
+    protocol: type
+    layouts: tuple[str, ...]
+    statistics: tuple[str, ...]
+    run: Callable[[Context, Any], Found]
+
+
+KINDS: dict[str, Kind] = {
+    "likelihood": Kind(
+        protocol=likelihood.Protocol,
+        layouts=likelihood.LAYOUTS,
+        statistics=likelihood.STATISTICS,
+        run=likelihood.run,
+    ),
+}
+"""Register a kind here; a task of it is a YAML file in configs/evaluation/tasks."""
+
+
+def check_task(spec: TaskSpec) -> Any:
+    """The protocol of `spec`, as its kind has it. Errors: `InputError` for what the kind does not know."""
+    where = TASKS / f"{spec.name}.yaml"
+    kind = KINDS[_known("kind", spec.kind, tuple(KINDS), where)]
+    _known("layout", spec.layout, kind.layouts, where)
+    for statistic in spec.statistics:
+        _known("statistic", statistic, kind.statistics, where)
+    return from_settings(kind.protocol, spec.protocol, f"{where}, protocol")
+
+
+def run_task(context: Context) -> Found:
+    """The result of the task of `context`."""
+    return KINDS[context.spec.kind].run(context, check_task(context.spec))
+
+
+def _known(what: str, name: str, known: tuple[str, ...], where: object) -> str:
+    if name not in known:
+        raise InputError(f"no {what} {name!r}", where=where, fix=nearest(name, known), kind=f"unknown-{what}")
+    return name

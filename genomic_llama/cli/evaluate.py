@@ -1,0 +1,186 @@
+"""The command `evaluate`: your own suites, and the published tasks that are shipped."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from foundation.errors import InputError
+from foundation.terminal import print_lines, print_table, print_text, warn
+from genomic_llama.cli.options import Dtype, EngineName, FittingBatchSize, ModelDtype
+from genomic_llama.cli.sharding import (
+    Devices,
+    EngineOption,
+    Processes,
+    RayAddress,
+    Sharding,
+    ShardOption,
+    carry_out,
+)
+
+DEFAULT = "suite"
+
+
+class _SuiteByDefault(TyperGroup):
+    """`evaluate FILE.yaml MODEL…` is `evaluate suite FILE.yaml MODEL…`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [DEFAULT, *args]
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+app = typer.Typer(
+    cls=_SuiteByDefault,
+    help="Evaluate models: on a suite of your own (evaluate FILE.yaml MODEL...), or on published tasks (zero-shot).",
+    no_args_is_help=True,
+)
+
+Models = Annotated[
+    list[Path], typer.Argument(help="Hugging Face model directories, such as checkpoints of a run.", show_default=False)
+]
+Data = Annotated[Path, typer.Option(help="Folder with the data of the tasks.")]
+Task = Annotated[
+    list[str] | None,
+    typer.Option(help="Name of a task, or a YAML file; can be repeated.", show_default="all"),
+]
+
+
+@app.command(DEFAULT)
+def suite(
+    suite: Annotated[
+        Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Directory for one JSON file per model, and index.html.", show_default=False)
+    ],
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False),
+    ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Evaluate each checkpoint of this run as it comes, until the run ends.", show_default=False),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="With --watch: evaluate what is there, and exit.")] = False,
+    poll_seconds: Annotated[float, typer.Option(help="With --watch: time between two looks.", min=0.1)] = 30.0,
+    idle_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="With --watch: exit after this time without a new checkpoint.", show_default="wait for the run's end"
+        ),
+    ] = None,
+    dtype: ModelDtype = Dtype.float32,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
+) -> None:
+    """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
+
+    Results already in the directory are compared too, so checkpoints can be added over time. Finished tasks are kept:
+    repeat the command after an interruption. A task is run again if its model, settings, files, --dtype or software
+    changed. The word `suite` may be left out.
+
+    With --watch RUN, the models are the checkpoints of a training run. Each is converted, evaluated once, and appended
+    to OUT/evaluations.jsonl and OUT/tensorboard.
+    """
+    if watch is not None:
+        _watch(watch, suite, out, models or [], dtype, once=once, poll=poll_seconds, idle=idle_minutes)
+        return
+    if not models:
+        raise InputError("no model", fix="Give a model, or --watch RUN.", kind="no-model")
+    warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
+    from evaluation.suite.compare import format_comparison
+    from evaluation.suite.config import read_suite
+    from evaluation.suite.request import EvaluateRequest, compare_all
+    from evaluation.suite.runner import evaluate_models
+
+    request = EvaluateRequest(models=tuple(models), suite=suite, out=out, dtype=dtype.value)
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    if cut.whole:
+        request.check()
+        evaluate_models(models, read_suite(suite), suite, out, dtype.value)
+        evaluations = compare_all(out)
+    elif timed := carry_out(request, cut, overwrite=False).timed:
+        evaluations = timed.result
+    else:  # one shard
+        return
+    print_text(format_comparison(evaluations))
+    print_lines(f"wrote {out}")
+
+
+def _watch(
+    run: Path, suite: Path, out: Path, models: list[Path], dtype: Dtype, *, once: bool, poll: float, idle: float | None
+) -> None:
+    from evaluation.watching.watch import Watch, watch
+
+    if models:
+        problem = f"{models[0]} beside --watch {run}"
+        raise InputError(problem, fix="Give models, or a run to watch.", kind="models-and-watch")
+    seconds = None if idle is None else 60 * idle
+    what = Watch(run=run, suite=suite, out=out, dtype=dtype.value, poll=poll, once=once, idle=seconds)
+    count = watch(what)
+    print_lines(f"evaluated {count} checkpoints of {run}; wrote {out}")
+
+
+@app.command("zero-shot")
+def zero_shot(
+    models: Models,
+    out: Annotated[Path, typer.Option(help="Directory for the results and index.html.", show_default=False)],
+    data: Data = Path("data/evaluation"),
+    task: Task = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Run what is at hand, and print what to fetch for the rest.")
+    ] = False,
+    dtype: ModelDtype = Dtype.float32,
+    batch_size: FittingBatchSize = None,
+) -> None:
+    """Run published tasks on one model or several: variant effects, likelihood and probes, beside published results.
+
+    Each result is on disk when its task is finished: give the same command again after an interruption, and the rest
+    is run. Exit with 1 if a task failed.
+    """
+    from evaluation.zero_shot.data import describe_missing, find_data
+    from evaluation.zero_shot.kinds import check_task
+    from evaluation.zero_shot.run import check_models, evaluate
+    from evaluation.zero_shot.spec import read_tasks
+
+    specs = read_tasks(task or ())
+    for spec in specs:
+        check_task(spec)
+    check_models(models, out)
+    tasks = find_data(specs, data)
+    missing = [one for one in tasks if one.missing]
+    if missing and not offline:
+        lines = "\n".join(describe_missing(missing))
+        fix = f"Give --offline to run the rest, or fetch:\n{lines}"
+        raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
+    failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
+    if missing:
+        warn("not run, since their data are not there:", *describe_missing(missing))
+    print_lines(f"wrote {out}")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
+    """List the published tasks: what each measures, whether its data are at hand, and what is missing."""
+    from evaluation.zero_shot.data import describe_missing, find_data
+    from evaluation.zero_shot.spec import read_tasks
+
+    found = find_data(read_tasks(task or ()), data)
+    columns = {"task": "left", "title": "left", "headline": "left", "data": "left"}
+    rows = [(one.spec.name, one.spec.title, one.spec.statistics[0], _state(one)) for one in found]
+    print_table(columns, rows)
+    if missing := describe_missing(found):
+        print_lines("", "To fetch:", *missing)
+
+
+def _state(task: Any) -> str:
+    there, all_files = len(task.found), len(task.paths)
+    return "at hand" if there == all_files else f"{there} of {all_files} files"
