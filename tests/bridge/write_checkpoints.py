@@ -2,7 +2,8 @@
 
 In its environment, `PYTHONPATH=.:tests/support .venv-bridge/bin/python tests/bridge/write_checkpoints.py FOLDER` writes
 `plain/` (from a Hugging Face model), `tensor_parallel/` (by two ranks, bfloat16, RoPE scaled by 8), `trained/` (two
-steps, bfloat16, with the optimizer), `adapters/` (LoRA beside plain/, the same) and `builder/` (the run_config.yaml of a model made by a GPTModelBuilder).
+steps, bfloat16, with the optimizer), `adapters/` (LoRA beside plain/, the
+same) and `builder/` (the run_config.yaml of a model made by a GPTModelBuilder).
 """
 
 import dataclasses
