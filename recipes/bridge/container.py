@@ -74,8 +74,8 @@ def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
 
 def _loggers(config: TrainConfig) -> dict[str, Any]:
     """Bridge's loggers, which write under its own names; TensorBoard is `training.bridge.log`'s."""
-    values, fields = config.logging, {"tensorboard_dir": None, "log_timers_to_tensorboard": False}
-    name = Path(config.run_dir).name
+    values, name = config.logging, Path(config.run_dir).name
+    fields: dict[str, Any] = {"tensorboard_dir": None, "log_timers_to_tensorboard": False}
     if values.wandb is not None:
         os.environ.setdefault("WANDB_MODE", "offline" if values.wandb_offline else "online")
         if newest := newest_id(config.run_dir):

@@ -12,6 +12,7 @@ from configs.lora import parse_ranks
 class PatternLoRA(LoRA):  # type: ignore[misc]
     """`rank_pattern`: `linear_qkv:16` for modules whose rank is not `dim`; `alpha` is that of all."""
 
+    dim: int = 32
     rank_pattern: list[str] = field(default_factory=list)
 
     def transform(self, module: Any, name: str | None = None, prefix: str | None = None) -> Any:
