@@ -5,6 +5,21 @@ In its environment, `PYTHONPATH=.:tests/support .venv-bridge/bin/python tests/br
 steps, bfloat16, with the optimizer), `adapters/` (LoRA beside plain/, the same) and `builder/` (the run_config.yaml of
 a model made by a GPTModelBuilder).
 """
+
+import dataclasses
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from formula_weights import SCALING, SMALL, save_formula_llama
+
+
+def provider_of(hf: Path, **fields: Any) -> Any:
+    """Bridge's provider for the model `hf`, with what a CPU can do."""
     from megatron.bridge import AutoBridge
 
     provider = AutoBridge.from_hf_pretrained(str(hf)).to_megatron_provider()
