@@ -16,7 +16,7 @@ from configs.llama import LlamaArchitecture, megatron_fields
 from configs.locate import find_directory
 from configs.rope import SCALING_FIELDS
 from configs.schema import TrainConfig
-from training.metrics.loggers import allow_files, newest_id, tracking_uri
+from training.metrics.tracker_settings import allow_files, newest_id, tracking_uri
 from training.places import write_settings
 
 # Bridge has other names for them, and these values as defaults.

@@ -1,13 +1,12 @@
 """The loggers of a run, from `configs`: TensorBoard, Weights & Biases, MLflow. Nothing leaves the machine unasked."""
 
-import os
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from configs.schema import TrainConfig
 from foundation.errors import InputError
+from training.metrics.tracker_settings import tracking_uri
 
 INSTALL = {"wandb": "pip install wandb", "mlflow": "pip install -e '.[mlflow]'"}
 
@@ -37,24 +36,6 @@ def check_loggers(config: TrainConfig) -> None:
             fix="Add logging.wandb=PROJECT.",
             kind="wandb-online-alone",
         )
-
-
-def tracking_uri(config: TrainConfig) -> str:
-    """MLflow's server, or the directory of the run in place of one."""
-    return config.logging.mlflow_uri or f"file:{os.path.abspath(config.run_dir)}/mlruns"
-
-
-def allow_files() -> None:
-    """Tell MLflow to send no usage data of its own, and that files will do: without a server it wants a database."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-
-
-def newest_id(run_dir: str) -> str | None:
-    """The id of the newest run in `run_dir/wandb`; None where there is none, and W&B makes one."""
-    names = (path.name for path in Path(run_dir, "wandb").glob("*run-*"))
-    runs = sorted(match.groups() for name in names if (match := re.fullmatch(r"(?:offline-)?run-(\w+)-(\w+)", name)))
-    return runs[-1][1] if runs else None
 
 
 def logger_fields(config: TrainConfig) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
-from training.metrics.loggers import allow_files, newest_id
+from training.metrics.tracker_settings import allow_files, newest_id
 
 NEMOS = (
     *("reduced_train_loss", "val_loss", "lr", "grad_norm"),
