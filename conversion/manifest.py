@@ -5,7 +5,7 @@ none was not, whatever else lies in it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -77,6 +77,15 @@ def write_manifest(directory: Path, manifest: CheckpointManifest) -> None:
         path.write_text(_SEALED.text(content))
 
 
+def seal_as(source: Path, directory: Path, step: int) -> None:
+    """Make `directory` a whole checkpoint after `step` steps of the run that `source` is of; no run's where it has no
+    manifest.
+    """
+    if (manifest := read_manifest(source)) is not None:
+        names = [path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()]
+        write_manifest(directory, replace(manifest, step=step, files=seal_files(directory, names)))
+
+
 def read_manifest(directory: Path) -> CheckpointManifest | None:
     """The manifest of the checkpoint `directory`, or None where it has none. Errors: `InputError` for a damaged one."""
     path = directory / NAME
@@ -93,7 +102,7 @@ def _read(path: Path) -> CheckpointManifest:
     text = read_text(path, limit=_LIMIT)
     content, seal = _SEALED.unseal(text, parse_json(text, where=path))
     if seal != "whole":
-        problem = "its own checksum is another" if seal == "broken" else "it has no checksum of its own"
+        problem = "its own checksum does not match" if seal == "broken" else "it has no checksum of its own"
         raise InputError(problem, where=path, fix=_REMEDY, kind=f"manifest-seal-{seal}")
     manifest = from_settings(CheckpointManifest, content, str(path), fix=_REMEDY)
     for name in manifest.files:
