@@ -136,6 +136,10 @@ def zero_shot(
     offline: Annotated[
         bool, typer.Option("--offline", help="Run what is at hand, and print what to fetch for the rest.")
     ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch what is missing first; shows sizes, and resumes.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Fetch without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
 ) -> None:
@@ -153,11 +157,16 @@ def zero_shot(
     for spec in specs:
         check_task(spec)
     check_models(models, out)
+    if offline and download:
+        raise InputError("--offline and --download exclude each other", fix="Give one.", kind="offline-download")
     tasks = find_data(specs, data)
+    if download:
+        _fetch(tasks, yes=yes)
+        tasks = find_data(specs, data)
     missing = [one for one in tasks if one.missing]
-    if missing and not offline:
+    if missing and not (offline or download):
         lines = "\n".join(describe_missing(missing))
-        fix = f"Give --offline to run the rest, or fetch:\n{lines}"
+        fix = f"Give --offline to run the rest, --download to fetch them, or put them there:\n{lines}"
         raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
@@ -179,6 +188,14 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     print_table(columns, rows)
     if missing := describe_missing(found):
         print_lines("", "To fetch:", *missing)
+
+
+def _fetch(tasks: Any, *, yes: bool) -> None:
+    from evaluation.zero_shot.download import fetch, plan_fetch
+
+    plan = plan_fetch(tasks)
+    if plan.files and not fetch(plan, confirm=lambda text: print_text(text) or yes or typer.confirm("Fetch them?")):
+        raise typer.Abort
 
 
 def _state(task: Any) -> str:
