@@ -175,6 +175,32 @@ def test_every_format_gives_the_same(tmp_path: Path) -> None:
     assert found == {tuple((sequence.encode(), "ab".index(label)) for sequence, label in GOOD)}
 
 
+def test_the_layouts_in_which_tasks_are_published(tmp_path: Path) -> None:
+    """GUE, Nucleotide Transformer and Genomic Benchmarks, which `probe` reads."""
+    layouts = ("gue", "nt", "benchmarks")
+    for part in ("train", "test"):
+        for layout in layouts:
+            (tmp_path / layout).mkdir(exist_ok=True)
+        write_rows(tmp_path / "gue" / f"{part}.csv", GOOD)
+        headers = [f">s{n}|{label}\n{sequence}\n" for n, (sequence, label) in enumerate(GOOD)]
+        (tmp_path / "nt" / f"{part}.fna").write_text("".join(headers))
+        for number, (sequence, label) in enumerate(GOOD):
+            file = tmp_path / "benchmarks" / part / label / f"{number}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(sequence)
+    write_rows(tmp_path / "gue" / "dev.csv", GOOD[:3])
+    found = {
+        layout: read_splits(HeadConfig(kind="classify", train=str(tmp_path / layout), validation_fraction=0.4), 20)
+        for layout in layouts
+    }
+    counts = {layout: [len(one.train), len(one.validation), len(one.test)] for layout, one in found.items()}
+    assert counts["gue"] == [4, 3, 4]
+    assert all(sum(counts[layout]) == 8 for layout in ("nt", "benchmarks"))
+    assert {one.targets.labels for one in found.values()} == {("a", "b")}
+    expected = sorted((one.ids.tobytes(), int(one.target)) for one in found["gue"].test)
+    assert all(sorted((one.ids.tobytes(), int(one.target)) for one in read.test) == expected for read in found.values())
+
+
 def test_a_draw_keeps_both_strands_of_a_sequence_together(tmp_path: Path) -> None:
     from tokenizer.sequence import encode, reverse_complement
 
