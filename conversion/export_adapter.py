@@ -83,8 +83,8 @@ def _check_base(base: Checkpoint, adapter: NemoAdapter, where: Path) -> None:
         wanted = (len(change.outward), change.inward.shape[1])
         if shapes.get(name) != wanted:
             raise InputError(
-                f"adapts {name!r} of shape {list(wanted)}, and the base has {shown(shapes.get(name))}",
+                f"adapts {name!r} of shape {list(wanted)}, but the base has {shown(shapes.get(name))}",
                 where=where,
-                fix="Give the export of the model that the adapters were trained beside.",
+                fix="Give the export of the base model that the adapters were trained on.",
                 kind="tensor-shape",
             )

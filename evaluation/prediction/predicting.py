@@ -47,7 +47,7 @@ def check_predictor(directory: Path, adapter: Path | None = None, *, calibrated:
     """The head of the model in `directory`. Errors: `InputError` where it has none, or is not calibrated."""
     head = head_of(directory, adapter)
     if head is None:
-        fix = "Give an export of a run with a head (llama3_8b_genomic_classify); score and variants are for this one."
+        fix = "Give an export of a run with a head (llama3_8b_genomic_classify). For this model, use score or variants."
         raise InputError("is a language model, without a head", where=directory, fix=fix, kind="no-head")
     if calibrated:
         check_calibrated(head, adapter or directory)

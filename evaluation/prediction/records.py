@@ -64,7 +64,7 @@ def check_source(source: Source) -> None:
     needs_genome = source.kind in ("bed", "vcf")
     if needs_genome != (source.genome is not None):
         fix = "Add --genome FASTA." if needs_genome else "Leave --genome out: it is for BED and VCF files."
-        problem = "needs a genome" if needs_genome else "has sequences of its own"
+        problem = "needs a genome" if needs_genome else "already contains sequences"
         raise InputError(problem, where=source.path, fix=fix, kind="genome-option")
     if source.kind == "bed":
         check_bed(source.path)

@@ -79,7 +79,7 @@ class PredictRequest:
         check_directory(self.model, self.adapter)
         head = self.head
         if self.window is not None and self.window > self.longest:
-            problem = f"--window {self.window} is over the model's {self.longest} positions"
+            problem = f"--window {self.window} exceeds the model's {self.longest} positions"
             raise InputError(problem, fix=f"Give --window {self.longest} or less.", kind="window")
         check_source(self.data)
         if self.data.kind == "vcf" and head.per_base:
@@ -90,7 +90,7 @@ class PredictRequest:
         if is_track(self.out):
             self._check_track(head)
         if self.strand == "reverse":
-            raise InputError("--strand reverse alone", fix="Use forward or both.", kind="strand-alone")
+            raise InputError("--strand reverse is not supported", fix="Use forward or both.", kind="strand-alone")
 
     def _check_track(self, head: Head) -> None:
         """Errors: `InputError` where a track cannot hold what is predicted."""

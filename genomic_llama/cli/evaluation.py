@@ -50,8 +50,8 @@ def score(
     out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.", show_default=False)] = None,
     split: Split = "validation",
     bed: Bed = None,
-    flank: Annotated[int, typer.Option(help="Context before each region of the BED file, not scored.", min=0)] = 0,
-    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.forward,
+    flank: Annotated[int, typer.Option(help="Bases of context before each BED region, not scored.", min=0)] = 0,
+    strand: Annotated[Strand, typer.Option(help="Strand to read.")] = Strand.forward,
     per_base: Annotated[
         Path | None,
         typer.Option(
@@ -81,9 +81,9 @@ def score(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Bits per base of sequences under a model: 2 is a uniform guess, lower is better.
+    """Score sequences in bits per base. A uniform guess is 2; lower is better.
 
-    Outputs that are finished are not computed again, unless an input or a setting differs.
+    Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Scoring {source} with {model}")
     from evaluation.likelihood.request import ScoreRequest
@@ -132,9 +132,9 @@ def report(
         Path | None, typer.Option(help="Write a model card too, e.g. MODEL/README.md.", show_default=False)
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings.
+    """Write one HTML page about a run: losses, held-out bits per base, Markov baselines, settings.
 
-    Of a run with a head: its measures on the validation sequences, and those of the baselines.
+    For a run with a head, the page has its validation measures and those of the baselines.
     """
     from evaluation.report.report import build_head_report, build_report
 
