@@ -86,4 +86,6 @@ def _lacking(targets: Targets, examples: Sequence[Example]) -> list[str]:
 def _values(targets: Targets, examples: Sequence[Example]) -> npt.NDArray[Any]:
     """The labels that are there."""
     flat = np.concatenate([np.ravel(example.target) for example in examples])
-    return flat[flat != IGNORED] if _of_classes(targets) else flat[np.isfinite(flat)]
+    known = flat != IGNORED if _of_classes(targets) else np.isfinite(flat)
+    labelled: npt.NDArray[Any] = flat[known]
+    return labelled
