@@ -341,6 +341,28 @@ class TrainerConfig:
         bridge=("validation.eval_iters", "dataset.validation_batches"),
         live="-",
     )
+    evaluate_every: int = setting(
+        "Steps between two evaluations of the live weights; 0: none; docs/training.md",
+        unit="steps",
+        default=0,
+        nemo="trainer.callbacks[LiveEvaluation].every",
+        gate="trainer.callbacks[LiveEvaluation]",
+        off=0,
+        unless="head.kind",
+    )
+    evaluate_seconds: float = setting(
+        "Time of one evaluation; tasks that it does not allow are left out, and named in the log",
+        unit="seconds",
+        default=60.0,
+        nemo="trainer.callbacks[LiveEvaluation].seconds",
+        needs="trainer.evaluate_every",
+    )
+    evaluate_suite: str | None = setting(
+        "YAML file of tasks for it, of the kinds recall and variants; null: recall",
+        default=None,
+        nemo="trainer.callbacks[LiveEvaluation].suite",
+        needs="trainer.evaluate_every",
+    )
     checkpoint_every: int = setting(
         "Steps between two checkpoints",
         unit="steps",
@@ -445,22 +467,35 @@ class LoraConfig:
     """Low-rank adapters (Hu et al. 2021) on the linear layers of each block. All other weights are frozen."""
 
     dim: int = setting(
-        "Rank of the adapters; 0: no adapters, all weights are trained", default=0, nemo="peft.dim", gate="peft", off=0
+        "Rank of the adapters; 0: no adapters, all weights are trained",
+        default=0,
+        nemo="peft.dim",
+        bridge="peft.dim",
+        gate="peft",
+        off=0,
     )
     alpha: int = setting(
-        "The adapter's output is scaled by alpha / rank", default=32, nemo="peft.alpha", needs="lora.dim"
+        "The adapter's output is scaled by alpha / rank",
+        default=32,
+        nemo="peft.alpha",
+        bridge="peft.alpha",
+        needs="lora.dim",
     )
-    dropout: float = setting("Dropout on the adapter's input", default=0.0, nemo="peft.dropout", needs="lora.dim")
+    dropout: float = setting(
+        "Dropout on the adapter's input", default=0.0, nemo="peft.dropout", bridge="peft.dropout", needs="lora.dim"
+    )
     target_modules: list[str] = setting(
         "Layers with adapters: linear_qkv (query, key, value), linear_proj, linear_fc1 (gate, up), linear_fc2 (down)",
         factory=lambda: list(MODULES),
         nemo="peft.target_modules",
+        bridge="peft.target_modules",
         needs="lora.dim",
     )
     rank_pattern: list[str] = setting(
         "Ranks that differ from dim: [linear_qkv:16, linear_fc2:4]",
         factory=list,
         nemo="peft.rank_pattern",
+        bridge="peft.rank_pattern",
         needs="lora.dim",
     )
 

@@ -65,6 +65,14 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
     }
     for name, count in counts.items():
         yield count >= 1, f"{name}={count}", "Give a number above 0."
+    every, seconds = config.trainer.evaluate_every, config.trainer.evaluate_seconds
+    yield every >= 0, f"trainer.evaluate_every={every}", "Give a number of steps, or 0 for no evaluation."
+    yield seconds > 0, f"trainer.evaluate_seconds={seconds:g}", "Give a number of seconds above 0."
+    yield (
+        every != 0 or config.trainer.evaluate_suite is None,
+        f"trainer.evaluate_suite={config.trainer.evaluate_suite} with trainer.evaluate_every=0",
+        "Add trainer.evaluate_every=STEPS.",
+    )
     kept, length = config.trainer.keep_checkpoints, config.dataset.sequence_length
     yield kept == -1 or kept >= 1, f"trainer.keep_checkpoints={kept}", "Give a number above 0, or -1 to keep all."
     yield length is None or length >= 1, f"dataset.sequence_length={length}", "Give a number above 0."

@@ -20,7 +20,7 @@ from training.metrics.live_config import live_architecture, live_config, live_lo
 from training.metrics.loss_sums import LossSums, MeanLoss
 from training.metrics.rates import Work
 from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
-from training.metrics.step_line import step_line
+from training.metrics.step_line import scalars, step_line
 from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 
 
@@ -116,6 +116,19 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             line["validation_bits_per_base_by_source"] = {name: one.bits_per_base for name, one in named.items()}
         return line
 
+    def begin_evaluation(self) -> None:
+        """What follows is no training, until `end_evaluation`."""
+        self._clock.enter("evaluation")
+
+    def end_evaluation(self, trainer: Any, values: dict[str, float], left_out: list[str]) -> None:
+        """Log what was found of the live weights, by name, and the tasks that there was no time for."""
+        seconds = self._clock.take("evaluation")
+        self._clock.enter("training")
+        if trainer.is_global_zero:
+            line = {"evaluation": values, "evaluation_seconds": seconds, "evaluation_left_out": left_out}
+            self._append(step=trainer.global_step, time=time.time(), **line)
+            self._tell_loggers(trainer, {"evaluation": values})
+
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
         self._clock.enter("checkpoint")
 
@@ -177,14 +190,8 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             self._append(step=trainer.global_step, time=time.time(), checkpoint_seconds=seconds)
 
     def _tell_loggers(self, trainer: Any, values: dict[str, Any]) -> None:
-        flat: dict[str, float] = {}
-        for name, value in values.items():
-            if isinstance(value, dict):
-                flat |= {f"{name}/{key}": one for key, one in value.items() if one is not None}
-            elif value is not None and name not in ("train/step", "train/time"):
-                flat[name] = value
         for logger in trainer.loggers:
-            logger.log_metrics(flat, step=trainer.global_step)
+            logger.log_metrics(scalars(values), step=trainer.global_step)
 
     def _append(self, **line: object) -> None:
         append_line(Path(self.run_dir) / METRICS, line)
