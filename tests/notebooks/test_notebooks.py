@@ -11,7 +11,11 @@ from corpus.synthetic import write_synthetic_genome
 from genomic_llama import prepare
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-LAST = {"1_train_and_look": "best chain ", "2_variants_and_mutations": "scored", "3_embeddings_and_probes": "by layer: ["}
+LAST = {
+    "1_train_and_look": "best chain ",
+    "2_variants_and_mutations": "scored",
+    "3_embeddings_and_probes": "by layer: [",
+}
 """What the last text that each prints holds."""
 
 
