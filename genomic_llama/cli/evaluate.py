@@ -178,7 +178,7 @@ def zero_shot(
 
 @app.command()
 def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
-    """List the published tasks: what each measures, whether its data are at hand, and what is missing."""
+    """List the published tasks: what each measures, and whether its data are at hand; with --task, what is missing."""
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.spec import read_tasks
 
@@ -186,15 +186,19 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     columns = {"task": "left", "title": "left", "headline": "left", "data": "left"}
     rows = [(one.spec.name, one.spec.title, one.spec.statistics[0], _state(one)) for one in found]
     print_table(columns, rows)
-    if missing := describe_missing(found):
+    if task and (missing := describe_missing(found)):
         print_lines("", "To fetch:", *missing)
 
 
 def _fetch(tasks: Any, *, yes: bool) -> None:
     from evaluation.zero_shot.download import fetch, plan_fetch
 
+    def confirm(summary: str) -> bool:
+        print_text(summary)
+        return yes or typer.confirm("Fetch them?")
+
     plan = plan_fetch(tasks)
-    if plan.files and not fetch(plan, confirm=lambda text: print_text(text) or yes or typer.confirm("Fetch them?")):
+    if plan.files and not fetch(plan, confirm=confirm):
         raise typer.Abort
 
 
