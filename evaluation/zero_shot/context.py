@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.spec import TaskSpec
+from foundation.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from evaluation.causal_lm.model import CausalLM
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """`directory`: of the model; `folder`: of its results, where files named after the task may be kept meanwhile."""
 
-    model: "PreTrainedModel"
+    model: "PreTrainedModel | CausalLM"
     directory: Path
     data: TaskData
     folder: Path
@@ -29,8 +32,19 @@ class Context:
 
     @property
     def positions(self) -> int:
-        """The longest sequence that the model reads."""
-        return int(self.model.config.max_position_embeddings)
+        """The longest sequence that the model reads, in bases; of another tokenizer, in tokens, of a base or more."""
+        found = getattr(self.model, "context", None)
+        return int(self.model.config.max_position_embeddings) if found is None else int(found)  # type: ignore[union-attr]
+
+    @property
+    def own_model(self) -> "PreTrainedModel":
+        """The model, of our vocabulary. Errors: `InputError` for another, which such a task cannot ask."""
+        from evaluation.causal_lm.model import CausalLM
+
+        if isinstance(self.model, CausalLM):
+            problem = f"has another tokenizer, with which tasks of the kind {self.spec.kind} do not work"
+            raise InputError(problem, where=self.directory, fix="Leave it out.", kind="task-needs-own-model")
+        return self.model
 
     @property
     def journal(self) -> Path:

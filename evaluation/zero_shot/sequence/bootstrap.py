@@ -8,10 +8,12 @@ import numpy.typing as npt
 from evaluation.variants.measures import measure
 
 RESAMPLES = 1000
+Interval = tuple[float, float, float]
+"""A value, and the ends of its interval."""
 Values = npt.NDArray[np.float64]
 
 
-def mean_interval(sums: Values, counts: Values, seed: int = 0) -> tuple[float, float, float]:
+def mean_interval(sums: Values, counts: Values, seed: int = 0) -> Interval:
     """All sums over all counts, [clusters] each, with its interval; the interval is the value for one cluster."""
     value = float(sums.sum() / counts.sum())
     if len(sums) < 2:
@@ -24,7 +26,7 @@ def mean_interval(sums: Values, counts: Values, seed: int = 0) -> tuple[float, f
 
 def discrimination(
     scores: Values, labels: npt.NDArray[np.bool_], clusters: Sequence[Hashable], seed: int = 0
-) -> dict[str, tuple[float, float, float]]:
+) -> dict[str, Interval]:
     """AUROC and AUPRC of scores that are high for what is labelled, each with its interval. Both labels are there."""
     thresholds, place = np.unique(-scores, return_inverse=True)
     order, starts = np.argsort(place, kind="stable"), np.searchsorted(np.sort(place), np.arange(len(thresholds)))
@@ -41,10 +43,11 @@ def discrimination(
     positives, negatives = counts(drawn, labels), counts(drawn, ~labels)
     both = (positives.sum(1) > 0) & (negatives.sum(1) > 0)
     resampled = measure(positives[both], negatives[both])
-    return {
-        name: (float(point[0]), *map(float, np.percentile(values, [2.5, 97.5])))
-        for name, point, values in zip(("AUROC", "AUPRC"), points, resampled, strict=True)
-    }
+    found = {}
+    for name, point, values in zip(("AUROC", "AUPRC"), points, resampled, strict=True):
+        low, high = np.percentile(values, [2.5, 97.5])
+        found[name] = float(point[0]), float(low), float(high)
+    return found
 
 
 def _weights(clusters: int, seed: int) -> npt.NDArray[np.int64]:

@@ -22,6 +22,8 @@ from tokenizer.sequence import Ids, is_soft_masked
 LAYOUTS = ("gff", "bed")
 STATISTICS = ("bits per base", "nats per base")
 CLASSES = ("CDS", "UTR", "repeat", "intron", "intergenic")
+Block = tuple[str, int, float, int]
+"""Contig, start, nats and scored bases of one class in one block of a contig."""
 BLOCK = 10_000  # bases: what the intervals draw again together
 
 _GENES = ("gene", "transcript", "mRNA", "ncRNA_gene", "pseudogene", "tRNA", "rRNA", "lnc_RNA", "ncRNA")
@@ -40,9 +42,9 @@ def run(context: Context, protocol: Protocol) -> Found:
     fasta, path = context.data.own
     features = read_features(path)
     contigs, foreign = contigs_of(fasta, features, path)
-    names = CLASSES if context.spec.layout == "gff" else tuple(sorted({one.kind for one in features})) + (CLASSES[-1],)
+    names = CLASSES if context.spec.layout == "gff" else _names(features)
     window, notes = context.fit(protocol.window)
-    found: dict[str, list[tuple[str, int, float, int]]] = {name: [] for name in names}
+    found: dict[str, list[Block]] = {name: [] for name in names}
     logs = base_logs(context, contigs.values(), window=window, stride=protocol.stride)
     for (contig, ids), known in zip(contigs.items(), logs, strict=True):
         own = [one for one in features if one.contig == contig]
@@ -54,6 +56,10 @@ def run(context: Context, protocol: Protocol) -> Found:
         raise InputError("has no base to score", where=fasta, fix="Give longer contigs.", kind="no-base-to-score")
     left_out = {"features on contigs that the FASTA file lacks": foreign} if foreign else {}
     return Found(measures=measures, items=_items(found), left_out=left_out, notes=notes)
+
+
+def _names(features: Sequence[Feature]) -> tuple[str, ...]:
+    return (*sorted({one.kind for one in features} - {CLASSES[-1]}), CLASSES[-1])
 
 
 def classify(ids: Ids, features: Sequence[Feature]) -> npt.NDArray[np.int8]:
@@ -94,7 +100,7 @@ def by_name(ids: Ids, features: Sequence[Feature], names: Sequence[str]) -> npt.
     return found
 
 
-def _blocks(contig: str, logs: npt.NDArray[np.float32], where: npt.NDArray[np.bool_]) -> list[tuple[str, int, float, int]]:
+def _blocks(contig: str, logs: npt.NDArray[np.float32], where: npt.NDArray[np.bool_]) -> list[Block]:
     """Contig, start, nats and bases of the class in each block that has some."""
     scored = where & np.isfinite(logs)
     rows = []
@@ -106,7 +112,7 @@ def _blocks(contig: str, logs: npt.NDArray[np.float32], where: npt.NDArray[np.bo
     return rows
 
 
-def _measure(name: str, rows: Sequence[tuple[str, int, float, int]], statistic: str) -> Measure:
+def _measure(name: str, rows: Sequence[Block], statistic: str) -> Measure:
     unit = math.log(2) if statistic == "bits per base" else 1.0
     nats, bases = np.array([row[2] for row in rows]) / unit, np.array([row[3] for row in rows], dtype=np.float64)
     value, low, high = mean_interval(nats, bases)
@@ -116,7 +122,7 @@ def _measure(name: str, rows: Sequence[tuple[str, int, float, int]], statistic: 
     )  # fmt: skip
 
 
-def _items(found: Mapping[str, Sequence[tuple[str, int, float, int]]]) -> dict[str, list[object]]:
+def _items(found: Mapping[str, Sequence[Block]]) -> dict[str, list[object]]:
     rows = [(name, *row) for name, some in found.items() for row in some]
-    columns = zip(*rows, strict=True)
-    return {key: list(column) for key, column in zip(("class", "contig", "start", "nats", "bases"), columns, strict=True)}
+    names = ("class", "contig", "start", "nats", "bases")
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}

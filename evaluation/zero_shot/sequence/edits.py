@@ -69,9 +69,9 @@ def edit_effects(
         if not which:
             continue
         alleles = [_allele(edits[number]) for number in which]
-        deltas = _deltas(context, alleles, contigs, placement, reverse)
+        deltas = np.array(_deltas(context, alleles, contigs, placement, reverse))
         if strand == "both":
-            found[which] = np.nanmean([found[which], deltas], axis=0) if reverse else deltas
+            found[which] = (found[which] + deltas) / 2 if reverse else deltas
         else:
             found[which] = deltas
     return [float(value) for value in found]

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluation.variants.windows import plan_placement
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
-from evaluation.zero_shot.sequence.bootstrap import discrimination
+from evaluation.zero_shot.sequence.bootstrap import Interval, discrimination
 from evaluation.zero_shot.sequence.edits import edit_effects, insert_bases
 from evaluation.zero_shot.sequence.genes import read_genes
 from evaluation.zero_shot.sequence.perturbation import check
@@ -70,7 +71,7 @@ def run(context: Context, protocol: Protocol) -> Found:
     return Found(measures=measures, items=items, left_out={k: n for k, n in left_out.items() if n}, notes=notes)
 
 
-def _measure(metric: str, found: tuple[float, float, float], truth: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Measure:
+def _measure(metric: str, found: Interval, truth: npt.NDArray[np.bool_]) -> Measure:
     positives = int(truth.sum())
     return Measure(
         metric=metric, value=found[0], low=found[1], high=found[2], count=len(truth), positives=positives,

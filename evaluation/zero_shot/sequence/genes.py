@@ -111,13 +111,11 @@ def _gene(parts: Sequence[Feature], contig: Ids) -> tuple[Gene | None, str]:
     sequence = _read(contig, places, reverse)
     if len(places) and sequence[-3:] not in STOPS:
         after = places[-1] + np.arange(1, 4) * (-1 if reverse else 1)
-        if 0 <= after.min() and after.max() < len(contig) and _read(contig, after, reverse) in STOPS:
+        if after.min() >= 0 and after.max() < len(contig) and _read(contig, after, reverse) in STOPS:
             places = np.concatenate([places, after])
             sequence = _read(contig, places, reverse)
     first = parts[0]
-    gene = Gene(
-        name=first.gene or first.parent, contig=first.contig, reverse=reverse, places=places, sequence=sequence
-    )
+    gene = Gene(name=first.gene or first.parent, contig=first.contig, reverse=reverse, places=places, sequence=sequence)
     problem = _problem(sequence)
     return (None, problem) if problem else (gene, "")
 
@@ -166,9 +164,7 @@ def _called(fasta: Path) -> tuple[dict[str, Ids], list[Gene]]:
                 taken[places] = True
                 name = f"{region.name}:{places.min() + 1}-{places.max() + 1}{'-' if reverse else '+'}"
                 sequence = _read(region.ids, places, reverse)
-                genes.append(
-                    Gene(name=name, contig=region.name, reverse=reverse, places=places, sequence=sequence)
-                )
+                genes.append(Gene(name=name, contig=region.name, reverse=reverse, places=places, sequence=sequence))
     return contigs, sorted(genes, key=lambda one: (list(contigs).index(one.contig), int(one.places.min())))
 
 

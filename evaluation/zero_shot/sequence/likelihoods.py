@@ -8,9 +8,7 @@ from evaluation.zero_shot.context import Context
 from tokenizer.sequence import Ids, to_upper
 
 
-def base_logs(
-    context: Context, sequences: Iterable[Ids], *, window: int, stride: int | None = None
-) -> Iterator[Logs]:
+def base_logs(context: Context, sequences: Iterable[Ids], *, window: int, stride: int | None = None) -> Iterator[Logs]:
     """[bases] of each sequence, in order, NaN where there is none; read in windows of `window` bases."""
     if isinstance(context.model, CausalLM):
         yield from (found.logs for found in context.model.log_likelihoods(sequences))

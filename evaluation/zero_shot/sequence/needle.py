@@ -92,9 +92,7 @@ def draw(contigs: Sequence[Ids], distance: int, protocol: Protocol) -> Iterator[
             )
 
 
-def _stretch(
-    contigs: Sequence[Ids], room: npt.NDArray[np.float64], length: int, random: np.random.Generator
-) -> Ids:
+def _stretch(contigs: Sequence[Ids], room: npt.NDArray[np.float64], length: int, random: np.random.Generator) -> Ids:
     ids = contigs[int(random.choice(len(contigs), p=room / room.sum()))]
     start = int(random.integers(len(ids) - length + 1))
     return ids[start : start + length]

@@ -67,7 +67,7 @@ def run(context: Context, protocol: Protocol) -> Found:
     placement = plan_placement(context.positions, window=window, downstream=min(protocol.downstream, window // 2))
     deltas = edit_effects(context, edits, genome.contigs, placement, protocol.strand)
     measures = [one for statistic in context.spec.statistics for one in _measures(statistic, edits, deltas)]
-    items = {
+    items: dict[str, list[object]] = {
         "gene": [one.gene for one in edits], "kind": [one.kind for one in edits],
         "contig": [one.contig for one in edits], "position": [one.position + 1 for one in edits],
         "ref": [one.ref for one in edits], "alt": [one.alt for one in edits], "delta": deltas,
@@ -92,7 +92,8 @@ def changes(gene: Gene, contig: Ids, protocol: Protocol) -> Iterator[Edit]:
         kinds.setdefault(kind, []).append((at, new))
     for kind, found in sorted(kinds.items()):
         drawn = random.permutation(len(found))[: protocol.each]
-        yield from (replace_bases(gene, kind, *found[number], contig) for number in sorted(drawn))
+        for at, new in (found[number] for number in sorted(drawn)):
+            yield replace_bases(gene, kind, at, new, contig)
     nearest, farthest = SITES[protocol.site]
     for kind, offset in (("site shuffled", 0), ("spacer shuffled", SPACER)):
         yield from _shuffled(gene, kind, nearest + offset, farthest + offset, contig, random)

@@ -8,7 +8,7 @@ import numpy as np
 from evaluation.generation.generation import generate
 from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.regions import Region
-from evaluation.zero_shot.context import Context, own_model
+from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
 from evaluation.zero_shot.sequence.bootstrap import mean_interval
 from evaluation.zero_shot.sequence.genes import Gene, read_genes, translate, upstream
@@ -38,26 +38,29 @@ def run(context: Context, protocol: Protocol) -> Found:
     """Genes without introns, since what follows an exon is no coding sequence."""
     genome = read_genes(context.data.own, context.spec.layout)
     whole = [one for one in genome.genes if np.ptp(one.places) + 1 == len(one.places)]
-    left_out = dict(genome.left_out) | ({"with introns": spliced} if (spliced := len(genome.genes) - len(whole)) else {})
+    left_out = dict(genome.left_out)
+    if spliced := len(genome.genes) - len(whole):
+        left_out["with introns"] = spliced
     if not whole:
-        raise InputError("has no gene without introns", where=context.data.own[-1], fix="Give another genome.", kind="no-whole-gene")
+        problem, where = "has no gene without introns", context.data.own[-1]
+        raise InputError(problem, where=where, fix="Give another genome.", kind="no-whole-gene")
     if protocol.genes is not None and len(whole) > protocol.genes:
         whole = [whole[number] for number in np.linspace(0, len(whole) - 1, protocol.genes).astype(int)]
     asked = [_question(gene, genome.contigs[gene.contig], protocol, context.positions) for gene in whole]
     pairs = [(gene, *one) for gene, one in zip(whole, asked, strict=True) if one is not None]
     if not pairs:
-        fix = "Give a model of more positions, or a smaller share."
-        raise InputError("no gene fits into the model's positions", where=context.directory, fix=fix, kind="no-gene-fits")
+        problem, fix = "no gene fits into the model's positions", "Give a model of more positions, or a smaller share."
+        raise InputError(problem, where=context.directory, fix=fix, kind="no-gene-fits")
     if short := len(whole) - len(pairs):
         left_out["longer than the model's positions"] = short
     length = max(len(truth) for _, _, truth in pairs)
     sampling = Sampling(length=length, temperature=protocol.temperature, seed=protocol.seed)
     prompts = [Region(name=gene.name, ids=prompt) for gene, prompt, _ in pairs]
-    written = generate(own_model(context), prompts, sampling, batch_size=context.batch_size)
+    written = generate(context.own_model, prompts, sampling, batch_size=context.batch_size)
     rows = [
         compare(one.ids.tobytes().decode("latin-1"), truth) for one, (_, _, truth) in zip(written, pairs, strict=True)
     ]
-    items = {
+    items: dict[str, list[object]] = {
         "gene": [gene.name for gene, *_ in pairs], "bases": [len(truth) for *_, truth in pairs],
         "dna_identity": [one[0] for one in rows], "protein_identity": [one[1] for one in rows],
     }  # fmt: skip

@@ -5,6 +5,7 @@ What two samples of the real genome of the same size differ by is given as the f
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from evaluation.generation.generation import generate
 from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.regions import Region, read_regions
-from evaluation.zero_shot.context import Context, own_model
+from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
 from evaluation.zero_shot.sequence.genes import STOPS, read_genes, upstream
 from foundation.errors import InputError
@@ -44,7 +45,8 @@ class Protocol:
 def run(context: Context, protocol: Protocol) -> Found:
     """Generate after every prompt, and compare with what follows it in the genome."""
     if protocol.prompt + protocol.length > context.positions:
-        problem = f"{protocol.prompt + protocol.length:,} bases are more than the model's {context.positions:,} positions"
+        size = protocol.prompt + protocol.length
+        problem = f"{size:,} bases are more than the model's {context.positions:,} positions"
         fix = "Leave the task out for this model, or copy its file with a shorter prompt and length."
         raise InputError(problem, where=context.directory, fix=fix, kind="prompt-too-long")
     coding = context.spec.layout != "fasta"
@@ -56,9 +58,9 @@ def run(context: Context, protocol: Protocol) -> Found:
     sampling = Sampling(
         length=protocol.length, min_length=protocol.length, temperature=protocol.temperature, seed=protocol.seed
     )
-    written = generate(own_model(context), prompts, sampling, batch_size=context.batch_size)
+    written = generate(context.own_model, prompts, sampling, batch_size=context.batch_size)
     real, made = [truth for _, truth in pairs], [one.ids for one in written]
-    kinds: list[tuple[str, Callable[[Ids], Counts]]] = [(f"{k}-mers", lambda ids, k=k: kmers(ids, k)) for k in protocol.k]
+    kinds: list[tuple[str, Callable[[Ids], Counts]]] = [(f"{k}-mers", partial(kmers, k=k)) for k in protocol.k]
     kinds += [("codons", codons)] if coding else []
     measures = [_measure(name, count, real, made) for name, count in kinds]
     texts = [[ids.tobytes().decode("latin-1") for ids in some] for some in (real, made)]
@@ -126,7 +128,10 @@ def _entropy(shares: Counts) -> float:
 
 
 def _measure(name: str, count: Callable[[Ids], Counts], real: Sequence[Ids], made: Sequence[Ids]) -> Measure:
-    """`chance`: the divergence of two halves of the real places, each drawn to the size of all: sampling alone."""
+    """`chance`: half the divergence of two halves of the real places: what sampling alone makes at this size.
+
+    Resampling adds to a divergence, so that the interval has the spread of the resamples, around the value itself.
+    """
     of_real, of_made = (np.array([count(ids) for ids in some]) for some in (real, made))
     random, drawn, floor = np.random.default_rng(0), list[float](), list[float]()
     for _ in range(RESAMPLES):
@@ -135,8 +140,9 @@ def _measure(name: str, count: Callable[[Ids], Counts], real: Sequence[Ids], mad
         order = random.permutation(len(of_real))
         half = len(order) // 2
         floor.append(divergence(of_real[order[:half]].sum(0), of_real[order[half:]].sum(0)))
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    value = divergence(of_real.sum(0), of_made.sum(0))
+    low, high = np.maximum(0.0, value + np.percentile(drawn, [2.5, 97.5]) - np.mean(drawn))
     return Measure(
-        metric=STATISTICS[0], part=name, value=divergence(of_real.sum(0), of_made.sum(0)), low=float(low),
-        high=float(high), count=int(of_made.sum()), clusters=len(real), better="lower", chance=float(np.mean(floor)),
+        metric=STATISTICS[0], part=name, value=value, low=float(low), high=float(high), count=int(of_made.sum()),
+        clusters=len(real), better="lower", chance=float(np.mean(floor)) / 2,
     )  # fmt: skip
