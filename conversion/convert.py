@@ -14,6 +14,7 @@ from conversion.files.dtypes import DTYPES, WEIGHTS, cast, count_not_finite
 from conversion.files.mapped_file import blocks, loaded
 from conversion.formats import FORMATS, Create, Format, find_format, open_checkpoint, open_source, recognise
 from conversion.gguf.q8_0 import on_grid
+from conversion.manifest import seal_as
 from conversion.megatron.megatron_directory import MegatronDirectory, MegatronWriter
 from conversion.megatron.training_state import Training, read_training
 from conversion.origin import origin_of
@@ -98,6 +99,8 @@ def convert(
         warn_of_damage(damaged, source)
         if compare:
             compare(checkpoint, written)
+        if training:
+            seal_as(checkpoint.directory, written.directory, training.step)
         return write_record(
             directory,
             format=target.name,
