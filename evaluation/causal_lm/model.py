@@ -115,6 +115,11 @@ def _batches(windows: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, 
         rest = rest[size:]
 
 
+def positions_of(model: "PreTrainedModel | CausalLM") -> int:
+    """The longest sequence that a model reads, in bases; of another tokenizer in tokens, each of a base or more."""
+    return model.context if isinstance(model, CausalLM) else int(model.config.max_position_embeddings)
+
+
 def is_other(directory: Path) -> bool:
     """Whether the model in `directory` is not a Llama of our 256 ids, by its config.json. Errors: `InputError`."""
     path = Path(directory) / "config.json"

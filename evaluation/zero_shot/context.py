@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.causal_lm.model import CausalLM, positions_of
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.spec import TaskSpec
 from foundation.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-    from evaluation.causal_lm.model import CausalLM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +32,11 @@ class Context:
     @property
     def positions(self) -> int:
         """The longest sequence that the model reads, in bases; of another tokenizer, in tokens, of a base or more."""
-        found = getattr(self.model, "context", None)
-        return int(self.model.config.max_position_embeddings) if found is None else int(found)  # type: ignore[union-attr]
+        return positions_of(self.model)
 
     @property
     def own_model(self) -> "PreTrainedModel":
         """The model, of our vocabulary. Errors: `InputError` for another, which such a task cannot ask."""
-        from evaluation.causal_lm.model import CausalLM
-
         if isinstance(self.model, CausalLM):
             problem = f"has another tokenizer, with which tasks of the kind {self.spec.kind} do not work"
             raise InputError(problem, where=self.directory, fix="Leave it out.", kind="task-needs-own-model")

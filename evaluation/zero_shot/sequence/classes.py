@@ -14,7 +14,7 @@ import numpy.typing as npt
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
 from evaluation.zero_shot.sequence.annotation import Feature, contigs_of, read_features
-from evaluation.zero_shot.sequence.bootstrap import mean_interval
+from evaluation.zero_shot.sequence.intervals import mean_estimate
 from evaluation.zero_shot.sequence.likelihoods import base_logs
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_soft_masked
@@ -115,9 +115,10 @@ def _blocks(contig: str, logs: npt.NDArray[np.float32], where: npt.NDArray[np.bo
 def _measure(name: str, rows: Sequence[Block], statistic: str) -> Measure:
     unit = math.log(2) if statistic == "bits per base" else 1.0
     nats, bases = np.array([row[2] for row in rows]) / unit, np.array([row[3] for row in rows], dtype=np.float64)
-    value, low, high = mean_interval(nats, bases)
+    found = mean_estimate(nats, bases)
     return Measure(
-        metric=statistic, part=name, value=value, low=low, high=high, count=int(bases.sum()), clusters=len(rows),
+        metric=statistic, part=name, value=found.value, low=found.low, high=found.high,
+        count=int(bases.sum()), clusters=len(rows),
         better="lower", chance=math.log(4) / unit,
     )  # fmt: skip
 

@@ -10,7 +10,8 @@ from evaluation.causal_lm.model import CausalLM
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.effects import variant_effects
 from evaluation.variants.vcf import VcfRecord
-from evaluation.variants.windows import Placement, Strand, place
+from evaluation.variants.whole_windows import whole_window_effects
+from evaluation.variants.windows import Placement
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.sequence.genes import Gene
 from tokenizer.sequence import Ids, encode, reverse_complement, to_upper
@@ -82,23 +83,13 @@ def _deltas(
 ) -> list[float]:
     model = context.model
     if isinstance(model, CausalLM):
-        return _whole_windows(model, alleles, contigs, placement, reverse)
-    how = {"readings": (reverse,), "batch_size": context.batch_size}
-    effects = chain.from_iterable(variant_effects(model, alleles, contigs, placement, **how))  # type: ignore[arg-type]
+        effects = whole_window_effects(model, alleles, contigs, placement, readings=(reverse,))
+    else:
+        some = variant_effects(
+            model, alleles, contigs, placement, readings=(reverse,), batch_size=context.batch_size
+        )  # fmt: skip
+        effects = list(chain.from_iterable(some))
     return [np.nan if effect is None else effect.delta for effect in effects]
-
-
-def _whole_windows(
-    model: CausalLM, alleles: Sequence[Allele], contigs: Mapping[str, Ids], placement: Placement, reverse: bool
-) -> list[float]:
-    """Both sequences from their start: with another tokenizer, a change moves the tokens after it."""
-    windows = []
-    for number, allele in enumerate(alleles):
-        strand = Strand(contig=contigs[allele.record.contig], reverse=reverse)
-        one = place(allele, number, strand, placement)
-        windows += [strand.slice(one.key.start, one.key.end)[: len(one.ids)], one.ids]
-    sums = [float(np.nansum(found.logs, dtype=np.float64)) for found in model.log_likelihoods(windows)]
-    return [after - before for before, after in zip(sums[::2], sums[1::2], strict=True)]
 
 
 def _allele(edit: Edit) -> Allele:

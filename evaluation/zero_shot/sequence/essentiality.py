@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.statistics.bootstrap import Estimate
 from evaluation.variants.windows import plan_placement
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
-from evaluation.zero_shot.sequence.bootstrap import Interval, discrimination
 from evaluation.zero_shot.sequence.edits import edit_effects, insert_bases
 from evaluation.zero_shot.sequence.genes import read_genes
+from evaluation.zero_shot.sequence.intervals import area_estimates
 from evaluation.zero_shot.sequence.perturbation import check
 from foundation.errors import InputError, shown
 
@@ -66,15 +67,15 @@ def run(context: Context, protocol: Protocol) -> Found:
     left_out = Counter(genome.left_out)
     left_out |= Counter({"without a label": len(known) - len(genes), "without context": int((~scored).sum())})
     items = {"gene": [one.name for one in genes], "essential": truth.tolist(), "delta": deltas.tolist()}
-    found = discrimination(-deltas[scored], truth[scored], np.flatnonzero(scored).tolist())
+    found = area_estimates(-deltas[scored], truth[scored], np.flatnonzero(scored).tolist())
     measures = [_measure(one, found[one], truth[scored]) for one in context.spec.statistics]
     return Found(measures=measures, items=items, left_out={k: n for k, n in left_out.items() if n}, notes=notes)
 
 
-def _measure(metric: str, found: Interval, truth: npt.NDArray[np.bool_]) -> Measure:
+def _measure(metric: str, found: Estimate, truth: npt.NDArray[np.bool_]) -> Measure:
     positives = int(truth.sum())
     return Measure(
-        metric=metric, value=found[0], low=found[1], high=found[2], count=len(truth), positives=positives,
+        metric=metric, value=found.value, low=found.low, high=found.high, count=len(truth), positives=positives,
         clusters=len(truth), better="higher", chance=0.5 if metric == "AUROC" else positives / len(truth),
     )  # fmt: skip
 

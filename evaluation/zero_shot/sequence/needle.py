@@ -19,7 +19,7 @@ from evaluation.likelihood.regions import read_regions
 from evaluation.suite.recall import CUE, NEEDLE, fitting
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
-from evaluation.zero_shot.sequence.bootstrap import mean_interval
+from evaluation.zero_shot.sequence.intervals import mean_estimate
 from evaluation.zero_shot.sequence.likelihoods import base_logs
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_unambiguous, to_upper
@@ -107,9 +107,10 @@ def _measure(
     statistic: str, distance: int, costs: npt.NDArray[np.float64], controls: npt.NDArray[np.float64]
 ) -> Measure:
     values = controls - costs if statistic == "gain" else costs
-    value, low, high = mean_interval(values, np.ones(len(values)))
+    found = mean_estimate(values, np.ones(len(values)))
     return Measure(
-        metric=statistic, part=f"{distance} bases apart", value=value, low=low, high=high, count=len(values),
+        metric=statistic, part=f"{distance} bases apart", value=found.value, low=found.low, high=found.high,
+        count=len(values),
         clusters=len(values), better="higher" if statistic == "gain" else "lower",
         chance=0.0 if statistic == "gain" else float(controls.mean()),
     )  # fmt: skip

@@ -19,9 +19,9 @@ import numpy as np
 from evaluation.variants.windows import plan_placement
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
-from evaluation.zero_shot.sequence.bootstrap import discrimination, mean_interval
 from evaluation.zero_shot.sequence.edits import Edit, edit_effects, replace_bases, replace_places
 from evaluation.zero_shot.sequence.genes import CODE, STARTS, Gene, read_genes
+from evaluation.zero_shot.sequence.intervals import area_estimates, mean_estimate
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_unambiguous, reverse_complement, to_upper
 
@@ -70,7 +70,7 @@ def run(context: Context, protocol: Protocol) -> Found:
     items: dict[str, list[object]] = {
         "gene": [one.gene for one in edits], "kind": [one.kind for one in edits],
         "contig": [one.contig for one in edits], "position": [one.position + 1 for one in edits],
-        "ref": [one.ref for one in edits], "alt": [one.alt for one in edits], "delta": deltas,
+        "ref": [one.ref for one in edits], "alt": [one.alt for one in edits], "delta": list(deltas),
     }  # fmt: skip
     return Found(measures=measures, items=items, left_out=genome.left_out, notes=notes)
 
@@ -157,9 +157,10 @@ def _auroc(worse: str, milder: str, by_kind: Mapping[str, Sequence[tuple[str, fl
     rows = [(*row, label) for kind, label in ((worse, True), (milder, False)) for row in by_kind[kind]]
     labels = np.array([label for *_, label in rows])
     scores, genes = -np.array([delta for _, delta, _ in rows]), [gene for gene, *_ in rows]
-    value, low, high = discrimination(scores, labels, genes)["AUROC"]
+    found = area_estimates(scores, labels, genes)["AUROC"]
     return Measure(
-        metric="AUROC", part=f"{worse} against {milder}", value=value, low=low, high=high, count=len(rows),
+        metric="AUROC", part=f"{worse} against {milder}", value=found.value, low=found.low, high=found.high,
+        count=len(rows),
         positives=int(labels.sum()), clusters=len(set(genes)), better="higher", chance=0.5,
     )  # fmt: skip
 
@@ -169,8 +170,9 @@ def _mean(kind: str, rows: Sequence[tuple[str, float]]) -> Measure:
     for gene, delta in rows:
         genes.setdefault(gene, []).append(delta)
     sums, counts = (np.array([f(some) for some in genes.values()], dtype=np.float64) for f in (sum, len))
-    value, low, high = mean_interval(sums, counts)
+    found = mean_estimate(sums, counts)
     return Measure(
-        metric="mean change", part=kind, value=value, low=low, high=high, count=len(rows), clusters=len(genes),
+        metric="mean change", part=kind, value=found.value, low=found.low, high=found.high,
+        count=len(rows), clusters=len(genes),
         better="higher" if kind in ("synonymous", "spacer shuffled") else "lower",
     )  # fmt: skip

@@ -10,8 +10,8 @@ from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.regions import Region
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
-from evaluation.zero_shot.sequence.bootstrap import mean_interval
 from evaluation.zero_shot.sequence.genes import Gene, read_genes, translate, upstream
+from evaluation.zero_shot.sequence.intervals import mean_estimate
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, encode
 
@@ -109,5 +109,7 @@ def identity(one: str, other: str) -> float:
 
 
 def _measure(metric: str, values: Sequence[float]) -> Measure:
-    value, low, high = mean_interval(np.array(values), np.ones(len(values)))
-    return Measure(metric=metric, value=value, low=low, high=high, count=len(values), clusters=len(values))
+    found = mean_estimate(np.array(values), np.ones(len(values)))
+    return Measure(
+        metric=metric, value=found.value, low=found.low, high=found.high, count=len(values), clusters=len(values)
+    )

@@ -11,17 +11,18 @@ import pytest
 from refusal import refused
 
 from evaluation.causal_lm.model import load_causal_lm
+from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.kinds import run_task
 from evaluation.zero_shot.result import Found, Measure
 from evaluation.zero_shot.sequence.annotation import Feature, contigs_of, read_features
-from evaluation.zero_shot.sequence.bootstrap import discrimination, mean_interval
 from evaluation.zero_shot.sequence.classes import CLASSES, classify
 from evaluation.zero_shot.sequence.edits import edit_effects, insert_bases, replace_bases
 from evaluation.zero_shot.sequence.essentiality import STOP_CODONS, read_labels
 from evaluation.zero_shot.sequence.genes import Gene, read_genes, translate
+from evaluation.zero_shot.sequence.intervals import area_estimates, mean_estimate
 from evaluation.zero_shot.sequence.needle import Protocol as NeedleProtocol
 from evaluation.zero_shot.sequence.needle import draw
 from evaluation.zero_shot.sequence.perturbation import Protocol, changes, single_changes
@@ -306,26 +307,17 @@ def test_effects_are_differences_of_whole_windows(folder: Path, tiny_model: Any)
 # --- statistics ---
 
 
-def test_statistics_agree_with_scikit_learn() -> None:
-    from sklearn.metrics import average_precision_score, roc_auc_score  # type: ignore[import-untyped]
-
+def test_intervals_are_over_clusters() -> None:
+    """Twice the same items tell nothing; one cluster alone has no interval."""
     random = np.random.default_rng(3)
-    for seed in range(5):
-        scores, labels = random.integers(0, 9, 60).astype(float), random.random(60) < 0.4
-        clusters = random.integers(0, 12, 60).tolist()
-        found = discrimination(scores, labels, clusters, seed)
-        assert found["AUROC"][0] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-        order = np.argsort(-scores, kind="stable")
-        assert found["AUPRC"][0] == pytest.approx(average_precision_score(labels[order], scores[order]), abs=1e-12)
-        assert found["AUROC"][1] < found["AUROC"][0] < found["AUROC"][2]
-    doubled = discrimination(np.tile(scores, 2), np.tile(labels, 2), clusters * 2)
-    assert doubled["AUROC"] == pytest.approx(discrimination(scores, labels, clusters)["AUROC"])  # copies tell nothing
-
-
-def test_a_mean_is_over_all_and_its_interval_over_clusters() -> None:
-    value, low, high = mean_interval(np.array([1.0, 10.0]), np.array([1.0, 2.0]))
-    assert (value, low, high) == (pytest.approx(11 / 3), 1.0, 5.0)
-    assert mean_interval(np.array([3.0]), np.array([2.0])) == (1.5, 1.5, 1.5)
+    scores, labels = random.integers(0, 9, 60).astype(float), random.random(60) < 0.4
+    clusters = random.integers(0, 12, 60).tolist()
+    once = area_estimates(scores, labels, clusters)["AUROC"]
+    twice = area_estimates(np.tile(scores, 2), np.tile(labels, 2), clusters * 2)["AUROC"]
+    assert (twice.value, twice.low, twice.high) == pytest.approx((once.value, once.low, once.high))
+    found = mean_estimate(np.array([1.0, 10.0]), np.array([1.0, 2.0]))
+    assert (found.value, found.low, found.high) == (pytest.approx(11 / 3), 1.0, 5.0)
+    assert mean_estimate(np.array([3.0]), np.array([2.0])).low is None
 
 
 @pytest.mark.parametrize(
@@ -546,6 +538,38 @@ def test_generated_sequence_is_compared_with_real(longer: Any, folder: Path) -> 
     assert found.items["real"] == [PLUS[3:15], MINUS[3:15], "".join(SPLICED[::2])[3:15]]
     with refused("prompt-too-long"):
         run_task(context_of(longer, folder, "spectrum", "fasta", ("s.fa",), metric, prompt=250))
+
+
+@pytest.mark.parametrize("name", ["6-mers", "bpe", "bytes"])
+def test_variants_under_other_tokenizers(folder: Path, others: dict[str, Path], name: str) -> None:
+    """The change of the log-likelihood of the whole window, on both strands, against sums of tokens by hand."""
+    import torch
+
+    model = load_causal_lm(others[name])
+    places = [70, 90, 111]
+    lines = [f"c\t{at + 1}\t.\t{CONTIG[at]}\t{'ACGT'[('ACGT'.index(CONTIG[at]) + 1) % 4]}\t.\t.\t." for at in places]
+    header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    (folder / f"{name}.vcf").write_text(header + "\n".join(lines) + "\n")
+    placement = plan_placement(16, window=14, downstream=6, grid=1)
+    run = VariantRun(
+        model=others[name], fasta=folder / "g.fa", vcf=folder / f"{name}.vcf", placement=placement, strand="both",
+        dtype="float32",
+    )  # fmt: skip
+
+    def total(text: str) -> float:
+        ids = list(text.encode()) if model.tokenizer is None else model.tokenizer(text)["input_ids"]
+        ids = ids[:-1] if name == "6-mers" else ids  # without EOS
+        with torch.inference_mode():
+            logs = torch.log_softmax(model.model(torch.tensor([ids[:-1]])).logits[0].double(), -1)
+        return float(logs.gather(-1, torch.tensor(ids[1:])[:, None]).sum())
+
+    for at, effect in zip(places, score_variants(model, run).effects, strict=True):
+        assert effect is not None
+        alt = "ACGT"[("ACGT".index(CONTIG[at]) + 1) % 4]
+        mutant = CONTIG[:at] + alt + CONTIG[at + 1 :]
+        forward = total(mutant[at - 8 : at + 6]) - total(CONTIG[at - 8 : at + 6])
+        reverse = total(revcomp(mutant[at - 5 : at + 9])) - total(revcomp(CONTIG[at - 5 : at + 9]))
+        assert effect.delta == pytest.approx((forward + reverse) / 2, abs=1e-5)
 
 
 def test_models_with_other_tokenizers(folder: Path, others: dict[str, Path]) -> None:
