@@ -157,8 +157,7 @@ class PredictJob:
         predictions = (one for unit, payload in results for one in _predictions(unit, payload))
         if (first := next(predictions, None)) is None:
             raise InputError("has nothing to predict", where=asked.source, fix="Check the file.", kind="no-sequences")
-        predictions = chain([first], predictions)
-        rows = write_predictions(predictions, asked.out, asked.head, paired=asked.data.kind == "vcf")
+        rows = write_predictions(chain([first], predictions), asked.out, asked.head, paired=asked.data.kind == "vcf")
         return rows, [asked.out]
 
 
