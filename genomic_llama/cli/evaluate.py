@@ -171,7 +171,7 @@ def zero_shot(
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
         warn("not run, since their data are not there:", *describe_missing(missing))
-    print_lines(f"wrote {out}")
+    _report(out, tasks)
     if failures:
         raise typer.Exit(1)
 
@@ -188,6 +188,21 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     print_table(columns, rows)
     if task and (missing := describe_missing(found)):
         print_lines("", "To fetch:", *missing)
+
+
+def _report(out: Path, tasks: Any) -> None:
+    """The page, its JSON, and a card per model; the headlines as text."""
+    from evaluation.zero_shot.leaderboard import read_leaderboard, write_leaderboard
+    from evaluation.zero_shot.model_card import card_path, model_card
+    from evaluation.zero_shot.page import format_headlines, render_leaderboard
+    from foundation.pages.page import write_texts
+
+    board = read_leaderboard(out, tasks)
+    cards = {card_path(out, model): text for model in board.models if (text := model_card(board, model))}
+    write_texts({out / "index.html": render_leaderboard(board), **cards})
+    write_leaderboard(board, out / "leaderboard.json")
+    print_table(*format_headlines(board))
+    print_lines(f"wrote {out}")
 
 
 def _fetch(tasks: Any, *, yes: bool) -> None:
