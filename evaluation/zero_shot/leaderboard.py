@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluation.zero_shot.comparing import Compared, compare_items
 from evaluation.zero_shot.data import TaskData
+from evaluation.zero_shot.leakage import corpus_of, leakage
 from evaluation.zero_shot.result import Measure, TaskResult, items_path, read_items, read_result
 from evaluation.zero_shot.spec import Published, TaskSpec
 from foundation.atomic import atomic_file
@@ -19,7 +20,7 @@ _MOST_COMPARED = 6  # models, of which all pairs are compared
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """One of our models. `name`: short, and its own among them."""
+    """One of our models. `name`: short, its own among them; `corpus`: what it was trained on, where that is known."""
 
     name: str
     path: str
@@ -29,6 +30,7 @@ class ModelRow:
     parameters: int
     dtype: str
     versions: dict[str, str]
+    corpus: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +127,7 @@ def _short(names: Sequence[str]) -> list[str]:
 def _model(name: str, one: TaskResult) -> ModelRow:
     return ModelRow(
         name=name, path=one.model, weights=one.weights, run=one.run, step=one.step, parameters=one.parameters,
-        dtype=one.dtype, versions=one.versions,
+        dtype=one.dtype, versions=one.versions, corpus=str(corpus) if (corpus := corpus_of(Path(one.model))) else None,
     )  # fmt: skip
 
 
@@ -134,7 +136,12 @@ def _board(task: TaskData, found: dict[Path, dict[str, TaskResult]], names: dict
     results = {folder: some[spec.name] for folder, some in found.items() if spec.name in some}
     good = {folder: one for folder, one in results.items() if one.failed is None and one.measures}
     ours = tuple(
-        OurRow(model=names[folder], measures=one.measures, notes=one.notes, left_out=one.left_out)
+        OurRow(
+            model=names[folder],
+            measures=one.measures,
+            notes=(*one.notes, *_leakage(folder, one)),
+            left_out=one.left_out,
+        )
         for folder, one in good.items()
     )
     failures = tuple(
@@ -146,6 +153,14 @@ def _board(task: TaskData, found: dict[Path, dict[str, TaskResult]], names: dict
         ours=ours, published=spec.published, differences=tuple(_differences(spec, good, names)), failures=failures,
         missing=missing,
     )  # fmt: skip
+
+
+def _leakage(folder: Path, one: TaskResult) -> Iterator[str]:
+    """What is known of the task's sequences in the model's corpus, for items that have names."""
+    items = read_items(items_path(folder, one.task)) if items_path(folder, one.task).is_file() else {}
+    names = {str(name) for column in ("contig", "record") for name in items.get(column, ())}
+    if names:
+        yield leakage(corpus_of(Path(one.model)), names)
 
 
 def _differences(spec: TaskSpec, good: dict[Path, TaskResult], names: dict[Path, str]) -> Iterator[Difference]:

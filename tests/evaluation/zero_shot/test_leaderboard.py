@@ -11,12 +11,14 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
+from corpora import prepare
 from refusal import refused
 from sklearn.metrics import roc_auc_score
 
 from evaluation.zero_shot.comparing import compare_items
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.leaderboard import Leaderboard, read_leaderboard, write_leaderboard
+from evaluation.zero_shot.leakage import corpus_of, leakage
 from evaluation.zero_shot.model_card import model_card
 from evaluation.zero_shot.page import render_leaderboard
 from evaluation.zero_shot.result import Measure, TaskResult, items_path, write_items, write_result
@@ -185,3 +187,20 @@ def test_an_empty_folder_has_no_models(tmp_path: Path, tasks: list[TaskData]) ->
     assert board.models == ()
     assert "data/absent.parquet" in render_leaderboard(board)
     shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+def test_leakage_is_by_the_names_in_the_corpus_of_the_run(tmp_path: Path) -> None:
+    records = enumerate(("chr1", "NC_1.2", "u"))
+    (tmp_path / "g.fa").write_text("".join(f">{name} x\n{'ACGT' * 30}{'ACG' * n}\n" for n, name in records))
+    prepare([tmp_path / "g.fa"], tmp_path / "corpus", validation_fraction=0.0, record_names=True)
+    model, run = tmp_path / "model", tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    model.mkdir()
+    assert corpus_of(model) is None
+    (model / "conversion.json").write_text(json.dumps({"source": str(run / "checkpoints")}))
+    (run / "config.yaml").write_text(f"dataset:\n  corpus: {tmp_path}/corpus\n")
+    assert corpus_of(model) == tmp_path / "corpus"
+    found = leakage(tmp_path / "corpus", ["1", "NC_1.3", "chr9", "nc_1"])
+    assert found.startswith("2 of 4 sequences are in the training split")
+    assert "(1, NC_1.3)" in found
+    assert "not known" in leakage(None, ["1"])

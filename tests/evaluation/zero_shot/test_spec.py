@@ -27,6 +27,9 @@ def test_a_shipped_task_is_whole(name: str) -> None:
     for one in spec.published:
         assert one.metric in spec.statistics
         assert one.source
+    page = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    published = len(spec.published) or ""
+    assert f"| `{name}` | {spec.title} | {spec.statistics[0]} | {published} | {spec.seen} |" in page
 
 
 @pytest.mark.parametrize(
