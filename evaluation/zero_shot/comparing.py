@@ -44,12 +44,13 @@ def _aurocs(first: Items, second: Items) -> Compared | None:
     if not 0 < labels.sum() < len(labels):
         return None
     scores: list[Values] = [np.array(one["score"], np.float64) for one in (first, second)]
-    single = len(np.unique(clusters)) == len(clusters)
+    few = min(labels.sum(), (~labels).sum()) < 2  # of one item there is no variance
+    single = not few and len(np.unique(clusters)) == len(clusters)
     ranked = [Ranked(labels=labels, scores=one) for one in scores]
-    units = Units(count=len(labels), clusters=None if single else clusters, labels=labels)
+    units = Units(count=len(labels), clusters=None if single or few else clusters, labels=labels)
     found = difference(ranked[0].auroc, ranked[1].auroc, units)
     p = compare_aurocs(labels, *scores).p if single else found.p
-    test = "DeLong" if single else "paired bootstrap of clusters"
+    test = "DeLong" if single else "paired bootstrap"
     return Compared(metric="AUROC", value=found.value, low=found.low, high=found.high, p=p, test=test)
 
 
@@ -63,4 +64,4 @@ def _nats(first: Items, second: Items) -> Compared:
 
     found = difference(lambda w: per_base(nats[0], w), lambda w: per_base(nats[1], w), Units(count=len(bases)))
     return Compared(metric="nats per base", value=found.value, low=found.low, high=found.high, p=found.p,
-                    test="paired bootstrap of records")  # fmt: skip
+                    test="paired bootstrap")  # fmt: skip
