@@ -22,6 +22,7 @@ LIMIT = 1 << 30
 FASTA = (".fa", ".fna", ".fasta", ".ffn")
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 SUFFIXES = (*DELIMITERS, *FASTA, ".parquet")
+_OTHERS = "name the columns to read: head.sequence and head.labels, of predict --sequence"
 _FIX = f"Give a file that ends in {', '.join(SUFFIXES)}, or a directory with train and test in it."
 
 
@@ -107,7 +108,7 @@ def read_parquet(path: Path, columns: Columns) -> Iterator[Entry]:
     except (ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read ({error})", where=path, fix=_FIX, kind="not-parquet") from error
     if lacking := [name for name in names if name not in table]:
-        fix = "Give it, or say which columns to read (head.sequence, head.labels)."
+        fix = f"Give it, or {_OTHERS}."
         raise InputError(f"lacks the column {lacking[0]}", where=path, fix=fix, kind="csv-columns")
     for number, row in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
         sequence, *values = row
@@ -154,7 +155,7 @@ def _place(names: Sequence[str], wanted: str, columns: Columns, path: Path) -> i
     if names.count(wanted) != 1:
         problem = f"has the column {wanted} twice" if names.count(wanted) else f"lacks the column {wanted}"
         there = ", ".join(map(repr, names))[:200]
-        fix = f"Give the columns {', '.join(columns.names)}, or say which ones to read (head.sequence, head.labels)."
+        fix = f"Give the columns {', '.join(columns.names)}, or {_OTHERS}."
         raise InputError(f"{problem}; its columns are {there}", where=path, fix=fix, kind="csv-columns")
     return names.index(wanted)
 

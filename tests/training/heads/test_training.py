@@ -26,6 +26,7 @@ from evaluation.labelled.splits import Splits, read_splits
 from evaluation.prediction.request import PredictRequest
 from evaluation.suite.output import result_path
 from evaluation.suite.result import read_evaluation
+from foundation.errors import InputError
 from launch.preflight.check import check_config
 from launch.preflight.checks import Run, refuse_first
 from training.heads.resolve import class_weights
@@ -269,6 +270,8 @@ def _run(*words: str) -> None:
     from genomic_llama.cli.main import app
 
     result = CliRunner().invoke(app, words)
+    if isinstance(result.exception, InputError):
+        raise result.exception
     assert result.exit_code == 0, result.output
 
 
@@ -409,6 +412,8 @@ def test_a_track_from_bigwig_to_bigwig(folder: Path, tmp_path: Path) -> None:
     found = {one.metric: one for one in result.metrics}
     assert found["Pearson"].value == pytest.approx(pearson, abs=1e-5)
     assert (found["Pearson"].count, found["Pearson"].baseline_name) == (int(known.sum()), "6-mers")
+    with refused("other-labels", where="valid.bed"):
+        _run("evaluate", str(tmp_path / "suite.yaml"), str(folder / "tokens_hf"), "--out", str(tmp_path / "other"))
     for model, source, out in (("classify", "genome", "p.bw"), ("track", "table", "p.bedgraph")):
         path = Path(data["genome"]) if source == "genome" else folder / "table.csv"
         with refused("not-a-track", where=out):
@@ -421,6 +426,15 @@ def test_models_and_commands_that_do_not_fit(folder: Path) -> None:
 
     with refused("no-head", where="base"):
         check_predictor(folder / "base")
+    columns = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    for name, text in (("t.csv", "sequence\n"), ("v.vcf", f"{columns}elsewhere\t1\t.\tA\tC\t.\t.\t.\n")):
+        (folder / name).write_text(text)
+        genome = write_signal(folder)["genome"] if name == "v.vcf" else None
+        options = {"source": folder / name, "genome": genome and Path(genome), "out": folder / "nothing.tsv"}
+        job = PredictRequest(model=folder / "classify_hf", **options).open()  # type: ignore[arg-type]
+        with refused("no-sequences", where=name):
+            job.finish((unit, {}) for unit in job.units())
+        assert not (folder / "nothing.tsv").exists()
     with refused("not-calibrated", where="_hf"):
         check_predictor(folder / "regress_hf", calibrated=True)
     with refused("has-head", where="_hf", fix="predict"):
