@@ -44,7 +44,7 @@ def extended(base: LlamaArchitecture, rope: RopeConfig, length: int | None, *, w
     if length is None or length <= base.max_position_embeddings:
         raise InputError(
             f"{_describe(rope)} with dataset.sequence_length={'null' if length is None else length}, "
-            f"and the model has {base.max_position_embeddings} positions",
+            f"but the model has {base.max_position_embeddings} positions",
             where=where,
             fix=f"Give dataset.sequence_length above {base.max_position_embeddings}, or leave out the section rope.",
             kind="context-not-longer",

@@ -217,7 +217,7 @@ def _check_keys(values: Mapping[str, Any], where: object) -> None:
             problem, fix = f"unknown key {shown(key)} = {shown(value)}", nearest(str(key), known)
             raise InputError(problem, where=where, fix=fix, kind="config-unknown-key")
         if key in CODE and value and values.get("architectures") != NVLLAMA:
-            raise InputError(f"`{key}` brings code or rules of its own", where=where, fix=_PLAIN, kind="config-code")
+            raise InputError(f"`{key}` brings its own code or rules", where=where, fix=_PLAIN, kind="config-code")
         if key in HF_FIXED and value != HF_FIXED[key]:
             raise InputError(f"{key} is {shown(value)}", where=where, fix=_only(key, HF_FIXED[key]), kind=_VALUE)
         if key in HF_ONE_OF and value not in HF_ONE_OF[key]:

@@ -67,7 +67,7 @@ def read_text(kind: Any, text: str, where: str, keys: Collection[str] = ()) -> A
     """
     kind, may_be_none = optional(kind)
     if not text.isprintable():
-        raise _refused(text, "holds a line break or control character", where, "Take it out.", "unprintable")
+        raise _refused(text, "holds a line break or control character", where, "Remove it.", "unprintable")
     if may_be_none and text == "null":
         return None
     if typing.get_origin(kind) in (list, dict) or (kind is Any and text[:1] in ("[", "{")):

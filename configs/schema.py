@@ -12,18 +12,18 @@ from configs.settings import setting
 
 @dataclass
 class DatasetConfig:
-    """What is read, and how many samples at a time."""
+    """What the run reads, and how many samples per step."""
 
     corpus: Any = setting(
-        "Directory written by `prepare`, `synthetic`, or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]; with a head "
-        "head.train is read instead",
+        "Directory written by `prepare`; `synthetic`; or a blend: [{corpus: DIRECTORY, weight: 0.7}, ...]. A run with "
+        "a head reads head.train instead",
         nemo="data.corpus",
         bridge="dataset.corpus",
         unless="head.kind",
     )
     mode: str = setting(
-        "`concat`: documents end to end; `window`: each sample within one document; `packed`: several documents, with "
-        "attention reset at each",
+        "`concat`: documents end to end; `window`: each sample within one document; `packed`: several documents per "
+        "sample, attention within each",
         default="concat",
         nemo="data.mode",
         bridge="dataset.mode",
@@ -37,9 +37,7 @@ class DatasetConfig:
         bridge="dataset.stride",
         unless="head.kind",
     )
-    tokenizer_path: str = setting(
-        "Directory of a Hugging Face tokenizer, which must be the 256-token nucleotide vocabulary"
-    )
+    tokenizer_path: str = setting("Directory of a Hugging Face tokenizer with the 256-token nucleotide vocabulary")
     sequence_length: int | None = setting(
         "Length of a sample; null: the context of the architecture",
         unit="tokens",
@@ -48,13 +46,13 @@ class DatasetConfig:
         bridge=("dataset.seq_length", "model.seq_length"),
     )
     micro_batch_size: int = setting(
-        "Samples of one forward pass on one device",
+        "Samples per forward pass on one device",
         unit="samples",
         nemo="data.micro_batch_size",
         bridge="train.micro_batch_size",
     )
     global_batch_size: int = setting(
-        "Samples of one optimizer step on all devices",
+        "Samples per optimizer step, over all devices",
         unit="samples",
         nemo="data.global_batch_size",
         bridge=("train.global_batch_size", "dataset.global_batch_size"),
@@ -74,14 +72,14 @@ class DatasetConfig:
         unless="head.kind",
     )
     reverse_complement: bool = setting(
-        "Read a random half of the samples as their reverse complement",
+        "Read each sample as its reverse complement with probability one half",
         default=False,
         nemo="data.reverse_complement",
         bridge="dataset.reverse_complement",
         unless="head.kind",
     )
     num_workers: int = setting(
-        "Data-loading processes of each device",
+        "Data-loading processes per device",
         unit="processes",
         default=0,
         nemo="data.num_workers",
@@ -91,19 +89,19 @@ class DatasetConfig:
 
 @dataclass
 class RopeConfig:
-    """Positions, where samples are longer than the context in `config.json`; docs/context.md."""
+    """Longer contexts than the one in `config.json`; see docs/context.md."""
 
-    theta: float | None = setting("Base of RoPE's frequencies; null: that of config.json", default=None)
+    theta: float | None = setting("Base of the RoPE frequencies; null: the value in config.json", default=None)
     factor: float | None = setting(
-        "Factor of Llama 3.1's scaling: dataset.sequence_length / context of config.json, or half to twice that; "
-        "null: the scaling of config.json",
+        "Llama 3.1 scaling factor: dataset.sequence_length / the context in config.json, or half to twice that; "
+        "null: the scaling in config.json",
         default=None,
     )
 
 
 @dataclass
 class OptimizerConfig:
-    """AdamW, and its learning rate over the steps."""
+    """AdamW and the learning-rate schedule."""
 
     lr: float = setting("Peak learning rate", nemo="optim.config.lr", bridge="optimizer.lr")
     min_lr: float = setting(
@@ -112,25 +110,25 @@ class OptimizerConfig:
         bridge=("optimizer.min_lr", "schedule.min_lr"),
     )
     warmup_steps: int = setting(
-        "Linear warm-up from zero to the peak",
+        "Length of the linear warm-up from zero to the peak",
         unit="steps",
         nemo="optim.lr_scheduler.warmup_steps",
         bridge=("scheduler.lr_warmup_iters", "schedule.warmup_steps"),
     )
     schedule_steps: int = setting(
-        "Length of the schedule, warm-up to decay; stays as it is when a run is cut short or extended",
+        "Length of the schedule from warm-up to end of decay; independent of trainer.max_steps",
         unit="steps",
         nemo="optim.lr_scheduler.schedule_steps",
         bridge=("scheduler.lr_decay_iters", "schedule.schedule_steps"),
     )
     schedule: str = setting(
-        "After the warm-up: `cosine`, or `wsd` (warm-up, stable, decay)",
+        "Schedule after the warm-up: `cosine` or `wsd` (warm-up, stable, decay)",
         default="cosine",
         nemo="optim.lr_scheduler.schedule",
         bridge="schedule.schedule",
     )
     decay_steps: int = setting(
-        "Length of the decay of `wsd`, the last of schedule_steps",
+        "Length of the decay of `wsd`, at the end of schedule_steps",
         unit="steps",
         default=0,
         nemo="optim.lr_scheduler.decay_steps",
@@ -143,13 +141,22 @@ class OptimizerConfig:
         bridge="schedule.decay",
     )
     beta1: float = setting(
-        "Decay of the first moment", default=0.9, nemo="optim.config.adam_beta1", bridge="optimizer.adam_beta1"
+        "Adam's decay rate of the first moment",
+        default=0.9,
+        nemo="optim.config.adam_beta1",
+        bridge="optimizer.adam_beta1",
     )
     beta2: float = setting(
-        "Decay of the second moment", default=0.95, nemo="optim.config.adam_beta2", bridge="optimizer.adam_beta2"
+        "Adam's decay rate of the second moment",
+        default=0.95,
+        nemo="optim.config.adam_beta2",
+        bridge="optimizer.adam_beta2",
     )
     eps: float = setting(
-        "Added to the denominator of a step", default=1e-8, nemo="optim.config.adam_eps", bridge="optimizer.adam_eps"
+        "Adam's epsilon, added to the denominator of a step",
+        default=1e-8,
+        nemo="optim.config.adam_eps",
+        bridge="optimizer.adam_eps",
     )
     weight_decay: float = setting(
         "Decoupled weight decay; none on norms, biases and embeddings",
@@ -158,13 +165,13 @@ class OptimizerConfig:
         bridge=("optimizer.weight_decay", "scheduler.start_weight_decay", "scheduler.end_weight_decay"),
     )
     clip_grad: float = setting(
-        "Largest L2 norm of all gradients together; 0: not clipped",
+        "Largest global L2 norm of the gradients; 0: no clipping",
         default=1.0,
         nemo="optim.config.clip_grad",
         bridge="optimizer.clip_grad",
     )
     z_loss: float = setting(
-        "Weight of log(Z)^2 in the loss (PaLM: 1e-4); 0: none, at no cost",
+        "Weight of log(Z)^2 in the loss (PaLM: 1e-4); 0: off",
         default=0.0,
         nemo="trainer.callbacks[ZLoss].weight",
         gate="trainer.callbacks[ZLoss]",
@@ -183,13 +190,13 @@ class PrecisionConfig:
     """Number formats."""
 
     compute: str = setting(
-        "Format of matrix products where FP8 is not: `bf16-mixed` or `32`",
+        "Number format of matrix products that are not FP8: `bf16-mixed` or `32`",
         nemo="trainer.plugins.precision",
         live="trainer.precision",
         codec="precision",
     )
     grad_reduce_in_fp32: bool = setting(
-        "Accumulate gradients, and sum them over the devices, in fp32 rather than bf16",
+        "Accumulate and reduce gradients in fp32; false: in bf16",
         default=True,
         nemo=("trainer.plugins.grad_reduce_in_fp32", "trainer.strategy.ddp.grad_reduce_in_fp32"),
         bridge="ddp.grad_reduce_in_fp32",
@@ -216,14 +223,14 @@ class PrecisionConfig:
         needs="precision.fp8",
     )
     fp8_amax_history: int = setting(
-        "Steps whose largest values set the scale of delayed scaling",
+        "Steps of history behind the scale of `delayed`",
         unit="steps",
         default=1,
         nemo="trainer.plugins.fp8_amax_history_len",
         needs="precision.fp8",
     )
     fp8_bf16_layers: int = setting(
-        "Layers at the start, and as many at the end, that stay in bf16",
+        "Layers that stay in bf16, at the start and again at the end",
         unit="layers",
         default=0,
         nemo=("trainer.plugins.num_layers_at_start_in_bf16", "trainer.plugins.num_layers_at_end_in_bf16"),
@@ -239,9 +246,9 @@ class PrecisionConfig:
 
 @dataclass
 class ParallelismConfig:
-    """How one model is laid over the devices; what is left over is data parallel."""
+    """How the model is split over devices. The remaining factor is data parallelism."""
 
-    gpus: int | None = setting("GPUs that a named layout is meant for; null: any number", unit="GPUs", default=None)
+    gpus: int | None = setting("Number of GPUs of a named layout; null: any", unit="GPUs", default=None)
     tensor: int = setting(
         "Tensor-parallel size",
         unit="GPUs",
@@ -276,19 +283,19 @@ class ParallelismConfig:
         bridge=("optimizer.use_distributed_optimizer", "ddp.use_distributed_optimizer"),
     )
     precision_aware_optimizer: bool = setting(
-        "Transformer Engine's Adam, with fp32 master weights kept as bf16 and their remainders",
+        "Use Transformer Engine's Adam, which stores fp32 master weights as bf16 plus a remainder",
         default=False,
         nemo="optim.config.use_precision_aware_optimizer",
     )
     overlap: bool = setting(
-        "Reduce gradients and gather parameters behind the computation",
+        "Overlap gradient reduction and parameter gathering with computation",
         default=True,
         nemo="trainer.strategy.ddp.overlap_grad_reduce",
         bridge="ddp.overlap_grad_reduce",
         live="trainer.strategy.ddp_config.overlap_grad_reduce",
     )
     recompute_layers: int = setting(
-        "Layers of each pipeline stage whose activations are computed again, not kept",
+        "Layers per pipeline stage whose activations are recomputed",
         unit="layers",
         default=0,
         nemo="model.config.recompute_num_layers",
@@ -304,11 +311,11 @@ class HardwareConfig:
 
     accelerator: str = setting("`gpu`, or `cpu` for tests and first steps", nemo="trainer.accelerator", live="-")
     devices: int = setting(
-        "GPUs, or processes on a CPU, of one node", unit="devices", nemo="trainer.devices", live="trainer.num_devices"
+        "GPUs per node; on a CPU, processes", unit="devices", nemo="trainer.devices", live="trainer.num_devices"
     )
     num_nodes: int = setting("Nodes", unit="nodes", default=1, nemo="trainer.num_nodes")
     gpu: str = setting("Name of the GPU", default="none")
-    compute_capability: float = setting("CUDA's; decides which FP8 formats there are", default=0.0)
+    compute_capability: float = setting("CUDA compute capability; decides which FP8 formats are available", default=0.0)
     memory_gib: float = setting("Memory of one GPU", unit="GiB", default=0.0)
     bf16_tflops: float = setting("Dense bf16 peak of one GPU", unit="TFLOP/s", default=0.0)
     fp8_tflops: float = setting("Dense FP8 peak of one GPU", unit="TFLOP/s", default=0.0)
@@ -316,7 +323,7 @@ class HardwareConfig:
 
 @dataclass
 class TrainerConfig:
-    """How long, and how often to look."""
+    """Length of the run, and how often it validates, saves and logs."""
 
     max_steps: int = setting(
         "Optimizer steps of the run", unit="steps", nemo="trainer.max_steps", bridge="train.train_iters"
@@ -328,11 +335,33 @@ class TrainerConfig:
         bridge="validation.eval_interval",
     )
     validation_batches: int = setting(
-        "Global batches of one validation",
+        "Global batches per validation",
         unit="batches",
         nemo="trainer.limit_val_batches",
         bridge=("validation.eval_iters", "dataset.validation_batches"),
         live="-",
+    )
+    evaluate_every: int = setting(
+        "Steps between two evaluations of the live weights; 0: none; docs/training.md",
+        unit="steps",
+        default=0,
+        nemo="trainer.callbacks[LiveEvaluation].every",
+        gate="trainer.callbacks[LiveEvaluation]",
+        off=0,
+        unless="head.kind",
+    )
+    evaluate_seconds: float = setting(
+        "Time of one evaluation; tasks that it does not allow are left out, and named in the log",
+        unit="seconds",
+        default=60.0,
+        nemo="trainer.callbacks[LiveEvaluation].seconds",
+        needs="trainer.evaluate_every",
+    )
+    evaluate_suite: str | None = setting(
+        "YAML file of tasks for it, of the kinds recall and variants; null: recall",
+        default=None,
+        nemo="trainer.callbacks[LiveEvaluation].suite",
+        needs="trainer.evaluate_every",
     )
     checkpoint_every: int = setting(
         "Steps between two checkpoints",
@@ -342,7 +371,7 @@ class TrainerConfig:
         live="trainer.checkpoint_callback._every_n_train_steps",
     )
     keep_checkpoints: int = setting(
-        "The newest checkpoints that are kept; -1: all",
+        "Number of newest checkpoints to keep; -1: all",
         unit="checkpoints",
         default=2,
         nemo="log.ckpt.save_top_k",
@@ -366,59 +395,59 @@ class TrainerConfig:
 
 @dataclass
 class LoggingConfig:
-    """Where metrics go beside `metrics.jsonl` and the console. Nothing leaves the machine unless told to."""
+    """Where metrics go, besides `metrics.jsonl` and the console. By default nothing leaves the machine."""
 
     tensorboard: bool = setting("Write RUN/tensorboard", default=True)
-    wandb: str | None = setting("Project in Weights & Biases; null: none", default=None)
-    wandb_offline: bool = setting("Write RUN/wandb, to be sent by `wandb sync`; false: send at once", default=True)
-    mlflow: str | None = setting("Experiment in MLflow; null: none", default=None)
-    mlflow_uri: str | None = setting("MLflow's tracking server; null: files in RUN/mlruns", default=None)
+    wandb: str | None = setting("Weights & Biases project; null: off", default=None)
+    wandb_offline: bool = setting("Write RUN/wandb for a later `wandb sync`; false: upload at once", default=True)
+    mlflow: str | None = setting("MLflow experiment; null: off", default=None)
+    mlflow_uri: str | None = setting("MLflow tracking server; null: files in RUN/mlruns", default=None)
 
 
 @dataclass
 class GuardsConfig:
-    """What stops a run before it spoils its weights, or waits for ever; docs/recovery.md."""
+    """What protects a run from bad steps and hangs; see docs/recovery.md."""
 
     non_finite: str = setting(
-        "On a loss or gradient that is NaN or infinite: `skip` its step, or `stop`",
+        "What to do on a NaN or infinite loss or gradient: `skip` the step or `stop`",
         default="skip",
         nemo="trainer.callbacks[StepGuard].non_finite",
         bridge="guard.non_finite",
     )
     spike: str = setting(
-        "On a loss far above the recent ones: `report`, `skip` or `stop`",
+        "What to do on a loss spike: `report`, `skip` or `stop`",
         default="report",
         nemo="trainer.callbacks[StepGuard].spike",
         bridge="guard.spike",
     )
     spike_deviations: float = setting(
-        "How far above the median of the recent losses a spike is",
+        "Smallest distance of a spike above the median of recent losses",
         unit="standard deviations",
         default=10.0,
         nemo="trainer.callbacks[StepGuard].spike_deviations",
         bridge="guard.spike_deviations",
     )
     spike_window: int = setting(
-        "Steps that count as recent",
+        "Number of recent steps",
         unit="steps",
         default=128,
         nemo="trainer.callbacks[StepGuard].spike_window",
         bridge="guard.spike_window",
     )
     most_skipped: int = setting(
-        "Recent steps that may be skipped; the run stops above it",
+        "Recent steps that may be skipped before the run stops",
         unit="steps",
         default=3,
         nemo="trainer.callbacks[StepGuard].most_skipped",
         bridge="guard.most_skipped",
     )
     skip_steps: list[str] = setting(
-        "Steps whose samples are left out: 1500 or 1200-1300",
+        "Steps whose batches are skipped: 1500 or 1200-1300",
         factory=list,
         nemo="trainer.callbacks[StepGuard].skip_steps",
     )
     hang_seconds: float = setting(
-        "Time without a sign of life of a rank after which it is ended; 0: never",
+        "Seconds of silence after which a rank counts as hung; 0: never",
         unit="seconds",
         default=900.0,
         nemo="trainer.callbacks[HangWatch].hang_seconds",
@@ -426,7 +455,7 @@ class GuardsConfig:
         off=0.0,
     )
     hang_factor: float = setting(
-        "The same in a step, as a multiple of the median step; at least a minute",
+        "The same within a step, as a multiple of the median step; at least a minute",
         default=30.0,
         nemo="trainer.callbacks[HangWatch].hang_factor",
         needs="guards.hang_seconds",
@@ -435,15 +464,15 @@ class GuardsConfig:
 
 @dataclass
 class LoraConfig:
-    """Low-rank adapters (Hu et al. 2021) on the linear layers of each block; all else is frozen."""
+    """Low-rank adapters (Hu et al. 2021) on the linear layers of each block. All other weights are frozen."""
 
     dim: int = setting(
-        "Rank of the adapters; 0: no adapters, every weight is trained", default=0, nemo="peft.dim", gate="peft", off=0
+        "Rank of the adapters; 0: no adapters, all weights are trained", default=0, nemo="peft.dim", gate="peft", off=0
     )
     alpha: int = setting(
-        "What an adapter adds is scaled by alpha / rank", default=32, nemo="peft.alpha", needs="lora.dim"
+        "The adapter's output is scaled by alpha / rank", default=32, nemo="peft.alpha", needs="lora.dim"
     )
-    dropout: float = setting("Dropout of what an adapter reads", default=0.0, nemo="peft.dropout", needs="lora.dim")
+    dropout: float = setting("Dropout on the adapter's input", default=0.0, nemo="peft.dropout", needs="lora.dim")
     target_modules: list[str] = setting(
         "Layers with adapters: linear_qkv (query, key, value), linear_proj, linear_fc1 (gate, up), linear_fc2 (down)",
         factory=lambda: list(MODULES),
@@ -451,7 +480,7 @@ class LoraConfig:
         needs="lora.dim",
     )
     rank_pattern: list[str] = setting(
-        "Layers with another rank than dim: [linear_qkv:16, linear_fc2:4]",
+        "Ranks that differ from dim: [linear_qkv:16, linear_fc2:4]",
         factory=list,
         nemo="peft.rank_pattern",
         needs="lora.dim",
@@ -465,10 +494,10 @@ class LoraConfig:
 
 @dataclass
 class HeadConfig:
-    """A head for labels of one's own, in place of the output layer; docs/finetuning.md."""
+    """A prediction head in place of the output layer; see docs/finetuning.md."""
 
     kind: str = setting(
-        "`none`; `classify`: one class per sequence; `multilabel`: a yes or no per label; `regress`: numbers; "
+        "`none`; `classify`: one class per sequence; `multilabel`: yes or no per label; `regress`: numbers; "
         "`tokens`: one class per base; `track`: one number per base",
         default="none",
         nemo=("data.kind", "model.config.head_kind"),
@@ -482,26 +511,26 @@ class HeadConfig:
         needs="head.kind",
     )
     validation: str | None = setting(
-        "File of the validation sequences; null: by head.split_column, or drawn from train",
+        "Validation sequences; null: by head.split_column, or drawn from train",
         default=None,
         nemo="data.validation",
         needs="head.kind",
     )
     test: str | None = setting(
-        "File of the test sequences, which are checked and left alone",
+        "Test sequences; checked for overlap, never trained on",
         default=None,
         nemo="data.test",
         needs="head.kind",
     )
-    sequence: str = setting("Column of the sequences", default="sequence", nemo="data.sequence", needs="head.kind")
+    sequence: str = setting("Column with the sequences", default="sequence", nemo="data.sequence", needs="head.kind")
     labels: list[str] = setting(
-        "Columns of the labels: one, or several of `multilabel` and `regress`",
+        "Columns with the labels: one, or several for `multilabel` and `regress`",
         factory=lambda: ["label"],
         nemo="data.labels",
         needs="head.kind",
     )
     split_column: str | None = setting(
-        "Column that says train, validation or test", default=None, nemo="data.split_column", needs="head.kind"
+        "Column with train, validation or test", default=None, nemo="data.split_column", needs="head.kind"
     )
     genome: str | None = setting(
         "FASTA file of the regions, where head.train is a BED file", default=None, nemo="data.genome", needs="head.kind"
@@ -519,22 +548,22 @@ class HeadConfig:
         needs="head.kind",
     )
     validation_fraction: float = setting(
-        "Share of train that is drawn for validation, by a hash of the sequence, where nothing else says which",
+        "Share of train held out for validation, by a hash of the sequence, if neither of the above is given",
         default=0.1,
         nemo="data.validation_fraction",
         needs="head.kind",
     )
     truncate: str = setting(
-        "Sequences longer than dataset.sequence_length: `refuse`, or cut off their `left` or `right` end",
+        "Sequences longer than dataset.sequence_length: `refuse` them, or cut off the `left` or `right` end",
         default="refuse",
         nemo="data.truncate",
         needs="head.kind",
     )
     pooling: str = setting(
-        "Representation that the head reads: of the `last` base, or the `mean` of all", default="last"
+        "What the head reads: the representation of the `last` base, or the `mean` over all", default="last"
     )
     both_strands: bool = setting(
-        "Train on either strand at random; average both at validation and prediction",
+        "Train on a random strand; average both strands at validation and prediction",
         default=False,
         nemo=("data.both_strands", "model.config.head_both_strands"),
         needs="head.kind",
@@ -543,7 +572,7 @@ class HeadConfig:
         "Train the head alone", default=False, nemo="model.config.head_freeze_body", needs="head.kind"
     )
     class_weights: str = setting(
-        "Loss weights of classes: `none`, or `balanced`, inverse to how often each comes",
+        "Loss weights of classes: `none`, or `balanced` (inverse class frequency)",
         default="none",
     )
     label_smoothing: float = setting(
@@ -556,8 +585,8 @@ class HeadConfig:
         "Learning rate of the head, as a multiple of optimizer.lr", default=1.0, nemo="optim.lr_mult", needs="head.kind"
     )
     stop_metric: str = setting(
-        "Stop early by `loss`, `accuracy`, `f1`, `mcc`, `auroc`, `auprc`, `spearman` or `pearson` of validation, or "
-        "`none`",
+        "Validation metric for early stopping: `loss`, `accuracy`, `f1`, `mcc`, `auroc`, `auprc`, `spearman` or "
+        "`pearson`; `none`: no early stopping",
         default="none",
         nemo="trainer.callbacks[EarlyStop].metric",
         gate="trainer.callbacks[EarlyStop]",
@@ -565,7 +594,7 @@ class HeadConfig:
         needs="head.kind",
     )
     patience: int = setting(
-        "Validations without a better value after which the run stops",
+        "Validations without improvement before the run stops",
         unit="validations",
         default=5,
         nemo="trainer.callbacks[EarlyStop].patience",
@@ -583,27 +612,27 @@ class HeadConfig:
 class TrainConfig:
     """One training run."""
 
-    name: str = setting("Name of the model, of which the run directory is made", default="genomic")
-    model_tag: str = setting("Directory with a Llama config.json: a path, or the name of one in configs/")
+    name: str = setting("Name of the model; the default run directory contains it", default="genomic")
+    model_tag: str = setting("Directory with a Llama config.json: a path, or a name in configs/")
     run_dir: str = setting(
-        "Directory of everything that the run writes",
+        "Directory for everything that the run writes",
         nemo=("trainer.callbacks[RunLog].run_dir", "trainer.callbacks[StepGuard].run_dir"),
     )
     seed: int = setting(
-        "Of initial weights, dropout and the order of samples",
+        "Seed of initial weights, dropout and sample order",
         default=1234,
         nemo="data.seed",
         bridge=("rng.seed", "dataset.seed"),
     )
     init_from: str | None = setting(
-        "Checkpoint of any format, or run, whose weights a new run starts from",
+        "Checkpoint or run, of any format, from which a new run takes its weights",
         default=None,
         nemo="resume.restore_config.path",
         live="-",
         gate="resume.restore_config",
     )
     engine: str = setting(
-        "`nemo`, or `bridge`: Megatron-Bridge in an environment of its own, experimental; docs/engines.md",
+        "`nemo`, or `bridge` (Megatron-Bridge; experimental, docs/engines.md)",
         default="nemo",
     )
     finetune: bool = setting("Run NeMo's llm.finetune in place of llm.pretrain; needs init_from", default=False)

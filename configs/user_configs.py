@@ -14,7 +14,7 @@ from foundation.errors import InputError
 from foundation.untrusted import read_yaml, read_yaml_text
 
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)
-_FIX = "Take it out; whatever Hydra itself is to do differently belongs on the command line."
+_FIX = "Remove it. Settings of Hydra itself belong on the command line."
 
 
 def compose_user_config(name: str, choices: dict[str, str], directory: Path) -> dict[str, Any]:

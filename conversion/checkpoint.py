@@ -64,7 +64,7 @@ def check_size(architecture: LlamaArchitecture, found: int, *, where: Path) -> N
     layers, hidden = architecture.num_hidden_layers, architecture.hidden_size
     if layers * hidden * 2 > found:  # 2 bytes a number at the least
         raise InputError(
-            f"says {layers:,} layers of hidden size {hidden:,}, and the files have {found:,} bytes",
+            f"says {layers:,} layers of hidden size {hidden:,}, but the files have {found:,} bytes",
             where=where,
             fix="The weights do not belong to the configuration beside them, or the checkpoint is incomplete.",
             kind="config-size",
@@ -96,7 +96,7 @@ def read_section(path: Path, key: str, *, within: Path) -> dict[str, Any]:
     Errors: `InputError`, of the kinds `no-config` and `no-model-section` where there is none.
     """
     if not path.is_file():
-        fix = "Copy the whole checkpoint: the weights alone do not tell the architecture."
+        fix = "Copy the whole checkpoint: the weights alone do not describe the architecture."
         raise InputError("is missing", where=path, fix=fix, kind="no-config")
     check_inside(path, within)
     fields = read_mapping(path).get(key)

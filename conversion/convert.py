@@ -183,7 +183,7 @@ def _check_head(checkpoint: Checkpoint, target: Format) -> None:
     """Refuse to write a head where nothing would read it. Errors: `InputError`."""
     if checkpoint.architecture.head and target.name != "hf":
         raise InputError(
-            f"has a head, for which {target.title} has no place",
+            f"has a head, which {target.title} cannot store",
             where=checkpoint.directory,
             fix="Convert it with --to hf; for the body alone, convert the checkpoint that it was trained from.",
             kind="head-format",

@@ -1,5 +1,6 @@
 """NeMo's adapters written as a directory of PEFT, and read back."""
 
+import dataclasses
 from pathlib import Path
 
 from conversion.adapters.low_rank import Adapter
@@ -7,13 +8,14 @@ from conversion.adapters.nemo_adapter import NemoAdapter
 from conversion.adapters.peft_adapter import TENSORS, PeftAdapter
 from conversion.adapters.peft_config import NAME
 from conversion.adapters.peft_writer import factors, write_peft
+from conversion.calibration import with_calibration
 from conversion.checkpoint import Checkpoint
 from conversion.files.mapped_file import blocks
 from conversion.formats import find_adapter, open_checkpoint, read_adapter
 from conversion.origin import origin_of
 from conversion.output import check_apart, check_space
 from conversion.record import Conversion, TensorRecord, write_record
-from conversion.weight_table import expand
+from conversion.weight_table import Weight, expand
 from foundation.atomic import atomic_directory
 from foundation.checksum import xxh3_128_of
 from foundation.errors import InputError, shown
@@ -22,31 +24,26 @@ from foundation.errors import InputError, shown
 def export_adapter(
     source: Path, destination: Path, *, base: Path | None, dtype: str | None, overwrite: bool
 ) -> Conversion:
-    """Write the adapters of the NeMo checkpoint or run `source` to `destination`, for PEFT.
+    """Write the adapters of the NeMo checkpoint or run `source` to `destination`, for PEFT, with their head if any.
 
     Their numbers become `dtype`, by default they stay as stored. The output names `base`, an export of the model that
     they were trained beside, where it is given. Errors: `InputError`.
     """
     directory = find_adapter(source)
     adapter, architecture = read_adapter(directory)
-    if adapter.head:
-        raise InputError(
-            "has a head beside the adapters, for which there is no place in an adapter of PEFT here",
-            where=directory,
-            fix="Convert it with --to hf, which merges the adapters and keeps the head.",
-            kind="head-format",
-        )
+    architecture = with_calibration(dataclasses.replace(architecture, head=adapter.head), directory)
     weights, dtype = expand(architecture), dtype or adapter.dtype
     if base is not None:
         _check_base(open_checkpoint(base), adapter, source)
     check_apart(source, destination)
     check_space(destination, sum(path.stat().st_size for path in adapter.files()))
     with atomic_directory(destination, mark=NAME, overwrite=overwrite) as written:
-        write_peft(written, adapter, weights, dtype=dtype, base=None if base is None else str(base))
-        tensors = _records(adapter, dtype)
+        named = None if base is None else str(base)
+        write_peft(written, adapter, weights, dtype=dtype, base=named, head=architecture.head)
+        tensors = _records(adapter, weights, dtype)
         found = PeftAdapter(written, weights)
         scales = {name: adapter.low_rank(name).scale for name in adapter.ranks}
-        same = _records(found, dtype) == tensors and all(
+        same = (_records(found, weights, dtype), found.head) == (tensors, architecture.head) and all(
             found.low_rank(name).scale == scale for name, scale in scales.items()
         )
         if not same:
@@ -71,10 +68,10 @@ def export_adapter(
         )
 
 
-def _records(adapter: Adapter, dtype: str) -> dict[str, TensorRecord]:
+def _records(adapter: Adapter, weights: tuple[Weight, ...], dtype: str) -> dict[str, TensorRecord]:
     return {
-        name: TensorRecord(shape=factor.shape, dtype=dtype, checksum=xxh3_128_of(blocks([factor])))
-        for name, factor in factors(adapter, dtype)
+        name: TensorRecord(shape=array.shape, dtype=dtype, checksum=xxh3_128_of(blocks([array])))
+        for name, array in factors(adapter, weights, dtype)
     }
 
 
@@ -86,8 +83,8 @@ def _check_base(base: Checkpoint, adapter: NemoAdapter, where: Path) -> None:
         wanted = (len(change.outward), change.inward.shape[1])
         if shapes.get(name) != wanted:
             raise InputError(
-                f"adapts {name!r} of shape {list(wanted)}, and the base has {shown(shapes.get(name))}",
+                f"adapts {name!r} of shape {list(wanted)}, but the base has {shown(shapes.get(name))}",
                 where=where,
-                fix="Give the export of the model that the adapters were trained beside.",
+                fix="Give the export of the base model that the adapters were trained on.",
                 kind="tensor-shape",
             )

@@ -67,7 +67,7 @@ def _located(source: Path) -> Path:
     """The checkpoint that `source` means; what was passed over is said."""
     located = find_checkpoint(source)
     for path in located.skipped:
-        problem = "was not written to its end" if is_unfinished(path) else "has no manifest"
+        problem = "is incomplete" if is_unfinished(path) else "has no manifest"
         warn(f"warning: {path} {problem}; taking {located.path}")
     return located.path
 
@@ -179,14 +179,14 @@ def open_adapted(adapter: Path, base: Checkpoint) -> MergedAdapter:
 def find_adapter(source: Path) -> Path:
     """The NeMo 2 checkpoint of adapters that `source`, it or a run, means. Errors: `InputError` where it is another."""
     if is_peft(source):
-        fix = "Use it as it is, or merge it: --to hf --base MODEL."
+        fix = "Use it directly, or merge it: --to hf --base MODEL."
         raise InputError("is an adapter of PEFT already", where=source, fix=fix, kind="not-an-adapter")
     if recognise(source).name == "nemo" and is_adapter(directory := _located(source)):
         return directory
     raise InputError(
         "is not a NeMo checkpoint of adapters",
         where=source,
-        fix="Give a run of `lora.dim` above 0, or its checkpoint. A whole model needs no --base, and is no adapter.",
+        fix="Give a run of `lora.dim` above 0, or its checkpoint. Without --base, convert exports whole models.",
         kind="not-an-adapter",
     )
 

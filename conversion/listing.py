@@ -68,7 +68,7 @@ def _state(path: Path) -> tuple[str, str]:
     if not (path / MANIFEST).is_file():
         if is_unfinished(path):
             return "unfinished", "being written, or removed at the next start"
-        return "no manifest", "nobody knows whether it is whole"
+        return "no manifest", "it may be incomplete"
     return _by_manifest(path)
 
 

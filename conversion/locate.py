@@ -37,7 +37,7 @@ def find_checkpoint(source: Path) -> Located:
     if (source / "weights").is_dir():
         if is_unfinished(source):
             raise InputError(
-                "was not written to its end",
+                "is incomplete",
                 where=source,
                 fix="Give the run's directory to take its newest whole one.",
                 kind="checkpoint-unfinished",

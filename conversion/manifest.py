@@ -93,7 +93,7 @@ def _read(path: Path) -> CheckpointManifest:
     text = read_text(path, limit=_LIMIT)
     content, seal = _SEALED.unseal(text, parse_json(text, where=path))
     if seal != "whole":
-        problem = "its own checksum is another" if seal == "broken" else "it has no checksum of its own"
+        problem = "its own checksum does not match" if seal == "broken" else "it has no checksum of its own"
         raise InputError(problem, where=path, fix=_REMEDY, kind=f"manifest-seal-{seal}")
     manifest = from_settings(CheckpointManifest, content, str(path), fix=_REMEDY)
     for name in manifest.files:

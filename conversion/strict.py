@@ -82,9 +82,9 @@ def is_copy_of_embeddings(head: "Array", embeddings: "Array", *, name: str, wher
     if head.shape == embeddings.shape and bool((loaded(head) == loaded(embeddings)).all()):
         return True
     raise InputError(
-        f"tensor {name!r} differs from the embeddings, and the configuration says that they are tied",
+        f"tensor {name!r} differs from the embeddings, but the configuration ties them",
         where=where,
-        fix="Where the model has an output layer of its own, it is untied: tie_word_embeddings is false.",
+        fix="If the model has its own output layer, set tie_word_embeddings to false.",
         kind="tied-head-differs",
     )
 
@@ -97,5 +97,5 @@ def _vocabulary_hint(name: str) -> str:
 
 def _untied_hint(name: str) -> str:
     if any(part in name for part in ("lm_head", "output_layer")):
-        return "Where a model has none, its embeddings are tied: tie_word_embeddings is true."
+        return "If the model has no output layer, set tie_word_embeddings to true."
     return ""

@@ -207,7 +207,7 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
     if seal == "broken":
         fix = f"Copy it here again. Where the change is meant, take the key {KEY!r} out of it."
         raise InputError(
-            "was changed since it was written: its own checksum is another",
+            "was changed since it was written: its own checksum does not match",
             where=path,
             fix=fix,
             kind="manifest-changed",

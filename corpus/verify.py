@@ -48,7 +48,7 @@ def _check_shard(corpus: Path, shard: Shard) -> None:
         begin = int(starts[-1])
     if begin != index.tokens:
         raise InputError(
-            "leaves tokens that are of no document",
+            "leaves tokens that belong to no document",
             where=where,
             fix="Prepare the corpus again.",
             kind="tokens-of-no-document",

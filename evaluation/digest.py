@@ -11,6 +11,7 @@ from pathlib import Path
 
 from conversion.adapters.peft_adapter import TENSORS
 from conversion.adapters.peft_config import NAME as CONFIG
+from conversion.adapters.peft_head import NAME as TASK_HEAD
 from conversion.origin import origin_of
 from corpus.manifest import FILE_NAME
 from foundation.checksum import sha256
@@ -67,7 +68,7 @@ def model_digest(model: Path, adapter: Path | None = None) -> str:
     base = _joined(_model_files(model), model)
     if adapter is None:
         return base
-    files = [adapter / CONFIG, adapter / TENSORS]
+    files = [adapter / CONFIG, adapter / TENSORS, *(path for path in [adapter / TASK_HEAD] if path.exists())]
     return hashlib.sha256(f"{base}\n{_joined(files, adapter)}".encode()).hexdigest()
 
 

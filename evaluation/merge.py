@@ -30,7 +30,7 @@ def request_of(paths: Sequence[Path]) -> tuple[Request, Path]:
     command = header["made_from"]["command"]
     if command not in REQUESTS:
         fix = "Merge it with the version of genomic-llama that wrote it."
-        raise InputError(f"is of an unknown command {command!r}", where=paths[0], fix=fix, kind="part-command")
+        raise InputError(f"comes from an unknown command {command!r}", where=paths[0], fix=fix, kind="part-command")
     module, _, name = REQUESTS[command].partition(":")
     kind: Any = getattr(import_module(module), name)
     request: Request = from_json(kind, header["request"], str(paths[0]))

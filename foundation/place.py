@@ -32,7 +32,7 @@ def real_file(path: Path) -> Path:
     """Likewise of one that is a file. Errors: `InputError`, also for a directory, a pipe or a device in its place."""
     path = Path(path)
     if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
-        fix = "Name a file; a result takes its name when it is whole."
+        fix = "Name a regular file: the output is written beside it, then renamed."
         raise InputError("is not a place for a file", where=path, fix=fix, kind="output-not-a-file")
     real = real_directory(path)
     if real.exists() and not real.is_file():
@@ -94,7 +94,7 @@ def _replace(new: Path, path: Path, seen: Snapshot) -> None:
     if _snapshot(old) == seen:
         shutil.rmtree(old)
     else:  # changed in the moment since it was looked at
-        warn(f"{path} was changed while it was replaced; what was there is in {_aside(old, path, '.old')}")
+        warn(f"{path} changed while it was being replaced. The old content is in {_aside(old, path, '.old')}")
 
 
 def _snapshot(path: Path) -> Snapshot:
@@ -125,7 +125,7 @@ def keep_beside(temporary: Path, path: Path) -> Iterator[None]:
         if not (isinstance(error, FileExistsError) or error.errno in _OCCUPIED):
             raise
         raise InputError(
-            f"has appeared or changed while the output was written, and stays as it is; the output is in "
+            f"appeared or changed while the output was written. It is left as it is. The output is in "
             f"{_aside(temporary, path, '.new')}",
             where=path,
             fix="Look at both, and keep the one that you want.",

@@ -40,7 +40,7 @@ def remove_stale(path: Path) -> None:
     for left in path.parent.glob(f".{glob.escape(path.name)}.{'[a-z0-9_]' * 8}.tmp"):  # as `tempfile` names them
         with contextlib.suppress(FileNotFoundError), locked(left) as stale:
             if stale and left.exists():
-                warn(f"removed {left}, which an interrupted command had left")
+                warn(f"removed {left}, left by an interrupted command")
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 

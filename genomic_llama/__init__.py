@@ -8,13 +8,26 @@ if TYPE_CHECKING:
     from corpus.preparation.prepare import prepare
     from foundation.errors import InputError
     from genomic_llama.api.effects import mutate, variants
+    from genomic_llama.api.labels import predict
     from genomic_llama.api.models import load_model
     from genomic_llama.api.sampling import generate
     from genomic_llama.api.scores import score
     from genomic_llama.api.vectors import embed
     from launch.planning.plan import make_plan as plan
 
-__all__ = ["InputError", "convert", "embed", "generate", "load_model", "mutate", "plan", "prepare", "score", "variants"]
+__all__ = [
+    "InputError",
+    "convert",
+    "embed",
+    "generate",
+    "load_model",
+    "mutate",
+    "plan",
+    "predict",
+    "prepare",
+    "score",
+    "variants",
+]
 
 _PLACES = {
     "InputError": "foundation.errors:InputError",
@@ -24,6 +37,7 @@ _PLACES = {
     "load_model": "genomic_llama.api.models:load_model",
     "mutate": "genomic_llama.api.effects:mutate",
     "plan": "launch.planning.plan:make_plan",
+    "predict": "genomic_llama.api.labels:predict",
     "prepare": "corpus.preparation.prepare:prepare",
     "score": "genomic_llama.api.scores:score",
     "variants": "genomic_llama.api.effects:variants",

@@ -107,11 +107,13 @@ def train(
 
             run.train(config, architecture, sequence_length)
             return
-        begin("importing NeMo and Megatron-Core, which takes half a minute")
+        begin("importing NeMo and Megatron-Core")
         if quiet:
             _quiet_libraries()
-        from recipes.recipe import build_recipe
+        from recipes.nemo_import import build_recipe
 
+        if quiet:
+            _quiet_nemo()
         recipe = build_recipe(config, architecture, sequence_length)
         if dryrun:
             print(recipe)
@@ -140,6 +142,10 @@ def _quiet_libraries() -> None:
 
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
+
+
+def _quiet_nemo() -> None:
+    """Likewise of what NeMo says once it is imported."""
     from nemo.utils import logging as nemo_logging
 
     nemo_logging.set_verbosity(nemo_logging.ERROR)

@@ -14,6 +14,7 @@ from training.early_stop import EarlyStop
 from training.guards.hang import HangWatch
 from training.guards.step_guard import StepGuard
 from training.heads.log import HeadLog
+from training.live.evaluation import LiveEvaluation
 from training.metrics.progress import TrainingProgress
 from training.metrics.run_log import RunLog
 from training.preemption import Preemption
@@ -32,6 +33,8 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         *guard_recipes(config),
         run.Config(Preemption),
     ]
+    if config.trainer.evaluate_every and not with_head:
+        callbacks.append(run.Config(LiveEvaluation))
     if with_head and config.head.stop_metric != "none":
         callbacks.append(run.Config(EarlyStop))
     if config.optimizer.z_loss:

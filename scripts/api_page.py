@@ -8,7 +8,7 @@ from typing import Any
 
 import genomic_llama
 
-FUNCTIONS = ("load_model", "score", "variants", "mutate", "embed", "generate")
+FUNCTIONS = ("load_model", "score", "variants", "mutate", "embed", "generate", "predict")
 """In the order of the page: those of models. What remains of the API is documented with its command."""
 
 _HEAD = """# Python API

@@ -38,7 +38,7 @@ def _sections(schema: type) -> Iterator[tuple[str, type]]:
 def _line(row: Row) -> str:
     kind, may_be_none = optional(row.type)
     words = _WORDS.get(kind, "list of text") + (" or null" if may_be_none else "")
-    default = "has to be given" if row.default == MISSING else _written(row.default)
+    default = "required" if row.default == MISSING else _written(row.default)
     return f"| `{row.key}` | {words} | {default} | {row.unit} | {row.sentence} |"
 
 

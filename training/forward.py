@@ -94,8 +94,8 @@ def _check_layout(cu_seqlens: torch.Tensor, micro_batch_size: int) -> None:
     multiple = document_multiple(parallel_state.get_context_parallel_world_size())
     if bool((cu_seqlens % multiple).any()):
         raise InputError(
-            f"packed documents that are no multiples of {multiple} tokens, with context parallelism",
-            fix="Pack them for it: the data module does.",
+            f"packed documents that are not multiples of {multiple} tokens, with context parallelism",
+            fix="Pack them to that multiple, as the data module does.",
             kind="packed-context",
         )
     if micro_batch_size > 1 and parallel_state.get_pipeline_model_parallel_world_size() > 1:

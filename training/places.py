@@ -81,7 +81,7 @@ def _same(row: Row, found: dict[str, Any]) -> Any:
     (first, value), *others = found.items()
     for place, other in others:
         if other != value:
-            problem = f"is {value!r}, and {place} is {other!r}"
+            problem = f"is {value!r}, but {place} is {other!r}"
             raise InputError(problem, where=first, fix="Give both the same value.", kind="places-disagree")
     return from_settings(row.type, value, first)
 

@@ -122,7 +122,7 @@ def _attempt() -> str:
 
 
 def _saved(step: int) -> str:
-    return f"the run resumes from step {step}" if step else "no checkpoint yet, the run begins again"
+    return f"the run resumes from step {step}" if step else "no checkpoint yet; the run starts over"
 
 
 def _folder() -> Path | None:

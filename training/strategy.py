@@ -30,7 +30,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         asked, found = trainer.num_nodes * trainer.num_devices, torch.distributed.get_world_size()
         if found != asked:
             raise InputError(
-                f"the trainer is for {asked} ranks, and {found} met",
+                f"the trainer expects {asked} ranks, but {found} joined",
                 where=f"devices={trainer.num_devices}, num_nodes={trainer.num_nodes}",
                 fix="Start as many ranks as devices x num_nodes, or change these.",
                 kind="world-size",
@@ -102,7 +102,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         if torch.distributed.get_rank() == 0:
             for path, problems in damaged.items():
                 warn(f"{path} is damaged and set aside as {set_aside(path, DAMAGED).name}: {_shown(problems)}")
-            warn(f"going on from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
+            warn(f"resuming from {checkpoint}, {'the newest undamaged one' if damaged else 'verified'}")
         torch.distributed.barrier()
         return checkpoint
 

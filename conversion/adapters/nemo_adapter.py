@@ -64,9 +64,9 @@ def base_of(directory: Path) -> Path:
     base = base.parent if base.name == "weights" else base  # NeMo writes either
     if not (base / "weights").is_dir() or is_adapter(base):
         raise InputError(
-            f"names the base checkpoint {str(base)!r}, and there is none",
+            f"names the base checkpoint {str(base)!r}, which does not exist",
             where=path,
-            fix="Give its place: --base CHECKPOINT.",
+            fix="Give it with --base CHECKPOINT.",
             kind="adapter-base",
         )
     return base

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.heads import Head
+from conversion.adapters import peft_head
 from conversion.adapters.low_rank import LowRank
 from conversion.adapters.nemo_adapter import PARTS
 from conversion.adapters.peft_config import NAME, is_named, read_config
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TENSORS = "adapter_model.safetensors"
 _PICKLED = "adapter_model.bin"
+PREFIX = "base_model.model."
 
 Shape = tuple[int, ...]
 
@@ -52,10 +54,12 @@ class PeftAdapter:
             expected |= {lora_name(module, "A"): (rank, columns), lora_name(module, "B"): (rows, rank)}
             if self._config.dora:
                 expected[_magnitude_name(module)] = (rows,)
+        self.head: Head | None = _read_head(directory, self._config.task_type)
+        if self.head:
+            expected |= head_shapes(self.head, hidden=weights[0].fused_shape[1])
         found = {name: tensor.shape for name, tensor in self._tensors.items()}
         check_tensors(found, expected, where=path, file_of=lambda name: path)
         self.dtype = common_dtype(dtypes)
-        self.head: Head | None = None
         self.ranks: Mapping[str, int] = {f"{module}.weight": self._config.rank_of(module) for module in modules}
 
     def low_rank(self, name: str) -> LowRank:
@@ -69,8 +73,8 @@ class PeftAdapter:
         )
 
     def head_tensor(self, weight: Weight) -> "Array":
-        """Nothing: adapters of PEFT with a head are not read."""
-        raise AssertionError(weight.megatron)
+        """A tensor of the head that was trained with it."""
+        return self._tensors[f"{PREFIX}{weight.megatron}"].array()
 
     def files(self) -> list[Path]:
         """The files that hold its tensors."""
@@ -109,11 +113,30 @@ def linear_shapes(weights: tuple[Weight, ...]) -> dict[str, tuple[int, int]]:
 
 def lora_name(module: str, side: str) -> str:
     """The name in a file of PEFT of matrix A or B of `module`."""
-    return f"base_model.model.{module}.lora_{side}.weight"
+    return f"{PREFIX}{module}.lora_{side}.weight"
 
 
 def _magnitude_name(module: str) -> str:
-    return f"base_model.model.{module}.lora_magnitude_vector"
+    return f"{PREFIX}{module}.lora_magnitude_vector"
+
+
+def head_shapes(head: Head, *, hidden: int) -> dict[str, Shape]:
+    """The names in a file of PEFT of the head's tensors, with their shapes."""
+    name, labels = f"{PREFIX}{peft_head.MODULE}", len(head.labels)
+    return {f"{name}.weight": (labels, hidden), **({f"{name}.bias": (labels,)} if head.bias else {})}
+
+
+def _read_head(directory: Path, task_type: str | None) -> Head | None:
+    """The head in `directory`. Errors: `InputError` where its two files differ about it."""
+    head = peft_head.read_head(directory)
+    if head is None and task_type in peft_head.TASK_TYPES:
+        problem = f"has a head (task_type {task_type}), and no {peft_head.NAME} that says what it predicts"
+        fix = "Merge it with PEFT (`merge_and_unload`), or write it with `genomic-llama convert RUN ADAPTER --to peft`."
+        raise InputError(problem, where=directory, fix=fix, kind="adapter-head")
+    if head is not None and task_type != peft_head.task_type(head):
+        problem = f"task_type is {shown(task_type)}, and {peft_head.NAME} has a head of {peft_head.task_type(head)}"
+        raise InputError(problem, where=directory / NAME, fix=_FIX, kind="adapter-head")
+    return head
 
 
 def _tensor_file(directory: Path) -> Path:

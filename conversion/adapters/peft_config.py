@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conversion.adapters.peft_head import MODULE, MODULES, TASK_TYPES
 from foundation.errors import InputError, nearest, shown
 from foundation.untrusted import read_json, unique_keys
 
@@ -22,7 +23,7 @@ _WITHOUT_EFFECT = (
 
 _NOT_USED = (
     "alora_invocation_tokens", "arrow_config", "bias", "corda_config", "fan_in_fan_out", "kasa_config",
-    "layer_replication", "loftq_config", "lora_bias", "lora_ga_config", "megatron_config", "modules_to_save",
+    "layer_replication", "loftq_config", "lora_bias", "lora_ga_config", "megatron_config",
     "monteclora_config", "target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config",
 )  # fmt: skip
 """Change what the adapter computes, in ways that are not merged here: refused where they are set."""
@@ -32,7 +33,7 @@ _INITS = (None, True, False, "gaussian", "orthogonal", "eva")
 
 _READ = (
     "peft_type", "task_type", "r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora",
-    "use_dora", "init_lora_weights",
+    "use_dora", "init_lora_weights", "modules_to_save",
 )  # fmt: skip
 _PLAIN = re.compile(r"\^?[\w.]+")
 
@@ -42,6 +43,7 @@ class PeftConfig:
     """`targets`: names of modules, or their ends; None where the file has a regular expression, or not all layers.
 
     `ranks` and `alphas` are of modules that have others than `rank` and `alpha`, by their names or the ends of these.
+    `task_type`: one of `TASK_TYPES` where a head was trained with it.
     """
 
     rank: int
@@ -51,6 +53,7 @@ class PeftConfig:
     targets: tuple[str, ...] | None
     rslora: bool
     dora: bool
+    task_type: str | None
 
     def rank_of(self, module: str) -> int:
         """Of the adapter of `module`, its name without `.weight`."""
@@ -84,6 +87,7 @@ def read_config(directory: Path) -> PeftConfig:
         targets=_targets(values, path),
         rslora=_flag(values, "use_rslora", path),
         dora=_flag(values, "use_dora", path),
+        task_type=values.get("task_type"),
     )
 
 
@@ -100,8 +104,19 @@ def _check_keys(values: Mapping[str, Any], path: Path) -> None:
             fix = "Merge the adapter with PEFT (`merge_and_unload`), and give the merged model."
             raise InputError(f"{key} is {shown(value)}", where=path, fix=fix, kind="adapter-key-unsupported")
     _one_of(values, "peft_type", ("LORA",), path)
-    _one_of(values, "task_type", (None, "CAUSAL_LM"), path)
+    _one_of(values, "task_type", (None, "CAUSAL_LM", *TASK_TYPES), path)
+    _check_saved(values, path)
     _one_of(values, "init_lora_weights", _INITS, path)
+
+
+def _check_saved(values: Mapping[str, Any], path: Path) -> None:
+    """Of modules that PEFT keeps whole the head alone is read, in an adapter of such a class."""
+    saved = values.get("modules_to_save") or []
+    known = isinstance(saved, list) and all(one in MODULES for one in saved)
+    if not known or (MODULE in saved) != (values.get("task_type") in TASK_TYPES):
+        problem = f"modules_to_save is {shown(saved)}, and task_type {shown(values.get('task_type'))}"
+        fix = f"It must be {MODULE} with {' or '.join(TASK_TYPES)}, else null. Or merge the adapter with PEFT."
+        raise InputError(problem, where=path, fix=fix, kind="adapter-key-unsupported")
 
 
 def _one_of(values: Mapping[str, Any], key: str, allowed: tuple[Any, ...], path: Path) -> None:

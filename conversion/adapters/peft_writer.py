@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.heads import Head
 from conversion.adapters.low_rank import Adapter
 from conversion.adapters.nemo_adapter import NemoAdapter
-from conversion.adapters.peft_adapter import TENSORS, lora_name
+from conversion.adapters.peft_adapter import PREFIX, TENSORS, head_shapes, lora_name
 from conversion.adapters.peft_config import NAME
+from conversion.adapters.peft_head import MODULE, task_type, write_head
 from conversion.files.dtypes import cast
+from conversion.files.mapped_file import loaded
 from conversion.huggingface.safetensors_writer import SafetensorsWriter
-from conversion.weight_table import Weight
+from conversion.weight_table import HEAD, Weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,24 +24,39 @@ if TYPE_CHECKING:
 
 
 def write_peft(
-    directory: Path, adapter: NemoAdapter, weights: tuple[Weight, ...], *, dtype: str, base: str | None
+    directory: Path,
+    adapter: NemoAdapter,
+    weights: tuple[Weight, ...],
+    *,
+    dtype: str,
+    base: str | None,
+    head: Head | None = None,
 ) -> None:
-    """Write `adapter`, of a model of `weights`, into `directory`, its numbers as `dtype`; `base` is its base's name."""
+    """Write `adapter`, of a model of `weights`, into `directory`, its numbers as `dtype`; `base` is its base's name.
+
+    `head`: the head of `adapter`, calibrated where it is.
+    """
     config = _config(adapter, weights, base)
+    if head is not None:
+        config |= {"task_type": task_type(head), "modules_to_save": [MODULE]}
+        write_head(directory, head)
     (directory / NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     columns = {name: shape for weight in weights for name, shape in weight.hf.items()}
-    shapes: dict[str, tuple[int, int]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, rank in adapter.ranks.items():
         rows, across = columns[name]
         module = name.removesuffix(".weight")
         shapes |= {lora_name(module, "A"): (rank, across), lora_name(module, "B"): (rows, rank)}
+    if head is not None:
+        shapes |= head_shapes(head, hidden=weights[0].fused_shape[1])
     with SafetensorsWriter(directory, shapes, dtype=dtype, file=TENSORS) as writer:
-        for name, factor in factors(adapter, dtype):
-            writer.write(name, [factor])
+        for name, array in factors(adapter, weights, dtype):
+            writer.write(name, [array])
 
 
-def factors(adapter: Adapter, dtype: str) -> "Iterator[tuple[str, Array]]":
-    """The matrices of `adapter` under their names in PEFT, raw numbers of `dtype`, in the order of its `ranks`."""
+def factors(adapter: Adapter, weights: tuple[Weight, ...], dtype: str) -> "Iterator[tuple[str, Array]]":
+    """The matrices of `adapter` under their names in PEFT, raw numbers of `dtype`, in the order of its `ranks`; and
+    its head's tensors, which are among `weights`."""
     import numpy as np
 
     for name in adapter.ranks:
@@ -46,6 +64,10 @@ def factors(adapter: Adapter, dtype: str) -> "Iterator[tuple[str, Array]]":
         for side, factor in (("A", change.inward), ("B", change.outward)):
             stored = lora_name(name.removesuffix(".weight"), side)
             yield stored, cast(np.ascontiguousarray(factor).view("<u4"), "float32", dtype, stored)
+    for weight in weights if adapter.head else ():
+        if weight.megatron.startswith(HEAD):
+            stored = f"{PREFIX}{weight.megatron}"
+            yield stored, cast(loaded(adapter.head_tensor(weight)), adapter.dtype, dtype, stored)
 
 
 def _config(adapter: NemoAdapter, weights: tuple[Weight, ...], base: str | None) -> dict[str, Any]:

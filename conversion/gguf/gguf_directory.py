@@ -159,7 +159,7 @@ def _architecture(
     stored = embeddings.type
     architecture = dataclasses.replace(architecture, dtype="float32" if stored == "q8_0" else stored)
     if architecture.num_hidden_layers > len(tensors):
-        problem = f"says {architecture.num_hidden_layers:,} layers, and there are {len(tensors):,} tensors"
+        problem = f"says {architecture.num_hidden_layers:,} layers, but there are {len(tensors):,} tensors"
         raise InputError(problem, where=where, fix="Copy the file again.", kind="config-size")
     for key, value in metadata(architecture, stored).items():
         if key != CONFIG and not _same(values.get(key), value):

@@ -103,7 +103,7 @@ class ModelDirectory:
         layers = self.architecture.num_hidden_layers
         if layers > len(self._tensors):
             raise InputError(
-                f"says {layers:,} layers, and there are {len(self._tensors):,} tensors",
+                f"says {layers:,} layers, but there are {len(self._tensors):,} tensors",
                 where=self.directory / "config.json",
                 fix="Give the weights and the configuration of the same model.",
                 kind="config-size",
@@ -124,7 +124,7 @@ def refuse_adapter(directory: Path) -> None:
     for name in ADAPTER_FILES:
         if (directory / name).exists():
             raise InputError(
-                "is part of a PEFT adapter, which is not followed",
+                "belongs to a PEFT adapter, which names its base but is not the model",
                 where=directory / name,
                 fix="Give the model's own directory, and this one beside it: --adapter DIRECTORY to use it, or "
                 "`convert DIRECTORY OUT --to hf --base MODEL` to merge it. Where weights lie beside it, take the "
@@ -140,7 +140,7 @@ class ModelDirectoryWriter:
         self._kind = kind
         if kind == "te" and architecture.head_dim * architecture.num_attention_heads != architecture.hidden_size:
             raise InputError(
-                f"NVLlama has no head_dim of its own, and {architecture.num_attention_heads} heads of "
+                f"NVLlama has no head_dim setting, and {architecture.num_attention_heads} heads of "
                 f"{architecture.head_dim} are not hidden_size {architecture.hidden_size}",
                 fix="Convert to another format.",
                 kind="no-head-dim",

@@ -57,7 +57,7 @@ def _check_kind(content: Mapping[str, Any], path: Path) -> None:
     if adapter is not None:
         name = adapter.get("_target_") if isinstance(adapter, dict) else adapter
         raise InputError(
-            f"the run trained adapters ({shown(name)}), and its checkpoint has them alone",
+            f"the run trained adapters ({shown(name)}), and its checkpoint holds only those",
             where=path,
             fix="Merge them into their base in Megatron-Bridge (scripts/merge_lora), and convert that.",
             kind="bridge-adapters",

@@ -96,7 +96,7 @@ def _fetch(client: httpx.Client, file: RemoteFile, out: Path, advance: Advance, 
     if target.is_file():  # of a call whose record is lost
         if target.stat().st_size != file.size or sha256(target) != file.sha256:
             raise InputError(
-                "is another file than the repository's", where=target, fix="Move it away.", kind="another-file-there"
+                "differs from the repository's file", where=target, fix="Move it away.", kind="another-file-there"
             )
         advance(file.size)
         return

@@ -109,11 +109,11 @@ def _is_there(file: RemoteFile, out: Path, recorded: Mapping[str, Mapping[str, o
         return False
     if recorded[file.path].get("sha256") == file.sha256 and (out / file.path).stat().st_size == file.size:
         return True
-    problem = "is not what the repository has now"
+    problem = "differs from what the repository has now"
     raise InputError(
         problem,
         where=out / file.path,
-        fix="Give the --revision that it is of, or move it away.",
+        fix="Give the --revision it came from, or move it away.",
         kind="another-revision",
     )
 
@@ -122,7 +122,7 @@ def _check_room(missing: Sequence[RemoteFile], out: Path) -> None:
     place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
     need = sum(file.size - file.fetched(out) for file in missing)
     if need > (free := shutil.disk_usage(place).free):
-        problem = f"has {_gigabytes(free)} free, {_gigabytes(need)} are to be fetched"
+        problem = f"has {_gigabytes(free)} free, {_gigabytes(need)} are needed"
         raise InputError(problem, where=out, fix="Choose another disk, or fewer sources.", kind="not-enough-disk")
 
 
@@ -130,7 +130,7 @@ def _summary(files: Mapping[str, Sequence[RemoteFile]], missing: Sequence[Remote
     lines = [f"{REPOSITORY} at {commit}"]
     lines += [f"  {name:<14} {len(group):>4} files {_total(group):>12}" for name, group in files.items()]
     need = _gigabytes(sum(file.size - file.fetched(out) for file in missing))
-    return "\n".join([*lines, f"{need} in {len(missing)} files are to be fetched into {out}."])
+    return "\n".join([*lines, f"{need} in {len(missing)} files are needed into {out}."])
 
 
 def _total(files: Sequence[RemoteFile]) -> str:

@@ -51,7 +51,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             kind="pattern-matches-all",
         )
     if _repeats_a_repeat(_parser().parse(pattern)):
-        problem = "repeats a repeat, as in (a+)+, which may take for ever on a long header"
+        problem = "repeats a repeat, as in (a+)+, which may take forever on a long header"
         raise InputError(problem, where=where, fix="Write it with one repeat.", kind="pattern-nested-repeat")
     return compiled
 

@@ -47,7 +47,7 @@ class ExclusionRule:
         for name, given in needs_taxa.items():
             if given and not self.by_taxon:
                 raise InputError(
-                    "has nothing to work on",
+                    "has no taxa to work with",
                     where=name,
                     fix="Give taxa or a preset to leave out.",
                     kind="exclusion-without-taxa",

@@ -52,7 +52,7 @@ class TaxonFilter:
             reasons[record] = self._reason(taxids, lineages)
             if self._strict and reasons[record] is None and not self._is_known(taxids, lineages):
                 raise InputError(
-                    "has no known taxonomy, which a strict exclusion needs for each record",
+                    "has no known taxonomy, which --strict-taxonomy needs for each record",
                     where=f"{source}, record {batch.first + record} {batch.names[record]!r}",
                     fix="Give its taxon in the header (taxid=...) or the accession table, or list its accession.",
                     kind="taxonomy-unknown",

@@ -37,7 +37,7 @@ def check_output(sources: Sequence[Path], out: Path) -> None:
     if folder.is_dir():
         strangers = [item.name for item in folder.iterdir() if not _is_ours(item)]
         if strangers:
-            problem = f"holds {sorted(strangers)[0]!r}, which is of no prepared corpus"
+            problem = f"holds {sorted(strangers)[0]!r}, which does not belong to a prepared corpus"
             raise InputError(
                 problem,
                 where=out,

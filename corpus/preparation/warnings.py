@@ -72,7 +72,7 @@ def _unmatched_names(settings: Settings, results: Sequence[ShardResult]) -> Iter
         matched = {name for result in results for name in result.matched[str(path)]}
         if missing := sorted(names.listed - matched):
             shown = ", ".join(missing[:_SHOWN]) + ", ..." * (len(missing) > _SHOWN)
-            yield f"{path}: {len(missing):,} of {len(names.listed):,} names are of no record: {shown}"
+            yield f"{path}: {len(missing):,} of {len(names.listed):,} names match no record: {shown}"
 
 
 def _duplicates(manifest: Manifest) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _duplicates(manifest: Manifest) -> Iterator[str]:
         plain = source.path.removesuffix(".gz").removesuffix(".zst")
         for key in (source.sha256, (plain, source.records, source.bases)):
             if (first := seen.setdefault(key, source.path)) != source.path:
-                yield f"{source.path} has the records of {first}: the corpus has them twice"
+                yield f"{source.path} has the same records as {first}: the corpus contains them twice"
                 break
 
 
@@ -91,7 +91,7 @@ def _unweighted_letters(manifest: Manifest) -> Iterator[str]:
     other = sum(split.composition["other"] for split in manifest.splits)
     bases = sum(split.bases for split in manifest.splits)
     if other > bases / 100:
-        what = "none of A, C, G, T and N, and have no weight in training"
+        what = "not A, C, G, T or N, and have no weight in training"
         yield f"{other / bases:.1%} of the bases are {what}"
 
 
@@ -102,7 +102,7 @@ def _rna(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:
         counts[part.source] += part.uracil
     for source, count in counts.items():
         if count:
-            what = "U of RNA, kept as it is, which has no weight in training; --rna stores it as T"
+            what = "U of RNA. They are kept and have no weight in training; --rna stores them as T"
             yield f"{plan.sources[source].path} has {count:,} {what}"
 
 

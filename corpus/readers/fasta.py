@@ -66,9 +66,7 @@ def read_fasta_stream(
     if status != scanner.END:
         raise _error(status, window, f"{where}, record {columns.next_number}", columns.last_name(state.names), where)
     if not start and columns.next_number == 1 and window.position == window.end:
-        raise InputError(
-            "holds no record", where=where, fix="Leave it out, or check how it was made.", kind="no-record"
-        )
+        raise InputError("has no records", where=where, fix="Leave it out, or check how it was made.", kind="no-record")
 
 
 def _find_header(window: Window, stop: int | None) -> bool:
@@ -102,7 +100,7 @@ def _error(status: int, window: Window, record: str, name: str, where: object) -
     return InputError(
         f"has no name: its header is {header!r}",
         where=record,
-        fix="Name it right after the '>'.",
+        fix="Write the name right after the '>'.",
         kind="no-record-name",
     )
 

@@ -26,9 +26,7 @@ def read_fastq_stream(stream: io.BufferedReader, where: object) -> Iterator[Batc
     if status != scanner.END:
         raise _error(status, window, f"{where}, record {columns.next_number}")
     if columns.next_number == 1:
-        raise InputError(
-            "holds no record", where=where, fix="Leave it out, or check how it was made.", kind="no-record"
-        )
+        raise InputError("has no records", where=where, fix="Leave it out, or check how it was made.", kind="no-record")
 
 
 def _error(status: int, window: Window, record: str) -> InputError:

@@ -54,10 +54,10 @@ def detect_format(path: Path, look: Look | None = None) -> Format:
     format = format or _MARKS.get(head.lstrip()[:1]) or _EXTENSIONS.get(_extension(path))
     if format is None and path.suffix == ".bin":
         fix = f"A Megatron dataset needs {path.with_suffix('.idx').name} beside it."
-        raise InputError("is of no known format", where=path, fix=fix, kind="bin-without-idx")
+        raise InputError("has no known format", where=path, fix=fix, kind="bin-without-idx")
     if format is None:
         raise InputError(
-            f"is of no known format: it starts with {head[:16]!r}", where=path, fix=_FIX, kind="unknown-format"
+            f"has no known format: it starts with {head[:16]!r}", where=path, fix=_FIX, kind="unknown-format"
         )
     if path == STANDARD_INPUT and format in _SEEKING:
         raise InputError(

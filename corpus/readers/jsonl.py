@@ -53,7 +53,7 @@ def read_jsonl_stream(
         number += 1
     yield from builder.finish()
     if empty and not start and not stream.peek(1):
-        raise InputError("holds no record", where=path, fix="Leave it out, or check how it was made.", kind="no-record")
+        raise InputError("has no records", where=path, fix="Leave it out, or check how it was made.", kind="no-record")
 
 
 def _record(line: bytes, fields: tuple[str, ...], longest: int) -> tuple[str, bytes]:

@@ -37,7 +37,7 @@ def read_parquet(
         groups = range(file.num_row_groups)[start:stop]
         if file.metadata.num_rows == 0:
             raise InputError(
-                "holds no record", where=path, fix="Leave it out, or check how it was made.", kind="no-record"
+                "has no records", where=path, fix="Leave it out, or check how it was made.", kind="no-record"
             )
         row = sum(file.metadata.row_group(group).num_rows for group in range(start))
         first = 1
@@ -70,7 +70,7 @@ def _opened(path: Path, observe: Observe | None) -> Iterator[Any]:
         except MemoryError:
             raise
         except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
-            problem = f"is damaged, or no Parquet file: {' '.join(str(error).split())[:300]}"
+            problem = f"is damaged, or is not a Parquet file: {' '.join(str(error).split())[:300]}"
             raise InputError(problem, where=path, fix="Fetch or write it again.", kind="not-parquet") from None
 
 

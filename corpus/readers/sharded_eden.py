@@ -59,7 +59,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise InputError(
-            f"is damaged, or no SQLite database: {error}", where=path, fix="Fetch it again.", kind="not-sqlite"
+            f"is damaged, or is not an SQLite database: {error}", where=path, fix="Fetch it again.", kind="not-sqlite"
         ) from None
 
 

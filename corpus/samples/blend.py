@@ -52,7 +52,7 @@ def exact_shares(weights: Sequence[float]) -> tuple[Fraction, ...]:
             raise InputError(
                 f"has the weight {weight}",
                 where="dataset.corpus",
-                fix="Give each source one above 0.",
+                fix="Give each source a weight above 0.",
                 kind="source-weight",
             )
     fractions = [Fraction(str(weight)) for weight in weights]

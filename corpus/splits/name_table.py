@@ -66,7 +66,7 @@ def _read_clusters(path: Path) -> NameTable:
         raise InputError(
             f"has {name!r} in more than one line",
             where=path,
-            fix="Let each record be in one cluster.",
+            fix="Put each record in one cluster only.",
             kind="record-in-two-clusters",
         )
     return NameTable(hashes=hashes[order], values=name_hashes(representatives)[order])

@@ -137,7 +137,7 @@ def _open(path: Path, inode: int) -> int:
     handle = os.open(path, os.O_RDONLY)
     if os.fstat(handle).st_ino != inode:
         os.close(handle)
-        fix = "Start the command again; give a corpus that is in use no new content."
+        fix = "Run the command again. Do not change a corpus that is in use."
         raise InputError("was replaced while it was in use", where=path, fix=fix, kind="index-replaced")
     return handle
 

@@ -75,7 +75,7 @@ def _listed(path: Path) -> Iterator[Path]:
     lines = [(number, line.partition(" #")[0].strip()) for number, line in enumerate(text.splitlines(), start=1)]
     named = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not named:
-        raise InputError("names no file", where=path, fix="Write one path a line.", kind="list-empty")
+        raise InputError("names no file", where=path, fix="Write one path per line.", kind="list-empty")
     for number, line in named:
         if line.startswith("@") or line == "-":
             raise InputError(

@@ -59,7 +59,9 @@ def _check_unique_names(embeddings: Iterable[Embedding], path: Path) -> Iterator
     for one in embeddings:
         if one.values.ndim == 2 and one.region.name in seen:
             problem = f"two sequences have the name {one.region.name!r}"
-            raise InputError(problem, where=path, fix="Name them apart, or write Parquet.", kind="duplicate-name")
+            raise InputError(
+                problem, where=path, fix="Give them different names, or write Parquet.", kind="duplicate-name"
+            )
         seen.add(one.region.name)
         yield one
 

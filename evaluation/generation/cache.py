@@ -84,7 +84,7 @@ class Cache:
         return _attend(grouped, keys[:, :, :end], values[:, :, :end], bias, scale).view(query.shape)
 
     def keep(self, rows: "Tensor") -> None:
-        """Go on with these rows alone."""
+        """Continue with these rows alone."""
         self._ends, self._bias, self._rows = self._ends[rows], self._bias[rows], self._rows[: len(rows)]
         for layer, (keys, values) in enumerate(self._layers):
             self._layers[layer] = (keys[rows], values[rows])

@@ -33,12 +33,12 @@ def read_prompts(texts: Sequence[str], fasta: Path | None, *, tag: str | None = 
     given = [*with_tag(given, first)]
     given += read_regions(fasta, markup=True, tag=first) if fasta else []
     if not given:
-        fix = "Give --prompt ACGT or --prompts FILE: without a BOS, there is no beginning."
+        fix = "Give --prompt ACGT or --prompts FILE: the models have no BOS token, so they need a prompt."
         raise InputError("no prompt", fix=fix, kind="no-prompt")
     for name, count in Counter(one.name for one in given).items():
         if count > 1:
             problem = f"{count} prompts are named {name!r}, after which their sequences would be named"
-            raise InputError(problem, where=fasta, fix="Name them apart.", kind="duplicate-name")
+            raise InputError(problem, where=fasta, fix="Give them different names.", kind="duplicate-name")
     return given
 
 

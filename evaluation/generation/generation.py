@@ -81,7 +81,7 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
     for prompt in prompts:
         where, given = f"prompt {prompt.name!r}", len(prompt.tag) + len(prompt.ids)
         if not given:
-            fix = "These models have no BOS: they cannot begin from nothing. Give a base or more."
+            fix = "These models have no BOS token. Give a prompt of one base or more."
             raise InputError("the prompt is empty", where=where, fix=fix, kind="prompt-empty")
         new = max(sampling.length or 1, sampling.min_length)
         if given + new > longest:
@@ -89,7 +89,7 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
             fix = f"Give --length {longest - given} or less." if given < longest else "Shorten it."
             raise InputError(problem, where=where, fix=fix, kind="prompt-too-long")
         if automaton and not automaton.allowed[automaton.follow(to_upper(prompt.ids)), letters].any():
-            problem = "whatever follows the prompt has one of the motifs"
+            problem = "every continuation of the prompt contains one of the motifs"
             raise InputError(problem, where=where, fix="Shorten the prompt by a few bases.", kind="motif-after-prompt")
 
 

@@ -35,7 +35,7 @@ class Motifs:
         for word in self.words:
             if not word or not_nucleotides(word.encode("utf-8", "replace")):
                 fix = "Give the recognition sequence in IUPAC letters, such as GAATTC or GGTNACC."
-                raise InputError(f"the motif {word!r} is not a word of nucleotides", fix=fix, kind="motif")
+                raise InputError(f"the motif {word!r} is not a nucleotide sequence", fix=fix, kind="motif")
 
     def check_alphabet(self, alphabet: bytes) -> None:
         """Errors: `InputError` where no sequence over `alphabet` avoids them."""

@@ -102,7 +102,7 @@ class GenerateRequest:
         check_output(given, sampling, with_prompt=self.with_prompt)
         check_writable(self.out, self.per_base)
         check_directory(self.model, self.adapter)
-        check_language_model(self.model)
+        check_language_model(self.model, self.adapter)
         check_prompts(given, sampling, self.longest)
         if self.engine == VLLM:
             check_vllm(sampling, self.batch_size, self.adapter)

@@ -56,7 +56,9 @@ class Sampling:
         if self.temperature and not low <= self.temperature <= high:
             problem = f"temperature {self.temperature} is neither 0 nor in [{low}, {high}]"
             raise InputError(
-                problem, fix="0 takes the most likely base, 1 the model's own chances.", kind="temperature"
+                problem,
+                fix="0 takes the most likely base; 1 samples from the model's own probabilities.",
+                kind="temperature",
             )
         if not self.alphabet:
             raise InputError("the alphabet is empty", fix="Give --alphabet ACGT.", kind="alphabet")
@@ -92,7 +94,7 @@ class Sampling:
         }  # fmt: skip
         if not self.temperature and any(drawn.values()):
             name = next(name for name, given in drawn.items() if given)
-            problem = f"temperature 0 always takes the most likely base, and --{name} is about draws"
+            problem = f"temperature 0 always takes the most likely base, and --{name} has no effect without sampling"
             raise InputError(problem, fix=f"Leave out --{name}, or raise --temperature.", kind="greedy")
         share = _possible_gc(self.alphabet)
         if self.gc is not None and not (self.gc[0] <= share[1] and share[0] <= self.gc[1]):

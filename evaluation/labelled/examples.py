@@ -38,7 +38,7 @@ class Cut:
         if len(ids) <= self.longest:
             return ids
         if self.side == "refuse":
-            problem = f"has {len(ids):,} bases, and the context is {self.longest:,}"
+            problem = f"has {len(ids):,} bases, but the context is {self.longest:,}"
             fix = "Raise dataset.sequence_length, or cut: head.truncate=left or right (predict: --truncate)."
             raise InputError(problem, where=where, fix=fix, kind="sequence-too-long")
         return ids[-self.longest :] if self.side == "left" else ids[: self.longest]

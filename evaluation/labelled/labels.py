@@ -63,7 +63,7 @@ def check_spellings(rows: Sequence[Row]) -> None:
         if first != label:
             where = next(row.where for row in rows if row.label == label)
             problem = f"the label {label!r} may be the class {first!r} of other rows"
-            raise InputError(problem, where=where, fix="Spell a class in one way.", kind="label-spelling")
+            raise InputError(problem, where=where, fix="Spell each class one way.", kind="label-spelling")
 
 
 def count_classes(train: Sequence[Row], test: Sequence[Row]) -> tuple[ClassCount, ...]:

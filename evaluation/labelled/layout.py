@@ -48,7 +48,7 @@ def read_part(directory: Path, part: str, columns: Columns) -> Iterator[Entry]:
         problem = f"has {part} more than once: {names}"
         raise InputError(problem, where=directory, fix="Keep one of them.", kind="part-twice")
     if any(shard and shard[1] and int(shard[1]) != len(files) for shard in shards):
-        raise InputError(f"has not all shards of {part}: {names}", where=directory, fix=FIX, kind="part-missing")
+        raise InputError(f"lacks some shards of {part}: {names}", where=directory, fix=FIX, kind="part-missing")
     for path, read in files:
         yield from read(path, columns)
 

@@ -72,7 +72,7 @@ def read_entries(path: Path, columns: Columns) -> Iterator[Entry]:
     elif suffix in FASTA:
         yield from read_labelled_fasta(path, columns)
     else:
-        raise InputError("is of no known format", where=path, fix=_FIX, kind="table-suffix")
+        raise InputError("has no known format", where=path, fix=_FIX, kind="table-suffix")
 
 
 def read_delimited(path: Path, columns: Columns, *, delimiter: str = ",") -> Iterator[Entry]:

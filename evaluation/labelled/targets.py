@@ -56,7 +56,7 @@ class Targets:
         if label not in self.labels:
             known = ", ".join(self.labels[:10])
             problem = f"the class {label!r} is not in the training sequences, which have {known}"
-            raise InputError(problem, where=where, fix="Spell a class in one way, or add examples.", kind="test-class")
+            raise InputError(problem, where=where, fix="Spell each class one way, or add examples.", kind="test-class")
         return self.labels.index(label)
 
     def _classes(self, value: Any, where: str) -> npt.NDArray[np.int64]:
@@ -78,7 +78,7 @@ def find_targets(kind: str, columns: Sequence[str], train: Sequence[Entry]) -> T
     else:
         names = _class_names(train)
     if len(names) < 2:
-        problem = f"has one class only, {names[0]!r}" if names else "has no labels"
+        problem = f"has only one class, {names[0]!r}" if names else "has no labels"
         fix = "Add sequences of another class."
         raise InputError(problem, where=_file(train[0]), fix=fix, kind="one-class")
     return Targets(kind=kind, labels=tuple(names))

@@ -71,7 +71,7 @@ def check_bed(bed: Path) -> None:
 def warn_blocks(bed: Path, lines: Iterable[BedLine]) -> None:
     """Say that blocks are not read apart, where BED12 has some."""
     if first := next((line for line in lines if line.blocks), None):
-        warn(f"{bed}, line {first.number}: blocks (exons) are not read apart; each region is read from start to end")
+        warn(f"{bed}, line {first.number}: blocks (exons) are ignored; each region is read from start to end")
 
 
 def check_disjoint(bed: Path, out: Path) -> None:

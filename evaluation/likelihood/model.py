@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from configs.heads import Head
 from configs.llama import read_architecture
+from conversion.adapters.peft_head import read_head
 from conversion.checkpoint import Checkpoint
 from conversion.files import dtypes
 from conversion.formats import find_format, open_adapted, recognise
@@ -63,12 +65,21 @@ def check_directory(directory: Path, adapter: Path | None = None) -> Checkpoint:
     return model if adapter is None else open_adapted(Path(adapter), model).in_fp32()
 
 
-def check_language_model(directory: Path) -> None:
-    """That the model in `directory`, which is checked, predicts bases. Errors: `InputError` for one with a head."""
-    if head := read_architecture(directory).head:
+def check_language_model(directory: Path, adapter: Path | None = None) -> None:
+    """That the model in `directory`, which is checked, predicts bases, also with its adapter.
+
+    Errors: `InputError` for one with a head.
+    """
+    if head := head_of(directory, adapter):
         problem = f"has a head for {', '.join(head.labels[:5])} in place of an output layer"
         fix = "Use predict, or give the model that it was trained from."
-        raise InputError(problem, where=directory, fix=fix, kind="has-head")
+        raise InputError(problem, where=adapter or directory, fix=fix, kind="has-head")
+
+
+def head_of(directory: Path, adapter: Path | None = None) -> Head | None:
+    """The head of the model in `directory`, or that of its adapter, which takes its place. Errors: `InputError`."""
+    own = None if adapter is None else read_head(adapter)
+    return own or read_architecture(directory).head
 
 
 def _not_an_export(directory: Path) -> InputError:

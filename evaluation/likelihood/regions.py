@@ -92,7 +92,7 @@ def tag_of(text: str) -> Ids:
     ids, fix = encode(f"{bars}{text}{bars}".encode("utf-8", "replace")), "Give one such as 'd__Bacteria;p__Bacillota'."
     tag, rest = split_tag(ids, "the tag", fix=fix)
     if len(rest) or len(tag) < 3:
-        raise InputError(f"{text!r} is not a tag alone", where="the tag", fix=fix, kind="not-a-tag")
+        raise InputError(f"{text!r} is not a single tag", where="the tag", fix=fix, kind="not-a-tag")
     return tag
 
 
@@ -213,7 +213,7 @@ def check_document_names(corpus: Path, split: str, out: Path) -> None:
             continue
         first = numbers.setdefault((name.record, name.start), number)
         if first != number:
-            problem = f"are both of the record {name.record!r}, and {out.name} needs names that differ"
+            problem = f"both come from the record {name.record!r}, and {out.name} needs unique names"
             where = f"{corpus}, documents {split}[{first}] and {split}[{number}]"
             raise InputError(problem, where=where, fix="Write Parquet.", kind="duplicate-name")
 
@@ -228,8 +228,10 @@ def check_names(fasta: Path, out: Path, *, bed: Path | None = None) -> None:
         first = numbers.setdefault(name, number)
         if first != number:
             where = f"{bed}, lines {first} and {number}" if bed else f"{fasta}, records {first} and {number}"
-            problem = f"are both named {name!r}, and {out.name} needs names that differ"
-            raise InputError(problem, where=where, fix="Name them apart, or write Parquet.", kind="duplicate-name")
+            problem = f"are both named {name!r}, but {out.name} needs unique names"
+            raise InputError(
+                problem, where=where, fix="Give them different names, or write Parquet.", kind="duplicate-name"
+            )
 
 
 def _names(fasta: Path, bed: Path | None) -> Iterator[tuple[int, str]]:

@@ -68,16 +68,18 @@ class ScoreRequest:
     def out(self) -> Path:
         """The first output, after which parts are named. Errors: `InputError` without any."""
         if not self.files:
-            fix = "Give --out FILE, which the result is written to."
+            fix = "Give --out FILE for the result."
             raise InputError("shards need an output", fix=fix, kind="shard-without-output")
         return self.files[0]
 
     def at(self, out: Path) -> "ScoreRequest":
         """The same, with `out` in the place of the first output."""
         if self.scores is None and self.per_base is None:
-            fix = "Give the name that the shards were given."
+            fix = "Give the same --out as the shards."
             if out.resolve() != self.out.resolve():
-                raise InputError("is not what the shards were computed for", where=out, fix=fix, kind="merge-output")
+                raise InputError(
+                    "is not the output that the shards were computed for", where=out, fix=fix, kind="merge-output"
+                )
             return self
         return replace(self, scores=out) if self.scores else replace(self, per_base=out)
 
@@ -100,7 +102,7 @@ class ScoreRequest:
         if self.is_corpus:
             read_manifest(self.source)
         check_directory(self.model, self.adapter)
-        check_language_model(self.model)
+        check_language_model(self.model, self.adapter)
         self.context()
 
     def first(self) -> Ids | None:

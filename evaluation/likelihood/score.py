@@ -92,7 +92,7 @@ def read_score(path: Path) -> Score:
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT:
         older = isinstance(found, str) and found.startswith(FORMAT.rstrip("0123456789"))
-        problem = f"is of another version ({found!r}, not {FORMAT!r})" if older else f"is not a score file ({FORMAT!r})"
+        problem = f"has another version ({found!r}, not {FORMAT!r})" if older else f"is not a score file ({FORMAT!r})"
         raise InputError(problem, where=path, fix=_FIX, kind="score-version" if older else "not-a-score")
     score = from_json(Score, data.get("score"), str(path))
     if not (score.bases_scored > 0 and math.isfinite(score.nats) and score.nats >= 0):

@@ -151,7 +151,7 @@ class Scoring:
                 distribution.add(alone, _to_genome(region, kept, False), _to_genome(region, kept, True))
         score = _score(source, self._scorer, tokens, tuple(records))
         if not score.bases_scored:
-            fix = "A record needs two bases, A, C, G or T, at least."
+            fix = "A record needs at least two bases (A, C, G or T)."
             raise InputError("has no base to score", where=source.source, fix=fix, kind="no-base-to-score")
         return score
 

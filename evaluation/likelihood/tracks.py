@@ -52,7 +52,9 @@ def require_pybigwig(path: Path, *, fix: str) -> None:
     try:
         import pyBigWig  # noqa: F401
     except ImportError:
-        raise InputError("needs pyBigWig, which is not here", where=path, fix=fix, kind="missing-package") from None
+        raise InputError(
+            "needs pyBigWig, which is not installed", where=path, fix=fix, kind="missing-package"
+        ) from None
 
 
 @contextmanager

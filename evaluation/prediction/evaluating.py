@@ -83,7 +83,7 @@ def evaluate_labels(
 def _read(table: LabelledTable, how: Predicting, cut: Cut) -> list[Example]:
     head = how.head
     if head.kind in ("multilabel", "regress") and table.labels != head.labels:
-        problem = f"is for the columns {', '.join(table.labels)}, and the model predicts {', '.join(head.labels)}"
+        problem = f"has the label columns {', '.join(table.labels)}, but the model predicts {', '.join(head.labels)}"
         raise InputError(problem, where=table.path, fix="Name the same columns.", kind="other-labels")
     columns = Columns(sequence=table.sequence, values=table.labels, signal=table.signal)
     examples = make_examples(

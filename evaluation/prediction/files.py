@@ -50,7 +50,7 @@ def write_predictions(
     if is_track(path):
         return _write_track(predictions, path, advance)
     count = 0
-    rows = _pairs(predictions, head, advance) if paired else _rows(predictions, head, advance)
+    rows = _pairs(predictions, head, advance) if paired else table_rows(predictions, head, advance)
     with atomic_file(path) as temporary:
         write = _parquet if path.suffix.lower() == ".parquet" else _tsv
         with write(temporary) as take:
@@ -73,7 +73,8 @@ def _write_track(predictions: Iterable[Prediction], path: Path, advance: Advance
     return count
 
 
-def _rows(predictions: Iterable[Prediction], head: Head, advance: Advance) -> Iterator[dict[str, Any]]:
+def table_rows(predictions: Iterable[Prediction], head: Head, advance: Advance) -> Iterator[dict[str, Any]]:
+    """Columns and values: a row per record, or per base."""
     for one in predictions:
         about: dict[str, Any] = {**one.record.columns, "length": one.record.length}
         if head.per_base:

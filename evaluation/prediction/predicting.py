@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from configs.heads import Head
-from configs.llama import read_architecture
 from evaluation.labelled.measures import probabilities
 from evaluation.likelihood.forward import hidden_states, to_tensor
+from evaluation.likelihood.model import head_of
 from evaluation.prediction.records import Record
 from foundation.errors import InputError
 from tokenizer.sequence import reverse_complement
@@ -43,16 +43,22 @@ class Prediction:
     outputs: Outputs
 
 
-def check_predictor(directory: Path, *, calibrated: bool = False) -> Head:
+def check_predictor(directory: Path, adapter: Path | None = None, *, calibrated: bool = False) -> Head:
     """The head of the model in `directory`. Errors: `InputError` where it has none, or is not calibrated."""
-    head = read_architecture(directory).head
+    head = head_of(directory, adapter)
     if head is None:
-        fix = "Give an export of a run with a head (llama3_8b_genomic_classify); score and variants are for this one."
+        fix = "Give an export of a run with a head (llama3_8b_genomic_classify). For this model, use score or variants."
         raise InputError("is a language model, without a head", where=directory, fix=fix, kind="no-head")
-    if calibrated and not head.scale:
-        fix = "Leave --calibrated out; only classes are calibrated, and where the exported step was validated."
-        raise InputError("was not calibrated", where=directory, fix=fix, kind="not-calibrated")
+    if calibrated:
+        check_calibrated(head, adapter or directory)
     return head
+
+
+def check_calibrated(head: Head, where: object) -> None:
+    """Errors: `InputError` for a head whose probabilities cannot be calibrated."""
+    if not head.scale:
+        fix = "Leave --calibrated out; only classes are calibrated, and where the exported step was validated."
+        raise InputError("was not calibrated", where=where, fix=fix, kind="not-calibrated")
 
 
 def predict(model: "PreTrainedModel", records: Iterable[Record], how: Predicting) -> Iterator[Prediction]:

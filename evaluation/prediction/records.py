@@ -64,7 +64,7 @@ def check_source(source: Source) -> None:
     needs_genome = source.kind in ("bed", "vcf")
     if needs_genome != (source.genome is not None):
         fix = "Add --genome FASTA." if needs_genome else "Leave --genome out: it is for BED and VCF files."
-        problem = "needs a genome" if needs_genome else "has sequences of its own"
+        problem = "needs a genome" if needs_genome else "already contains sequences"
         raise InputError(problem, where=source.path, fix=fix, kind="genome-option")
     if source.kind == "bed":
         check_bed(source.path)
@@ -83,7 +83,7 @@ def read_records(source: Source, cut: Cut) -> Iterator[Record]:
         genome = source.genome
         regions = read_regions(source.path) if genome is None else read_regions(genome, bed=source.path)
         for region in regions:
-            yield _region(region, cut, with_place=genome is not None)
+            yield region_record(region, cut, with_place=genome is not None)
 
 
 def _table(source: Source, cut: Cut) -> Iterator[Record]:
@@ -94,7 +94,11 @@ def _table(source: Source, cut: Cut) -> Iterator[Record]:
         yield Record(ids=cut(whole, entry.where), where=entry.where, length=len(whole), columns={"name": number})
 
 
-def _region(region: Region, cut: Cut, *, with_place: bool) -> Record:
+def region_record(region: Region, cut: Cut, *, with_place: bool = False) -> Record:
+    """The record of a region; `with_place`: where it is on its contig is among its columns.
+
+    Errors: `InputError` for one that is empty, too long or not DNA.
+    """
     where = f"record {region.name!r}"
     ids, _ = oriented(region, reverse=False)
     if not len(ids):

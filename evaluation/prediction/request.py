@@ -41,6 +41,7 @@ class PredictRequest:
     truncate: str = "refuse"
     dtype: str = "float32"
     batch_size: int = 8
+    adapter: Path | None = None
 
     command = "predict"
     journal = None
@@ -53,7 +54,7 @@ class PredictRequest:
     @property
     def head(self) -> Head:
         """Of the model. Errors: `InputError` where it has none, or is not calibrated."""
-        return check_predictor(self.model, calibrated=self.calibrated)
+        return check_predictor(self.model, self.adapter, calibrated=self.calibrated)
 
     @property
     def data(self) -> Source:
@@ -75,10 +76,10 @@ class PredictRequest:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         check_prediction_file(self.out)
         check_writable(self.out)
-        check_directory(self.model)
+        check_directory(self.model, self.adapter)
         head = self.head
         if self.window is not None and self.window > self.longest:
-            problem = f"--window {self.window} is over the model's {self.longest} positions"
+            problem = f"--window {self.window} exceeds the model's {self.longest} positions"
             raise InputError(problem, fix=f"Give --window {self.longest} or less.", kind="window")
         check_source(self.data)
         if self.data.kind == "vcf" and head.per_base:
@@ -89,7 +90,7 @@ class PredictRequest:
         if is_track(self.out):
             self._check_track(head)
         if self.strand == "reverse":
-            raise InputError("--strand reverse alone", fix="Use forward or both.", kind="strand-alone")
+            raise InputError("--strand reverse is not supported", fix="Use forward or both.", kind="strand-alone")
 
     def _check_track(self, head: Head) -> None:
         """Errors: `InputError` where a track cannot hold what is predicted."""
@@ -104,6 +105,7 @@ class PredictRequest:
         return Work(
             command=self.command,
             model=self.model,
+            adapter=self.adapter,
             sources={"source": self.source, "genome": self.genome},
             settings={
                 "sequence": self.sequence, "window": self.data.window, "calibrated": self.calibrated,
@@ -145,7 +147,9 @@ class PredictJob:
         how = Predicting(
             head=asked.head, both_strands=asked.both_strands, calibrated=asked.calibrated, batch_size=asked.batch_size
         )
-        return at_once(self, partial(predict_unit, load_model(asked.model, asked.dtype, device=device), how))
+        return at_once(
+            self, partial(predict_unit, load_model(asked.model, asked.dtype, device=device, adapter=asked.adapter), how)
+        )
 
     def finish(self, results: Results[Record]) -> tuple[int, Sequence[Path]]:
         """Write the table; how many rows it has."""

@@ -67,12 +67,12 @@ def _task(
 def _check_classes(directory: Path, counts: Sequence[ClassCount], test: Sequence[Row]) -> None:
     """Cross-validation needs two training sequences of each class, and a measure two classes to tell apart."""
     if len(counts) < 2:
-        raise InputError(f"has one class only, {counts[0].name!r}", where=directory, fix=FIX, kind="one-class")
+        raise InputError(f"has only one class, {counts[0].name!r}", where=directory, fix=FIX, kind="one-class")
     names = {one.name for one in counts}
     if foreign := next((row for row in test if row.label not in names), None):
         known = ", ".join(sorted(names)[:10])
         problem = f"the class {foreign.label!r} is not in train, which has {known}"
-        raise InputError(problem, where=foreign.where, fix="Spell a class in one way.", kind="test-class")
+        raise InputError(problem, where=foreign.where, fix="Spell each class one way.", kind="test-class")
     if rare := [one.name for one in counts if one.train < MIN_TRAIN]:
         shown = ", ".join(map(repr, rare[:5])) + (f" and {len(rare) - 5:,} more" if len(rare) > 5 else "")
         problem = f"fewer than {MIN_TRAIN} training sequences of class {shown}: cross-validation needs them"

@@ -16,14 +16,14 @@ def check_fit(score: Score, score_file: Path, log: RunLog, run: Path) -> str:
     model, known = score.identity, log.lineage
     if model.run and known.run and model.run != known.run:
         raise InputError(
-            f"is of a model of run {model.run}, and {run} is run {known.run}",
+            f"scores a model of run {model.run}, but {run} is run {known.run}",
             where=score_file,
             fix="Convert a checkpoint of this run and score that, or report on the other run.",
             kind="score-of-another-run",
         )
     if known.parameters and known.parameters != score.parameters:
         raise InputError(
-            f"is of a model of {exact(score.parameters)} parameters, and {run} trained {exact(known.parameters)}",
+            f"scores a model of {exact(score.parameters)} parameters, but {run} trained {exact(known.parameters)}",
             where=score_file,
             fix="Convert a checkpoint of this run and score that.",
             kind="score-of-another-model",
@@ -31,12 +31,12 @@ def check_fit(score: Score, score_file: Path, log: RunLog, run: Path) -> str:
     last = log.steps[-1].step
     if model.step is not None and model.step > last:
         raise InputError(
-            f"is of step {exact(model.step)}, and the log of {run} ends at step {exact(last)}",
+            f"scores step {exact(model.step)}, but the log of {run} ends at step {exact(last)}",
             where=score_file,
-            fix="Give the run that the model was exported from.",
+            fix="Give the run from which the model was exported.",
             kind="score-after-the-log",
         )
     if model.run and known.run:
         return ""
     since = "the model was exported" if known.run else "the run was trained"
-    return f"Nothing shows that the scored model is of this run: {since} by an older version, or elsewhere."
+    return f"Nothing proves that the scored model comes from this run: {since} by an older version, or elsewhere."

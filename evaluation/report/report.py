@@ -13,6 +13,7 @@ from evaluation.likelihood.score import Score, read_score
 from evaluation.report.corpus_view import view_corpus
 from evaluation.report.figures import baseline_bars, loss_curve
 from evaluation.report.fit import check_fit
+from evaluation.report.head_report import head_of, head_page
 from evaluation.report.model_card import find_model, model_card
 from evaluation.report.run_log import RunLog, read_run_log
 from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
@@ -59,7 +60,7 @@ def build_report(
         **_scores(result, baselines, entropy_floor),
         "corpus": view_corpus(corpus),
         "definitions": _definitions(result),
-        "versions": [("Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"), *_versions()],
+        "versions": [_date(), *_versions()],
         "config": log.config,
     }
     texts = {out: render_page(Path(__file__).parent / "templates" / "report.html.j2", page)}
@@ -67,6 +68,18 @@ def build_report(
         texts[card] = model_card(*found, log=log, corpus=corpus, score=result, baselines=baselines)
     write_texts(texts)
     return doubt
+
+
+def build_head_report(run: Path, out: Path) -> None:
+    """Write `out`, an HTML file, about the run in directory `run`, which trains a head.
+
+    Errors: `InputError` for a run that is broken, is of a language model, or has no validation yet.
+    """
+    if (head := head_of(run)) is None:
+        fix = "Give --corpus and --score: the corpus that it was trained on, and what `genomic-llama score` wrote."
+        raise InputError("trains a language model", where=run, fix=fix, kind="run-without-head")
+    page = {**head_page(run, read_run_log(run), head), "versions": [_date(), *_versions()]}
+    write_texts({out: render_page(Path(__file__).parent / "templates" / "head_report.html.j2", page)})
 
 
 def _training(log: RunLog, score: Score, baselines: Baselines, floor: float | None) -> dict[str, Any]:
@@ -188,6 +201,10 @@ def _definitions(score: Score) -> Sequence[tuple[str, str]]:
         ("Wall time", "From the first start of the run to the last line of its log, through all restarts. The share of "
          "training is the goodput: steps that were done again after a restart are not in it."),
     )  # fmt: skip
+
+
+def _date() -> tuple[str, str]:
+    return "Date", f"{datetime.now(timezone.utc):%d %B %Y, %H:%M} UTC"
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -42,12 +42,16 @@ class Step:
     eta_seconds: float | None = None
     goodput: float | None = None
     start_seconds: float | None = None
+    samples_per_second: float | None = None
     time: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """A validation after `step` optimizer steps: loss in nats per token, bits per base, and both of each source."""
+    """A validation after `step` optimizer steps: loss in nats per token, bits per base, and both of each source.
+
+    Of a head: `validation`, its measures; `baselines`, those of what needs no model; and its `calibration`.
+    """
 
     step: int
     validation_loss: float
@@ -55,6 +59,9 @@ class Validation:
     validation_loss_by_source: dict[str, float | None] | None = None
     validation_bits_per_base_by_source: dict[str, float | None] | None = None
     validation_seconds: float | None = None
+    validation: dict[str, float] | None = None
+    baselines: dict[str, dict[str, float]] | None = None
+    calibration: dict[str, list[float]] | None = None
     time: float | None = None
 
 

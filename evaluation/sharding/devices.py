@@ -24,7 +24,7 @@ def gpu_places(devices: str) -> list[Place]:
             fix = f"Give {ALL}, or numbers from 0 to {len(visible) - 1} with commas."
             raise InputError(f"--devices {devices}: there is no GPU {number!r}", fix=fix, kind="no-such-gpu")
     if len(set(map(int, numbers))) < len(numbers):
-        raise InputError(f"--devices {devices}: a GPU is there twice", fix="Name each once.", kind="gpu-twice")
+        raise InputError(f"--devices {devices}: a GPU is listed twice", fix="List each once.", kind="gpu-twice")
     return [
         Place(name=f"GPU {number}", environment={"CUDA_VISIBLE_DEVICES": visible[int(number)]}) for number in numbers
     ]

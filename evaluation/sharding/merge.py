@@ -22,13 +22,18 @@ def gather(paths: Sequence[Path]) -> list[Part]:
     first = parts[0]
     for part in parts[1:]:
         if changed := difference(first.header, part.header):
-            problem = f"is not of the run of {first.path}: another {changed}"
+            problem = f"belongs to another run than {first.path}: another {changed}"
             fix = "Merge parts of one run, with the same inputs, model and settings."
             raise InputError(problem, where=part.path, fix=fix, kind="parts-of-different-runs")
         if part.header["shard"][1] != first.header["shard"][1]:
             one, other = _shard(part.header), _shard(first.header)
             problem = f"is shard {one}, and {first.path} is shard {other}: they overlap"
-            raise InputError(problem, where=part.path, fix="Merge parts of one cut.", kind="parts-cut-differently")
+            raise InputError(
+                problem,
+                where=part.path,
+                fix="Merge parts with the same number of shards.",
+                kind="parts-cut-differently",
+            )
     _check_numbers(parts)
     _check_finished(parts)
     return parts
@@ -37,7 +42,7 @@ def gather(paths: Sequence[Path]) -> list[Part]:
 def check_inputs(parts: Sequence[Part], now: Header) -> None:
     """That the parts were computed from what the inputs are `now`. Errors: `InputError`."""
     if changed := difference(parts[0].header, now):
-        problem = f"was computed from another {changed} than there is now"
+        problem = f"was computed from another {changed} than the present one"
         fix = "Put back what the shards were computed from, or compute them again."
         raise InputError(problem, where=parts[0].path, fix=fix, kind="parts-of-another-input")
 
@@ -56,7 +61,7 @@ def merged(job: Job[Item, object], parts: Sequence[Part]) -> Results[Item]:
 
 def _other_units(part: Part) -> InputError:
     fix = "Compute the shards again."
-    return InputError("was cut into other units than there are", where=part.path, fix=fix, kind="part-damaged")
+    return InputError("was cut into different units", where=part.path, fix=fix, kind="part-damaged")
 
 
 def _shard(header: Header) -> Shard:

@@ -182,8 +182,8 @@ def open_part(path: Path, header: Header) -> Iterator[PartWriter]:
 def _check_same(part: Part, header: Header) -> None:
     changed = difference(part.header, header) or ("shard" if part.header["shard"] != header["shard"] else None)
     if changed:
-        fix = "Give what that run was given, or remove the file."
-        problem = f"is of another run, with another {changed}"
+        fix = "Give the settings of that run, or remove the file."
+        problem = f"belongs to another run, with another {changed}"
         raise InputError(problem, where=part.path, fix=fix, kind="part-of-another-run")
 
 
@@ -232,4 +232,4 @@ def _checksum(number: int, content: bytes) -> bytes:
 
 def _damaged(path: Path) -> InputError:
     fix = "Copy it again, or remove it and compute its shard again."
-    return InputError("is damaged: its checksum is another", where=path, fix=fix, kind="part-damaged")
+    return InputError("is damaged: its checksum does not match", where=path, fix=fix, kind="part-damaged")

@@ -147,7 +147,7 @@ def _locked(folder: Path) -> Iterator[None]:
     with locked(folder) as acquired:
         if not acquired:
             fix = "Wait for it, or choose another output."
-            raise InputError("is computed by another process", where=folder, fix=fix, kind="run-in-use")
+            raise InputError("is being computed by another process", where=folder, fix=fix, kind="run-in-use")
         try:
             yield
         except BaseException:

@@ -113,7 +113,10 @@ def read_suite(path: Path) -> Suite:
         raise InputError("has no task", where=path, fix=_FIX, kind="suite-empty")
     if len(set(names)) < len(names):
         raise InputError(
-            "two tasks of a kind have one name", where=path, fix="Name them apart.", kind="task-name-twice"
+            "two tasks of the same kind share a name",
+            where=path,
+            fix="Give them different names.",
+            kind="task-name-twice",
         )
     return suite
 

@@ -47,7 +47,10 @@ def plan_jobs(models: Sequence[Path], suite: Suite, out: Path, dtype: str) -> li
         if path in paths:
             problem = f"its result would be {path.name}, as that of {paths[path]}"
             raise InputError(
-                problem, where=model, fix="Name a model once; evaluate two of one name apart.", kind="model-name-twice"
+                problem,
+                where=model,
+                fix="Name each model once. Evaluate models of the same name separately.",
+                kind="model-name-twice",
             )
         paths[path] = model
     read_ahead(models, [source for task in tasks(suite) for source in sources(task)])
@@ -61,7 +64,7 @@ def partial_path(path: Path) -> Path:
 
 def _job(model: Path, path: Path, suite: Suite, dtype: str) -> Job:
     weights = model_digest(model)
-    protocols = tuple(_protocol(task) for task in tasks(suite))
+    protocols = tuple(protocol_of(task) for task in tasks(suite))
     return Job(
         model=model,
         path=path,
@@ -93,7 +96,7 @@ def _fingerprint(protocol: str, weights: str, dtype: str) -> str:
     return _sha256({"protocol": protocol, "weights": weights, "dtype": dtype, "versions": versions()})
 
 
-def _protocol(task: Task) -> str:
+def protocol_of(task: Task) -> str:
     """Of what any model is asked: the task, and the content of its files wherever they lie."""
     settings = {key: value for key, value in asdict(task).items() if key not in SOURCES}
     files = {key: source_digest(Path(path)) for key in SOURCES if (path := getattr(task, key, None))}

@@ -111,7 +111,7 @@ def read_evaluation(path: Path) -> Evaluation:
         data["evaluation"].setdefault("run", None)
     elif found != FORMAT:
         other = isinstance(found, str) and found.startswith(_ANY_FORMAT)
-        problem = f"is of another version ({found!r})" if other else "is not an evaluation"
+        problem = f"has another version ({found!r})" if other else "is not an evaluation"
         raise InputError(
             f"{problem}, {FORMAT!r} was expected",
             where=path,

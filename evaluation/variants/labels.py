@@ -45,7 +45,7 @@ class Labelling:
         if not self.positive:
             raise InputError("no value is positive", where="--positive", fix="Give one.", kind="label-positive")
         if both := {_canonical(one) for one in self.positive} & {_canonical(one) for one in self.negative}:
-            problem = f"{min(both)!r} is positive and negative"
+            problem = f"{min(both)!r} is listed as positive and as negative"
             raise InputError(problem, where="--positive, --negative", fix="Give it once.", kind="label-both")
 
 
@@ -129,7 +129,7 @@ def _refuse_one_kind(rows: Sequence[LabelValue], labelling: Labelling, vcf: Path
     if 0 < positives < known:
         return
     found = "; ".join(f"{row.value} {row.alleles:,}" for row in rows[:_SHOWN] if row.alleles) or "none"
-    problem = f"{positives} of {known} labelled variants are positive, both kinds are needed; values found: {found}"
+    problem = f"{positives} of {known} labelled variants are positive: both kinds are needed; values found: {found}"
     fix = f"Positive is {', '.join(labelling.positive)}; see --label, --positive and --negative."
     raise InputError(problem, where=f"{vcf}, INFO key {labelling.key}", fix=fix, kind="label-one-kind")
 
@@ -175,7 +175,9 @@ def _refuse_ambiguous(values: Sequence[tuple[Allele, str]], labelling: Labelling
         return
     (value, (line, kind, why)), *others = doubts.items()
     also = f" (also: {', '.join(shown(one) for one in list(doubts)[1:6])})" if others else ""
-    fix = "List it whole under --positive or --negative (a comma in it as \\,), or name with --negative what is."
+    fix = (
+        "List the whole value under --positive or --negative (write a comma in it as \\,), or list the negative values."
+    )
     raise InputError(
         f"{labelling.key} is {shown(value)}, {why}{also}", where=f"{vcf}, line {line}", fix=fix, kind=kind
     )  # fmt: skip

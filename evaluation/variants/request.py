@@ -76,7 +76,7 @@ class VariantRequest:
         """Errors: `InputError` for what can be known to be wrong before the files are read."""
         check_writable(self.journal)
         check_directory(self.model, self.adapter)
-        check_language_model(self.model)
+        check_language_model(self.model, self.adapter)
         check_window(self.run, read_architecture(self.model).max_position_embeddings)
         _ = self.labelling
 

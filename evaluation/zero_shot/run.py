@@ -42,7 +42,7 @@ def check_models(models: Sequence[Path], out: Path) -> None:
         check_directory(model)
         check_language_model(model)
         if (first := folders.setdefault(model_folder(out, model), model)) != model:
-            fix = "Name a model once; evaluate two of one name apart."
+            fix = "Name each model once. Evaluate models of the same name separately."
             raise InputError(
                 f"its results would be with those of {first}", where=model, fix=fix, kind="model-name-twice"
             )

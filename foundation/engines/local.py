@@ -69,7 +69,7 @@ class LocalEngine:
                         deaths[task] += 1
                         if deaths[task] > self._retries:
                             raise
-                        warn(f"warning: {worker.place.name}: {error.problem}; task {task} is taken again")
+                        warn(f"warning: {worker.place.name}: {error.problem}; task {task} is retried")
                         waiting.append(task)
                         worker.restart()
                         if worker.deaths < _HOPELESS or not (idle or running):

@@ -75,7 +75,7 @@ def _records(given: Any) -> Iterator[tuple[Any, Any]]:
     elif isinstance(given, Iterable):
         yield from map(_pair, given)
     else:
-        raise InputError(f"{shown(type(given))} is not sequence", fix=_FIX, kind="not-a-sequence")
+        raise InputError(f"{shown(type(given))} is not a sequence", fix=_FIX, kind="not-a-sequence")
 
 
 def _is_indexed(given: Any) -> bool:
@@ -136,5 +136,5 @@ def _bytes(bases: Any, name: str) -> bytes:
     if isinstance(bases, bytes | bytearray) or hasattr(bases, "__bytes__"):  # Biopython's Seq
         return bytes(bases)
     raise InputError(
-        f"{shown(type(bases))} is not sequence", where=f"sequence {name!r}", fix=_FIX, kind="not-a-sequence"
+        f"{shown(type(bases))} is not a sequence", where=f"sequence {name!r}", fix=_FIX, kind="not-a-sequence"
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from conversion.listing import Listed
 
 app = typer.Typer(
-    help="Look at a checkpoint of any format, verify it, strip it. Nothing in it is run.", no_args_is_help=True
+    help="Inspect, verify or strip a checkpoint of any format. No code in it is run.", no_args_is_help=True
 )
 
 Source = Annotated[Path, typer.Argument(help="A checkpoint or run directory, of any format.", show_default=False)]
@@ -22,7 +22,7 @@ Source = Annotated[Path, typer.Argument(help="A checkpoint or run directory, of 
 
 @app.command()
 def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Format, architecture, parameters, dtype, sizes, optimizer state; of a run also all its checkpoints."""
+    """Print format, architecture, parameters, dtype, sizes and optimizer state. For a run, list its checkpoints."""
     from conversion.inspection import summarise
     from conversion.listing import checkpoints_folder, list_checkpoints
 
@@ -44,13 +44,15 @@ def info(source: Source, as_json: Annotated[bool, typer.Option("--json", help="P
 
 @app.command()
 def verify(source: Source) -> None:
-    """Read everything from the disk and check it, against the checksums of the run or the conversion that wrote it."""
+    """Read every file and compare it with the checksums of the run or conversion that wrote it."""
     from conversion.inspection import verify_checkpoint
     from conversion.manifest import CheckpointManifest
 
     record = verify_checkpoint(source)
     if record is None:
-        print_lines("whole: every tensor is there and readable; without recorded checksums, values cannot be compared")
+        print_lines(
+            "complete: every tensor is present and readable. No checksums were recorded, so values were not compared"
+        )
     elif isinstance(record, CheckpointManifest):
         print_lines(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
     else:
@@ -62,9 +64,9 @@ def verify(source: Source) -> None:
 def strip(
     source: Source,
     destination: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
-    """Write the checkpoint without its optimizer state to a new directory, in the same format."""
+    """Copy a checkpoint without its optimizer state, in the same format."""
     from conversion.convert import strip as strip_checkpoint
 
     strip_checkpoint(source, destination, overwrite=overwrite)

@@ -9,15 +9,17 @@ import typer
 from foundation.errors import InputError, described
 from foundation.terminal import print_lines, print_table, print_text, warn
 
-app = typer.Typer(help="Look at, check, merge and describe prepared corpora.", no_args_is_help=True)
+app = typer.Typer(help="Inspect, verify, merge and describe prepared corpora.", no_args_is_help=True)
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Corpus = Annotated[Path, typer.Argument(help="A prepared corpus.", show_default=False)]
 
 
 @app.command()
-def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="The manifest itself.")] = False) -> None:
-    """What a corpus is made of."""
+def info(
+    corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False
+) -> None:
+    """Print the contents of a corpus: splits, sources, records left out."""
     from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
     from foundation.typed import to_json
@@ -46,7 +48,7 @@ def info(corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="T
 
 @app.command()
 def verify(corpus: Corpus) -> None:
-    """Read every file of a corpus and compare it with the manifest, and that with its own checksum."""
+    """Read every file of a corpus and compare it with the manifest."""
     from corpus.manifest import has_own_checksum, read_manifest
     from corpus.verify import verify_corpus
     from foundation.progress import progress_bar
@@ -55,7 +57,7 @@ def verify(corpus: Corpus) -> None:
     with progress_bar("verify", total=size, unit="B") as advance:
         manifest = verify_corpus(corpus, lambda block: advance(len(block)))
     tokens = sum(split.tokens for split in manifest.splits)
-    print_lines(f"{corpus} is whole: {len(manifest.files()):,} files, {tokens:,} tokens")
+    print_lines(f"{corpus} is complete: {len(manifest.files()):,} files, {tokens:,} tokens")
     if not has_own_checksum(corpus):
         print_lines("its manifest is older than manifests' checksums: a changed name would not be seen")
 
@@ -63,9 +65,9 @@ def verify(corpus: Corpus) -> None:
 @app.command()
 def has(
     corpus: Corpus,
-    accession: Annotated[str, typer.Argument(help="With or without its version.", show_default=False)],
+    accession: Annotated[str, typer.Argument(help="An accession, with or without its version.", show_default=False)],
 ) -> None:
-    """Tell whether a corpus has a record, by its accession. Exit with 0 if it has, with 1 if not, with 2 at an error.
+    """Check whether a corpus contains an accession. Exits with 0 if it does, 1 if not, 2 on an error.
 
     A version counts where both the accession and the record have one. Names are compared as by --exclude-accessions.
     """
@@ -92,11 +94,11 @@ _SHOWN = 3
 @app.command()
 def merge(
     corpora: Annotated[list[Path], typer.Argument(help="Prepared corpora.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Directory of the corpus.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Directory to write the corpus into.", show_default=False)],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files instead of linking them.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make one corpus of several that were prepared with the same settings; no data is copied."""
+    """Merge corpora that were prepared with the same settings. Files are linked, not copied."""
     from corpus.manifest import FILE_NAME, has_own_checksum
     from corpus.merge import merge as merge_corpora
 
@@ -112,7 +114,9 @@ def merge(
 
 @app.command()
 def shard(
-    folder: Annotated[Path, typer.Argument(help="What `prepare --plan-only` printed.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Working folder that `prepare --plan-only` printed.", show_default=False)
+    ],
     number: Annotated[int, typer.Argument(help="Number of the shard, from 0.", show_default=False)],
 ) -> None:
     """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
@@ -145,10 +149,10 @@ def card(
 @app.command()
 def pack(
     corpus: Corpus,
-    sequence_length: Annotated[int, typer.Option(help="Tokens of a sample.", min=2, max=1 << 24)] = 8192,
+    sequence_length: Annotated[int, typer.Option(help="Tokens per sample.", min=2, max=1 << 24)] = 8192,
     context_parallel: Annotated[int, typer.Option(help="parallelism.context of the run that reads it.", min=1)] = 1,
 ) -> None:
-    """Lay the documents of a corpus into samples for dataset.mode=packed; a run does so itself at its start."""
+    """Pack the documents of a corpus into samples for dataset.mode=packed. A run does this itself when it starts."""
     from corpus.samples.datasets import pack_corpus
     from training.data.order import document_multiple
 
@@ -159,18 +163,18 @@ def pack(
 @app.command()
 def download(
     name: Annotated[str, typer.Argument(help="opengenome2")],
-    out: Annotated[Path, typer.Option(help="Folder to fetch into.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to download into.", show_default=False)],
     source: Annotated[
-        list[str] | None, typer.Option(help="A source of the blend; give it again for more.", show_default="all")
+        list[str] | None, typer.Option(help="Source of the blend; can be repeated.", show_default="all")
     ] = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="train, valid or test; give it again for more.", show_default="all")
+        list[str] | None, typer.Option(help="train, valid or test; can be repeated.", show_default="all")
     ] = None,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit of the data set.")] = "main",
-    connections: Annotated[int, typer.Option(help="Files at once.", min=1)] = 4,
-    yes: Annotated[bool, typer.Option("--yes", help="Fetch without asking.")] = False,
+    connections: Annotated[int, typer.Option(help="Files downloaded at once.", min=1)] = 4,
+    yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
 ) -> None:
-    """Fetch the files of OpenGenome2 from the Hugging Face Hub; shows sizes first, and goes on where it stopped."""
+    """Download OpenGenome2 from the Hugging Face Hub. Shows sizes first; repeat the command to continue."""
     from corpus.download.opengenome2 import SOURCES, SPLITS, download_opengenome2
 
     if name != "opengenome2":

@@ -11,16 +11,17 @@ from foundation.terminal import print_text
 def doctor(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="A recipe, or a configuration, to be run here.", show_default="the machine alone"),
+        typer.Argument(help="Recipe or configuration to check.", show_default="the machine alone"),
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[key=value]...", help="As for training.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[key=value]...", help="Settings, as for training.", show_default=False),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell what will not work here, before a run finds out: packages, GPUs, disk, corpus; exits with 1 then.
+    """Check packages, GPUs, disk and corpus before a run. Exits with 1 if something will not work.
 
-    Looks at this machine: on a cluster run it in a job.
+    It checks the machine it runs on. On a cluster, run it inside a job.
     """
     from launch.preflight.examine import as_json, as_text, examine
     from launch.preflight.finding import BROKEN

@@ -37,7 +37,7 @@ def embed(
     out: Annotated[Path, typer.Option(help="File to write: .parquet or .safetensors.", show_default=False)],
     layer: Annotated[int, typer.Option(help="0: embedding table; k: output of block k; -1: the last.")] = -1,
     pooling: Annotated[
-        Pooling, typer.Option(help="Over the bases of a sequence; none: a vector a base.")
+        Pooling, typer.Option(help="Pooling over the bases of a sequence; none: one vector per base.")
     ] = Pooling.mean,
     split: Split = "validation",
     bed: Bed = None,
@@ -55,9 +55,9 @@ def embed(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Embeddings of sequences: a layer's output, pooled or for every base.
+    """Embed sequences: the output of one layer, pooled or per base.
 
-    An output that is finished is not computed again, unless an input or a setting differs.
+    A finished output is not recomputed unless an input or a setting differs.
     """
     warn(f"Embedding {source} with {model}")
     from configs.llama import read_architecture
@@ -79,23 +79,26 @@ def embed(
 def probe(
     model: Model,
     tasks: Annotated[
-        list[Path], typer.Argument(help="Directories of tasks: GUE, NT, Genomic Benchmarks.", show_default=False)
+        list[Path],
+        typer.Argument(help="Task directories: GUE, Nucleotide Transformer or Genomic Benchmarks.", show_default=False),
     ],
     out: Annotated[Path | None, typer.Option(help="Write the table as JSON.", show_default=False)] = None,
-    head: Annotated[list[Head] | None, typer.Option(help="Heads; can be repeated.", show_default="both")] = None,
+    head: Annotated[
+        list[Head] | None, typer.Option(help="Classifier to fit; can be repeated.", show_default="both")
+    ] = None,
     layer: Annotated[int, typer.Option(help="0: embedding table; k: output of block k; -1: the last.")] = -1,
-    pooling: Annotated[Pooling, typer.Option(help="Over the bases of a sequence.")] = Pooling.mean,
+    pooling: Annotated[Pooling, typer.Option(help="Pooling over the bases of a sequence.")] = Pooling.mean,
     seeds: Annotated[
-        int, typer.Option(help="Fits of each head, with other folds and initial weights.", min=1, max=1000)
+        int, typer.Option(help="Fits per classifier, each with its own folds and initial weights.", min=1, max=1000)
     ] = 5,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Heads on frozen embeddings of labelled sequences, against counts of k-mers: MCC and AUROC on the test set.
+    """Fit classifiers on frozen embeddings and on k-mer counts. Reports MCC and AUROC on the test set.
 
-    An output that is finished is not computed again, unless an input or a setting differs.
+    A finished output is not recomputed unless an input or a setting differs.
     """
     warn(f"Probing {model} on {', '.join(map(str, tasks))}")
     from configs.llama import read_architecture
@@ -110,7 +113,7 @@ def probe(
 
     if pooling is Pooling.none:
         raise InputError(
-            "a probe needs one vector a sequence", fix="Give --pooling mean, last or max.", kind="pooling-none"
+            "a probe needs one vector per sequence", fix="Give --pooling mean, last or max.", kind="pooling-none"
         )
     check_writable(out)
     read = [read_task(path) for path in tasks]

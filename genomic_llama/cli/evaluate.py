@@ -1,4 +1,4 @@
-"""The command `evaluate`: suites of one's own, and the published tasks that are shipped."""
+"""The command `evaluate`: your own suites, and the published tasks that are shipped."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,12 +39,12 @@ app = typer.Typer(
 )
 
 Models = Annotated[
-    list[Path], typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False)
+    list[Path], typer.Argument(help="Hugging Face model directories, such as checkpoints of a run.", show_default=False)
 ]
 Data = Annotated[Path, typer.Option(help="Folder with the data of the tasks.")]
 Task = Annotated[
     list[str] | None,
-    typer.Option(help="A task by its name, or a YAML file; give it again for more.", show_default="all"),
+    typer.Option(help="Name of a task, or a YAML file; can be repeated.", show_default="all"),
 ]
 
 
@@ -53,8 +53,25 @@ def suite(
     suite: Annotated[
         Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
     ],
-    models: Models,
-    out: Annotated[Path, typer.Option(help="Directory for a JSON file a model, and index.html.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Directory for one JSON file per model, and index.html.", show_default=False)
+    ],
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False),
+    ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Evaluate each checkpoint of this run as it comes, until the run ends.", show_default=False),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="With --watch: evaluate what is there, and exit.")] = False,
+    poll_seconds: Annotated[float, typer.Option(help="With --watch: time between two looks.", min=0.1)] = 30.0,
+    idle_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="With --watch: exit after this time without a new checkpoint.", show_default="wait for the run's end"
+        ),
+    ] = None,
     dtype: ModelDtype = Dtype.float32,
     shard: ShardOption = None,
     processes: Processes = None,
@@ -62,12 +79,20 @@ def suite(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Run a suite on one model or several: likelihood, recall, variants, probes; a table and a page that compare them.
+    """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
 
-    What is already in the directory is compared too, so that checkpoints can be added as they come. A task that is
-    finished is kept: give the same command again after an interruption, and the rest is run. What has changed since,
-    a model, a task, a file, --dtype or the software, is run anew. The word `suite` may be left out.
+    Results already in the directory are compared too, so checkpoints can be added over time. Finished tasks are kept:
+    repeat the command after an interruption. A task is run again if its model, settings, files, --dtype or software
+    changed. The word `suite` may be left out.
+
+    With --watch RUN, the models are the checkpoints of a training run. Each is converted, evaluated once, and appended
+    to OUT/evaluations.jsonl and OUT/tensorboard.
     """
+    if watch is not None:
+        _watch(watch, suite, out, models or [], dtype, once=once, poll=poll_seconds, idle=idle_minutes)
+        return
+    if not models:
+        raise InputError("no model", fix="Give a model, or --watch RUN.", kind="no-model")
     warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
@@ -86,6 +111,20 @@ def suite(
         return
     print_text(format_comparison(evaluations))
     print_lines(f"wrote {out}")
+
+
+def _watch(
+    run: Path, suite: Path, out: Path, models: list[Path], dtype: Dtype, *, once: bool, poll: float, idle: float | None
+) -> None:
+    from evaluation.watching.watch import Watch, watch
+
+    if models:
+        problem = f"{models[0]} beside --watch {run}"
+        raise InputError(problem, fix="Give models, or a run to watch.", kind="models-and-watch")
+    seconds = None if idle is None else 60 * idle
+    what = Watch(run=run, suite=suite, out=out, dtype=dtype.value, poll=poll, once=once, idle=seconds)
+    count = watch(what)
+    print_lines(f"evaluated {count} checkpoints of {run}; wrote {out}")
 
 
 @app.command("zero-shot")

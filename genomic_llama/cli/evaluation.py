@@ -50,8 +50,8 @@ def score(
     out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.", show_default=False)] = None,
     split: Split = "validation",
     bed: Bed = None,
-    flank: Annotated[int, typer.Option(help="Context before each region of the BED file, not scored.", min=0)] = 0,
-    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.forward,
+    flank: Annotated[int, typer.Option(help="Bases of context before each BED region, not scored.", min=0)] = 0,
+    strand: Annotated[Strand, typer.Option(help="Strand to read.")] = Strand.forward,
     per_base: Annotated[
         Path | None,
         typer.Option(
@@ -81,9 +81,9 @@ def score(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Bits per base of sequences under a model: 2 is a uniform guess, lower is better.
+    """Score sequences in bits per base. A uniform guess is 2; lower is better.
 
-    Outputs that are finished are not computed again, unless an input or a setting differs.
+    Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Scoring {source} with {model}")
     from evaluation.likelihood.request import ScoreRequest
@@ -115,8 +115,15 @@ def score_summary(score: "Score", seconds: float | None = None) -> str:
 @commands.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Directory of a training run.", show_default=False)],
-    corpus: Annotated[Path, typer.Option(help="The corpus it was trained on.", show_default=False)],
-    scores: Annotated[Path, typer.Option("--score", help="What `genomic-llama score` wrote.", show_default=False)],
+    corpus: Annotated[
+        Path | None, typer.Option(help="The corpus it was trained on; of a run with a head none.", show_default=False)
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--score", help="What `genomic-llama score` wrote; of a run with a head none.", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     entropy_floor: Annotated[
         float | None, typer.Option(help="Entropy rate of the source in bits per base, where it is known.")
@@ -125,8 +132,11 @@ def report(
         Path | None, typer.Option(help="Write a model card too, e.g. MODEL/README.md.", show_default=False)
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page about a run: losses, held-out bits per base, Markov baselines, settings."""
-    from evaluation.report.report import build_report
+    """Write one HTML page about a run: losses, held-out bits per base, Markov baselines, settings.
+
+    For a run with a head, the page has its validation measures and those of the baselines.
+    """
+    from evaluation.report.report import build_head_report, build_report
 
     if entropy_floor is not None and not 0 <= entropy_floor <= 8:
         problem = f"--entropy-floor {entropy_floor} is outside [0, 8] bits per base"
@@ -136,6 +146,13 @@ def report(
             "--out and --model-card are one file", where=out, fix="Give them two names.", kind="one-file-twice"
         )
     check_writable(out, model_card)
+    if corpus is None and scores is None and model_card is None:
+        build_head_report(run, out)
+        print_lines(f"wrote {out}")
+        return
+    if corpus is None or scores is None:
+        fix = "Give --corpus and --score; of a run with a head neither, nor --model-card."
+        raise InputError("--corpus and --score go together", where=run, fix=fix, kind="report-inputs")
     if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
         warn(f"warning: {doubt}")
     print_lines(f"wrote {out}" + (f" and {model_card}" if model_card else ""))

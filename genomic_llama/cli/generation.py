@@ -32,23 +32,25 @@ def generate(
     out: Annotated[Path, typer.Option(help="FASTA file to write.", show_default=False)],
     prompt: Annotated[
         list[str] | None,
-        typer.Option(help="Bases to continue, after a |tag| or without; can be repeated.", show_default=False),
+        typer.Option(help="Bases to continue, optionally after a |tag|; can be repeated.", show_default=False),
     ] = None,
     prompts: Annotated[Path | None, typer.Option(help="FASTA file of prompts.", show_default=False)] = None,
-    length: Annotated[int | None, typer.Option(help="New bases, at most.", min=1, show_default="500")] = None,
+    length: Annotated[int | None, typer.Option(help="Maximum number of new bases.", min=1, show_default="500")] = None,
     until_eos: Annotated[
         bool, typer.Option("--until-eos", help="Continue until EOS, or until the model's positions are full.")
     ] = False,
-    min_length: Annotated[int, typer.Option(help="New bases before EOS may come.", min=1)] = 1,
+    min_length: Annotated[int, typer.Option(help="Minimum number of new bases before EOS.", min=1)] = 1,
     samples: Annotated[int, typer.Option(help="Sequences per prompt.", min=1, max=1_000_000)] = 1,
-    temperature: Annotated[float, typer.Option(help="Below 1: likelier bases; 0: the likeliest.", min=0)] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Only the k likeliest bases; 0: all.", min=0)] = 0,
-    top_p: Annotated[float, typer.Option(help="Only the likeliest bases that have this much together.")] = 1.0,
-    min_p: Annotated[float, typer.Option(help="Only bases with this share of the likeliest one's chance.")] = 0.0,
-    repetition_penalty: Annotated[
-        float, typer.Option(help="Divide the chance of a base that repeats a word of the sequence; 1: no penalty.")
+    temperature: Annotated[
+        float, typer.Option(help="Sampling temperature; 0: always the most likely base.", min=0)
     ] = 1.0,
-    repetition_length: Annotated[int, typer.Option(help="Bases of such a word.", min=1)] = 12,
+    top_k: Annotated[int, typer.Option(help="Sample from the k most likely bases; 0: all.", min=0)] = 0,
+    top_p: Annotated[float, typer.Option(help="Sample from the most likely bases with this total probability.")] = 1.0,
+    min_p: Annotated[float, typer.Option(help="Drop bases below this share of the highest probability.")] = 0.0,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="Divide the probability of a base that would complete a repeated word; 1: no penalty.")
+    ] = 1.0,
+    repetition_length: Annotated[int, typer.Option(help="Length of such a word, in bases.", min=1)] = 12,
     forbid: Annotated[
         list[str] | None,
         typer.Option(help="Motif that must not appear, in IUPAC letters; can be repeated.", show_default=False),
@@ -58,13 +60,13 @@ def generate(
     ] = False,
     gc: Annotated[
         str | None,
-        typer.Option(help="Range of the share of G and C, e.g. 0.4-0.6: others are redrawn.", show_default=False),
+        typer.Option(help="Allowed GC share, e.g. 0.4-0.6; other sequences are redrawn.", show_default=False),
     ] = None,
-    tries: Annotated[int, typer.Option(help="Times that a sequence is drawn before it is left out.", min=1)] = 20,
-    alphabet: Annotated[str, typer.Option(help="What may be written, beside EOS, which ends a sequence.")] = "ACGT",
+    tries: Annotated[int, typer.Option(help="Draws per sequence before it is left out.", min=1)] = 20,
+    alphabet: Annotated[str, typer.Option(help="Letters that may be generated; EOS ends a sequence.")] = "ACGT",
     seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 0,
     with_prompt: Annotated[
-        bool, typer.Option("--with-prompt", help="Write the prompt before what follows it.")
+        bool, typer.Option("--with-prompt", help="Write each prompt before its continuation.")
     ] = False,
     per_base: Annotated[
         Path | None,
@@ -77,7 +79,7 @@ def generate(
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     engine: Annotated[
-        Engine, typer.Option(help="What runs the model: this program, itself on many machines by Ray, or vLLM.")
+        Engine, typer.Option(help="What runs the model: this program, this program on Ray, or vLLM.")
     ] = Engine.own,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
@@ -85,9 +87,9 @@ def generate(
     devices: Devices = None,
     ray_address: RayAddress = None,
 ) -> None:
-    """Continue prompts: new DNA, base by base, each with its log-probability.
+    """Generate DNA that continues a prompt, base by base.
 
-    Outputs that are finished are not computed again, unless an input or a setting differs.
+    Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Generating with {model}")
     os.environ.setdefault(

@@ -11,27 +11,27 @@ from foundation.terminal import print_raw, warn
 
 
 def launch(
-    recipe: Annotated[
-        str, typer.Argument(help="A recipe, llama3_8b_genomic, or a configuration, train_8b_opengenome2.")
-    ],
+    recipe: Annotated[str, typer.Argument(help="Recipe (llama3_8b_genomic) or configuration (train_8b_opengenome2).")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[key=value]...",
-            help="As for training; launch.KEY=VALUE is the site's: launch.account=me launch.time=08:00:00.",
+            help="Settings, as for training. launch.KEY=VALUE is for the site: launch.account=me launch.time=08:00:00.",
             show_default=False,
         ),
     ] = None,
-    slurm: Annotated[bool, typer.Option("--slurm", help="sbatch; containers through pyxis and enroot.")] = False,
-    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="kubectl; a TrainJob of Kubeflow.")] = False,
-    skypilot: Annotated[bool, typer.Option("--skypilot", help="sky; a managed job.")] = False,
-    local: Annotated[bool, typer.Option("--local", help="This machine.")] = False,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Submit to Slurm with sbatch; containers run through pyxis and enroot.")
+    ] = False,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Submit a Kubeflow TrainJob with kubectl.")] = False,
+    skypilot: Annotated[bool, typer.Option("--skypilot", help="Submit a managed job of SkyPilot.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Run on this machine.")] = False,
     site: Annotated[
         Path | None, typer.Option(help="YAML file with the site's values. Keys: docs/launch.md.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script and stop.")] = False,
 ) -> None:
-    """Write the script of a training job, and submit it."""
+    """Write a job script for a training run, and submit it."""
     chosen = {"slurm": slurm, "kubernetes": kubernetes, "skypilot": skypilot, "local": local}
     targets = [name for name, wanted in chosen.items() if wanted]
     if len(targets) != 1:

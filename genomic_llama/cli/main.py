@@ -99,20 +99,20 @@ def convert(
     ],
     base: Annotated[
         Path | None,
-        typer.Option(help="Model that an adapter is of; NeMo's adapters name theirs.", show_default=False),
+        typer.Option(help="Base model of an adapter; NeMo's adapters record theirs.", show_default=False),
     ] = None,
     dtype: Annotated[
-        StoredDtype | None, typer.Option(help="Number format to write; q8_0: of gguf.", show_default="as stored")
+        StoredDtype | None, typer.Option(help="Number format to write; q8_0 is for gguf.", show_default="as stored")
     ] = None,
     optimizer: Annotated[
-        bool, typer.Option("--optimizer", help="Take the optimizer state along (nemo and bridge; not of adapters).")
+        bool, typer.Option("--optimizer", help="Keep the optimizer state (nemo and bridge; not for adapters).")
     ] = False,
     verify: Annotated[
         Verify, typer.Option(help="logits: also run both models in fp32, up to the context length.")
     ] = Verify.checksums,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert a checkpoint between formats; every tensor is read back, and checksums go to conversion.json."""
+    """Convert a checkpoint to another format. Every tensor is read back; conversion.json records the checksums."""
     from conversion.convert import convert as convert_checkpoint
 
     def compare(source: "Checkpoint", written: "Checkpoint") -> None:
@@ -142,7 +142,7 @@ def simulate(
     contig_length: Annotated[int, typer.Option(help="Bases per contig.", min=10)] = 25_000,
     seed: Annotated[int, typer.Option(help="Another seed gives another genome.")] = 0,
 ) -> None:
-    """Write a made-up genome of known entropy rate, and print that rate in bits per base."""
+    """Write a synthetic genome, and print its entropy rate in bits per base."""
     from corpus.synthetic import ENTROPY_RATE, write_synthetic_genome
 
     write_synthetic_genome(out, contigs=contigs, contig_length=contig_length, seed=seed)
@@ -152,7 +152,7 @@ def simulate(
 def tokenizer(
     directory: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
     model_max_length: Annotated[int, typer.Option(help="Context length in tokens.", min=1)] = 8192,
-    check: Annotated[bool, typer.Option("--check", help="Only check the tokenizer that is there.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check an existing tokenizer.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the 256-token nucleotide vocabulary as a Hugging Face tokenizer, or check one."""

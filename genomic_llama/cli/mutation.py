@@ -20,30 +20,34 @@ def mutate(
     bed: Bed = None,
     deletion: Annotated[
         list[int] | None,
-        typer.Option(help="Delete so many bases at each position too; can be repeated.", min=1, show_default=False),
+        typer.Option(help="Also delete this many bases at each position; can be repeated.", min=1, show_default=False),
     ] = None,
     tile: Annotated[
         int | None,
-        typer.Option(help="Replace tiles of so many bases too: A by C, G by T, and back.", min=1, show_default=False),
+        typer.Option(
+            help="Also replace tiles of this many bases: A by C, G by T, and vice versa.", min=1, show_default=False
+        ),
     ] = None,
     hub: Annotated[
         Path | None, typer.Option(help="Write a UCSC track hub into this directory.", show_default=False)
     ] = None,
     assembly: Annotated[str, typer.Option(help="Assembly of the track hub.")] = "hg38",
     window: Annotated[
-        int | None, typer.Option(help="Bases of a window.", min=2, show_default="8192, or the model's positions")
+        int | None, typer.Option(help="Window length, in bases.", min=2, show_default="8192, or the model's positions")
     ] = None,
     downstream: Annotated[
         int | None,
         typer.Option(
-            help="Bases of the window from the mutant on.", min=1, show_default="512, or a quarter of the window"
+            help="Bases of the window from the mutated position on.",
+            min=1,
+            show_default="512, or a quarter of the window",
         ),
     ] = None,
     grid: Annotated[
         int | None,
         typer.Option(help="Windows start at multiples of this.", min=1, show_default="an eighth of --downstream"),
     ] = None,
-    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
+    strand: Annotated[Strand, typer.Option(help="Strand to read.")] = Strand.both,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
@@ -51,7 +55,7 @@ def mutate(
 ) -> None:
     """Mutate every base of regions or sequences, and show what each change does to the likelihood.
 
-    OUT.html is a page with a heat map and a logo for each region. Outputs that are finished are not computed again,
+    OUT.html is a page with a heat map and a logo for each region. Finished outputs are not recomputed
     unless an input or a setting differs.
     """
     warn(f"Mutating {bed or fasta} with {model}")
@@ -77,7 +81,7 @@ def mutate(
     if hub is not None:
         check_hub(hub, assembly, fasta=fasta, bed=bed, overwrite=overwrite)
     check_directory(model, adapter)
-    check_language_model(model)
+    check_language_model(model, adapter)
     longest = read_architecture(model).max_position_embeddings
     placement = plan_mutation_windows(longest, window=window, downstream=downstream, grid=grid)
     settings = {

@@ -42,36 +42,38 @@ class Head(str, Enum):
     mlp = "mlp"
 
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
-BatchSize = Annotated[int, typer.Option(help="Sequences of one forward pass.", min=1, max=1_000_000)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+BatchSize = Annotated[int, typer.Option(help="Sequences per forward pass.", min=1, max=1_000_000)]
 FittingBatchSize = Annotated[
     int | None,
     typer.Option(
-        "--batch-size", help="Sequences of one forward pass.", min=1, max=1_000_000, show_default="as many as fit"
+        "--batch-size", help="Sequences per forward pass.", min=1, max=1_000_000, show_default="as many as fit"
     ),
 ]
 Model = Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)]
 Adapter = Annotated[
     Path | None,
-    typer.Option(help="LoRA adapter of PEFT, merged into the model's weights.", show_default=False),
+    typer.Option(help="PEFT LoRA adapter to merge into the model's weights.", show_default=False),
 ]
 Markup = Annotated[
-    bool, typer.Option("--markup", help="FASTA records may have OpenGenome2's tags and joins, which are not scored.")
+    bool, typer.Option("--markup", help="Allow OpenGenome2's tags and joins in FASTA records; they are not scored.")
 ]
 Tag = Annotated[
     str | None,
     typer.Option(help="Phylogenetic tag to put before each sequence: 'd__Bacteria;p__Bacillota'.", show_default=False),
 ]
 ModelDtype = Annotated[Dtype, typer.Option("--dtype", help="Number format of the model.")]
-Split = Annotated[str, typer.Option(help="Split of a corpus.")]
-Bed = Annotated[Path | None, typer.Option(help="BED file: only these regions of the FASTA file.", show_default=False)]
+Split = Annotated[str, typer.Option(help="Split to read from a corpus.")]
+Bed = Annotated[
+    Path | None, typer.Option(help="BED file of regions; only these are read from the FASTA file.", show_default=False)
+]
 ContextLength = Annotated[
-    int | None, typer.Option(help="Bases of a window.", min=1, show_default="the model's positions")
+    int | None, typer.Option(help="Window length, in bases.", min=1, show_default="the model's positions")
 ]
 Stride = Annotated[
     int | None,
     typer.Option(
-        help="Bases by which windows move: each base sees the context less the stride, or more.",
+        help="Step between windows, in bases. Each base sees at least window - stride bases of context.",
         min=1,
         show_default="half the context",
     ),

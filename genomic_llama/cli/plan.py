@@ -9,11 +9,10 @@ from foundation.terminal import print_text
 
 
 def plan(
-    recipe: Annotated[
-        str, typer.Argument(help="A recipe, llama3_8b_genomic, or a configuration, train_8b_opengenome2.")
-    ],
+    recipe: Annotated[str, typer.Argument(help="Recipe (llama3_8b_genomic) or configuration (train_8b_opengenome2).")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[key=value]...", help="As for training.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[key=value]...", help="Settings, as for training.", show_default=False),
     ] = None,
     gpus: Annotated[int | None, typer.Option(help="Number of GPUs.", min=1, show_default="the recipe's")] = None,
     gpu: Annotated[
@@ -21,24 +20,29 @@ def plan(
     ] = "",
     tokens: Annotated[
         float | None,
-        typer.Option(help="Tokens of the run, 1e12 for example.", min=1, show_default="the recipe's steps"),
+        typer.Option(help="Training tokens, e.g. 1e12.", min=1, show_default="the recipe's steps"),
     ] = None,
     proposal: Annotated[
         bool,
         typer.Option("--proposal", help="Print a compute proposal in Markdown: several numbers of GPUs, as ranges."),
     ] = False,
     counts: Annotated[
-        str, typer.Option(help="Numbers of GPUs of a proposal: 8,64,512.", show_default="a quarter to four times")
+        str,
+        typer.Option(
+            help="Numbers of GPUs to compare in a proposal: 8,64,512.", show_default="a quarter to four times"
+        ),
     ] = "",
-    time_limit: Annotated[str, typer.Option(help="Of one job of a proposal, HOURS:MINUTES:SECONDS.")] = "24:00:00",
+    time_limit: Annotated[
+        str, typer.Option(help="Time limit of one job in a proposal, HOURS:MINUTES:SECONDS.")
+    ] = "24:00:00",
     json: Annotated[bool, typer.Option("--json", help="Print JSON: bytes, seconds, FLOPs.")] = False,
     picture: Annotated[
-        Path | None, typer.Option(help="Picture to write, .svg, .png or .pdf: memory by part.", show_default=False)
+        Path | None, typer.Option(help="Write a picture of the memory by part: .svg, .png or .pdf.", show_default=False)
     ] = None,
 ) -> None:
-    """Tell whether a recipe fits, how fast it might train, how long it takes, and which layout is better.
+    """Predict whether a recipe fits, how fast it trains, how long it takes, and which layout is best.
 
-    Arithmetic on the recipe and on published speeds; nothing is run or measured. Exits with 1 where it does not fit.
+    The plan is arithmetic on the recipe and on published speeds. Nothing is run. Exits with 1 if the run does not fit.
     """
     from launch.planning.plan import make_plan
 

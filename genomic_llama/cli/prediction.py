@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from foundation.terminal import print_lines, warn
-from genomic_llama.cli.options import BatchSize, Dtype, EngineName, Model, ModelDtype, Overwrite, Strand, Truncate
+from genomic_llama.cli.options import (
+    Adapter,
+    BatchSize,
+    Dtype,
+    EngineName,
+    Model,
+    ModelDtype,
+    Overwrite,
+    Strand,
+    Truncate,
+)
 from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
 
 commands = typer.Typer()
@@ -19,27 +29,31 @@ def predict(
         Path,
         typer.Argument(help="FASTA, a .csv, .tsv or .parquet table, or BED or VCF with --genome.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .tsv.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Table to write: .parquet or .tsv; of numbers per base also .bw or .bedgraph.", show_default=False
+        ),
+    ],
     genome: Annotated[
-        Path | None, typer.Option(help="FASTA file that a BED or VCF file is of.", show_default=False)
+        Path | None, typer.Option(help="FASTA file of the genome, for BED and VCF.", show_default=False)
     ] = None,
-    sequence: Annotated[str, typer.Option(help="Column of the sequences in a table.")] = "sequence",
+    sequence: Annotated[str, typer.Option(help="Column of a table with the sequences.")] = "sequence",
     window: Annotated[
         int | None,
         typer.Option(help="Bases around a variant.", min=2, show_default="the model's positions"),
     ] = None,
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="Calibrate probabilities, as fitted to the validation sequences.")
+        bool, typer.Option("--calibrated", help="Calibrate probabilities with the fit on the validation sequences.")
     ] = False,
     strand: Annotated[
         Strand | None,
-        typer.Option(help="Which strand is read; both: averaged.", show_default="both where it was trained so"),
+        typer.Option(help="Strand to read; both: the average.", show_default="both where it was trained so"),
     ] = None,
-    truncate: Annotated[
-        Truncate, typer.Option(help="Which end of a sequence that is too long is cut off.")
-    ] = Truncate.refuse,
+    truncate: Annotated[Truncate, typer.Option(help="End to cut off a sequence that is too long.")] = Truncate.refuse,
     dtype: ModelDtype = Dtype.float32,
     batch_size: BatchSize = 8,
+    adapter: Adapter = None,
     overwrite: Overwrite = False,
     shard: ShardOption = None,
     processes: Processes = None,
@@ -47,10 +61,10 @@ def predict(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Predict labels of sequences, regions or variants with a classifier or regressor.
+    """Predict labels for sequences, regions or variants with a fine-tuned head.
 
-    Writes a row per record with its probabilities or numbers. Variants get those of both alleles, and the difference.
-    Outputs that are finished are not computed again, unless an input or a setting differs.
+    Writes one row per record with its probabilities or numbers. Variants get both alleles and their difference.
+    Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Predicting {source} with {model}")
     from evaluation.prediction.request import PredictRequest
@@ -59,6 +73,7 @@ def predict(
     request = PredictRequest(
         model=model, source=source, out=out, genome=genome, sequence=sequence, window=window, calibrated=calibrated,
         strand=strand.value if strand else None, truncate=truncate.value, dtype=dtype.value, batch_size=batch_size,
+        adapter=adapter,
     )  # fmt: skip
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:

@@ -35,15 +35,17 @@ def prepare(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Directory of the corpus.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Directory to write the corpus into.", show_default=False)],
     settings: Annotated[
         str | None,
-        typer.Option(help="opengenome2, or a YAML file of settings; options go before it.", show_default=False),
+        typer.Option(help="opengenome2, or a YAML file of settings. Options override it.", show_default=False),
     ] = None,
     validation_fraction: Annotated[
         float | None,
         typer.Option(
-            help="Share held out for validation.", show_default="0.05, or 0 with a list", rich_help_panel=_SPLIT
+            help="Share of the bases held out for validation.",
+            show_default="0.05, or 0 with a list",
+            rich_help_panel=_SPLIT,
         ),
     ] = None,
     test_fraction: Annotated[
@@ -55,7 +57,7 @@ def prepare(
     split_by: Annotated[
         SplitBy | None,
         typer.Option(
-            help="What is drawn: documents, records, whole files, or clusters.",
+            help="Unit of the split: documents, records, files or clusters.",
             show_default="sequence",
             rich_help_panel=_SPLIT,
         ),
@@ -73,17 +75,22 @@ def prepare(
     segment_length: Annotated[
         int | None,
         typer.Option(
-            help="Cut longer contigs into documents of this many bases, for genomes of few contigs.",
+            help="Cut contigs into documents of at most this many bases; for genomes with few contigs.",
             rich_help_panel=_FORMAT,
         ),
     ] = None,
     format: Annotated[
-        str | None, typer.Option(help="Format of all sources.", show_default="by content", rich_help_panel=_FORMAT)
+        str | None,
+        typer.Option(
+            help="Format of all sources; by default each is recognised.",
+            show_default="by content",
+            rich_help_panel=_FORMAT,
+        ),
     ] = None,
     text_field: Annotated[
         str | None,
         typer.Option(
-            help="Field or column of the sequence in JSONL and Parquet.",
+            help="Field or column with the sequence, in JSONL and Parquet.",
             show_default="text, or sequence",
             rich_help_panel=_FORMAT,
         ),
@@ -92,7 +99,7 @@ def prepare(
         bool | None,
         typer.Option(
             "--markup/--no-markup",
-            help="Text has OpenGenome2's tags and joins.",
+            help="Read OpenGenome2's tags and joins.",
             show_default="no",
             rich_help_panel=_FORMAT,
         ),
@@ -101,7 +108,7 @@ def prepare(
         bool | None,
         typer.Option(
             "--record-names/--no-record-names",
-            help="Keep the names of records.",
+            help="Store the names of records.",
             show_default="for fewer than 10 million records",
             rich_help_panel=_FORMAT,
         ),
@@ -111,54 +118,62 @@ def prepare(
         typer.Option("--rna/--no-rna", help="Store U of RNA as T.", show_default="no", rich_help_panel=_FORMAT),
     ] = None,
     exclude_accessions: Annotated[
-        list[Path] | None, typer.Option(help="File of accessions, one per line.", rich_help_panel=_EXCLUDE)
+        list[Path] | None,
+        typer.Option(help="Leave out these accessions: a file with one per line.", rich_help_panel=_EXCLUDE),
     ] = None,
     exclude_header: Annotated[
-        list[str] | None, typer.Option(help="Regular expression on name and description.", rich_help_panel=_EXCLUDE)
+        list[str] | None,
+        typer.Option(help="Leave out records whose header matches this regular expression.", rich_help_panel=_EXCLUDE),
     ] = None,
     exclude_taxa: Annotated[
-        list[str] | None, typer.Option(help="Taxid or scientific name; with all below it.", rich_help_panel=_EXCLUDE)
+        list[str] | None,
+        typer.Option(
+            help="Leave out a taxon and everything below it: taxid or scientific name.", rich_help_panel=_EXCLUDE
+        ),
     ] = None,
     exclude_preset: Annotated[
         list[str] | None,
-        typer.Option(help="eukaryotic_viruses, or a YAML file of taxa.", rich_help_panel=_EXCLUDE),
+        typer.Option(
+            help="Leave out the taxa of a preset: eukaryotic_viruses, or a YAML file.", rich_help_panel=_EXCLUDE
+        ),
     ] = None,
     taxdump: Annotated[
         Path | None, typer.Option(help="Folder of NCBI's nodes.dmp and names.dmp.", rich_help_panel=_EXCLUDE)
     ] = None,
     accession_taxids: Annotated[
-        Path | None, typer.Option(help="Table of accessions and taxids.", rich_help_panel=_EXCLUDE)
+        Path | None, typer.Option(help="Table of accessions and their taxids.", rich_help_panel=_EXCLUDE)
     ] = None,
     strict_taxonomy: Annotated[
         bool | None,
         typer.Option(
             "--strict-taxonomy/--no-strict-taxonomy",
-            help="A record of unknown taxonomy is an error.",
+            help="Refuse records of unknown taxonomy.",
             show_default="no",
             rich_help_panel=_EXCLUDE,
         ),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="Shards at once.", min=1, show_default="one a core", rich_help_panel=_WORK)
+        int | None,
+        typer.Option(help="Shards prepared at once.", min=1, show_default="one a core", rich_help_panel=_WORK),
     ] = None,
     engine: Annotated[
-        EngineName, typer.Option(help="Processes of this machine, or Ray on many.", rich_help_panel=_WORK)
+        EngineName, typer.Option(help="Run on this machine, or on a Ray cluster.", rich_help_panel=_WORK)
     ] = EngineName.local,
     ray_address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster.", show_default="start one here", rich_help_panel=_WORK)
     ] = None,
     shard_mebibytes: Annotated[
-        int, typer.Option(help="Stored bytes of the sources of one shard.", min=1, rich_help_panel=_WORK)
+        int, typer.Option(help="Bytes of source files per shard.", min=1, rich_help_panel=_WORK)
     ] = 512,
     plan_only: Annotated[
         bool,
-        typer.Option("--plan-only", help="Write the plan, for `corpus shard`, and stop.", rich_help_panel=_WORK),
+        typer.Option("--plan-only", help="Write the plan for `corpus shard`, and stop.", rich_help_panel=_WORK),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Turn genomes into a corpus for training: Megatron .bin/.idx files and a manifest.
 
-    What is finished of a preparation that was stopped is kept: the same command goes on from there.
+    Finished shards are kept. Repeat the command to continue an interrupted preparation.
     """
     from corpus.preparation.prepare import plan_preparation
     from corpus.preparation.prepare import prepare as prepare_corpus

@@ -35,15 +35,21 @@ ShardOption = Annotated[
 Processes = Annotated[
     int | None,
     typer.Option(
-        help="Processes on the CPU, which share its cores.", min=1, max=4096, show_default=False, rich_help_panel=_PANEL
+        help="Number of CPU processes; they share the cores.",
+        min=1,
+        max=4096,
+        show_default=False,
+        rich_help_panel=_PANEL,
     ),
 ]
 Devices = Annotated[
     str | None,
-    typer.Option(help="One process per GPU: all, or numbers with commas.", show_default=False, rich_help_panel=_PANEL),
+    typer.Option(
+        help="Run one process per GPU: all, or a list such as 0,1.", show_default=False, rich_help_panel=_PANEL
+    ),
 ]
 EngineOption = Annotated[
-    EngineName, typer.Option(help="Processes of this machine, or Ray on many.", rich_help_panel=_PANEL)
+    EngineName, typer.Option(help="Run on this machine, or on a Ray cluster.", rich_help_panel=_PANEL)
 ]
 RayAddress = Annotated[
     str | None,
@@ -136,12 +142,12 @@ def _engine(sharding: Sharding) -> "tuple[Engine, int]":
 
 
 def merge(
-    out: Annotated[Path, typer.Argument(help="The output that the shards were given.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Output path, the same --out as for the shards.", show_default=False)],
     parts: Annotated[list[Path], typer.Argument(help="The parts of all shards.", show_default=False)],
 ) -> None:
-    """Write one result from the parts of all shards (--shard): the same, to the byte, as without shards.
+    """Merge the parts of all shards (--shard) into one output, identical to that of an unsharded run.
 
-    The inputs must still be there; they are compared with what the shards were computed from.
+    Keep the inputs: merge checks that they are those the shards were computed from.
     """
     from evaluation.merge import request_of
     from evaluation.sharding.run import run_merge

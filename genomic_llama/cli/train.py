@@ -7,12 +7,12 @@ import typer
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="A recipe, llama3_8b_genomic, or a configuration, train_8b_opengenome2.")
-    ],
+    recipe: Annotated[str, typer.Argument(help="Recipe (llama3_8b_genomic) or configuration (train_8b_opengenome2).")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[key=value]...", help="Settings: docs/configuration.md.", show_default=False),
+        typer.Argument(
+            metavar="[key=value]...", help="Settings; docs/configuration.md lists them.", show_default=False
+        ),
     ] = None,
     config_dir: Annotated[
         Path | None, typer.Option(help="Directory of a configuration of your own.", show_default=False)
@@ -25,7 +25,7 @@ def train(
 ) -> None:
     """Pretrain or fine-tune a model.
 
-    Give the same command again to resume a run from its newest checkpoint. `genomic-llama doctor` checks the machine
+    Repeat the command to resume the run from its newest checkpoint. `genomic-llama doctor` checks the machine
     first, and `genomic-llama plan` says whether the run fits.
     """
     from launch.planning.names import configuration

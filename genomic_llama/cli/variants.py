@@ -19,7 +19,7 @@ def variants(
     vcf: Annotated[Path, typer.Argument(help="Variants: VCF, plain or gzip.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Write OUT.vcf.gz, OUT.tsv, OUT.metrics.json.", show_default=False)],
     window: Annotated[
-        int | None, typer.Option(help="Bases of a window.", min=2, show_default="8192, or the model's positions")
+        int | None, typer.Option(help="Window length, in bases.", min=2, show_default="8192, or the model's positions")
     ] = None,
     downstream: Annotated[
         int | None,
@@ -28,30 +28,32 @@ def variants(
     grid: Annotated[
         int | None,
         typer.Option(
-            help="Windows start at multiples of this, so that variants share them; 1: each has its own.",
+            help="Windows start at multiples of this, so that nearby variants share them; 1: one window per variant.",
             min=1,
             show_default="an eighth of --downstream",
         ),
     ] = None,
-    strand: Annotated[Strand, typer.Option(help="Which strand is read.")] = Strand.both,
-    label: Annotated[str | None, typer.Option(help="INFO key of a label: AUROC and AUPRC.", show_default=False)] = None,
+    strand: Annotated[Strand, typer.Option(help="Strand to read.")] = Strand.both,
+    label: Annotated[
+        str | None, typer.Option(help="INFO key of a label, to report AUROC and AUPRC.", show_default=False)
+    ] = None,
     positive: Annotated[
-        str, typer.Option(help=r"Values of the label that are positive, with commas; \, within a value.")
+        str, typer.Option(help=r"Label values that are positive, separated by commas; \, is a literal comma.")
     ] = "1",
-    negative: Annotated[str, typer.Option(help="Values that are negative; all others if none is given.")] = "",
-    by: Annotated[str | None, typer.Option(help="INFO key of classes to measure apart.", show_default=False)] = None,
+    negative: Annotated[str, typer.Option(help="Label values that are negative; by default all others.")] = "",
+    by: Annotated[
+        str | None, typer.Option(help="INFO key of classes, each of which is also reported alone.", show_default=False)
+    ] = None,
     distances: Annotated[
         bool,
         typer.Option(
             "--distances",
-            help="Also the Jensen-Shannon divergence, embedding distances and entropy change after each variant.",
+            help="Also report Jensen-Shannon divergence, embedding distance and entropy change after each variant.",
         ),
     ] = False,
     null: Annotated[
         int,
-        typer.Option(
-            help="Compare each indel with so many random ones of its length, made in the same contigs.", min=0
-        ),
+        typer.Option(help="Compare each indel with this many random indels of its length in the same contigs.", min=0),
     ] = 0,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,
@@ -63,9 +65,9 @@ def variants(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddress = None,
 ) -> None:
-    """Effects of variants: the change of log-likelihood from the reference allele to each alternative.
+    """Score variants: the change in log-likelihood from the reference allele to each alternative.
 
-    An interrupted run is continued when the same command is given again; what is finished is not computed again,
+    Repeat the command to continue an interrupted run. Finished results are not recomputed
     unless an input or a setting differs.
     """
     warn(f"Scoring the variants of {vcf} with {model}")
@@ -94,7 +96,7 @@ def variants(
     if more := result.statuses[MISMATCH] - len(result.mismatches):
         print_lines(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
     if result.statuses[MISMATCH] > result.statuses[SCORED]:
-        print_lines("  most differ: is this FASTA of the assembly that the VCF file was called on?")
+        print_lines("  most differ: was the VCF file called on this assembly?")
     if label is not None:
         print_lines(*table_lines(result.labels, label))
     for measure in result.measures:

@@ -51,5 +51,5 @@ def epochs_warning(tokens: int, corpus: CorpusAtHand | None) -> str:
     epochs = tokens / corpus.tokens
     message = f"{short(tokens)} tokens are {epochs:,.0f} epochs of a corpus of {short(corpus.tokens)} tokens"
     if epochs > REPEATS_THAT_ARE_ABSURD:
-        return f"{message}: the model will learn it by heart. Give fewer --tokens, a larger corpus or a smaller model"
+        return f"{message}: the model will memorise it. Give fewer --tokens, a larger corpus or a smaller model"
     return f"{message}: beyond {REPEATS_THAT_HELP} epochs repeated data teaches less and less"

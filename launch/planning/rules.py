@@ -41,7 +41,7 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
     yield (
         config.lora.dim == 0 or config.finetune,
         f"lora.dim={config.lora.dim} with finetune=false",
-        "Adapters are trained beside weights that are there: add finetune=true and init_from=CHECKPOINT.",
+        "Adapters need weights to start from: add finetune=true and init_from=CHECKPOINT.",
     )
     yield (
         config.lora.dim >= 0 and config.lora.alpha > 0 and 0 <= config.lora.dropout < 1,
@@ -65,6 +65,14 @@ def count_rules(config: TrainConfig) -> Iterator[Rule]:
     }
     for name, count in counts.items():
         yield count >= 1, f"{name}={count}", "Give a number above 0."
+    every, seconds = config.trainer.evaluate_every, config.trainer.evaluate_seconds
+    yield every >= 0, f"trainer.evaluate_every={every}", "Give a number of steps, or 0 for no evaluation."
+    yield seconds > 0, f"trainer.evaluate_seconds={seconds:g}", "Give a number of seconds above 0."
+    yield (
+        every != 0 or config.trainer.evaluate_suite is None,
+        f"trainer.evaluate_suite={config.trainer.evaluate_suite} with trainer.evaluate_every=0",
+        "Add trainer.evaluate_every=STEPS.",
+    )
     kept, length = config.trainer.keep_checkpoints, config.dataset.sequence_length
     yield kept == -1 or kept >= 1, f"trainer.keep_checkpoints={kept}", "Give a number above 0, or -1 to keep all."
     yield length is None or length >= 1, f"dataset.sequence_length={length}", "Give a number above 0."
@@ -78,7 +86,7 @@ def head_rules(config: TrainConfig) -> Iterator[Rule]:
     yield head.kind in ("none", *KINDS), f"head.kind={head.kind}", f"Use none, {', '.join(KINDS)}."
     if head.kind == "none":
         return
-    yield config.finetune, "head.kind without finetune", "A head is trained on weights that are there: finetune=true."
+    yield config.finetune, "head.kind without finetune", "A head needs weights to start from: add finetune=true."
     yield head.train is not None, "head.train=null", "Add head.train=FILE: labelled sequences."
     yield head.pooling in POOLINGS, f"head.pooling={head.pooling}", f"Use {' or '.join(POOLINGS)}."
     yield head.truncate in ("refuse", "left", "right"), f"head.truncate={head.truncate}", "Use refuse, left or right."
@@ -110,7 +118,7 @@ def head_rules(config: TrainConfig) -> Iterator[Rule]:
     yield (
         head.stop_metric == "none" or trainer.validate_every % trainer.checkpoint_every == 0,
         f"trainer.checkpoint_every={trainer.checkpoint_every} with trainer.validate_every={trainer.validate_every}",
-        "The best validation is to have a checkpoint: give trainer.checkpoint_every a divisor of validate_every.",
+        "The best validation needs a checkpoint: make trainer.checkpoint_every a divisor of validate_every.",
     )
     yield (
         head.stop_metric == "none" or trainer.keep_checkpoints == -1 or trainer.keep_checkpoints >= needed,
@@ -309,7 +317,7 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
     )
     yield (
         replicas == int(replicas) and replicas >= 1,
-        f"{devices} devices are no multiple of tensor x pipeline x context = "
+        f"{devices} devices are not a multiple of tensor x pipeline x context = "
         f"{layout.tensor} x {layout.pipeline} x {layout.context}",
         "Change hardware.devices, hardware.num_nodes or the layout.",
     )
@@ -317,11 +325,11 @@ def layout_rules(config: TrainConfig, architecture: LlamaArchitecture, sequence_
         data.global_batch_size % max(1, data.micro_batch_size * int(replicas)) == 0,
         f"dataset.global_batch_size={data.global_batch_size} is not a multiple of micro_batch_size x data-parallel "
         f"replicas = {data.micro_batch_size} x {int(replicas)}",
-        "Change one of them, or the layout: tensor, pipeline and context parallelism lessen the replicas.",
+        "Change one of them, or the layout: tensor, pipeline and context parallelism reduce the number of replicas.",
     )
     yield (
         sequence_length <= architecture.max_position_embeddings,
-        f"dataset.sequence_length={sequence_length} is over the model's {architecture.max_position_embeddings}",
+        f"dataset.sequence_length={sequence_length} exceeds the model's {architecture.max_position_embeddings}",
         f"Shorten it, or extend the context: rope.factor={sequence_length / architecture.max_position_embeddings:g} "
         "(docs/context.md).",
     )

@@ -138,7 +138,7 @@ def _advice(plan: Plan) -> Iterator[str]:
         yield ""
     best = recommended(plan)
     if plan.problem and best is None and not plan.remedies:
-        yield "Another layout does not mend that."
+        yield "Another layout does not fix that."
     if best is not None:
         yield "Recommended layout"
         yield _row("layout", layout_text(best.config))
@@ -157,7 +157,7 @@ def _advice(plan: Plan) -> Iterator[str]:
 
 
 def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
-    yield f"No layout fits. The least that one needs, on {plan.gpus} x {plan.config.hardware.gpu}:"
+    yield f"No layout fits. The smallest one needs, on {plan.gpus} x {plan.config.hardware.gpu}:"
     yield _row("layout", layout_text(shortage.least.config))
     yield ""
     yield from _memory(shortage.least.config, shortage.least.memory)
@@ -167,7 +167,7 @@ def _shortage(plan: Plan, shortage: Shortage) -> Iterator[str]:
         yield "  GPUs of more memory, or a smaller model"
     else:
         yield f"  {plan_command(plan.recipe, _without_layout(plan), shortage.fewest_gpus, plan.asked_tokens)}"
-        yield "    the fewest on which a layout fits, of this kind and of more than these"
+        yield "    the fewest GPUs of this kind on which a layout fits"
     if shortage.adapters:
         yield f"  {plan_command(shortage.adapters, _asked(plan), plan.gpus, plan.asked_tokens)}"
         yield "    low-rank adapters beside frozen weights, from a checkpoint"

@@ -32,9 +32,21 @@ def check_config(
     check_run(config, architecture, sequence_length)
     check_dataset(config, sequence_length)
     check_loggers(config)
+    check_live_evaluation(config, sequence_length)
     if config.head.kind != "none" and read_labels:
         architecture = dataclasses.replace(architecture, head=resolve_head(config.head, sequence_length))
     return architecture, sequence_length
+
+
+def check_live_evaluation(config: TrainConfig, sequence_length: int) -> None:
+    """Refuse a suite that the live weights cannot be asked, before NeMo is imported. Errors: `InputError`."""
+    from evaluation.suite.recall import fitting
+    from training.live.tasks import live_suite
+
+    suite = config.trainer.evaluate_suite
+    if config.trainer.evaluate_every and config.head.kind == "none":
+        for task in live_suite(suite).recall:
+            fitting(list(task.distances), sequence_length, where=suite or "trainer.evaluate_every")
 
 
 def check_dataset(config: TrainConfig, sequence_length: int) -> None:
@@ -54,7 +66,7 @@ def check_dataset(config: TrainConfig, sequence_length: int) -> None:
     most = (2**31 - 1) // FULL_WEIGHT
     if (tokens := data.global_batch_size * sequence_length) > most:
         raise InputError(
-            f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens a step",
+            f"dataset.global_batch_size={data.global_batch_size} makes {tokens:,} tokens per step",
             fix=f"Megatron-Core counts hundredths of tokens in 32 bits: at most {most:,}.",
             kind="batch-too-large",
         )

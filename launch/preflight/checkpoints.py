@@ -28,7 +28,7 @@ def checkpoint_findings(config: TrainConfig) -> Iterator[Finding]:
     else:
         yield from _resumed(config, listed, lost)
     if others := [one for one in listed if one.state != WHOLE]:
-        yield warning(WHAT, "not whole: " + "; ".join(_describe(one) for one in others), _FIX)
+        yield warning(WHAT, "incomplete or damaged: " + "; ".join(_describe(one) for one in others), _FIX)
 
 
 def _resumed(config: TrainConfig, listed: list[Listed], lost: int | None) -> Iterator[Finding]:
@@ -36,15 +36,15 @@ def _resumed(config: TrainConfig, listed: list[Listed], lost: int | None) -> Ite
     whole = [one for one in listed if one.state == WHOLE]
     if not whole and any(one.state == DAMAGED for one in listed):
         fix = "Copy one again, or start another run from undamaged weights (init_from)."
-        yield broken(WHAT, "every one is damaged, and the run would be refused", fix)
+        yield broken(WHAT, "all are damaged, so the run would be refused", fix)
     else:
         yield ok(WHAT, _start(config, whole))
     if lost:
-        found = f"there is none, and the run log tells of step {lost}: the run starts from the beginning"
-        yield warning(WHAT, found, "Look whether the disk of the checkpoints is there.")
+        found = f"there is none, but the run log reaches step {lost}: the run starts from the beginning"
+        yield warning(WHAT, found, "Check that the disk of the checkpoints is mounted.")
     if whole and whole[0].step >= config.trainer.max_steps:
         found = f"step {whole[0].step} of {config.trainer.max_steps} is done"
-        yield warning(WHAT, found, "Raise trainer.max_steps to go on, or choose another run_dir.")
+        yield warning(WHAT, found, "Raise trainer.max_steps to continue, or choose another run_dir.")
 
 
 _FIX = "genomic-llama checkpoint info RUN lists them, and docs/reliability.md says what becomes of each."
@@ -53,7 +53,7 @@ _FIX = "genomic-llama checkpoint info RUN lists them, and docs/reliability.md sa
 def _start(config: TrainConfig, whole: list[Listed]) -> str:
     if whole:
         unused = f"; init_from={config.init_from} is not used" if config.init_from else ""
-        return f"resumes from {whole[0].name}, the newest of {len(whole)} whole ones{unused}"
+        return f"resumes from {whole[0].name}, the newest of {len(whole)} complete ones{unused}"
     return f"none: starts from the weights of {config.init_from}" if config.init_from else "none: starts at step 0"
 
 

@@ -126,4 +126,4 @@ def _quick_finding(check: Check, run: Run) -> Iterator[Finding]:
     except (InputError, OSError) as error:
         yield refused(check.name, error)
     else:
-        yield ok(check.name, "nothing against it")
+        yield ok(check.name, "no problem found")

@@ -25,7 +25,7 @@ def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
         return
     for source in parse_sources(config.dataset.corpus):
         if _prepared_at_start(source):
-            yield ok("corpus", "the built-in one, prepared at the start")
+            yield ok("corpus", "the built-in corpus, prepared at the start of the run")
             continue
         try:
             manifest = _verify(source, config)
@@ -36,7 +36,7 @@ def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
         yield ok("corpus", f"{source.corpus}: {bases:,} bases, all files of the size that its manifest says")
         if not has_own_checksum(source.corpus):
             found = f"the manifest of {source.corpus} has no checksum of its own"
-            yield warning("corpus", found, "It is an older one; damage in it that contradicts nothing is not seen.")
+            yield warning("corpus", found, "An older version wrote it. Some damage would not be noticed.")
 
 
 def _verify(source: Source, config: TrainConfig) -> Manifest:

@@ -85,11 +85,11 @@ def match_hardware(config: TrainConfig, gpus: Sequence[Gpu]) -> Iterator[Finding
     machine = config.hardware
     if not gpus:
         fix = "Install NVIDIA's driver, run on another machine, or give hardware=cpu."
-        yield broken("GPUs", f"none (nvidia-smi finds no GPU), hardware.devices={machine.devices} wanted", fix)
+        yield broken("GPUs", f"none (nvidia-smi finds no GPU), hardware.devices={machine.devices} needed", fix)
         return
     shown = f"{len(gpus)} x {gpus[0].name}"
     if len(gpus) < machine.devices:
-        yield broken("GPUs", f"{shown}, {machine.devices} wanted", f"Give hardware.devices={len(gpus)}.")
+        yield broken("GPUs", f"{shown}, {machine.devices} needed", f"Give hardware.devices={len(gpus)}.")
     else:
         yield ok("GPUs", shown)
     if machine.gpu != "none" and machine.gpu not in gpus[0].name.lower():
@@ -125,13 +125,13 @@ def torch_findings(found: dict[str, object], *, wanted: int) -> Iterator[Finding
         if cuda is None:
             yield broken("torch and CUDA", "torch is built without CUDA", "Install the CUDA build: docs/install.md.")
         else:
-            fix = "The driver has to be new enough for torch's CUDA: nvidia-smi shows the newest that it knows."
+            fix = "The driver must support torch's CUDA version: nvidia-smi shows the newest that it supports."
             yield broken("torch and CUDA", f"torch is built for CUDA {cuda}: {found['error']}", fix)
         return
     yield ok("torch and CUDA", f"CUDA {found['cuda']}, {found['devices']} devices, NCCL {found['nccl']}")
     if isinstance(found["devices"], int) and found["devices"] < wanted:
         fix = "Look at CUDA_VISIBLE_DEVICES, or give fewer hardware.devices."
-        yield broken("visible devices", f"{found['devices']}, {wanted} wanted", fix)
+        yield broken("visible devices", f"{found['devices']}, {wanted} needed", fix)
     if error := found.get("transformer_engine"):
         yield broken("Transformer Engine", str(error), "Install it: docs/install.md.")
     else:

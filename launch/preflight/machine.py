@@ -27,14 +27,14 @@ def check_ranks(machine: HardwareConfig) -> None:
     settings = f"hardware.devices={machine.devices} with hardware.num_nodes={machine.num_nodes}"
     if ranks.world != asked:
         raise InputError(
-            f"asks for {asked} ranks, and {ranks.launcher} started {ranks.world}",
+            f"asks for {asked} ranks, but {ranks.launcher} started {ranks.world}",
             where=settings,
             fix=_START[ranks.launcher].format(nodes=machine.num_nodes, devices=machine.devices),
             kind="world-size",
         )
     if ranks.launcher == "Slurm" and asked > 1 and outside_a_step():
         raise InputError(
-            f"asks for {asked} ranks, and the script of a Slurm job is one",
+            f"asks for {asked} ranks, but the batch script of a Slurm job is a single process",
             where=settings,
             fix="Start it with srun, or let `genomic-llama launch --slurm` write the script.",
             kind="outside-srun",
@@ -57,17 +57,17 @@ def check_machine(config: TrainConfig) -> None:
     where, doctor = f"hardware={machine.gpu}", "genomic-llama doctor says more."
     if torch.version.cuda is None:
         fix = f"Install the CUDA build (docs/install.md), or give hardware=cpu. {doctor}"
-        raise InputError("wants GPUs, and torch is built without CUDA", where=where, fix=fix, kind="torch-without-cuda")
+        raise InputError("needs GPUs, but torch is built without CUDA", where=where, fix=fix, kind="torch-without-cuda")
     found = torch.cuda.device_count()  # asks the driver, without starting CUDA
     if found < machine.devices:
         fix = f"Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give hardware.devices={max(found, 1)}. {doctor}"
         raise InputError(
-            f"wants {machine.devices} GPUs a node, and torch finds {found}", where=where, fix=fix, kind="too-few-gpus"
+            f"needs {machine.devices} GPUs per node, but torch finds {found}", where=where, fix=fix, kind="too-few-gpus"
         )
     if importlib.util.find_spec("transformer_engine") is None:
         fix = f"Install it: docs/install.md. {doctor}"
         raise InputError(
-            "wants Transformer Engine, which is not installed", where=where, fix=fix, kind="no-transformer-engine"
+            "needs Transformer Engine, which is not installed", where=where, fix=fix, kind="no-transformer-engine"
         )
 
 

@@ -47,7 +47,7 @@ def run_directory(config: TrainConfig, architecture: LlamaArchitecture) -> Itera
             os.fsync(file.fileno())
     except OSError as error:
         found = f"{there} cannot be written: {error.strerror or error}"
-        yield broken("run directory", found, "Give run_dir=PATH of a disk that can.")
+        yield broken("run directory", found, "Give run_dir=PATH on a writable disk.")
         return
     yield ok("run directory", f"{run} can be written")
     if config.lora.dim:
@@ -86,14 +86,14 @@ def port(given: str | None) -> Finding:
     """Whether the ranks can meet at MASTER_PORT, or where torchrun would."""
     what = "MASTER_PORT" if given else "port of torchrun"
     if given is not None and not (given.isdecimal() and 0 < int(given) < 65536):
-        return broken(what, f"{given!r} is no port", "Give a number from 1024 to 65535.")
+        return broken(what, f"{given!r} is not a port", "Give a number from 1024 to 65535.")
     number = int(given or TORCHRUN_PORT)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", number))
         except OSError as error:
-            found = f"{number} cannot be had: {error.strerror}"
+            found = f"{number} is not available: {error.strerror}"
             fix = "Another run may be alive; end it, or set MASTER_PORT to another port."
             return broken(what, found, fix) if given else warning(what, found, fix)
     return ok(what, f"{number} is free")

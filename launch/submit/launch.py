@@ -107,7 +107,7 @@ def memory_warning(job: Job) -> str:
         return ""
     needed = f"{memory.total / GIB:.1f} GiB on a GPU of {config.hardware.memory_gib:.1f}"
     asked = job.overrides[len(configuration(job.recipe)[1]) :]
-    return f"warning: by its plan this needs {needed}; this says what to change: {plan_command(job.recipe, asked)}"
+    return f"warning: the plan says that this needs {needed}. To see what to change: {plan_command(job.recipe, asked)}"
 
 
 def _missing_settings(
@@ -171,7 +171,7 @@ def check_container(job: Job, site: Slurm) -> None:
         settings = ", ".join(f"{key}={one}" for key, one in off.items())
         top = f"/{Path(os.path.normpath(job.directory / next(iter(off.values())))).parts[1]}"
         raise InputError(
-            f"{settings}: on no mount of the container ({', '.join(mounts)})",
+            f"{settings}: not on a mount of the container ({', '.join(mounts)})",
             fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
             kind="off-container-mounts",
         )

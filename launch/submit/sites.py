@@ -103,7 +103,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
     if file is not None:
         values = read_yaml(file) or {}
         if not isinstance(values, dict):
-            raise InputError("is no mapping of keys to values", where=file, kind="site-file")
+            raise InputError("is not a mapping of keys to values", where=file, kind="site-file")
     for override in overrides:
         key, equals, text = override.removeprefix("launch.").partition("=")
         if not equals:
@@ -182,5 +182,5 @@ def _check_lines(name: str, value: Any) -> None:
     for text in texts:
         if isinstance(text, str) and not text.isprintable():
             raise InputError(
-                f"{name} holds a line break or control character: {text!r}", fix="Take it out.", kind="unprintable"
+                f"{name} holds a line break or control character: {text!r}", fix="Remove it.", kind="unprintable"
             )

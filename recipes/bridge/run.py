@@ -168,7 +168,7 @@ def _join_ranks(config: TrainConfig) -> int:
     found = int(os.environ.get("WORLD_SIZE", "1"))
     if wanted != found:
         raise InputError(
-            f"asks for {wanted} ranks, and {found} were started",
+            f"asks for {wanted} ranks, but {found} were started",
             where=f"hardware.devices={config.hardware.devices} with hardware.num_nodes={config.hardware.num_nodes}",
             fix=f"Start it with torchrun --nproc-per-node={config.hardware.devices} -m recipes.train ...",
             kind="world-size",

@@ -128,7 +128,9 @@ def _openpyxl(table: Path) -> Any:
         import openpyxl
     except ImportError:
         fix = "Install it: pip install -e '.[spreadsheets]'; or save the table as .csv."
-        raise InputError("needs openpyxl, which is not here", where=table, fix=fix, kind="missing-package") from None
+        raise InputError(
+            "needs openpyxl, which is not installed", where=table, fix=fix, kind="missing-package"
+        ) from None
     return openpyxl
 
 
@@ -147,11 +149,11 @@ def _rows(table: Path) -> Iterator[Sequence[str]]:
         raise InputError(
             f"cannot be read ({error})", where=table, fix="Give .xlsx, .csv or .tsv.", kind="findlay-unreadable"
         ) from error
-    except Exception as error:  # openpyxl raises zipfile's own for what is no spreadsheet
+    except Exception as error:  # openpyxl raises zipfile's own for what is not a spreadsheet
         if type(error).__name__ not in ("BadZipFile", "InvalidFileException"):
             raise
         raise InputError(
-            f"is no spreadsheet ({error})", where=table, fix="Give .xlsx, .csv or .tsv.", kind="findlay-spreadsheet"
+            f"is not a spreadsheet ({error})", where=table, fix="Give .xlsx, .csv or .tsv.", kind="findlay-spreadsheet"
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Adapters against the real PEFT: what it trains is read, merged and used; what is written here it loads."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -12,11 +13,16 @@ from by_hand import SMALL, edit_json, hf_tensors, write_torch_dist
 from refusal import refused
 from safetensors.torch import load_file, save_file
 
+from configs.heads import Head
+from conversion.adapters.peft_head import task_type, write_head
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
 from conversion.inspection import summarise
 from evaluation.digest import identify, model_digest
-from evaluation.likelihood.model import load_model
+from evaluation.likelihood.model import check_language_model, load_model
+from evaluation.prediction.predicting import check_predictor, head_logits
+from evaluation.prediction.records import Record
+from tokenizer.sequence import encode
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -347,6 +353,66 @@ def test_what_is_not_an_adapter_or_lacks_its_base(
             nemo_adapters(tmp_path / "a", small_nemo, ranks={}), tmp_path / "out", to="peft", base=tmp_path / "wider"
         )
     assert not (tmp_path / "out").exists()
+
+
+def save_head(base: Path, out: Path, head: Head, **settings: Any) -> Path:
+    """An adapter with a head of random numbers, as PEFT saves it for a class of transformers, and what the head is."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+    auto = AutoModelForTokenClassification if head.bias else AutoModelForSequenceClassification
+    torch.manual_seed(1)
+    model = auto.from_pretrained(base, num_labels=len(head.labels))
+    settings = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], **settings}
+    model = get_peft_model(model, LoraConfig(task_type=task_type(head), **settings))
+    for name, parameter in model.named_parameters():
+        if "lora_" in name or "score" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    model.save_pretrained(out)
+    write_head(out, head)
+    torch.save(model.eval()(TOKENS[:1]).logits[0].detach(), out / "logits.pt")
+    return out
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_an_adapter_with_a_head_predicts_as_peft_does(pooling: str, small_hf: Path, tmp_path: Path) -> None:
+    """Beside the base; and merged, as an export."""
+    head = Head(kind="classify", labels=("a", "b", "c"), pooling=pooling)
+    adapter = save_head(small_hf, tmp_path / "adapter", head)
+    logits = torch.load(adapter / "logits.pt")
+    wanted = logits.mean(0) if pooling == "mean" else logits
+    record = Record(ids=encode(bytes(TOKENS[0].tolist())), where="", length=TOKENS.shape[1])
+    for model in (small_hf, convert(adapter, tmp_path / "hf", to="hf", base=small_hf) and tmp_path / "hf"):
+        beside = adapter if model == small_hf else None
+        loaded = load_model(model, device="cpu", adapter=beside)
+        (found,) = head_logits(loaded, [record.ids], check_predictor(model, beside))
+        assert close(torch.from_numpy(found), wanted)
+    with refused("has-head", where=adapter, fix="predict"):
+        check_language_model(small_hf, adapter)
+    before = model_digest(small_hf, adapter)
+    write_head(adapter, dataclasses.replace(head, scale=(2.0,) * 3, shift=(0.0,) * 3))
+    assert model_digest(small_hf, adapter) != before
+
+
+def test_heads_of_adapters_that_contradict_themselves(small_hf: Path, tmp_path: Path) -> None:
+    head = Head(kind="classify", labels=("a", "b"))
+    adapter = save_head(small_hf, tmp_path / "adapter", head)
+    with refused("adapter-key-unsupported", where=CONFIG, names="task_type"):
+        edit_json(adapter / CONFIG, task_type="CAUSAL_LM")
+        load_model(small_hf, adapter=adapter)
+    edit_json(adapter / CONFIG, task_type="SEQ_CLS")
+    with refused("adapter-head", where=CONFIG, names="TOKEN_CLS"):
+        write_head(adapter, dataclasses.replace(head, pooling="mean"))
+        load_model(small_hf, adapter=adapter)
+    with refused("tensor-shape"):
+        write_head(adapter, dataclasses.replace(head, labels=("a", "b", "c")))
+        load_model(small_hf, adapter=adapter)
+    with refused("task-head", where="task_head.json"):
+        write_head(adapter, dataclasses.replace(head, labels=("a", "a")))
+        load_model(small_hf, adapter=adapter)
+    (adapter / "task_head.json").unlink()
+    with refused("adapter-head", where="adapter", names="task_head.json"):
+        load_model(small_hf, adapter=adapter)
 
 
 def test_the_digest_is_of_base_and_adapter(adapter: Path, small_hf: Path) -> None:

@@ -85,3 +85,26 @@ def training_line(step: int, *, loss: float = 1.3) -> dict[str, Any]:
 def write_fasta(path: Path, records: dict[str, bytes]) -> Path:
     path.write_bytes(b"".join(b">" + name.encode() + b"\n" + bases + b"\n" for name, bases in records.items()))
     return path
+
+
+HEAD = "init_from: base\nfinetune: true\nhead:\n  kind: classify\n  train: data/table.csv\n  labels: [label]\n"
+
+
+@pytest.fixture
+def write_head_run(write_run: Callable[..., Path]) -> Callable[..., Path]:
+    """Write the directory of a run that trains a classifier: forty steps, and `validations` validations."""
+
+    def write(name: str = "head", *, config: str = HEAD, validations: int = 2, **measures: float) -> Path:
+        run = write_run(name, steps=39, config=config)
+        lines = []
+        for number in range(1, validations + 1):
+            found = {"accuracy": 0.5 + 0.1 * number, "auroc": 0.9 - 0.1 * number, **measures}
+            lines.append({"step": 10 * number, "validation_loss": 0.5, "validation": found})
+            lines[-1] |= {"calibration": {"scale": [1.0, 1.0], "shift": [0.0, 0.0]}}
+        for line in lines[:1]:
+            line["baselines"] = {"majority": {"accuracy": 0.55}, "6-mers": {"accuracy": 0.57, "auroc": 0.625}}
+        with open(run / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        return run
+
+    return write

@@ -192,7 +192,7 @@ def test_a_score_is_drawn_at_its_own_step(
     first, second = (page.split("<svg")[1] for page in pages)
     assert first != second
     doubt = build_report(run, corpus, score_file, tmp_path / "report.html")
-    assert "Nothing shows that the scored model is of this run" in doubt
+    assert "Nothing proves that the scored model comes from this run" in doubt
     assert doubt in _Page(tmp_path / "report.html").text
 
 

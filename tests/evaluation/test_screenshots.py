@@ -17,7 +17,7 @@ from evaluation.likelihood.score import write_score
 from evaluation.mutation.mutants import Kinds
 from evaluation.mutation.mutation_map import mutate_regions, plan_mutation_windows
 from evaluation.mutation.page import write_page
-from evaluation.report.report import build_report
+from evaluation.report.report import build_head_report, build_report
 from evaluation.suite.output import write_comparison
 from evaluation.suite.result import Evaluation, Metric, TaskResult
 from tokenizer.sequence import encode
@@ -106,6 +106,13 @@ def card(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def head(write_head_run: Callable[..., Path], tmp_path: Path) -> Path:
+    """Of a run that trains a head."""
+    build_head_report(write_head_run(), tmp_path / "head.html")
+    return tmp_path / "head.html"
+
+
+@pytest.fixture
 def mutations(tiny_model: Any, tmp_path: Path) -> Path:
     """The map of two regions, with deletions and tiles."""
     contig = encode("".join(np.random.default_rng(2).choice(list("ACGT"), size=90)))
@@ -127,9 +134,9 @@ def test_a_mutation_map_fits_a_telephone(mutations: Path, tmp_path: Path) -> Non
 
 
 def test_pages_are_drawn_light_and_dark(
-    reports: list[Path], evaluations: list[Path], card: Path, mutations: Path, tmp_path: Path
+    reports: list[Path], evaluations: list[Path], card: Path, mutations: Path, head: Path, tmp_path: Path
 ) -> None:
-    pages = [*reports, *evaluations, card, mutations]
+    pages = [*reports, *evaluations, card, mutations, head]
     light, dark = (screenshots(pages, tmp_path / f"{theme}.png", dark=theme == "dark") for theme in ("light", "dark"))
     for page, pixels, bright in [
         *zip(pages, light, [True] * len(pages), strict=True),

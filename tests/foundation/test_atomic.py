@@ -134,7 +134,7 @@ def test_what_a_killed_process_left_goes_and_what_another_writes_stays(
     with atomic_file(tmp_path / "file"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "out"]
-    assert capfd.readouterr().err.count("which an interrupted command had left") == 4
+    assert capfd.readouterr().err.count("left by an interrupted command") == 4
 
 
 def test_an_output_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_text(tmp_path: Path, fasta: Path) -> None:
         ),
         ("t.csv", ",".join(HEAD) + "\nBRCA1,17,9,A,C,,0,0,0,0\n", "findlay-value", ", line 2", "func.class is ''"),
         ("t.csv", ",".join(HEAD) + "\nBRCA1,17,900,A,C,,0,0,0,0,LOF\n", "findlay-assembly", "", "900"),
-        ("t.xlsx", "no spreadsheet", "findlay-spreadsheet", "", ""),
+        ("t.xlsx", "not a spreadsheet", "findlay-spreadsheet", "", ""),
         ("none.tsv", None, "findlay-unreadable", "", ""),
     ],
 )

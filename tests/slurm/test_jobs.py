@@ -81,7 +81,7 @@ def test_a_script_for_another_cluster_says_that_pyxis_is_missing(cluster: Cluste
         (
             2,
             "python -m recipes.train --config-name train_tiny",
-            "asks for 2 ranks, and the script of a Slurm job is one",
+            "asks for 2 ranks, but the batch script of a Slurm job is a single process",
         ),
         (
             2,

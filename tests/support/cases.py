@@ -60,3 +60,19 @@ def stand_in_restores_after_an_error() -> None:
     except KeyError:
         pass
     assert state() == before
+
+
+def nothing_put_off_is_imported() -> None:
+    """Import NeMo as training does, and check that what it puts off came neither then nor with the recipes."""
+    import sys
+
+    import torch
+
+    compiled = torch.compile
+    from recipes.nemo_import import DEFERRED
+
+    assert compiled is torch.compile, "torch.compile is not its own again"
+    assert not [name for name in DEFERRED if name in sys.modules]
+    import wandb  # of which NeMo has a stand-in
+
+    assert wandb.__file__

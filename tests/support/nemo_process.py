@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["recipes.factories"])
+_CONTEXT.set_forkserver_preload(["recipes.nemo_import", "recipes.factories"])
 
 
 def run_in_process(target: Callable[..., Any], *arguments: Any, log: Path, seconds: float = 240) -> int:

@@ -39,5 +39,5 @@ def check_resumed(checkpoint: Path, trained_with: Mapping[str, Any]) -> None:
     assert manifest is not None
     check_same(manifest.trained_with, trained_with, where=checkpoint)
     for problem in damage(checkpoint, manifest):
-        fix = "Remove it: the run then resumes from an older one. Or copy it again."
+        fix = "Remove it, and the run resumes from an older one. Or copy it again."
         raise InputError(problem, where=checkpoint, fix=fix, kind="checkpoint-damaged")

@@ -82,7 +82,7 @@ def _await_outcome(store: TCPStore) -> Any:
 def _error_fields(error: Exception) -> tuple[str, str | None, str, str]:
     if isinstance(error, InputError):
         return error.problem, None if error.where is None else str(error.where), error.fix, error.kind
-    return f"the first rank ended: {error or type(error).__name__}", None, "Its log says more.", "first-rank-ended"
+    return f"the first rank failed: {error or type(error).__name__}", None, "Its log says more.", "first-rank-ended"
 
 
 def _await_acknowledgements(store: TCPStore, others: int) -> None:

@@ -29,7 +29,7 @@ def clean(folder: Path) -> None:
         if not is_run_checkpoint(checkpoint):
             continue
         if checkpoint.is_dir() and not checkpoint.is_symlink() and not (checkpoint / MANIFEST).is_file():
-            warn(f"removed {checkpoint}: it was not written to its end")
+            warn(f"removed {checkpoint}: it is incomplete")
             shutil.rmtree(hide(checkpoint))
         mark.unlink()
     for left in sorted(folder.glob(f".*{_REMOVING}")):
@@ -53,7 +53,7 @@ def _set_unknown_aside(folder: Path) -> None:
     for path in unknown:
         if step_of(path) >= step_of(whole):
             aside = set_aside(path, UNKNOWN)
-            warn(f"{path} has no {MANIFEST}, so nobody knows whether it is whole; set aside as {aside.name}")
+            warn(f"{path} has no {MANIFEST}, so it may be incomplete; set aside as {aside.name}")
     for link in folder.glob(f"*-{LAST}"):
         if link.is_symlink() and not (link / MANIFEST).is_file():
             link.unlink()

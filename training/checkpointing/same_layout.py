@@ -67,9 +67,9 @@ def check_same_layout(folder: Path, now: OptimizerLayout) -> None:
             continue
         if before is not None and not before.fits(now):
             raise InputError(
-                f"its optimizer state is that of {before}, and this run has {now}",
+                f"its optimizer state is that of {before}, but this run has {now}",
                 where=path,
-                fix=f"Go on with parallelism.tensor={before.tensor}, parallelism.pipeline={before.pipeline} and "
+                fix=f"Continue with parallelism.tensor={before.tensor}, parallelism.pipeline={before.pipeline} and "
                 f"parallelism.distributed_optimizer={str(before.distributed).lower()} (data and context parallelism "
                 "may change), or start a new run from the checkpoint's weights (init_from, and another run_dir).",
                 kind="optimizer-layout",

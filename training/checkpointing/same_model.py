@@ -59,8 +59,8 @@ def _different(there: LlamaArchitecture, here: LlamaArchitecture) -> list[tuple[
 
 def _fix(source: Path) -> str:
     if (source / "config.json").is_file():
-        return f"To train the model that it is, give model_tag={source}."
+        return f"To train that model, give model_tag={source}."
     return (
-        f"To train the model that it is: genomic-llama convert {source} DIR --to hf, then model_tag=DIR, which has its "
+        f"To train that model: genomic-llama convert {source} DIR --to hf, then model_tag=DIR, which has its "
         "config.json."
     )

@@ -56,7 +56,7 @@ def newest_whole(folder: Path) -> Path | None:
         return whole[0]
     if unknown := [path for path in found if not is_unfinished(path)]:
         raise InputError(
-            f"has no {MANIFEST}, so nobody knows whether it is whole",
+            f"has no {MANIFEST}, so it may be incomplete",
             where=unknown[0],
             fix="Give it as init_from, with another run_dir, or take it away.",
             kind="checkpoint-unknown",

@@ -82,4 +82,4 @@ def _other_corpus(before: Any, now: Sequence[str], sources: Sequence[Source]) ->
         return f"dataset.corpus names {len(now)} corpora, but the checkpoint was trained with {count}"
     changed = [str(source.corpus) for source, old, new in zip(sources, before, now, strict=False) if old != new]
     which = f"the train split of {', '.join(changed)}" if changed else "its train split"
-    return f"dataset.corpus is another: {which} is not what the checkpoint was trained with"
+    return f"dataset.corpus differs: {which} is not what the checkpoint was trained with"

@@ -37,7 +37,7 @@ def parse_sources(corpus: Any) -> tuple[Source, ...]:
     for source in sources:
         if [other.corpus for other in sources].count(source.corpus) > 1:
             raise InputError(
-                f"names {source.corpus} twice", where="dataset.corpus", fix="Add up its weights.", kind="corpus-twice"
+                f"names {source.corpus} twice", where="dataset.corpus", fix="Add up the weights.", kind="corpus-twice"
             )
     return sources
 

@@ -48,13 +48,13 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
         for old in self._folder.glob(f"rank={self._rank}.*"):
             old.unlink()
         torch.distributed.barrier()  # no rank makes the folder before all have looked for it
-        self._enter_phase("start", trainer.global_step)
+        self.enter_phase("start", trainer.global_step)
         self._ended = threading.Event()
         threading.Thread(target=self._watch, args=(self._ended,), name="hang watch", daemon=True).start()
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self._step_began, self._micro_batches = time.monotonic(), 0
-        self._enter_phase("step", trainer.global_step + 1)
+        self.enter_phase("step", trainer.global_step + 1)
 
     def on_megatron_microbatch_end(self, step: Any, batch: Any, output: Any, forward_callback: Any) -> None:
         self._micro_batches += 1
@@ -62,13 +62,13 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._steps.append(time.monotonic() - self._step_began)
-        self._enter_phase("after step", trainer.global_step)
+        self.enter_phase("after step", trainer.global_step)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        self._enter_phase("validation after step", trainer.global_step)
+        self.enter_phase("validation after step", trainer.global_step)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        self._enter_phase("after step", trainer.global_step)
+        self.enter_phase("after step", trainer.global_step)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self._stop_watching()
@@ -80,7 +80,8 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
         if self._ended is not None:
             self._ended.set()
 
-    def _enter_phase(self, doing: str, step: int) -> None:
+    def enter_phase(self, doing: str, step: int) -> None:
+        """Note a sign of life of this rank, and what it is doing from now on."""
         self._doing, self._step, self._silent = doing, step, 0.0
 
     def _watch(self, ended: threading.Event) -> None:

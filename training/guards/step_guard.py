@@ -128,7 +128,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
     def _reason_to_stop(self, finding: str, action: str, pl_module: Any) -> str:
         """Why the run cannot continue; "" if it can. All ranks come here together."""
         if finding == NOT_FINITE and not _weights_are_finite(pl_module):
-            return "the weights themselves are not finite: go back to a checkpoint before they were"
+            return "the weights are not finite: resume from an earlier checkpoint"
         unlisted = [step for step in self._skipped if not self._listed(step)]
         if action == "skip" and len(unlisted) > self.most_skipped:
             return f"{len(unlisted)} of the last {self.spike_window} steps were skipped, more than guards.most_skipped"

@@ -116,6 +116,19 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             line["validation_bits_per_base_by_source"] = {name: one.bits_per_base for name, one in named.items()}
         return line
 
+    def begin_evaluation(self) -> None:
+        """What follows is no training, until `end_evaluation`."""
+        self._clock.enter("evaluation")
+
+    def end_evaluation(self, trainer: Any, values: dict[str, float], left_out: list[str]) -> None:
+        """Log what was found of the live weights, by name, and the tasks that there was no time for."""
+        seconds = self._clock.take("evaluation")
+        self._clock.enter("training")
+        if trainer.is_global_zero:
+            line = {"evaluation": values, "evaluation_seconds": seconds, "evaluation_left_out": left_out}
+            self._append(step=trainer.global_step, time=time.time(), **line)
+            self._tell_loggers(trainer, {"evaluation": values})
+
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
         self._clock.enter("checkpoint")
 

@@ -161,7 +161,7 @@ def test_names_to_hold_out_that_no_record_has(
     listed.write_text("r1\nr2.1\nr7\nr8\nNC_1.2\n")
     rule = SplitRule(validation_fraction=0, validation_list=listed)
     prepare_sources(sources, tmp_path / "out", Settings(split=rule), shard_bytes=50)
-    assert "held-out.txt: 3 of 5 names are of no record: NC_1.2, r7, r8\n" in capsys.readouterr().err
+    assert "held-out.txt: 3 of 5 names match no record: NC_1.2, r7, r8\n" in capsys.readouterr().err
 
 
 def test_names_to_leave_out_that_no_record_has(
@@ -175,7 +175,7 @@ def test_names_to_leave_out_that_no_record_has(
     split = SplitRule(validation_fraction=0)
     manifest = prepare_sources(sources, tmp_path / "out", Settings(split=split, exclusion=rule), shard_bytes=50)
     assert manifest.excluded == {"accession": 1}
-    assert "out.txt: 1 of 2 names are of no record: r7\n" in capsys.readouterr().err
+    assert "out.txt: 1 of 2 names match no record: r7\n" in capsys.readouterr().err
 
 
 def test_what_is_hardly_meant_is_told(
@@ -189,9 +189,9 @@ def test_what_is_hardly_meant_is_told(
     settings = Settings(split=SplitRule(validation_fraction=0))
     prepare_sources([first, copied, packed], tmp_path / "out", settings)
     said = capsys.readouterr().err
-    assert f"warning: {copied} has the records of {first}: the corpus has them twice\n" in said
-    assert f"warning: {packed} has the records of {first}: the corpus has them twice\n" in said
-    assert "warning: 4.5% of the bases are none of A, C, G, T and N" in said
+    assert f"warning: {copied} has the same records as {first}: the corpus contains them twice\n" in said
+    assert f"warning: {packed} has the same records as {first}: the corpus contains them twice\n" in said
+    assert "warning: 4.5% of the bases are not A, C, G, T or N" in said
     prepare_sources([write_fasta({"a": b"ACGTNacgtn"}, "y.fa"), first], tmp_path / "other", settings)
     assert "twice" not in capsys.readouterr().err
 

@@ -61,7 +61,7 @@ def test_two_killed_shards_and_a_broken_gpu_change_no_byte(
     assert (outputs(tmp_path), timed.result) == (whole, [number**2 for number in NUMBERS])
     assert not (tmp_path / ".out.json.shards").exists()
     told = capfd.readouterr().err
-    assert told.count("is taken again") == 3
+    assert told.count("is retried") == 3
     assert told.count("its GPU failed: CUDA error: an illegal memory access was encountered;") == 1
     assert "Squaring: 100%" in told
     again = [number for number in computed(tmp_path) if computed(tmp_path).count(number) > 1]

@@ -39,7 +39,7 @@ def test_the_tour(genome: Path, tmp_path: Path) -> None:
     assert "wrote" in call("prepare", genome, "--out", corpus, "--validation-fraction", 0.3)
     assert "30 records" in call("corpus", "info", corpus)
     assert json.loads(call("corpus", "info", corpus, "--json"))["sources"][0]["records"] == 30
-    assert "is whole: 6 files" in call("corpus", "verify", corpus)
+    assert "is complete: 6 files" in call("corpus", "verify", corpus)
     call("corpus", "card", corpus, "--out", tmp_path / "card")
     assert "genome.fa" in (tmp_path / "card" / "DATACARD.md").read_text()
     call("corpus", "pack", corpus, "--sequence-length", 64)

@@ -155,7 +155,7 @@ def test_long_recipes_fit_on_larger_gpus_with_less_splitting(
 
 def test_samples_beyond_the_context_are_a_problem_with_a_fix() -> None:
     plan = make_plan("llama3_8b_genomic", ("dataset.sequence_length=16384",))
-    assert "over the model's 8192" in plan.problem
+    assert "exceeds the model's 8192" in plan.problem
     assert "rope.factor=2 " in plan.problem
     longer = ("dataset.sequence_length=16384", "rope.factor=2", "parallelism.context=2")
     assert make_plan("llama3_8b_genomic", longer).fits

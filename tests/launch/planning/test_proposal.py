@@ -87,7 +87,7 @@ def test_disk_of_checkpoints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "told"), [(4_000_000, ""), (8_000_000, "8 epochs.*teaches less"), (5e11, "500,000 epochs.*by heart")]
+    ("tokens", "told"), [(4_000_000, ""), (8_000_000, "8 epochs.*teaches less"), (5e11, "500,000 epochs.*memorise")]
 )
 def test_epochs_are_warned_of(tokens: float, told: str) -> None:
     warning = epochs_warning(int(tokens), CorpusAtHand(tokens=1_000_000, bytes=1))
@@ -108,10 +108,10 @@ def test_a_small_corpus_at_hand_draws_a_warning(tmp_path: Path) -> None:
     at_hand = corpus_at_hand(plan.config)
     assert at_hand is not None
     assert at_hand.tokens > 10_000
-    assert "by heart" in plan.warnings[-1]
+    assert "memorise" in plan.warnings[-1]
     proposal = make_proposal("llama3_8b_genomic", given, gpus=8)
     assert "epochs of" in proposal_text(proposal)
-    assert "by heart" in proposal_text(proposal)
+    assert "memorise" in proposal_text(proposal)
     assert proposal.disk.corpus == at_hand.bytes
     blend = (f"dataset.corpus=[{{corpus: {corpus}, weight: 1}}, {{corpus: {corpus}, weight: 2}}]",)
     assert corpus_at_hand(make_plan("llama3_8b_genomic", blend, gpus=8).config) == CorpusAtHand(

@@ -142,8 +142,8 @@ def test_where_no_machine_is_enough() -> None:
         ("parallelism.recompute_layers=33", "but can be changed"),
         ("parallelism.recompute_layers=-1", "but can be changed"),
         ("parallelism.pipeline=5", "but can be changed"),
-        ("dataset.sequence_length=16384", "Another layout does not mend that."),
-        ("parallelism.distributed_optimizer=false", "Another layout does not mend that."),
+        ("dataset.sequence_length=16384", "Another layout does not fix that."),
+        ("parallelism.distributed_optimizer=false", "Another layout does not fix that."),
     ],
 )
 def test_what_is_no_want_of_memory_gets_no_remedy_of_memory(value: str, verdict: str) -> None:

@@ -59,7 +59,7 @@ def test_a_machine_that_does_not(csv: str, overrides: list[str], what: str, stat
     [
         ({"cuda": None, "error": "Torch not compiled with CUDA enabled"}, "built without CUDA"),
         ({"cuda": "13.0", "error": "The NVIDIA driver on your system is too old"}, "CUDA 13.0: The NVIDIA driver"),
-        ({"cuda": "13.0", "error": "", "devices": 4, "nccl": "2.28.9"}, "4, 8 wanted"),
+        ({"cuda": "13.0", "error": "", "devices": 4, "nccl": "2.28.9"}, "4, 8 needed"),
         ({"cuda": "13.0", "error": "", "devices": 8, "nccl": "2.28.9", "transformer_engine": "no module"}, "no module"),
     ],
 )
@@ -76,7 +76,7 @@ def test_ports_limits_and_variables() -> None:
         busy.listen()
         taken = system.port(str(busy.getsockname()[1]))
     assert taken.status == "will not work"
-    assert "cannot be had" in taken.found
+    assert "is not available" in taken.found
     assert system.port("http").status == "will not work"
     assert system.open_files(1024).status == "warning"
     assert system.open_files(resource.RLIM_INFINITY).status == system.open_files(65536).status == "ok"
@@ -153,7 +153,7 @@ def test_a_gpu_run_without_gpus_is_told_before_nemo_is_imported(corpus: Path, tm
     code = "import sys; from recipes.train import main; print(main(sys.argv[1:]), 'nemo' in sys.modules)"
     program = [sys.executable, "-c", code, *arguments]
     run = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert "error: hardware=h100: wants GPUs, and torch is built without CUDA. Install" in run.stderr
+    assert "error: hardware=h100: needs GPUs, but torch is built without CUDA. Install" in run.stderr
     assert run.stdout.strip() == "1 False"
 
 

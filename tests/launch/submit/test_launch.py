@@ -313,7 +313,7 @@ def test_the_command(tmp_path: Path) -> None:
 def test_a_job_that_will_not_fit_gets_a_warning(tmp_path: Path) -> None:
     dry = command("llama3_8b_genomic", "--slurm", "--dry-run", "precision.grad_reduce_in_fp32=true", cwd=tmp_path)
     assert dry.returncode == 0
-    assert dry.stderr.startswith("warning: by its plan this needs 86.1 GiB on a GPU of 79.6")
+    assert dry.stderr.startswith("warning: the plan says that this needs 86.1 GiB on a GPU of 79.6")
     assert dry.stderr.splitlines()[0].endswith(
         "genomic-llama plan llama3_8b_genomic precision.grad_reduce_in_fp32=true"
     )

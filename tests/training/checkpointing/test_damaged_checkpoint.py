@@ -73,7 +73,7 @@ def test_a_run_goes_on_from_the_newest_undamaged_checkpoint(run: Path, corpus: P
     said = train(run, corpus, 4)
     for step in (3, 2):
         assert f"{checkpoints}/step={step} is damaged and set aside as step={step}.damaged: " in said
-    assert f"going on from {checkpoints}/step=1, the newest undamaged one" in said
+    assert f"resuming from {checkpoints}/step=1, the newest undamaged one" in said
     assert {"step=1-best", "step=2.damaged", "step=3.damaged", "step=3", "step=4", "step=4-last"} == {
         path.name for path in checkpoints.iterdir()
     }
@@ -110,7 +110,7 @@ def test_a_checkpoint_under_the_name_of_a_later_step(run: Path, corpus: Path) ->
         verify_checkpoint(checkpoints / "step=90")
     said = train(run, corpus, 4)
     assert "step=90 is damaged and set aside as step=90.damaged: it is of step 2, by its manifest" in said
-    assert f"going on from {checkpoints}/step=3, the newest undamaged one" in said
+    assert f"resuming from {checkpoints}/step=3, the newest undamaged one" in said
     assert (checkpoints / "step=4" / "manifest.json").is_file()
 
 
@@ -148,9 +148,9 @@ def test_a_newer_one_without_a_manifest_is_set_aside(run: Path, corpus: Path) ->
     (checkpoints / "step=3" / "manifest.json").unlink()
     (checkpoints / "step=2-last").symlink_to("step=2")
     said = train(run, corpus, 4)
-    assert f"{checkpoints}/step=3 has no manifest.json, so nobody knows whether it is whole" in said
+    assert f"{checkpoints}/step=3 has no manifest.json, so it may be incomplete" in said
     assert "set aside as step=3.unknown" in said
-    assert f"going on from {checkpoints}/step=2, verified" in said
+    assert f"resuming from {checkpoints}/step=2, verified" in said
     assert {"step=3.unknown", "step=3", "step=4", "step=4-last"} == {path.name for path in checkpoints.iterdir()}
 
 

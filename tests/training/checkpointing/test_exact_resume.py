@@ -35,7 +35,7 @@ def test_a_resume_after_any_step_is_exact(
     for step, asynchronous in [(2, SYNCHRONOUS), (3, ASYNCHRONOUS), *long][: times(2, 2 + len(long))]:
         whole, run = uninterrupted[asynchronous], tmp_path / f"from-step-{step}-{asynchronous}"
         shutil.copytree(whole / "checkpoints" / f"step={step}", run / "checkpoints" / f"step={step}")
-        assert f"going on from {run / 'checkpoints' / f'step={step}'}" in train(
+        assert f"resuming from {run / 'checkpoints' / f'step={step}'}" in train(
             run, corpus, STEPS, asynchronous=asynchronous
         )
         assert curve(run) == {after: values for after, values in curve(whole).items() if after > step}

@@ -32,8 +32,8 @@ def test_killed_at_any_moment(
         ended = process.exitcode is not None
         kill(process, random_.random() * 0.2)
         said = run.with_suffix(".log").read_text()
-        if newest and "going on from" in said:
-            assert f"going on from {run}/checkpoints/step={newest}, verified" in said
+        if newest and "resuming from" in said:
+            assert f"resuming from {run}/checkpoints/step={newest}, verified" in said
         newest = check(run, newest)
         if ended:
             assert process.exitcode == 0, said[-3000:]

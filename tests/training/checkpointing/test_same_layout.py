@@ -50,7 +50,7 @@ def test_a_layout_that_cannot_load_it_is_refused(
     assert error.value.kind == "optimizer-layout"
     assert error.value.where == runs[name] / "checkpoints" / f"step={3 if name == 'sharded' else 6}"
     before = OptimizerLayout(tensor=1, pipeline=1, distributed=name == "sharded")
-    assert error.value.problem == f"its optimizer state is that of {before}, and this run has {layout_of(config)}"
+    assert error.value.problem == f"its optimizer state is that of {before}, but this run has {layout_of(config)}"
     assert f"parallelism.distributed_optimizer={str(before.distributed).lower()} (data" in error.value.fix
 
 

@@ -113,7 +113,7 @@ def test_training_and_the_doctor_refuse_them_early(model: Path, tmp_path: Path) 
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "1 False", result.stderr
     assert f"error: {model}: is of another model: " in result.stderr
-    assert f"To train the model that it is, give model_tag={model}." in result.stderr
+    assert f"To train that model, give model_tag={model}." in result.stderr
     ((status, found),) = [
         (one.status, one.found) for one in examine("finetune_tiny", values) if one.what == "initial weights"
     ]

@@ -90,7 +90,7 @@ def test_another_seed_corpus_or_model_is_refused_before_nemo_is_imported(
     assert f"error: {newest}: mode is 'window', but the checkpoint was trained with 'concat'; seed is 7, but" in said
     assert "trained with 1234. Restore it, or start a new run" in said
     said = refusal_of(here, f"dataset.corpus={other_corpus}")
-    assert f"dataset.corpus is another: the train split of {other_corpus} is not what the checkpoint was" in said
+    assert f"dataset.corpus differs: the train split of {other_corpus} is not what the checkpoint was" in said
     said = refusal_of(here, f"dataset.corpus=[{{corpus: {corpus}, weight: 1}}, {{corpus: {other_corpus}, weight: 1}}]")
     assert "dataset.corpus names 2 corpora, but the checkpoint was trained with 1; weights is [1.0, 1.0]" in said
     said = refusal_of(*same, f"model_tag={other_model}")
@@ -99,7 +99,7 @@ def test_another_seed_corpus_or_model_is_refused_before_nemo_is_imported(
     assert f"{run}/checkpoints/step=3: seed is 7" in refusal_of(*same, "seed=7")
     for path in run.glob("checkpoints/step=?/manifest.json"):
         path.unlink()
-    assert "has no manifest.json, so nobody knows whether it is whole" in refusal_of(*same)
+    assert "has no manifest.json, so it may be incomplete" in refusal_of(*same)
 
 
 def test_nemos_front_door_refuses_before_the_model_is_built(
@@ -172,7 +172,7 @@ def test_the_doctor_tells_beforehand(run: Path, corpus: Path, monkeypatch: pytes
     assert "step=6 (damaged: manifest.json is damaged (" in told()[1][1]
     shard = next(checkpoints.glob("step=3/weights/*.distcp"))
     shard.write_bytes(shard.read_bytes()[:-1])
-    assert told()[0] == ("will not work", "every one is damaged, and the run would be refused")
+    assert told()[0] == ("will not work", "all are damaged, so the run would be refused")
     states = {one.name: (one.step, one.state) for one in list_checkpoints(checkpoints)}
     assert states == {
         "step=9.unknown": (9, "set aside as unknown"),

@@ -288,6 +288,64 @@ def test_predict_and_evaluate(folder: Path, tmp_path: Path) -> None:
     assert (auroc.count, auroc.baseline_name) == (48, "6-mers")
 
 
+def test_adapters_and_their_head_as_an_adapter_of_peft(folder: Path, tmp_path: Path) -> None:
+    """PEFT gives the logits of the merged export, and so do our commands, in Python too."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForTokenClassification
+
+    import genomic_llama as gl
+
+    base, hf, adapter = folder / "base", folder / "multilabel_hf", tmp_path / "adapter"
+    convert(folder / "multilabel", adapter, to="peft", base=base)
+    sequences = [one.ids.tobytes().decode() for one in _splits(folder, "multilabel").validation]
+    expected = _logits(hf, "multilabel", [one.encode() for one in sequences])
+    model = PeftModel.from_pretrained(AutoModelForTokenClassification.from_pretrained(base, num_labels=2), adapter)
+    with torch.no_grad():
+        rows = [model.eval()(torch.tensor([list(one.encode())])).logits[0].mean(0).numpy() for one in sequences]
+    np.testing.assert_allclose(np.stack(rows), expected, rtol=0, atol=1e-5)
+    loaded = gl.load_model(base, device="cpu", adapter=adapter)
+    found = gl.predict(loaded, sequences, strand="forward")
+    assert list(found.columns) == ["name", "length", "p_at", "p_long"]
+    np.testing.assert_allclose(found[["p_at", "p_long"]], 1 / (1 + np.exp(-expected)), atol=1e-5)
+    both = gl.predict(loaded, sequences, calibrated=True)
+    (tmp_path / "s.csv").write_text("sequence\n" + "\n".join(sequences) + "\n")
+    words = ("--out", str(tmp_path / "p.tsv"), "--calibrated")
+    _run("predict", str(base), str(tmp_path / "s.csv"), *words, "--adapter", str(adapter))
+    with open(tmp_path / "p.tsv", encoding="utf-8") as file:
+        rows = [float(row["p_long"]) for row in csv.DictReader(file, delimiter="\t")]
+    assert rows == pytest.approx(both["p_long"].tolist(), abs=1e-5)
+    np.testing.assert_allclose(both["p_long"], gl.predict(gl.load_model(hf), sequences, calibrated=True)["p_long"])
+
+
+def test_what_python_refuses_to_predict(folder: Path) -> None:
+    import genomic_llama as gl
+
+    model = gl.load_model(folder / "track_hf", device="cpu")
+    found = gl.predict(model, {"a": "ACGT", "b": "GG"}, strand="forward")
+    assert list(zip(found["name"], found["offset"], strict=True)) == [
+        ("a", 0),
+        ("a", 1),
+        ("a", 2),
+        ("a", 3),
+        ("b", 0),
+        ("b", 1),
+    ]
+    cases = [
+        ("not-calibrated", "ACGT", {"calibrated": True}),
+        ("sequence-too-long", "A" * 65, {}),
+        ("unknown-side", "ACGT", {"truncate": "middle"}),
+        ("unknown-strand", "ACGT", {"strand": "reverse"}),
+        ("empty-sequence", "", {}),
+    ]  # fmt: skip
+    for kind, sequence, options in cases:
+        with refused(kind):
+            gl.predict(model, sequence, **options)
+    assert len(gl.predict(model, "A" * 65, truncate="left")) == 64
+    with refused("no-head"):
+        gl.predict(gl.load_model(folder / "base"), "ACGT")
+
+
 def test_a_track_from_bigwig_to_bigwig(folder: Path, tmp_path: Path) -> None:
     """What is predicted at a base is the mean of both strands' values there, in a table and in a bigWig."""
     import pyBigWig

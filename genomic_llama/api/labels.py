@@ -1,0 +1,74 @@
+"""Predictions of a model with a head as a table."""
+
+from typing import TYPE_CHECKING
+
+from configs.heads import KEY, Head
+from evaluation.labelled.examples import SIDES, Cut
+from evaluation.prediction.files import table_rows
+from evaluation.prediction.predicting import Predicting, check_calibrated
+from evaluation.prediction.predicting import predict as predict_records
+from evaluation.prediction.records import region_record
+from foundation.errors import InputError, nearest
+from foundation.progress import called_from_python, progress_bar
+from foundation.typed import from_settings
+from genomic_llama.api.sequences import read_sequences
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from transformers import PreTrainedModel
+
+    from genomic_llama.api.sequences import Sequences
+
+
+def predict(
+    model: "PreTrainedModel",
+    sequences: "Sequences",
+    *,
+    calibrated: bool = False,
+    strand: str | None = None,
+    truncate: str = "refuse",
+    batch_size: int = 8,
+    progress: bool = False,
+) -> "DataFrame":
+    """Predict labels of sequences with a classifier or regressor.
+
+    - `model`: from `load_model`, of a run with a head, its export, or a base with an `adapter` that has a head.
+    - `sequences`: text, files, records or tables, see [Sequences](#sequences).
+    - `calibrated`: calibrate probabilities, as fitted to the validation sequences of training.
+    - `strand`: `"forward"`, or `"both"`, which are averaged; by default both where the head was trained so.
+    - `truncate`: which end of a sequence that is longer than the model's positions is cut off: `"left"` or `"right"`;
+      `"refuse"` raises.
+    - `batch_size`: sequences of one forward pass. `progress`: show a progress bar.
+
+    Returns a row for each sequence: `name`, `length`, and for classes `prediction` and a column `p_CLASS` of
+    probabilities for each; for several labels `p_LABEL`; for numbers a column for each. Heads per base have a row for
+    each base, with its `offset` in the sequence.
+
+    Raises `InputError` for a model without a head, a sequence that is empty, too long or not DNA, and `calibrated`
+    where there is no calibration.
+    """
+    from pandas import DataFrame
+
+    with called_from_python(progress=progress):
+        head = _head(model)
+        if strand not in (None, "forward", "both"):
+            fix = nearest(str(strand), ("forward", "both"))
+            raise InputError(f"strand is {strand!r}", fix=fix, kind="unknown-strand")
+        if truncate not in SIDES:
+            raise InputError(f"truncate is {truncate!r}", fix=nearest(truncate, SIDES), kind="unknown-side")
+        if calibrated:
+            check_calibrated(head, type(model).__name__)
+        both = head.both_strands if strand is None else strand == "both"
+        how = Predicting(head=head, both_strands=both, calibrated=calibrated, batch_size=batch_size)
+        cut = Cut(longest=int(model.config.max_position_embeddings), side=truncate)
+        records = (region_record(region, cut) for region in read_sequences(sequences))
+        with progress_bar("Predicting", total=None, unit=" sequences") as advance:
+            return DataFrame(list(table_rows(predict_records(model, records, how), head, advance)))
+
+
+def _head(model: "PreTrainedModel") -> Head:
+    """What a model that `load_model` gave predicts. Errors: `InputError` for one without a head."""
+    if (values := getattr(model.config, KEY, None)) is None:
+        fix = "Give a model that was trained with a head: llama3_8b_genomic_classify."
+        raise InputError(f"{type(model).__name__} has no head", fix=fix, kind="no-head")
+    return from_settings(Head, values, KEY)

@@ -1,0 +1,1 @@
+"""Evaluation of the live weights between two steps: recall and labelled variants, within a time budget."""
