@@ -93,11 +93,8 @@ def _output(model: "PreTrainedModel", tokens: "Tensor", layer: int) -> "Tensor":
     import torch
 
     with torch.inference_mode():
-        return (
-            hidden_states(model, tokens)
-            if layer == model.config.num_hidden_layers
-            else layer_output(model, tokens, layer)
-        )
+        last = layer == model.config.num_hidden_layers
+        return hidden_states(model, tokens) if last else layer_output(model, tokens, layer)
 
 
 def _read(region: Region) -> Ids:

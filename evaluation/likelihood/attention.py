@@ -113,7 +113,7 @@ def _in_blocks(query: "Tensor", key: "Tensor", value: "Tensor", scale: float) ->
     size = -(-length // -(-length // _BLOCK))
     future = query.new_full((size, size), -torch.inf).triu(1)
     # [B, G, H / G, S, D], and values as weights, [B, G, D, S]
-    query = (query * scale).unflatten(1, (groups, -1))
+    query = (query * scale).view(rows, groups, -1, length, width)
     result = query.new_empty(rows, length, groups, heads // groups, width).permute(0, 2, 3, 1, 4)
     for start in range(0, length, size):
         end = min(length, start + size)

@@ -41,7 +41,8 @@ def can_be_packed(weight: "Tensor") -> bool:
     import torch
 
     on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
-    return on_cpu and platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available()
+    built: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return on_cpu and built and platform.machine() in ("x86_64", "AMD64")
 
 
 class _Packed:

@@ -46,7 +46,7 @@ def _is_plain(model: Any) -> bool:
     import torch
     from transformers.models.llama import modeling_llama as llama
 
-    body = getattr(model, "model", None)
+    body: Any = getattr(model, "model", None)
     if type(body) is not llama.LlamaModel:
         return False
     known = {
