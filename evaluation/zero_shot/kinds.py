@@ -7,6 +7,7 @@ from typing import Any
 from evaluation.zero_shot import likelihood, variants
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found
+from evaluation.zero_shot.sequence import classes, essentiality, needle, perturbation, recovery, spectrum
 from evaluation.zero_shot.spec import TASKS, TaskSpec
 from foundation.errors import InputError, nearest
 from foundation.typed import from_settings
@@ -32,6 +33,42 @@ KINDS: dict[str, Kind] = {
         layouts=likelihood.LAYOUTS,
         statistics=likelihood.STATISTICS,
         run=likelihood.run,
+    ),
+    "annotation-classes": Kind(
+        protocol=classes.Protocol,
+        layouts=classes.LAYOUTS,
+        statistics=classes.STATISTICS,
+        run=classes.run,
+    ),
+    "perturbation": Kind(
+        protocol=perturbation.Protocol,
+        layouts=perturbation.LAYOUTS,
+        statistics=perturbation.STATISTICS,
+        run=perturbation.run,
+    ),
+    "essentiality": Kind(
+        protocol=essentiality.Protocol,
+        layouts=essentiality.LAYOUTS,
+        statistics=essentiality.STATISTICS,
+        run=essentiality.run,
+    ),
+    "recovery": Kind(
+        protocol=recovery.Protocol,
+        layouts=recovery.LAYOUTS,
+        statistics=recovery.STATISTICS,
+        run=recovery.run,
+    ),
+    "genome-needle": Kind(
+        protocol=needle.Protocol,
+        layouts=needle.LAYOUTS,
+        statistics=needle.STATISTICS,
+        run=needle.run,
+    ),
+    "spectrum": Kind(
+        protocol=spectrum.Protocol,
+        layouts=spectrum.LAYOUTS,
+        statistics=spectrum.STATISTICS,
+        run=spectrum.run,
     ),
     "variants": Kind(
         protocol=variants.Protocol,
