@@ -467,22 +467,35 @@ class LoraConfig:
     """Low-rank adapters (Hu et al. 2021) on the linear layers of each block. All other weights are frozen."""
 
     dim: int = setting(
-        "Rank of the adapters; 0: no adapters, all weights are trained", default=0, nemo="peft.dim", gate="peft", off=0
+        "Rank of the adapters; 0: no adapters, all weights are trained",
+        default=0,
+        nemo="peft.dim",
+        bridge="peft.dim",
+        gate="peft",
+        off=0,
     )
     alpha: int = setting(
-        "The adapter's output is scaled by alpha / rank", default=32, nemo="peft.alpha", needs="lora.dim"
+        "The adapter's output is scaled by alpha / rank",
+        default=32,
+        nemo="peft.alpha",
+        bridge="peft.alpha",
+        needs="lora.dim",
     )
-    dropout: float = setting("Dropout on the adapter's input", default=0.0, nemo="peft.dropout", needs="lora.dim")
+    dropout: float = setting(
+        "Dropout on the adapter's input", default=0.0, nemo="peft.dropout", bridge="peft.dropout", needs="lora.dim"
+    )
     target_modules: list[str] = setting(
         "Layers with adapters: linear_qkv (query, key, value), linear_proj, linear_fc1 (gate, up), linear_fc2 (down)",
         factory=lambda: list(MODULES),
         nemo="peft.target_modules",
+        bridge="peft.target_modules",
         needs="lora.dim",
     )
     rank_pattern: list[str] = setting(
         "Ranks that differ from dim: [linear_qkv:16, linear_fc2:4]",
         factory=list,
         nemo="peft.rank_pattern",
+        bridge="peft.rank_pattern",
         needs="lora.dim",
     )
 

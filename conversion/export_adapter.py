@@ -1,17 +1,17 @@
-"""NeMo's adapters written as a directory of PEFT, and read back."""
+"""Adapters of NeMo or Megatron-Bridge written as a directory of PEFT, and read back."""
 
 import dataclasses
 from pathlib import Path
 
 from conversion.adapters.low_rank import Adapter
-from conversion.adapters.nemo_adapter import NemoAdapter
+from conversion.adapters.megatron_adapter import MegatronAdapter
 from conversion.adapters.peft_adapter import TENSORS, PeftAdapter
 from conversion.adapters.peft_config import NAME
 from conversion.adapters.peft_writer import factors, write_peft
 from conversion.calibration import with_calibration
 from conversion.checkpoint import Checkpoint
 from conversion.files.mapped_file import blocks
-from conversion.formats import find_adapter, open_checkpoint, read_adapter
+from conversion.formats import find_adapter, open_checkpoint, read_adapter, recognise
 from conversion.origin import origin_of
 from conversion.output import check_apart, check_space
 from conversion.record import Conversion, TensorRecord, write_record
@@ -24,7 +24,7 @@ from foundation.errors import InputError, shown
 def export_adapter(
     source: Path, destination: Path, *, base: Path | None, dtype: str | None, overwrite: bool
 ) -> Conversion:
-    """Write the adapters of the NeMo checkpoint or run `source` to `destination`, for PEFT, with their head if any.
+    """Write the adapters of the checkpoint or run `source` to `destination`, for PEFT, with their head if any.
 
     Their numbers become `dtype`, by default they stay as stored. The output names `base`, an export of the model that
     they were trained beside, where it is given. Errors: `InputError`.
@@ -55,7 +55,7 @@ def export_adapter(
             format="peft",
             source=source,
             checkpoint=directory,
-            source_format="nemo",
+            source_format=recognise(source).name,
             architecture=architecture,
             tensors=tensors,
             optimizer={},
@@ -75,7 +75,7 @@ def _records(adapter: Adapter, weights: tuple[Weight, ...], dtype: str) -> dict[
     }
 
 
-def _check_base(base: Checkpoint, adapter: NemoAdapter, where: Path) -> None:
+def _check_base(base: Checkpoint, adapter: MegatronAdapter, where: Path) -> None:
     """That the adapters fit the model that is named as theirs."""
     shapes = {name: shape for weight in base.weights for name, shape in weight.hf.items()}
     for name in adapter.ranks:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from configs.llama import LlamaArchitecture
+from conversion.adapters.megatron_adapter import MegatronAdapter, base_of, is_adapter
 from conversion.adapters.merged import MergedAdapter
-from conversion.adapters.nemo_adapter import NemoAdapter, base_of, is_adapter
 from conversion.adapters.peft_adapter import PeftAdapter, is_peft
 from conversion.checkpoint import Checkpoint, Writer, check_size
 from conversion.gguf.gguf_directory import NAME as GGUF_FILE
@@ -73,7 +73,7 @@ def _located(source: Path) -> Path:
 
 
 def _merged(directory: Path, base: Checkpoint) -> MergedAdapter:
-    return MergedAdapter(NemoAdapter(directory, base.weights, base.architecture.num_hidden_layers), base)
+    return MergedAdapter(MegatronAdapter(directory, base.weights, base.architecture.num_hidden_layers), base)
 
 
 def _open_whole_nemo(directory: Path) -> MegatronDirectory:
@@ -82,8 +82,14 @@ def _open_whole_nemo(directory: Path) -> MegatronDirectory:
     return MegatronDirectory(directory, tensors, architecture, where=directory / "context" / "model.yaml")
 
 
-def _open_bridge(source: Path) -> MegatronDirectory:
+def _open_bridge(source: Path) -> Checkpoint:
     directory = find_iteration(source)
+    if is_adapter(directory):
+        return _merged(directory, _open_whole_bridge(find_iteration(base_of(directory))))
+    return _open_whole_bridge(directory)
+
+
+def _open_whole_bridge(directory: Path) -> MegatronDirectory:
     tensors = MegatronWeights(directory, "", within=directory)
     architecture = bridge_config.read_run_config(directory, dtype=tensors.dtype, vocabulary=tensors.vocabulary())
     return MegatronDirectory(directory, tensors, architecture, where=directory / bridge_config.NAME)
@@ -177,27 +183,30 @@ def open_adapted(adapter: Path, base: Checkpoint) -> MergedAdapter:
 
 
 def find_adapter(source: Path) -> Path:
-    """The NeMo 2 checkpoint of adapters that `source`, it or a run, means. Errors: `InputError` where it is another."""
+    """The checkpoint of adapters that `source`, it or a run, means. Errors: `InputError` where it is another."""
     if is_peft(source):
         fix = "Use it directly, or merge it: --to hf --base MODEL."
         raise InputError("is an adapter of PEFT already", where=source, fix=fix, kind="not-an-adapter")
-    if recognise(source).name == "nemo" and is_adapter(directory := _located(source)):
+    locate = {"nemo": _located, "bridge": find_iteration}.get(recognise(source).name)
+    if locate is not None and is_adapter(directory := locate(source)):
         return directory
     raise InputError(
-        "is not a NeMo checkpoint of adapters",
+        "is not a checkpoint of adapters",
         where=source,
         fix="Give a run of `lora.dim` above 0, or its checkpoint. Without --base, convert exports whole models.",
         kind="not-an-adapter",
     )
 
 
-def read_adapter(directory: Path) -> tuple[NemoAdapter, LlamaArchitecture]:
-    """NeMo's adapters in `directory`, with the architecture that is said beside them; the base is not looked for."""
+def read_adapter(directory: Path) -> tuple[MegatronAdapter, LlamaArchitecture]:
+    """The adapters in `directory`, with the architecture that is said beside them; the base is not looked for."""
     with bounded_memory(directory):
-        architecture = nemo_context.read_context(directory, dtype="float32", vocabulary=VOCAB_SIZE)
-        stored = sum(path.stat().st_size for path in (directory / "weights").iterdir())
-        check_size(architecture, stored + _SMALL, where=directory / "context" / "model.yaml")
-        adapter = NemoAdapter(directory, expand(architecture), architecture.num_hidden_layers)
+        of_bridge = (directory / bridge_config.NAME).is_file()
+        read = bridge_config.read_run_config if of_bridge else nemo_context.read_context
+        architecture = read(directory, dtype="float32", vocabulary=VOCAB_SIZE)
+        stored = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+        check_size(architecture, stored + _SMALL, where=directory)
+        adapter = MegatronAdapter(directory, expand(architecture), architecture.num_hidden_layers)
         return adapter, dataclasses.replace(architecture, dtype=adapter.dtype)
 
 

@@ -5,7 +5,7 @@ none was not, whatever else lies in it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -75,6 +75,15 @@ def write_manifest(directory: Path, manifest: CheckpointManifest) -> None:
     with atomic_file(directory / NAME) as path:
         content = {"step": manifest.step, "run": manifest.run, "trained_with": manifest.trained_with, "files": files}
         path.write_text(_SEALED.text(content))
+
+
+def seal_as(source: Path, directory: Path, step: int) -> None:
+    """Make `directory` a whole checkpoint after `step` steps of the run that `source` is of; no run's where it has no
+    manifest.
+    """
+    if (manifest := read_manifest(source)) is not None:
+        names = [path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()]
+        write_manifest(directory, replace(manifest, step=step, files=seal_files(directory, names)))
 
 
 def read_manifest(directory: Path) -> CheckpointManifest | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from configs.heads import Head
 from conversion.adapters import peft_head
 from conversion.adapters.low_rank import LowRank
-from conversion.adapters.nemo_adapter import PARTS
+from conversion.adapters.megatron_adapter import PARTS
 from conversion.adapters.peft_config import NAME, is_named, read_config
 from conversion.files.dtypes import to_float32
 from conversion.files.mapped_file import loaded

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.heads import Head
 from conversion.adapters.low_rank import Adapter
-from conversion.adapters.nemo_adapter import NemoAdapter
+from conversion.adapters.megatron_adapter import MegatronAdapter
 from conversion.adapters.peft_adapter import PREFIX, TENSORS, head_shapes, lora_name
 from conversion.adapters.peft_config import NAME
 from conversion.adapters.peft_head import MODULE, task_type, write_head
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def write_peft(
     directory: Path,
-    adapter: NemoAdapter,
+    adapter: MegatronAdapter,
     weights: tuple[Weight, ...],
     *,
     dtype: str,
@@ -70,7 +70,7 @@ def factors(adapter: Adapter, weights: tuple[Weight, ...], dtype: str) -> "Itera
             yield stored, cast(loaded(adapter.head_tensor(weight)), adapter.dtype, dtype, stored)
 
 
-def _config(adapter: NemoAdapter, weights: tuple[Weight, ...], base: str | None) -> dict[str, Any]:
+def _config(adapter: MegatronAdapter, weights: tuple[Weight, ...], base: str | None) -> dict[str, Any]:
     rank = Counter(adapter.ranks.values()).most_common(1)[0][0]
     others = {_end(name): one for name, one in adapter.ranks.items() if one != rank}
     alpha = adapter.alpha

@@ -34,7 +34,7 @@ def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArc
     """
     path = directory / NAME
     section = read_section(path, "model", within=directory)
-    _check_kind(read_mapping(path), path)
+    check_form(directory)
     fields = _fields(section, path)
     check_activation(fields, path)
     given = {**fields, "vocab_size": fields.get("vocab_size") or vocabulary, **_scaling(fields, path)}
@@ -43,9 +43,10 @@ def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArc
     return dataclasses.replace(architecture, bos_token_id=read_bos(directory / TOKENIZER))
 
 
-def _check_kind(content: Mapping[str, Any], path: Path) -> None:
-    """Refuse checkpoints of Megatron-Bridge that hold something else than whole weights. Errors: `InputError`."""
-    saved, adapter = content.get("checkpoint"), content.get("peft")
+def check_form(directory: Path) -> None:
+    """Refuse an iteration of Megatron-Bridge in a form that is not read. Errors: `InputError`."""
+    path = directory / NAME
+    saved = read_mapping(path).get("checkpoint")
     format = saved.get("ckpt_format", "torch_dist") if isinstance(saved, dict) else "torch_dist"
     if format != "torch_dist":
         raise InputError(
@@ -53,14 +54,6 @@ def _check_kind(content: Mapping[str, Any], path: Path) -> None:
             where=path,
             fix="Only checkpoint.ckpt_format=torch_dist is read. Resume the run in Megatron-Bridge with it, and save.",
             kind="bridge-checkpoint-format",
-        )
-    if adapter is not None:
-        name = adapter.get("_target_") if isinstance(adapter, dict) else adapter
-        raise InputError(
-            f"the run trained adapters ({shown(name)}), and its checkpoint holds only those",
-            where=path,
-            fix="Merge them into their base in Megatron-Bridge (scripts/merge_lora), and convert that.",
-            kind="bridge-adapters",
         )
 
 

@@ -73,6 +73,23 @@ def read_common(
         raise InputError(problem, where=path, fix=_FIX, kind="common-state") from error
 
 
+def read_samples(path: Path, *, within: Path) -> int | None:
+    """The samples that Megatron-Bridge counted in `train_state.pt`; None where there is none. Errors: `InputError`."""
+    if not path.is_file():
+        return None
+    check_inside(path, within)
+    try:
+        file = MappedFile(path)
+        stored = read_archive(file, 0, file.size, others=inert)["consumed_train_samples"]
+        count = file.array(stored.start, (), stored.dtype).item()
+        return _whole(count, "consumed_train_samples", _MOST_SAMPLES)
+    except MemoryError:
+        raise
+    except Exception as error:  # as above
+        problem = error.problem if isinstance(error, InputError) else f"cannot be read ({error})"
+        raise InputError(problem, where=path, fix=_FIX, kind="common-state") from error
+
+
 def read_object(shard: Chunk, name: str) -> Any:
     """An object of the optimizer as plain values. A pair of dtypes, by which buffers are told apart, as their names.
 

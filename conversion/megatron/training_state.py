@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conversion.files.dtypes import DTYPES
-from conversion.megatron.common_state import read_common, read_object
+from conversion.manifest import read_manifest
+from conversion.megatron.common_state import read_common, read_object, read_samples
 from conversion.megatron.dcp_metadata import COMMON, Chunk, StoredTensor
 from conversion.megatron.dcp_read import Shards
 from conversion.megatron.megatron_directory import MegatronDirectory
@@ -30,7 +31,11 @@ _NAMED = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """`step` finished steps; `tensors` are those of the shards, all else is of the common state (`CommonState`)."""
+    """`step` finished steps; `tensors` are those of the shards, all else is of the common state (`CommonState`).
+
+    `order`: what a run that resumes has to have too, by the manifest; empty without one. `samples` that were consumed,
+    where Megatron-Bridge counted them.
+    """
 
     step: int
     optimizer: Mapping[str, Any]
@@ -38,12 +43,16 @@ class Training:
     content: Mapping[str, Any]
     tensors: Mapping[str, StoredTensor]
     objects: Mapping[str, Any]
+    order: Mapping[str, Any]
+    samples: int | None
     shards: Shards
 
     @property
     def consumed(self) -> int:
-        """Samples that the steps consumed, which Megatron-Core's schedule counts; 0 where that is not known."""
-        count = self.schedule.get("num_steps")
+        """Samples that the steps consumed; 0 where that is not known. Megatron-Core's schedule counts them too, without
+        those of updates that a guard left out.
+        """
+        count = self.schedule.get("num_steps") if self.samples is None else self.samples
         return count if type(count) is int and 0 <= count < 1 << 62 else 0
 
     @property
@@ -76,7 +85,10 @@ def read_training(checkpoint: MegatronDirectory) -> Training:
             shard=checkpoint.tensors.objects.get(COMMON),
             groups=next((value for value in map(groups_in, objects.values()) if value is not None), None),
         )
+    manifest = read_manifest(checkpoint.directory)
     return Training(
+        order=manifest.trained_with if manifest else {},
+        samples=read_samples(checkpoint.directory / "train_state.pt", within=checkpoint.directory),
         step=common.step,
         optimizer=common.optimizer,
         schedule=common.schedule,

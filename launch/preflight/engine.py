@@ -12,6 +12,7 @@ READ_HERE = frozenset(
     {
         "run_dir",
         "init_from",
+        "finetune",
         "hardware.accelerator",
         "hardware.devices",
         "hardware.num_nodes",
@@ -20,8 +21,7 @@ READ_HERE = frozenset(
 )
 """Settings without a place in Megatron-Bridge's configuration that `recipes.bridge` reads itself."""
 
-_WITHOUT_A_PLACE = ("finetune", "logging.wandb", "logging.mlflow")
-_AT_MOST_ONE = ("parallelism.pipeline", "parallelism.context")
+_AT_MOST_ONE = ("parallelism.context",)
 
 
 def check_engine(config: TrainConfig) -> None:
@@ -35,7 +35,7 @@ def check_engine(config: TrainConfig) -> None:
     if config.engine == "nemo":
         return
     for row in rows(type(config)):
-        carried = row.bridge or row.key in READ_HERE or not (row.nemo or row.key in _WITHOUT_A_PLACE)
+        carried = row.bridge or row.key in READ_HERE or not row.nemo
         value, kept = get_setting(config, row.key), 1 if row.key in _AT_MOST_ONE else row.default
         if value != kept and (not carried or row.key in _AT_MOST_ONE):
             raise InputError(

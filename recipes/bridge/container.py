@@ -5,6 +5,8 @@ places by the one table of them (`configs.schema`, the column `bridge`).
 """
 
 import dataclasses
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +16,7 @@ from configs.llama import LlamaArchitecture, megatron_fields
 from configs.locate import find_directory
 from configs.rope import SCALING_FIELDS
 from configs.schema import TrainConfig
+from training.metrics.tracker_settings import allow_files, newest_id, tracking_uri
 from training.places import write_settings
 
 # Bridge has other names for them, and these values as defaults.
@@ -36,6 +39,8 @@ def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
     from megatron.bridge.training import config as bridge
     from megatron.bridge.training.tokenizers.config import TokenizerConfig
 
+    from training.bridge.lora import PatternLoRA
+
     on_cpu, folder = config.hardware.accelerator == "cpu", f"{config.run_dir}/checkpoints"
     in_bf16 = config.precision.compute == "bf16-mixed"
     tokenizer = find_directory(config.dataset.tokenizer_path, holding="tokenizer.json")
@@ -45,16 +50,17 @@ def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
         "validation": bridge.ValidationConfig(),
         "optimizer": bridge.OptimizerConfig(optimizer="adam", bf16=in_bf16),
         "optimizer_config_override_provider": parts.weight_decay,
-        "scheduler": bridge.SchedulerConfig(lr_decay_style="cosine"),
+        "scheduler": bridge.SchedulerConfig(lr_decay_style="cosine", override_opt_param_scheduler=True),
         "ddp": bridge.DistributedDataParallelConfig(check_for_nan_in_grad=False, average_in_collective=False),
         "dataset": parts.dataset,
-        "logger": bridge.LoggerConfig(tensorboard_dir=None, log_timers_to_tensorboard=False),
+        "logger": bridge.LoggerConfig(**_loggers(config)),
         "tokenizer": TokenizerConfig(tokenizer_type="HuggingFaceTokenizer", tokenizer_model=str(tokenizer)),
         "checkpoint": bridge.CheckpointConfig(save=folder, ckpt_format="torch_dist", async_strategy="mcore"),
         "dist": bridge.DistributedInitConfig(
             distributed_backend="gloo" if on_cpu else "nccl", disable_jit_fuser=on_cpu
         ),
         "rng": bridge.RNGConfig(),
+        "peft": PatternLoRA() if config.lora.dim else None,
         "rerun_state_machine": bridge.RerunStateMachineConfig(check_for_nan_in_loss=False),
     }
     write_settings(SimpleNamespace(**sections, schedule=parts.schedule, guard=parts.guard), config, engine="bridge")
@@ -64,6 +70,22 @@ def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
     sections["dataset"].pin_memory = not on_cpu
     sections["dataset"].persistent_workers = config.dataset.num_workers > 0
     return bridge.ConfigContainer(**sections)
+
+
+def _loggers(config: TrainConfig) -> dict[str, Any]:
+    """Bridge's loggers, which write under its own names; TensorBoard is `training.bridge.log`'s."""
+    values, name = config.logging, Path(config.run_dir).name
+    fields: dict[str, Any] = {"tensorboard_dir": None, "log_timers_to_tensorboard": False}
+    if values.wandb is not None:
+        os.environ.setdefault("WANDB_MODE", "offline" if values.wandb_offline else "online")
+        if newest := newest_id(config.run_dir):
+            os.environ |= {"WANDB_RUN_ID": newest, "WANDB_RESUME": "allow"}
+        fields |= {"wandb_project": values.wandb, "wandb_exp_name": name, "wandb_save_dir": config.run_dir}
+    if values.mlflow is not None:
+        allow_files()
+        fields |= {"mlflow_experiment": values.mlflow, "mlflow_run_name": name, "mlflow_log_artifacts": False}
+        fields |= {"mlflow_tracking_uri": tracking_uri(config)}
+    return fields
 
 
 def model(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> Any:

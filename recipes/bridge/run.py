@@ -77,12 +77,15 @@ def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, ra
         dataset=GenomicDatasets(), schedule=Schedule(), guard=BridgeGuard(run_dir, step), weight_decay=WeightDecay()
     )
     settings = container(config, architecture, length, parts)
-    kept = trained_with(_order(config, length), architecture, lora_dim=0, lora_alpha=0)
+    lora = config.lora
+    kept = trained_with(
+        _order(config, length), architecture, lora_dim=lora.dim, lora_alpha=lora.alpha, lora_ranks=lora.ranks
+    )
     folder = Path(settings.checkpoint.save)
     if newest := newest_sealed(folder):
         check_resumed(newest[1], kept)
         settings.checkpoint.load, settings.checkpoint.ckpt_step = str(folder), newest[0]
-    elif config.init_from:
+    if config.init_from and (lora.dim or not newest):
         settings.checkpoint.pretrained_checkpoint = _initial_weights(Path(config.init_from), run_dir, rank)
     log = BridgeLog(
         run_dir,
@@ -90,7 +93,7 @@ def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, ra
         {"model": {**hf_config(architecture), "parameters": architecture.parameters}, **dataclasses.asdict(config)},
         work=Work(
             devices=config.hardware.devices * config.hardware.num_nodes,
-            flops_per_token=flops_per_token(architecture, length),
+            flops_per_token=flops_per_token(architecture, length, lora_dim=lora.ranks),
             peak_tflops=peak_tflops(config),
         ),
         tokens=config.dataset.global_batch_size * length,

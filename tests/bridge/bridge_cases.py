@@ -40,15 +40,15 @@ def load(checkpoint: Path, out: Path) -> None:
         torch.save({"logits": torch.cat(parts, -1), "tokens": tokenizer.tokenize("ACGTacgtN")}, out)
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     from training.bridge.packages import mended_packages
     from training.bridge.stand_in import bridge_stand_in
 
-    case, *paths = sys.argv[1:]
+    case, *paths = arguments
     cases = {"load": load, "plain": write_plain, "builder": write_builder, "trained": write_trained}
     with mended_packages(), bridge_stand_in():
         cases[case](*map(Path, paths))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -11,8 +11,6 @@ from formula_weights import SCALING, save_formula_llama
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
 
-CASES = Path(__file__).with_name("bridge_cases.py")
-
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,7 +24,7 @@ def test_it_computes_what_transformers_computes(
     from transformers import LlamaForCausalLM
 
     convert(source, tmp_path / "bridge", to="bridge")
-    bridge(CASES, "load", tmp_path / "bridge" / "iter_0000000", tmp_path / "out.pt", ranks=ranks)
+    bridge("load", tmp_path / "bridge" / "iter_0000000", tmp_path / "out.pt", ranks=ranks)
     out = torch.load(tmp_path / "out.pt", weights_only=True)
     bases = torch.tensor(list(b"ACGT"))[torch.randint(0, 4, (2, 64), generator=torch.Generator().manual_seed(0))]
     with torch.no_grad():
@@ -36,7 +34,7 @@ def test_it_computes_what_transformers_computes(
 
 
 def test_what_it_writes_is_read(source: Path, bridge: Callable[..., None], tmp_path: Path) -> None:
-    bridge(CASES, "plain", source, tmp_path / "plain")
+    bridge("plain", source, tmp_path / "plain")
     convert(tmp_path / "plain", tmp_path / "hf", to="hf")
     assert same_bits(hf_tensors(tmp_path / "hf"), hf_tensors(source))
     assert open_checkpoint(tmp_path / "hf").architecture == open_checkpoint(source).architecture

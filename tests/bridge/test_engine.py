@@ -1,6 +1,5 @@
 """The second engine trains as the first does, resumes exactly, and goes on where the first one was."""
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -10,9 +9,10 @@ import pytest
 from by_hand import hf_tensors
 from engine_runs import losses, words
 from nemo_process import train
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conversion.convert import convert
-from conversion.manifest import read_manifest, seal_files, write_manifest
+from conversion.manifest import read_manifest
 
 Run = Callable[..., None]
 
@@ -44,10 +44,38 @@ def test_packed_samples_with_weights(folder: Path, bridge: Run) -> None:
     packed = ("dataset.mode=packed", "dataset.soft_mask_weight=0.33", "trainer.max_steps=5")
     log = folder / "packed.log"
     assert train(*words(folder, "packed_nemo", *packed), log=log) == 0, log.read_text()[-3000:]
-    bridge("-m", "recipes.train", *words(folder, "packed", "engine=bridge", *packed))
+    bridge("train", *words(folder, "packed", "engine=bridge", *packed))
     first, second = losses(folder / "packed_nemo"), losses(folder / "packed")
     assert first.keys() == second.keys() == set(range(1, 6))
     assert max(abs(first[step] - second[step]) for step in first) < 1e-6
+
+
+@pytest.mark.parametrize("every", [2, 5])
+def test_both_validate_at_each_interval_and_at_the_end(every: int, folder: Path, bridge: Run) -> None:
+    given = (f"trainer.validate_every={every}", "trainer.max_steps=3")
+    log = folder / "validate.log"
+    assert train(*words(folder, f"nemo_{every}", *given), log=log) == 0, log.read_text()[-3000:]
+    bridge("train", *words(folder, f"bridge_{every}", "engine=bridge", *given))
+    first, second = (losses(folder / f"{name}_{every}", "validation_loss") for name in ("nemo", "bridge"))
+    assert first.keys() == second.keys() == {step for step in (2, 3) if step % every == 0 or step == 3}
+    assert max(abs(first[step] - second[step]) for step in first) < 2e-6
+    tags = shown_in_tensorboard(folder / f"bridge_{every}")
+    assert tags == shown_in_tensorboard(folder / f"nemo_{every}")
+    assert {"train/loss", "validation/loss"} <= tags
+
+
+def shown_in_tensorboard(run: Path) -> set[str]:
+    """The names of the curves."""
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return set(events.Tags()["scalars"])
+
+
+def test_a_run_is_cut_short_and_made_longer(folder: Path, bridge_run: Path, bridge: Run) -> None:
+    for steps in (4, 12):
+        bridge("train", *words(folder, "longer", "engine=bridge", f"trainer.max_steps={steps}"))
+    found, wanted = losses(folder / "longer"), losses(bridge_run)
+    assert found == {step: wanted[step] for step in range(1, 13)}
 
 
 def test_it_resumes_exactly_from_its_newest_whole_checkpoint(folder: Path, bridge_run: Path, bridge: Run) -> None:
@@ -56,28 +84,31 @@ def test_it_resumes_exactly_from_its_newest_whole_checkpoint(folder: Path, bridg
     (again / "checkpoints" / "iter_0000020" / "manifest.json").unlink()
     text = (again / "metrics.jsonl").read_text().splitlines(keepends=True)
     (again / "metrics.jsonl").write_text("".join(line for line in text if json.loads(line)["step"] <= 10))
-    bridge("-m", "recipes.train", *words(folder, "again", "engine=bridge", "trainer.max_steps=20"))
+    bridge("train", *words(folder, "again", "engine=bridge", "trainer.max_steps=20"))
     assert losses(again) == losses(bridge_run)
     assert losses(again, "validation_loss") == losses(bridge_run, "validation_loss")
     assert read_manifest(again / "checkpoints" / "iter_0000020") is not None
 
 
-def test_a_run_of_nemo_goes_on_in_it_with_its_optimizer(folder: Path, nemo_run: Path, bridge: Run) -> None:
+def test_a_run_of_nemo_continues_in_it_with_its_optimizer(folder: Path, nemo_run: Path, bridge: Run) -> None:
     """From step 10, by `convert --optimizer`."""
-    source = nemo_run / "checkpoints" / "step=10"
-    convert(source, folder / "converted", to="bridge", optimizer=True)
-    shutil.copytree(folder / "converted", folder / "moved" / "checkpoints")
-    whole(folder / "moved" / "checkpoints" / "iter_0000010", source)
-    bridge("-m", "recipes.train", *words(folder, "moved", "engine=bridge", "trainer.max_steps=20"))
-    found, wanted = losses(folder / "moved"), losses(nemo_run)
-    assert found.keys() == set(range(11, 21))
-    assert max(abs(found[step] - wanted[step]) for step in found) < 1e-6
+    convert(nemo_run / "checkpoints" / "step=10", folder / "moved" / "checkpoints", to="bridge", optimizer=True)
+    bridge("train", *words(folder, "moved", "engine=bridge", "trainer.max_steps=20"))
+    assert_continued(folder / "moved", nemo_run)
 
 
-def whole(checkpoint: Path, source: Path) -> None:
-    """Seal a converted checkpoint as what it was converted from."""
-    manifest = read_manifest(source)
-    assert manifest is not None
-    names = [path.relative_to(checkpoint).as_posix() for path in checkpoint.rglob("*") if path.is_file()]
-    files = seal_files(checkpoint, names)
-    write_manifest(checkpoint, dataclasses.replace(manifest, files=files))
+def test_a_run_of_it_continues_in_nemo_with_its_optimizer(folder: Path, bridge_run: Path) -> None:
+    """And back."""
+    source, run = bridge_run / "checkpoints" / "iter_0000010", folder / "back"
+    convert(source, run / "checkpoints" / "step=10", to="nemo", optimizer=True)
+    log = folder / "back.log"
+    assert train(*words(folder, "back", "trainer.max_steps=20"), log=log) == 0, log.read_text()[-3000:]
+    assert_continued(run, bridge_run)
+
+
+def assert_continued(run: Path, whole: Path) -> None:
+    """That `run` did steps 11 to 20 as `whole` did, learning rates and validation included."""
+    for key in ("loss", "learning_rate", "validation_loss"):
+        found, wanted = losses(run, key), losses(whole, key)
+        assert found.keys() == {step for step in wanted if step > 10}
+        assert max(abs(found[step] - wanted[step]) for step in found) < 1e-6, key

@@ -2,7 +2,8 @@
 
 In its environment, `PYTHONPATH=.:tests/support .venv-bridge/bin/python tests/bridge/write_checkpoints.py FOLDER` writes
 `plain/` (from a Hugging Face model), `tensor_parallel/` (by two ranks, bfloat16, RoPE scaled by 8), `trained/` (two
-steps, bfloat16, with the optimizer) and `builder/` (the run_config.yaml of a model made by a GPTModelBuilder).
+steps, bfloat16, with the optimizer), `adapters/` (LoRA beside plain/, the same) and `builder/` (the run_config.yaml of
+a model made by a GPTModelBuilder).
 """
 
 import dataclasses
@@ -84,6 +85,20 @@ def write_trained(hf: Path, out: Path, *, steps: int = 2, **checkpoint: Any) -> 
     dist.init_process_group("gloo", init_method=f"file://{out.parent}/store_{out.name}", rank=0, world_size=1)
     seed()
     pretrain(container(provider, hf, out, steps=steps, **checkpoint), forward_step)
+
+
+def write_adapters(hf: Path, out: Path) -> None:
+    """Two steps of LoRA beside `plain`, which is there already."""
+    import torch.distributed as dist
+    from megatron.bridge.peft.lora import LoRA
+    from megatron.bridge.training.pretrain import pretrain
+
+    provider = provider_of(hf, calculate_per_token_loss=True)
+    dist.init_process_group("gloo", init_method=f"file://{out.parent}/store_{out.name}", rank=0, world_size=1)
+    seed()
+    settings = container(provider, hf, out, steps=2, pretrained_checkpoint=str(out.parent / "plain"))
+    settings.peft, settings.optimizer.bf16 = LoRA(dim=4, alpha=8, target_modules=["linear_qkv", "linear_fc1"]), False
+    pretrain(settings, forward_step)
 
 
 def container(provider: Any, hf: Path, out: Path, *, steps: int, **checkpoint: Any) -> Any:
@@ -190,7 +205,7 @@ def main() -> None:
     out, kinds = Path(sys.argv[1]), sys.argv[2:]
     if not kinds:
         hf, scaled = save_formula_llama(out / "hf"), save_formula_llama(out / "scaled", rope_scaling=SCALING)
-        for kind in ("plain", "builder", "trained"):
+        for kind in ("plain", "builder", "trained", "adapters"):
             subprocess.run([sys.executable, __file__, str(out), kind], check=True)
         world = {"MASTER_ADDR": "localhost", "MASTER_PORT": "29577", "WORLD_SIZE": "2"}
         ranks = [
@@ -207,6 +222,8 @@ def main() -> None:
             write_plain(hf, out / "plain")
         if "trained" in kinds:
             write_trained(hf, out / "trained")
+        if "adapters" in kinds:
+            write_adapters(hf, out / "adapters")
         if "builder" in kinds:
             write_builder(hf, out / "builder")
         if "tensor_parallel" in kinds:

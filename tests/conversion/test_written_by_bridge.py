@@ -12,7 +12,8 @@ import yaml
 from by_hand import hf_tensors
 from formula_weights import SCALING, SMALL, weights
 from refusal import refused
-from torch.distributed.checkpoint import FileSystemReader
+from safetensors.torch import load_file
+from torch.distributed.checkpoint import FileSystemReader, load
 
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
@@ -102,6 +103,58 @@ def test_a_model_of_a_builder_has_its_fields_in_two_places(tmp_path: Path) -> No
     )
 
 
+def test_its_adapters(tmp_path: Path) -> None:
+    """LoRA of rank 4 beside linear_qkv and linear_fc1 of the model `plain`."""
+    convert(WRITTEN / "adapters", tmp_path / "peft", to="peft")
+    config = json.loads((tmp_path / "peft" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (4, 8.0)
+    modules = ["q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"]
+    assert sorted(config["target_modules"]) == sorted(modules)
+    (iteration,) = (WRITTEN / "adapters").glob("iter_*")
+    stored = {
+        name: torch.empty(entry.size)
+        for name, entry in FileSystemReader(iteration).read_metadata().state_dict_metadata.items()
+        if hasattr(entry, "size") and name.startswith("decoder") and ".adapter." in name
+    }
+    load(stored, storage_reader=FileSystemReader(iteration), no_dist=True)
+    fused = {name.split(".")[-4] + "." + name.split(".")[-2]: tensor[0] for name, tensor in stored.items()}
+    found = load_file(tmp_path / "peft" / "adapter_model.safetensors")
+    named = {name.removeprefix("base_model.model.model.layers.0."): tensor for name, tensor in found.items()}
+    gate = named["mlp.gate_proj.lora_B.weight"]
+    assert torch.equal(named["mlp.gate_proj.lora_A.weight"], fused["linear_fc1.linear_in"])
+    assert torch.equal(torch.cat([gate, named["mlp.up_proj.lora_B.weight"]]), fused["linear_fc1.linear_out"])
+    convert(WRITTEN / "adapters", tmp_path / "hf", to="hf", base=WRITTEN / "plain")
+    convert(WRITTEN / "plain", tmp_path / "base", to="hf")
+    merged, base = hf_tensors(tmp_path / "hf"), hf_tensors(tmp_path / "base")
+    name = "model.layers.0.mlp.gate_proj.weight"
+    torch.testing.assert_close(merged[name], base[name] + 2 * gate @ fused["linear_fc1.linear_in"])
+    assert not torch.equal(merged[name], base[name])
+    assert torch.equal(merged["model.norm.weight"], base["model.norm.weight"])
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "kind", "names"),
+    [
+        ("peft", {"_target_": "megatron.bridge.peft.dora.DoRA"}, "adapter-class", "DoRA"),
+        ("peft", {"dim": 0}, "adapter-rank", "0"),
+        ("checkpoint", {"ckpt_format": "fsdp_dtensor"}, "bridge-checkpoint-format", "fsdp_dtensor"),
+        ("checkpoint", {"pretrained_checkpoint": None}, "no-base-named", "NoneType"),
+        ("checkpoint", {"pretrained_checkpoint": "/absent"}, "adapter-base", "/absent"),
+    ],
+)
+def test_other_adapters_of_it(section: str, changes: Any, kind: str, names: str, tmp_path: Path) -> None:
+    adapters = Path(shutil.copytree(WRITTEN / "adapters", tmp_path / "adapters"))
+    edit_run_config(adapters, section, **changes)
+    base = WRITTEN / "plain" if kind not in ("no-base-named", "adapter-base") else None
+    with refused(kind, where="run_config.yaml", names=names):
+        convert(adapters, tmp_path / "hf", to="hf", base=base)
+
+
+def test_adapters_have_no_optimizer_to_take_along(tmp_path: Path) -> None:
+    with refused("option-not-for-adapters"):
+        convert(WRITTEN / "adapters", tmp_path / "peft", to="peft", optimizer=True)
+
+
 def edit_run_config(checkpoint: Path, section: str, **changes: Any) -> None:
     """Change keys of a section of run_config.yaml."""
     path = next(checkpoint.rglob("run_config.yaml"))
@@ -114,7 +167,6 @@ def edit_run_config(checkpoint: Path, section: str, **changes: Any) -> None:
     ("section", "changes", "kind", "names"),
     [
         ("checkpoint", {"ckpt_format": "fsdp_dtensor"}, "bridge-checkpoint-format", "fsdp_dtensor"),
-        ("peft", {"_target_": "megatron.bridge.peft.lora.LoRA"}, "bridge-adapters", "LoRA"),
         ("model", {"_target_": "megatron.bridge.models.qwen.qwen_provider.Qwen3ModelProvider"}, "model-class", "Qwen3"),
     ],
 )

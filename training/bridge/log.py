@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import torch
 from megatron.bridge.training.callbacks import Callback
+from torch.utils.tensorboard import SummaryWriter
 
 from foundation.json_lines import append_line
 from foundation.metrics_log import NAME as METRICS
@@ -18,7 +19,7 @@ from training.metrics.clock import PhaseClock, drop_torn_line, goodput_so_far
 from training.metrics.loss_sums import LossSums
 from training.metrics.rates import Work
 from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
-from training.metrics.step_line import step_line
+from training.metrics.step_line import scalars, step_line
 
 
 class BridgeLog(Callback):  # type: ignore[misc]
@@ -41,6 +42,7 @@ class BridgeLog(Callback):  # type: ignore[misc]
         self._step, self._config, self._work = step, config, work
         self._tokens, self._sources, self._steps = tokens, list(sources), 0
         self._clock = PhaseClock("start")
+        self._board: SummaryWriter | None = None
 
     def on_train_start(self, context: Any) -> None:
         done, log, began = context.state.train_state.step, self.run_dir / METRICS, psutil.Process().create_time()
@@ -51,6 +53,8 @@ class BridgeLog(Callback):  # type: ignore[misc]
             self._started = {"start_seconds": max(0.0, time.time() - began)}
             self.run_id = continued_id(self.run_dir) if done else new_id()
             write_config(self.run_dir, recorded_config(self._config, self.run_id))
+            if self._config["logging"]["tensorboard"]:
+                self._board = SummaryWriter(str(self.run_dir / "tensorboard"))
         self._clock = PhaseClock("training")
 
     def on_train_step_start(self, context: Any) -> None:
@@ -71,7 +75,7 @@ class BridgeLog(Callback):  # type: ignore[misc]
             left = (settings.train.train_iters - step) * (time.perf_counter() - self._began) / (step - self._first_step)
             line = step_line(
                 step=step,
-                loss=float(context.loss_dict["lm loss"]),
+                loss=self._step.loss,
                 mean=mean,
                 learning_rate=self._rate,
                 grad_norm=None if context.grad_norm is None else float(context.grad_norm),
@@ -82,21 +86,25 @@ class BridgeLog(Callback):  # type: ignore[misc]
                 goodput=self._goodput.share(),
             )
             self._append(**line, **self._started)
+            self._show(step, {f"train/{key}": value for key, value in line.items()})
             self._started = {}
             warn(f"step {step}/{settings.train.train_iters}  loss {line['loss']:.4f} nats/token  {clock(left)} left")
         self._steps = 0
 
     def on_train_end(self, context: Any) -> None:
-        context.state.train_state.do_valid = False  # Bridge would validate once more
+        """Bridge validates once more; NeMo does so where the last step was not validated."""
+        state = context.state
+        every, done = state.cfg.validation.eval_interval, state.train_state.step
+        state.train_state.do_valid &= done > self._first_step and done % every != 0
 
     def on_eval_start(self, context: Any) -> None:
         self._clock.enter("validation")
-        self._kept, self._step.sums, self._step.by_source = self._step.sums, LossSums(len(self._sources)), True
+        self._kept, self._step.sums, self._step.validating = self._step.sums, LossSums(len(self._sources)), True
 
     def on_eval_end(self, context: Any) -> None:
         """Collective."""
         of_each, mean = self._step.sums.means()
-        self._step.sums, self._step.by_source = self._kept, False
+        self._step.sums, self._step.validating = self._kept, False
         seconds = self._clock.take("validation")
         self._clock.enter("training")
         if not _is_first():
@@ -108,7 +116,15 @@ class BridgeLog(Callback):  # type: ignore[misc]
             line["validation_bits_per_base_by_source"] = {name: one.bits_per_base for name, one in named.items()}
         step = context.state.train_state.step
         self._append(step=step, time=time.time(), **line, validation_seconds=seconds)
+        self._show(step, {key.replace("_", "/", 1): value for key, value in line.items()})
         warn(f"step {step}: validation loss {mean.loss:.4f} nats/token")
+
+    def _show(self, step: int, values: Mapping[str, Any]) -> None:
+        """In TensorBoard, under the names that NeMo's runs have there."""
+        if self._board:
+            for name, value in scalars(values).items():
+                self._board.add_scalar(name, value, step)
+            self._board.flush()
 
     def _append(self, **line: object) -> None:
         append_line(self.run_dir / METRICS, line)

@@ -1,6 +1,7 @@
 """What Megatron-Bridge 0.6.2 and megatron-core 0.19.2, as they are published, need in order to be imported and to run.
 
 - `peft/lora_layers.py` of Bridge imports Transformer Engine, also where there is none: it sees a name for it meanwhile.
+- `peft/utils.py` takes Megatron-Core's empty names of Transformer Engine's layers for the layers.
 - `pretrain` runs `make` for compiled helpers of Megatron-Core's own datasets; the wheel has them, and no Makefile.
 """
 
@@ -15,11 +16,16 @@ from unittest.mock import patch
 @contextlib.contextmanager
 def mended_packages() -> Iterator[None]:
     """Megatron-Bridge can be imported and run inside this context."""
-    with contextlib.nullcontext() if importlib.util.find_spec("transformer_engine") else _transformer_engine_by_name():
+    absent = importlib.util.find_spec("transformer_engine") is None
+    with _transformer_engine_by_name() if absent else contextlib.nullcontext():
         import megatron.bridge.peft.lora_layers  # noqa: F401
+    from megatron.bridge.peft import utils
     from megatron.bridge.training import initialize
 
-    with patch.object(initialize, "compile_helpers", lambda: None):
+    with (
+        patch.object(initialize, "compile_helpers", lambda: None),
+        patch.object(utils, "HAVE_TE", utils.HAVE_TE and not absent),
+    ):
         yield
 
 

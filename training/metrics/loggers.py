@@ -1,12 +1,12 @@
 """The loggers of a run, from `configs`: TensorBoard, Weights & Biases, MLflow. Nothing leaves the machine unasked."""
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from configs.schema import TrainConfig
 from foundation.errors import InputError
+from training.metrics.tracker_settings import tracking_uri
 
 INSTALL = {"wandb": "pip install wandb", "mlflow": "pip install -e '.[mlflow]'"}
 
@@ -62,7 +62,7 @@ def logger_fields(config: TrainConfig) -> dict[str, Any]:
                 RunMLFlowLogger,
                 experiment_name=values.mlflow,
                 run_name=Path(directory).name,
-                tracking_uri=values.mlflow_uri or f"file:{os.path.abspath(directory)}/mlruns",
+                tracking_uri=tracking_uri(config),
             )
         ]
     return fields

@@ -20,7 +20,7 @@ from training.metrics.live_config import live_architecture, live_config, live_lo
 from training.metrics.loss_sums import LossSums, MeanLoss
 from training.metrics.rates import Work
 from training.metrics.recorded_config import continued_id, new_id, recorded_config, write_config
-from training.metrics.step_line import step_line
+from training.metrics.step_line import scalars, step_line
 from training.metrics.tracking import RunMLFlowLogger, RunWandbLogger
 
 
@@ -190,14 +190,8 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
             self._append(step=trainer.global_step, time=time.time(), checkpoint_seconds=seconds)
 
     def _tell_loggers(self, trainer: Any, values: dict[str, Any]) -> None:
-        flat: dict[str, float] = {}
-        for name, value in values.items():
-            if isinstance(value, dict):
-                flat |= {f"{name}/{key}": one for key, one in value.items() if one is not None}
-            elif value is not None and name not in ("train/step", "train/time"):
-                flat[name] = value
         for logger in trainer.loggers:
-            logger.log_metrics(flat, step=trainer.global_step)
+            logger.log_metrics(scalars(values), step=trainer.global_step)
 
     def _append(self, **line: object) -> None:
         append_line(Path(self.run_dir) / METRICS, line)

@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -39,6 +40,17 @@ def step_line(
         "eta_seconds": eta_seconds,
         "goodput": goodput,
     }
+
+
+def scalars(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a line for a logger, `train/loss: 1.2`: those of a source below the name of all."""
+    flat: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}/{key}": one for key, one in value.items() if one is not None}
+        elif value is not None and name not in ("train/step", "train/time"):
+            flat[name] = value
+    return flat
 
 
 def _peak_memory_gib() -> float:

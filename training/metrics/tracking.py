@@ -1,12 +1,11 @@
 """Lightning's loggers for experiment trackers, as a run that may be stopped at any time wants them."""
 
-import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from training.metrics.tracker_settings import allow_files, newest_id
 
 NEMOS = (
     *("reduced_train_loss", "val_loss", "lr", "grad_norm"),
@@ -53,11 +52,10 @@ class RunWandbLogger(_WithoutNemos, WandbLogger):  # type: ignore[misc]
 
 
 class RunMLFlowLogger(_WithoutNemos, MLFlowLogger):  # type: ignore[misc]
-    """Tells MLflow to send no usage data of its own, and that files will do: without a server it wants a database."""
+    """Sends no usage data, and does with files where there is no server."""
 
     def __init__(self, *, experiment_name: str, run_name: str, tracking_uri: str) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        allow_files()
         super().__init__(experiment_name=experiment_name, run_name=run_name, tracking_uri=tracking_uri)
 
     def log_config(self, config: dict[str, Any]) -> None:
@@ -72,10 +70,3 @@ def flat(values: Mapping[Any, Any], prefix: str = "") -> dict[str, str]:
         inner = dict(enumerate(value)) if isinstance(value, list) else value
         rows |= flat(inner, f"{prefix}{key}.") if isinstance(inner, Mapping) else {f"{prefix}{key}": str(value)}
     return rows
-
-
-def newest_id(save_dir: str) -> Any:
-    """The id of the newest run in `save_dir/wandb`; None where there is none, and W&B makes one."""
-    names = (path.name for path in Path(save_dir, "wandb").glob("*run-*"))
-    runs = sorted(match.groups() for name in names if (match := re.fullmatch(r"(?:offline-)?run-(\w+)-(\w+)", name)))
-    return runs[-1][1] if runs else None

@@ -45,7 +45,8 @@ def test_wandb_writes_a_run_that_can_be_sent_later(run: Path) -> None:
 
 
 def test_a_resumed_run_goes_on_in_wandb(run: Path) -> None:
-    from training.metrics.tracking import RunWandbLogger, newest_id
+    from training.metrics.tracker_settings import newest_id
+    from training.metrics.tracking import RunWandbLogger
 
     (folder,) = (run / "wandb").glob("offline-run-*")
     logger = RunWandbLogger(project="dna", name="run", save_dir=str(run), offline=True)

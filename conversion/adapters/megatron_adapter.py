@@ -1,6 +1,6 @@
-"""A NeMo 2 checkpoint of LoRA adapters, as what it adds to each Hugging Face tensor.
+"""A checkpoint of LoRA adapters, of NeMo 2 or of Megatron-Bridge, as what it adds to each Hugging Face tensor.
 
-NeMo adapts fused weights. Of `linear_qkv` the tensors of Hugging Face are rows, so they share what comes in, and have
+Both adapt fused weights. Of `linear_qkv` the tensors of Hugging Face are rows, so they share what comes in, and have
 their rows of what goes out, taken apart as the weight itself is (`weight_table`). That is exact: no number changes.
 
     linear_in  [rank, hidden]                 lora_A of q_proj, of k_proj and of v_proj
@@ -20,6 +20,9 @@ from conversion.adapters.low_rank import LowRank
 from conversion.checkpoint import check_inside, read_mapping
 from conversion.files.dtypes import to_float32
 from conversion.files.mapped_file import loaded
+from conversion.locate import is_iterations
+from conversion.megatron.bridge_config import NAME as BRIDGE
+from conversion.megatron.bridge_config import check_form
 from conversion.megatron.megatron_directory import MegatronWeights
 from conversion.megatron.nemo_context import read_head
 from conversion.strict import check_tensors
@@ -34,7 +37,12 @@ if TYPE_CHECKING:
 
 _METADATA = "adapter_metadata.json"
 _LIMIT = 1 << 16
-_FUSED = ("nemo.collections.llm.peft.lora.LoRA", "training.lora.PatternLoRA")
+_FUSED = (
+    "nemo.collections.llm.peft.lora.LoRA",
+    "training.lora.PatternLoRA",
+    "megatron.bridge.peft.lora.LoRA",
+    "training.bridge.lora.PatternLoRA",
+)
 _CANONICAL = "nemo.collections.llm.peft.canonical_lora.CanonicalLoRA"
 
 PARTS: dict[str, tuple[str, ...]] = {
@@ -43,26 +51,33 @@ PARTS: dict[str, tuple[str, ...]] = {
     "linear_fc1": ("adapter_gate", "adapter_up"),
     "linear_fc2": (),
 }
-"""The linear layers that NeMo adapts, and the adapters that canonical LoRA has for their parts."""
+"""The linear layers that are adapted, and the adapters that canonical LoRA has for their parts."""
 
 
 def is_adapter(directory: Path) -> bool:
-    """Whether the NeMo 2 checkpoint `directory` holds adapters alone."""
-    return (directory / "weights" / _METADATA).is_file()
+    """Whether the checkpoint `directory` holds adapters alone."""
+    if (directory / "weights" / _METADATA).is_file():
+        return True
+    return (directory / BRIDGE).is_file() and read_mapping(directory / BRIDGE).get("peft") is not None
 
 
 def base_of(directory: Path) -> Path:
     """The checkpoint whose weights the adapters in `directory` were trained beside. Errors: `InputError`."""
-    path = directory / "weights" / _METADATA
+    of_bridge = (directory / BRIDGE).is_file()
+    path = directory / BRIDGE if of_bridge else directory / "weights" / _METADATA
     check_inside(path, directory)
     try:
-        base = Path(read_json(path, limit=_LIMIT)["model_ckpt_path"])
+        base = Path(
+            read_mapping(path)["checkpoint"]["pretrained_checkpoint"]
+            if of_bridge
+            else read_json(path, limit=_LIMIT)["model_ckpt_path"]
+        )
     except (TypeError, KeyError) as error:
         raise InputError(
             f"does not name a base checkpoint ({error})", where=path, fix="Copy it again.", kind="no-base-named"
         ) from error
     base = base.parent if base.name == "weights" else base  # NeMo writes either
-    if not (base / "weights").is_dir() or is_adapter(base):
+    if not (is_iterations(base) if of_bridge else (base / "weights").is_dir()) or is_adapter(base):
         raise InputError(
             f"names the base checkpoint {str(base)!r}, which does not exist",
             where=path,
@@ -72,7 +87,7 @@ def base_of(directory: Path) -> Path:
     return base
 
 
-class NemoAdapter:
+class MegatronAdapter:
     """The adapters in `directory` of a model of `weights` in `layers` layers. See `low_rank.Adapter`.
 
     Errors: `InputError`.
@@ -80,9 +95,12 @@ class NemoAdapter:
 
     def __init__(self, directory: Path, weights: tuple[Weight, ...], layers: int) -> None:
         self.directory, self._layers = directory, layers
-        self._tensors = MegatronWeights(directory / "weights", "module.", within=directory)
+        if of_bridge := (directory / BRIDGE).is_file():
+            check_form(directory)
+        folder, prefix = (directory, "") if of_bridge else (directory / "weights", "module.")
+        self._tensors = MegatronWeights(folder, prefix, within=directory)
         self.dtype, self._settings = self._tensors.dtype, _read_settings(directory)
-        self.head, self._hidden = read_head(directory), weights[0].fused_shape[1]
+        self.head, self._hidden = None if of_bridge else read_head(directory), weights[0].fused_shape[1]
         self._by_name = {name: weight for weight in weights for name in weight.hf}
         if self._settings.canonical:
             self._refuse_groups(weights)
@@ -186,7 +204,7 @@ def _module(weight: Weight) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Settings:
-    """Of NeMo's LoRA. `ranks`: of modules that have another than `rank`; `dropout`: before the adapter alone."""
+    """Of a LoRA. `ranks`: of modules that have another than `rank`; `dropout`: before the adapter alone."""
 
     canonical: bool
     rank: int
@@ -196,16 +214,17 @@ class _Settings:
 
 
 def _read_settings(directory: Path) -> _Settings:
-    path = directory / "context" / "model.yaml"
+    of_bridge = (directory / BRIDGE).is_file()
+    path = directory / BRIDGE if of_bridge else directory / "context" / "model.yaml"
     check_inside(path, directory)
-    fields = read_mapping(path).get("model_transform")
+    fields = read_mapping(path).get("peft" if of_bridge else "model_transform")
     values = fields if isinstance(fields, dict) else {}
     target = values.get("_target_")
     if target not in (*_FUSED, _CANONICAL):
         raise InputError(
             f"the adapters are {shown(target)}",
             where=path,
-            fix=f"Only {_FUSED[0]} and CanonicalLoRA can be read.",
+            fix="Only LoRA of NeMo and of Megatron-Bridge, and CanonicalLoRA of NeMo, can be read.",
             kind="adapter-class",
         )
     rank, alpha, dropout = values.get("dim"), values.get("alpha"), values.get("dropout", 0.0)
@@ -219,7 +238,7 @@ def _read_settings(directory: Path) -> _Settings:
         and 0 <= dropout <= 1
     ):
         raise InputError(
-            f"model_transform has dim {shown(rank)}, alpha {shown(alpha)} and dropout {shown(dropout)}",
+            f"the adapters have dim {shown(rank)}, alpha {shown(alpha)} and dropout {shown(dropout)}",
             where=path,
             fix="Copy it again.",
             kind="adapter-rank",

@@ -1,0 +1,25 @@
+"""Megatron-Bridge's LoRA, with a rank of its own for some modules."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from megatron.bridge.peft.lora import LoRA
+
+from configs.lora import parse_ranks
+
+
+@dataclass
+class PatternLoRA(LoRA):  # type: ignore[misc]
+    """`rank_pattern`: `linear_qkv:16` for modules whose rank is not `dim`; `alpha` is that of all."""
+
+    dim: int = 32
+    rank_pattern: list[str] = field(default_factory=list)
+
+    def transform(self, module: Any, name: str | None = None, prefix: str | None = None) -> Any:
+        """Put an adapter beside `module`, where it is a target."""
+        dim = self.dim
+        self.dim = parse_ranks(self.rank_pattern).get(name or "", dim)
+        try:
+            return super().transform(module, name, prefix)
+        finally:
+            self.dim = dim
