@@ -1,30 +1,86 @@
-"""An adapter in PEFT against our merged export: logits in fp32. `python -m benchmarks.adapters BASE ADAPTER MERGED`."""
+"""An adapter of PEFT against our merged export, in fp32: the largest difference of their logits.
 
+    python -m benchmarks.adapters [--steps 20]
+
+A tiny model from random weights gets an adapter by the documented commands, on the built-in corpus: once for a language
+model, once with a head for two classes. PEFT loads what `convert --to peft` wrote beside the base, transformers what
+`convert --to hf` wrote.
+"""
+
+import argparse
+import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-LENGTH, ROWS = 1024, 8
+from benchmarks.finetuning import write_start
+from benchmarks.motifs import write_motifs
+
+LENGTH, ROWS = 256, 8
+WARMED_UP = ("optimizer.warmup_steps=1", "optimizer.lr=1e-3", "trainer.validate_every=1000")
 
 
-def compare(base: Path, adapter: Path, merged: Path) -> dict[str, float]:
-    """Largest differences of logits on random bases, with the largest logit and what the adapter changes."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, convert both ways, and print the table."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--steps", type=int, default=20)
+    given = options.parse_args(arguments)
+    print("| adapter of | largest difference | largest logit | changed by the adapter |\n| --- | ---: | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder) / "base"
+        write_start(base)
+        write_motifs(Path(folder) / "motifs", sequences=640, length=48)
+        for name, words in _runs(Path(folder)).items():
+            out = Path(folder) / name.split()[1].rstrip(",")
+            length = (f"trainer.max_steps={given.steps}", f"optimizer.schedule_steps={given.steps}")
+            _run("train", *words, f"init_from={base}", f"run_dir={out}", "lora.dim=8", *length, *WARMED_UP, "--quiet")
+            _run("convert", str(out), f"{out}_peft", "--to", "peft", "--base", str(base))
+            _run("convert", str(out), f"{out}_hf", "--to", "hf")
+            found = compare(base, Path(f"{out}_peft"), Path(f"{out}_hf"), head="head" in name)
+            print(f"| {name} | " + " | ".join(f"{value:.2g}" for value in found) + " |", flush=True)
+
+
+def _runs(folder: Path) -> dict[str, tuple[str, ...]]:
+    return {
+        "a language model": ("finetune_tiny_lora", f"dataset.sequence_length={LENGTH}"),
+        "a classifier, with its head": (
+            "llama3_tiny_genomic_classify", f"head.train={folder / 'motifs'}", "dataset.sequence_length=48",
+        ),
+    }  # fmt: skip
+
+
+def compare(base: Path, adapter: Path, merged: Path, *, head: bool) -> tuple[float, float, float]:
+    """The largest difference of logits on random bases, the largest logit, and how much the adapter changes at most."""
     import torch
     from peft import PeftModel
-    from transformers import LlamaForCausalLM
 
-    model, whole = (LlamaForCausalLM.from_pretrained(path, dtype=torch.float32).eval() for path in (base, merged))
-    shape = (ROWS, min(LENGTH, model.config.max_position_embeddings))
-    tokens = torch.tensor(list(b"ACGT"))[torch.randint(4, shape, generator=torch.Generator().manual_seed(0))]
+    tokens = torch.tensor(list(b"ACGT"))[torch.randint(4, (ROWS, LENGTH), generator=torch.Generator().manual_seed(0))]
     with torch.no_grad():
-        before, wanted = model(tokens).logits, whole(tokens).logits
-        found = PeftModel.from_pretrained(model, adapter)(tokens).logits
-    return {
-        "difference": float((found - wanted).abs().max()),
-        "largest logit": float(wanted.abs().max()),
-        "change by the adapter": float((wanted - before).abs().max()),
-    }
+        wanted = _load(merged, head)(tokens).logits
+        model = PeftModel.from_pretrained(_load(base, head), adapter).eval()
+        found = model(tokens).logits
+        with model.disable_adapter():
+            before = model(tokens).logits
+    difference, largest, change = (float(one.abs().max()) for one in (found - wanted, wanted, wanted - before))
+    return difference, largest, change
+
+
+def _load(directory: Path, head: bool) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    kind = AutoModelForSequenceClassification if head else AutoModelForCausalLM
+    return kind.from_pretrained(directory, dtype=torch.float32, **({"num_labels": 2} if head else {})).eval()
+
+
+def _run(*words: str) -> None:
+    command = [str(Path(sys.executable).with_name("genomic-llama")), *words]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise SystemExit(found.stderr)
 
 
 if __name__ == "__main__":
-    for name, value in compare(*map(Path, sys.argv[1:4])).items():
-        print(f"{name}: {value:.3g}")
+    main()

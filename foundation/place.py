@@ -7,9 +7,10 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from foundation.disk import refusals, sync, umask
@@ -26,6 +27,17 @@ def real_directory(path: Path) -> Path:
     if real.is_symlink():
         raise InputError("is a link that leads to itself", where=path, fix="Remove it.", kind="link-loop")
     return real
+
+
+def real_paths(paths: Iterable[Path]) -> list[str]:
+    """`os.path.realpath` of each; of the files of one folder, the folder is looked up once."""
+    real = cache(os.path.realpath)
+    return [
+        os.path.realpath(path)
+        if path.is_symlink() or path.name in ("", "..")
+        else os.path.join(real(path.parent), path.name)
+        for path in paths
+    ]
 
 
 def real_file(path: Path) -> Path:

@@ -64,18 +64,30 @@ def optional(kind: Any) -> tuple[Any, bool]:
     return next(one for one in kinds if one is not type(None)), type(None) in kinds
 
 
+@cache
+def _parts(kind: Any) -> tuple[Any, bool, bool, Any, tuple[Any, ...]]:
+    """A type without `None`, whether it allows `None`, whether it is a dataclass, its origin and its arguments."""
+    kind, may_be_none = optional(kind)
+    is_dataclass = dataclasses.is_dataclass(kind) and isinstance(kind, type)
+    return kind, may_be_none, is_dataclass, typing.get_origin(kind), typing.get_args(kind)
+
+
+@cache
+def _fields(kind: type) -> "dict[str, dataclasses.Field[Any]]":
+    return {field.name: field for field in dataclasses.fields(kind)}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Reader:
     defaults: bool
     fix: str
 
     def read(self, kind: Any, value: Any, where: str) -> Any:
-        kind, may_be_none = optional(kind)
+        kind, may_be_none, is_dataclass, origin, arguments = _parts(kind)
         if value is None and may_be_none:
             return None
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if is_dataclass:
             return self._dataclass(kind, value, where)
-        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin in (tuple, list):
             items = self._typed(list, value, where)
             return origin(self.read(arguments[0], item, f"{where}[{number}]") for number, item in enumerate(items))
@@ -91,7 +103,7 @@ class _Reader:
         return self._number(value, where) if kind is float else self._typed(kind, value, where)
 
     def _dataclass(self, kind: type, value: Any, where: str) -> Any:
-        fields = {field.name: field for field in dataclasses.fields(kind)}
+        fields, kinds = _fields(kind), hints(kind)
         for key in self._typed(dict, value, where):
             if key not in fields:
                 raise InputError(
@@ -101,11 +113,11 @@ class _Reader:
         for name, field in fields.items():
             inside = f"{where}.{name}" if where else name
             if name in value and value[name] != MISSING:
-                given[name] = self.read(hints(kind)[name], value[name], inside)
+                given[name] = self.read(kinds[name], value[name], inside)
             elif not self.defaults:
                 raise InputError(f"lacks the key {name!r}", where=where, fix=self.fix, kind="missing-key")
             else:
-                given |= self._default(hints(kind)[name], field, inside)
+                given |= self._default(kinds[name], field, inside)
         return kind(**given)
 
     def _default(self, kind: Any, field: "dataclasses.Field[Any]", where: str) -> dict[str, Any]:

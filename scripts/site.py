@@ -1,5 +1,6 @@
-"""What mkdocs calls while `make docs` builds the site: folders in the navigation, and links that leave docs/."""
+"""What mkdocs calls while `make docs` builds the site: folders in the navigation, links that leave docs/, notebooks."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,30 @@ def _expanded(entries: list[Any], docs: Path) -> list[Any]:
         else:
             pages.append(entry)
     return pages
+
+
+def on_files(files: Any, *, config: Any) -> Any:
+    """Add a page for each notebook, as it was saved: notebooks/NAME.ipynb becomes notebooks/NAME.md of the site."""
+    from mkdocs.structure.files import File
+
+    for notebook in sorted((Path(config["docs_dir"]).parent / "notebooks").glob("*.ipynb")):
+        page = notebook_page(json.loads(notebook.read_text(encoding="utf-8")))
+        files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=page))
+    return files
+
+
+def notebook_page(notebook: dict[str, Any]) -> str:
+    """The cells of a notebook as Markdown, with the text and the pictures that they left."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", ()):
+            if picture := output.get("data", {}).get("image/png"):
+                parts.append(f"![](data:image/png;base64,{''.join(picture).strip()})")
+            elif text := "".join(output.get("text", ())).rstrip():
+                parts.append(f"```text\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:

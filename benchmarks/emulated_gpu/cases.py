@@ -11,6 +11,7 @@ CASES = (
     ("train_35b", 64),
     ("train_8b_opengenome2", 8, "context=32k"),
     ("train_8b_opengenome2", 8, "context=64k"),
+    ("train_8b_opengenome2", 8, "context=128k"),
     (
         *("train_8b_opengenome2", 8, "context=128k", "parallelism.tensor=1", "parallelism.sequence_parallel=false"),
         *("parallelism.context=8", "parallelism.recompute_layers=24"),

@@ -139,6 +139,8 @@ def _cuda(count: int, capability: tuple[int, int]) -> Iterator[tuple[Any, str, A
         yield target, name, lambda *arguments, **options: contextlib.nullcontext()
     for name in ("range_push", "range_pop"):
         yield cuda.nvtx, name, _always(0)
+    # torch would leave its modes for the time of a backward pass within a backward pass, that of recomputed layers.
+    yield torch.autograd, "has_torch_function", _always(False)
     make = torch.Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
     yield torch.Tensor, "_make_wrapper_subclass", staticmethod(_on_the_cpu(make))
 

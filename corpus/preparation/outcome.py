@@ -1,6 +1,7 @@
 """What `prepare` checks around its work: where it may write, that no split is empty."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from corpus.manifest import FILE_NAME, Manifest
 from corpus.splits.rule import SPLITS, SplitRule
 from corpus.splits.split import draw, seeded, unit_hashes
 from foundation.errors import InputError
+from foundation.place import real_paths
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:
@@ -22,8 +24,9 @@ def check_output(sources: Sequence[Path], out: Path) -> None:
     if not sources:
         raise InputError("no source was given", fix="Name at least one file.", kind="no-source")
     folder = out.resolve()
-    for source in sources:
-        if folder in source.resolve().parents:
+    places = dict(zip(map(os.path.dirname, real_paths(sources)), sources, strict=True))
+    for place, source in places.items():
+        if folder in (Path(place), *Path(place).parents):
             raise InputError(
                 f"holds the source {source}", where=out, fix="Choose another output.", kind="output-holds-source"
             )

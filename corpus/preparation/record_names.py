@@ -60,6 +60,8 @@ def check_names(slices: Sequence[Slice], hashes: Sequence[Hashes], read: Read) -
     Errors: `InputError` that names both records.
     """
     every = np.concatenate(hashes)
+    if len(every) < 2:
+        return
     order = np.argsort(every, kind="stable")
     again = (np.diff(every[order]) == 0) & (every[order][1:] != _NO_NAME)
     for place in np.flatnonzero(again):

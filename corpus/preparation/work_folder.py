@@ -13,6 +13,7 @@ import shutil
 import struct
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from foundation.errors import InputError
 from foundation.temporary import locked
 
 _PROGRESS = struct.Struct("<qq")
+_PAUSE = 0.05  # seconds between two notes of a worker's progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,19 +140,27 @@ class WorkFolder:
         """For the worker of a shard: a function that notes its progress."""
         handle = os.open(self.path / "progress" / f"{shard:05d}", os.O_WRONLY | os.O_CREAT, 0o666)
         try:
-            yield Report(handle)
+            report = Report(handle)
+            yield report
+            report.write()
         finally:
             os.close(handle)
 
 
 class Report:
-    """Call with stored bytes and bases just read, from any thread."""
+    """Call with stored bytes and bases just read, from any thread; they are written at most twenty times a second."""
 
     def __init__(self, handle: int) -> None:
-        self._handle, self._bytes, self._bases = handle, 0, 0
+        self._handle, self._bytes, self._bases, self._written = handle, 0, 0, 0.0
         self._lock = threading.Lock()
 
     def __call__(self, stored_bytes: int, bases: int) -> None:
         with self._lock:
             self._bytes, self._bases = self._bytes + stored_bytes, self._bases + bases
-            os.pwrite(self._handle, _PROGRESS.pack(self._bytes, self._bases), 0)
+            if time.monotonic() - self._written > _PAUSE:
+                self.write()
+
+    def write(self) -> None:
+        """Write what is known now."""
+        os.pwrite(self._handle, _PROGRESS.pack(self._bytes, self._bases), 0)
+        self._written = time.monotonic()

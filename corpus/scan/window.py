@@ -54,7 +54,8 @@ class Columns:
     def __init__(self) -> None:
         self.full = BATCH_BYTES
         self._first = 1
-        self.bounds = np.zeros(RECORDS + 1, dtype=np.int64)
+        self.bounds = np.empty(RECORDS + 1, dtype=np.int64)  # memory is taken where it is written
+        self.bounds[0] = 0
         self.names = self.descriptions = np.empty(0, dtype=np.uint8)
         self.tokens = _fresh()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from corpus.streams.compression import STANDARD_INPUT, named_errors
 from foundation.errors import InputError
+from foundation.place import real_paths
 from foundation.regular_file import opener
 
 
@@ -18,12 +19,12 @@ def expand_inputs(arguments: Sequence[str]) -> list[Path]:
     Errors: `InputError` for a file that does not exist, a directory, a pattern without a match, the same file twice.
     """
     inputs: dict[str, Path] = {}
-    for argument in arguments:
-        for path in _expand(argument, Path()):
-            first = inputs.setdefault(os.path.realpath(path) if path != STANDARD_INPUT else "-", path)
-            if first is not path:
-                also = f", also as {first}" if first != path else ""
-                raise InputError(f"is named twice{also}", where=path, fix="Name each file once.", kind="source-twice")
+    named = [path for argument in arguments for path in _expand(argument, Path())]
+    for path, real in zip(named, real_paths(named), strict=True):
+        first = inputs.setdefault(real, path)
+        if first is not path:
+            also = f", also as {first}" if first != path else ""
+            raise InputError(f"is named twice{also}", where=path, fix="Name each file once.", kind="source-twice")
     if not inputs:
         raise InputError("no input is named", fix="Name at least one file.", kind="no-source")
     return list(inputs.values())

@@ -4,6 +4,7 @@ A tokenizer's own segmentation is scored, over the whole vocabulary. Other segme
 probability too, so that the bits per base of a BPE or of k-mers are an upper bound of the model's.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,11 @@ def _batches(windows: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, 
         rest = rest[size:]
 
 
+def positions_of(model: "PreTrainedModel | CausalLM") -> int:
+    """The longest sequence that a model reads, in bases; of another tokenizer in tokens, each of a base or more."""
+    return model.context if isinstance(model, CausalLM) else int(model.config.max_position_embeddings)
+
+
 def is_other(directory: Path) -> bool:
     """Whether the model in `directory` is not a Llama of our 256 ids, by its config.json. Errors: `InputError`."""
     path = Path(directory) / "config.json"
@@ -132,7 +138,7 @@ def load_causal_lm(directory: Path, dtype: str = "float32", *, device: str | Non
     import torch
     from transformers import AutoModelForCausalLM
 
-    _check_built_in(directory)
+    check_built_in(directory)
     safe = {"trust_remote_code": False, "local_files_only": True}
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -165,7 +171,7 @@ def _tokenizer(directory: Path, safe: dict[str, bool]) -> "PreTrainedTokenizerBa
         raise _not_loaded(directory, error) from error
 
 
-def _check_built_in(directory: Path) -> None:
+def check_built_in(directory: Path) -> None:
     """That transformers has a causal model of this type. Errors: `InputError`."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -180,6 +186,17 @@ def _check_built_in(directory: Path) -> None:
         fix="Give a causal language model that transformers has built in: no code of a model's own is run.",
         kind="model-needs-code" if own else "not-a-causal-lm",
     )
+
+
+def parameters_of(directory: Path) -> int:
+    """Of the weights in `directory`, by the headers of their files."""
+    from safetensors import safe_open
+
+    total = 0
+    for path in sorted(directory.glob("*.safetensors")):
+        with safe_open(path, framework="numpy") as file:
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    return total
 
 
 def _not_loaded(directory: Path, error: Exception) -> InputError:

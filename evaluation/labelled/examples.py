@@ -12,8 +12,9 @@ from evaluation.labelled.targets import Targets
 from evaluation.rna import AsDna
 from foundation.errors import InputError
 from foundation.terminal import warn
-from tokenizer.sequence import Ids, encode, is_unambiguous, not_nucleotides, to_upper
+from tokenizer.sequence import Ids, encode, is_unambiguous, not_nucleotides, reverse_complement, to_upper
 
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SIDES = ("refuse", "left", "right")
 
 
@@ -82,6 +83,14 @@ def make_examples(entries: Iterable[Entry], targets: Targets, cut: Cut, source: 
         if found:
             warn(f"warning: {source}: {len(found):,} of {len(examples):,} sequences {what}; the first is {found[0]}")
     return examples
+
+
+def strand_hash(ids: Ids) -> int:
+    """Of a sequence: the same for both strands."""
+    from xxhash import xxh3_64_intdigest
+
+    forward, reverse = ids.tobytes(), reverse_complement(ids).tobytes()
+    return xxh3_64_intdigest(min(forward, reverse))
 
 
 def stacked(examples: Sequence[Example]) -> npt.NDArray[Any]:

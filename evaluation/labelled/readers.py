@@ -22,6 +22,7 @@ LIMIT = 1 << 30
 FASTA = (".fa", ".fna", ".fasta", ".ffn")
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 SUFFIXES = (*DELIMITERS, *FASTA, ".parquet")
+_OTHERS = "name the columns to read: head.sequence and head.labels, of predict --sequence"
 _FIX = f"Give a file that ends in {', '.join(SUFFIXES)}, or a directory with train and test in it."
 
 
@@ -106,8 +107,9 @@ def read_parquet(path: Path, columns: Columns) -> Iterator[Entry]:
         table = parquet.read_table(path, columns=names, use_threads=False).to_pydict()
     except (ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read ({error})", where=path, fix=_FIX, kind="not-parquet") from error
-    if set(table) != set(names):
-        raise InputError(f"lacks the columns {' and '.join(names)}", where=path, fix=_FIX, kind="csv-columns")
+    if lacking := [name for name in names if name not in table]:
+        fix = f"Give it, or {_OTHERS}."
+        raise InputError(f"lacks the column {lacking[0]}", where=path, fix=fix, kind="csv-columns")
     for number, row in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
         sequence, *values = row
         where = f"{path}, row {number}"
@@ -135,8 +137,6 @@ def read_folders(path: Path, columns: Columns) -> Iterator[Entry]:
 
 def _text(path: Path) -> str:
     """The text of a file, decompressed where it is compressed. Errors: `InputError`."""
-    if path.suffix not in (".gz", ".zst", ".bgz"):
-        return read_text(path, limit=LIMIT)
     from corpus.streams.compression import open_source
 
     with open_source(path) as stream:
@@ -146,7 +146,8 @@ def _text(path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 text ({error})", where=path, fix=_FIX, kind="not-text") from None
+        problem = f"is not UTF-8 text ({error.reason} at byte {error.start:,})"
+        raise InputError(problem, where=path, fix="Save it as UTF-8.", kind="not-text") from None
 
 
 def _place(names: Sequence[str], wanted: str, columns: Columns, path: Path) -> int:
@@ -154,7 +155,7 @@ def _place(names: Sequence[str], wanted: str, columns: Columns, path: Path) -> i
     if names.count(wanted) != 1:
         problem = f"has the column {wanted} twice" if names.count(wanted) else f"lacks the column {wanted}"
         there = ", ".join(map(repr, names))[:200]
-        fix = f"Give the columns {' and '.join(columns.names)}."
+        fix = f"Give the columns {', '.join(columns.names)}, or {_OTHERS}."
         raise InputError(f"{problem}; its columns are {there}", where=path, fix=fix, kind="csv-columns")
     return names.index(wanted)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from configs.schema import HeadConfig
-from evaluation.labelled.examples import Cut, Example, make_examples
+from evaluation.labelled.checks import check_learnable, check_measurable, warn_of_contradictions, warn_shared
+from evaluation.labelled.examples import TEST, TRAIN, VALIDATION, Cut, Example, make_examples, strand_hash
 from evaluation.labelled.layout import read_part, warn_unread
 from evaluation.labelled.readers import Columns, Entry, read_entries
 from evaluation.labelled.signal import is_bed, signal_of
@@ -15,9 +16,7 @@ from evaluation.labelled.targets import Targets, find_targets
 from evaluation.likelihood.bed import read_bed
 from foundation.errors import InputError, shown
 from foundation.terminal import warn
-from tokenizer.sequence import Ids, reverse_complement
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPELLINGS = {
     TRAIN: TRAIN, "training": TRAIN, "valid": VALIDATION, "validation": VALIDATION, "val": VALIDATION,
     "dev": VALIDATION, TEST: TEST, "testing": TEST,
@@ -47,13 +46,20 @@ def read_splits(head: HeadConfig, longest: int) -> Splits:
     targets = find_targets(head.kind, head.labels, entries[TRAIN])
     cut = Cut(longest=longest, side=head.truncate)
     parts = {name: make_examples(rows, targets, cut, head.train) for name, rows in entries.items()}
-    if not parts[VALIDATION]:
+    drawn = not parts[VALIDATION]
+    if drawn:
         parts[TRAIN], parts[VALIDATION] = _split_off(parts[TRAIN], head.validation_fraction)
+        count = len(parts[VALIDATION])
+        warn(f"{head.train}: {count:,} of {count + len(parts[TRAIN]):,} sequences are drawn for validation")
     for name in (TRAIN, VALIDATION):
         if not parts[name]:
             fix = "Give more sequences, head.validation, or another head.validation_fraction."
             raise InputError(f"leaves no {name} sequences", where=head.train, fix=fix, kind="no-sequences")
-    _warn_shared(parts, head.train)
+    if drawn:
+        check_learnable(targets, parts[TRAIN], head.train)
+    check_measurable(targets, parts[VALIDATION], head.stop_metric, head.validation or head.train)
+    warn_shared(parts, head.train)
+    warn_of_contradictions(targets, parts[TRAIN], head.train)
     return Splits(targets=targets, train=parts[TRAIN], validation=parts[VALIDATION], test=parts[TEST])
 
 
@@ -68,6 +74,10 @@ def _entries(head: HeadConfig) -> dict[str, list[Entry]]:
         if columns.signal is not None:
             fix = "Give BED files: head.train, and head.validation."
             raise InputError("is a directory, and head.bigwig is given", where=path, fix=fix, kind="bigwig-option")
+        if head.validation or head.test or head.split_column:
+            problem = "is a directory, which has validation and test in it, and another place for them is given"
+            fix = "Leave out head.validation, head.test and head.split_column, or give a file."
+            raise InputError(problem, where=path, fix=fix, kind="split-twice")
         warn_unread(path)
         parts = {TRAIN: "train", VALIDATION: "dev", TEST: "test"}
         return {name: list(read_part(path, part, columns)) for name, part in parts.items()}
@@ -109,27 +119,9 @@ def _by_column(path: Path, columns: Columns, column: str) -> dict[str, list[Entr
 def _split_off(examples: Sequence[Example], fraction: float) -> tuple[list[Example], list[Example]]:
     """Without and with a share of `examples`, drawn by sequence: copies, and reverse complements, stay together."""
     limit = int(fraction * 2**32)
-    drawn = [_hash(example.ids) >> 32 < limit for example in examples]
+    drawn = [strand_hash(example.ids) >> 32 < limit for example in examples]
     rest = [example for example, taken in zip(examples, drawn, strict=True) if not taken]
     return rest, [example for example, taken in zip(examples, drawn, strict=True) if taken]
-
-
-def _warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
-    hashes = {name: [_hash(example.ids) for example in examples] for name, examples in parts.items()}
-    for later, earlier in ((VALIDATION, TRAIN), (TEST, TRAIN), (TEST, VALIDATION)):
-        known = set(hashes[earlier])
-        both = [example for example, one in zip(parts[later], hashes[later], strict=True) if one in known]
-        if both:
-            message = f"{len(both):,} of {len(parts[later]):,} {later} sequences are in {earlier} too"
-            warn(f"warning: {source}: {message}, on either strand; the first is {both[0].where}")
-
-
-def _hash(ids: Ids) -> int:
-    """The same for both strands."""
-    from xxhash import xxh3_64_intdigest
-
-    forward, reverse = ids.tobytes(), reverse_complement(ids).tobytes()
-    return xxh3_64_intdigest(min(forward, reverse))
 
 
 def class_counts(examples: Sequence[Example], classes: int) -> Iterator[int]:

@@ -20,6 +20,8 @@ UNLABELLED = "."
 _FLOAT = re.compile(r"[+-]?(\d+\.\d*[1-9]\d*|\d*\.\d*[1-9]\d*)([eE][+-]?\d+)?|[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 _YES, _NO = frozenset(("1", "true", "yes")), frozenset(("0", "false", "no"))
 _MOST_CLASSES = 1000
+_LARGEST = 3e38
+"""Of a number in 32 bits."""
 _VALUES = re.compile(r"[\s,;]+")
 
 
@@ -139,7 +141,7 @@ def _number(value: Any, where: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number):
+    if isinstance(value, bool) or not abs(number) <= _LARGEST:
         problem = f"the label is {shown(value)}, not a number"
         fix = "Give numbers, or head.kind=classify for classes."
         raise InputError(problem, where=where, fix=fix, kind="label-not-numeric")

@@ -85,6 +85,9 @@ def _read(table: LabelledTable, how: Predicting, cut: Cut) -> list[Example]:
     if head.kind in ("multilabel", "regress") and table.labels != head.labels:
         problem = f"has the label columns {', '.join(table.labels)}, but the model predicts {', '.join(head.labels)}"
         raise InputError(problem, where=table.path, fix="Name the same columns.", kind="other-labels")
+    if table.signal and head.kind != "track":
+        problem = f"has a number per base, and the model predicts {', '.join(head.labels)}"
+        raise InputError(problem, where=table.path, fix="Leave bigwig and genome out.", kind="other-labels")
     columns = Columns(sequence=table.sequence, values=table.labels, signal=table.signal)
     examples = make_examples(
         read_entries(table.path, columns), Targets(kind=head.kind, labels=head.labels), cut, table.path

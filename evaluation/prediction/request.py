@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,7 +155,9 @@ class PredictJob:
         """Write the table; how many rows it has."""
         asked = self._request
         predictions = (one for unit, payload in results for one in _predictions(unit, payload))
-        rows = write_predictions(predictions, asked.out, asked.head, paired=asked.data.kind == "vcf")
+        if (first := next(predictions, None)) is None:
+            raise InputError("has nothing to predict", where=asked.source, fix="Check the file.", kind="no-sequences")
+        rows = write_predictions(chain([first], predictions), asked.out, asked.head, paired=asked.data.kind == "vcf")
         return rows, [asked.out]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.statistics.ranking import Values, areas
 from evaluation.variants.alleles import Allele
 from evaluation.variants.effects import Effect
 from evaluation.variants.labels import Labelling, class_of, label_of
@@ -14,8 +15,6 @@ from evaluation.variants.labels import Labelling, class_of, label_of
 RESAMPLES = 1000
 _AT_ONCE = 100  # resamples: bounds the memory
 ALL, NO_CLASS = "all", "none"
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +72,9 @@ def _bootstrap(labels: npt.NDArray[np.bool_], scores: Values, seed: int) -> tupl
     thresholds, place = np.unique(-scores, return_inverse=True)  # the highest score first
     counts = [np.bincount(place[kind], minlength=len(thresholds)) for kind in (labels, ~labels)]
     random = np.random.default_rng(seed)
-    points = measure(counts[0][None], counts[1][None])
+    points = areas(counts[0][None], counts[1][None])
     resampled = [
-        measure(*(random.multinomial(count.sum(), count / count.sum(), size=_AT_ONCE) for count in counts))
+        areas(*(random.multinomial(count.sum(), count / count.sum(), size=_AT_ONCE) for count in counts))
         for _ in range(RESAMPLES // _AT_ONCE)
     ]
     aurocs, auprcs = (
@@ -83,14 +82,3 @@ def _bootstrap(labels: npt.NDArray[np.bool_], scores: Values, seed: int) -> tupl
         for point, values in zip(points, (np.concatenate(parts) for parts in zip(*resampled, strict=True)), strict=True)
     )
     return aurocs, auprcs
-
-
-def measure(positives: npt.NDArray[np.int64], negatives: npt.NDArray[np.int64]) -> tuple[Values, Values]:
-    """AUROC and average precision, [R]; how many of each kind have each score, highest first, [R, scores]."""
-    found, false = positives.cumsum(axis=1), negatives.cumsum(axis=1)
-    total, others = found[:, -1], false[:, -1]
-    beaten = others[:, None] - false + negatives / 2  # ties count half
-    auroc = (positives * beaten).sum(axis=1) / (total * others)
-    precision = found / np.maximum(found + false, 1)
-    auprc = (positives * precision).sum(axis=1) / total
-    return auroc, auprc

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluation.causal_lm.model import CausalLM, positions_of
 from evaluation.digest import named
 from evaluation.finished import Work
 from evaluation.likelihood.regions import load_contigs
@@ -36,6 +37,7 @@ from evaluation.variants.effects import Effect, StrandEffect, variant_effects
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
 from evaluation.variants.measures import Discrimination, discriminate
 from evaluation.variants.vcf import Vcf, read_vcf
+from evaluation.variants.whole_windows import whole_window_effects
 from evaluation.variants.windows import Placement
 from foundation.errors import InputError
 from foundation.progress import progress_bar
@@ -107,14 +109,18 @@ class VariantResult:
 
 
 def score_variants(
-    model: "PreTrainedModel", run: VariantRun, *, journal: Path | None = None, labelling: Labelling | None = None
+    model: "PreTrainedModel | CausalLM",
+    run: VariantRun,
+    *,
+    journal: Path | None = None,
+    labelling: Labelling | None = None,
 ) -> VariantResult:
     """Score the VCF file of `run`; with a `journal`, resume a run of the same kind that was interrupted.
 
     The journal stays until the result is written.
     Errors: `InputError` for files that are wrong, a window beyond the model's positions, and for nothing to score.
     """
-    check_window(run, int(model.config.max_position_embeddings))
+    check_window(run, positions_of(model))
     scoring = VariantScoring(run, labelling)
     compute = at_once(scoring, partial(effects_of_unit, model, scoring))
     with (
@@ -208,17 +214,22 @@ class VariantScoring:
             yield Haplotype(allele=allele, tokens=tokens * len(STRANDS[self.run.strand]))
 
 
-def effects_of_unit(model: "PreTrainedModel", scoring: VariantScoring, unit: list[Haplotype]) -> Payload:
+def effects_of_unit(model: "PreTrainedModel | CausalLM", scoring: VariantScoring, unit: list[Haplotype]) -> Payload:
     """The effects of each haplotype on the forward and the reverse strand, as `StrandEffect` has them.
 
     `delta` and `targets`, [haplotypes, 2], no targets where there is none; `shift`, [haplotypes, 2, 4], NaN for none.
     """
     run, alleles = scoring.run, [haplotype.allele for haplotype in unit]
-    some = variant_effects(
-        model, alleles, scoring.contigs, run.placement, readings=STRANDS[run.strand], batch_size=run.batch_size,
-        distances=run.distances,
-    )  # fmt: skip
-    effects = [effect for found in some for effect in found]
+    effects: list[Effect | None]
+    if isinstance(model, CausalLM):
+        readings = STRANDS[run.strand]
+        effects = whole_window_effects(model, alleles, scoring.contigs, run.placement, readings=readings)
+    else:
+        some = variant_effects(
+            model, alleles, scoring.contigs, run.placement, readings=STRANDS[run.strand], batch_size=run.batch_size,
+            distances=run.distances,
+        )  # fmt: skip
+        effects = [effect for found in some for effect in found]
     strands = [(None, None) if effect is None else (effect.forward, effect.reverse) for effect in effects]
     return {
         "delta": np.array([[one.delta if one else 0.0 for one in both] for both in strands], dtype=np.float64),

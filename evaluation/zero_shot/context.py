@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.causal_lm.model import CausalLM, positions_of
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.spec import TaskSpec
+from foundation.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 class Context:
     """`directory`: of the model; `folder`: of its results, where files named after the task may be kept meanwhile."""
 
-    model: "PreTrainedModel"
+    model: "PreTrainedModel | CausalLM"
     directory: Path
     data: TaskData
     folder: Path
@@ -29,8 +31,16 @@ class Context:
 
     @property
     def positions(self) -> int:
-        """The longest sequence that the model reads."""
-        return int(self.model.config.max_position_embeddings)
+        """The longest sequence that the model reads, in bases; of another tokenizer, in tokens, of a base or more."""
+        return positions_of(self.model)
+
+    @property
+    def own_model(self) -> "PreTrainedModel":
+        """The model, of our vocabulary. Errors: `InputError` for another, which such a task cannot ask."""
+        if isinstance(self.model, CausalLM):
+            problem = f"has another tokenizer, with which tasks of the kind {self.spec.kind} do not work"
+            raise InputError(problem, where=self.directory, fix="Leave it out.", kind="task-needs-own-model")
+        return self.model
 
     @property
     def journal(self) -> Path:

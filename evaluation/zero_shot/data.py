@@ -1,5 +1,6 @@
 """Which tasks have their data at hand, and which files of the others are missing."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +48,16 @@ class TaskData:
 
 
 def find_data(specs: Sequence[TaskSpec], folder: Path) -> list[TaskData]:
-    """Each task with what there is of it in `folder`; a file may be plain where a .gz is published, and the reverse."""
+    """Each task with what there is of it in `folder`.
+
+    A file may be plain where a .gz is published, and the reverse; a spreadsheet may be saved as .csv.
+    """
     return [TaskData(spec=spec, folder=folder, paths=tuple(_find(folder, one) for one in spec.files)) for spec in specs]
 
 
 def _find(folder: Path, file: SourceFile) -> Path | None:
     plain = file.path.removesuffix(".gz")
-    names = dict.fromkeys((file.path, plain, f"{plain}.gz"))
+    names = dict.fromkeys((file.path, plain, f"{plain}.gz", re.sub(r"\.xlsx$", ".csv", plain)))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 

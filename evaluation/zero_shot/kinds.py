@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.zero_shot import likelihood
+from evaluation.zero_shot import likelihood, variants
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found
+from evaluation.zero_shot.sequence import classes, essentiality, needle, perturbation, recovery, spectrum
 from evaluation.zero_shot.spec import TASKS, TaskSpec
 from foundation.errors import InputError, nearest
 from foundation.typed import from_settings
@@ -14,12 +15,16 @@ from foundation.typed import from_settings
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """`protocol`: a dataclass with a default for each field; `run`: the task's function, given an instance of it."""
+    """`protocol`: a dataclass with a default for each field; `run`: the task's function, given an instance of it.
+
+    `coordinates`: whether its data are places in a genome, which the task then names.
+    """
 
     protocol: type
     layouts: tuple[str, ...]
     statistics: tuple[str, ...]
     run: Callable[[Context, Any], Found]
+    coordinates: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -28,6 +33,49 @@ KINDS: dict[str, Kind] = {
         layouts=likelihood.LAYOUTS,
         statistics=likelihood.STATISTICS,
         run=likelihood.run,
+    ),
+    "annotation-classes": Kind(
+        protocol=classes.Protocol,
+        layouts=classes.LAYOUTS,
+        statistics=classes.STATISTICS,
+        run=classes.run,
+    ),
+    "perturbation": Kind(
+        protocol=perturbation.Protocol,
+        layouts=perturbation.LAYOUTS,
+        statistics=perturbation.STATISTICS,
+        run=perturbation.run,
+    ),
+    "essentiality": Kind(
+        protocol=essentiality.Protocol,
+        layouts=essentiality.LAYOUTS,
+        statistics=essentiality.STATISTICS,
+        run=essentiality.run,
+    ),
+    "recovery": Kind(
+        protocol=recovery.Protocol,
+        layouts=recovery.LAYOUTS,
+        statistics=recovery.STATISTICS,
+        run=recovery.run,
+    ),
+    "genome-needle": Kind(
+        protocol=needle.Protocol,
+        layouts=needle.LAYOUTS,
+        statistics=needle.STATISTICS,
+        run=needle.run,
+    ),
+    "spectrum": Kind(
+        protocol=spectrum.Protocol,
+        layouts=spectrum.LAYOUTS,
+        statistics=spectrum.STATISTICS,
+        run=spectrum.run,
+    ),
+    "variants": Kind(
+        protocol=variants.Protocol,
+        layouts=variants.LAYOUTS,
+        statistics=variants.STATISTICS,
+        run=variants.run,
+        coordinates=True,
     ),
 }
 """Register a kind here; a task of it is a YAML file in configs/evaluation/tasks."""
@@ -40,6 +88,8 @@ def check_task(spec: TaskSpec) -> Any:
     _known("layout", spec.layout, kind.layouts, where)
     for statistic in spec.statistics:
         _known("statistic", statistic, kind.statistics, where)
+    if kind.coordinates and spec.genome is None:
+        raise InputError("names no genome", where=where, fix="Add `genome`.", kind="task-without-genome")
     return from_settings(kind.protocol, spec.protocol, f"{where}, protocol")
 
 

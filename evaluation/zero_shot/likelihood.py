@@ -1,13 +1,18 @@
 """Bits and nats per base of sequences: what a test loss is, with an interval over the records."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.causal_lm.model import CausalLM
+from evaluation.causal_lm.scoring import score_records
 from evaluation.likelihood.likelihood import plan_reading
 from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.score import RecordScore
 from evaluation.likelihood.scoring import Source, score_regions
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
@@ -30,17 +35,29 @@ class Protocol:
 
 
 def run(context: Context, protocol: Protocol) -> Found:
-    """Score every record of the file."""
+    """Score every record; of several files each is a source, with a part of its own beside the whole."""
     window, notes = context.fit(protocol.window)
-    reading = plan_reading(context.model, context_length=window, stride=protocol.stride, batch_size=context.batch_size)
-    source = context.data.own[0]
-    origin = Source(model=str(context.directory), source=source.name)
-    score = score_regions(context.model, read_regions(source), reading, origin, strand=protocol.strand)
-    nats = np.array([one.nats for one in score.records])
-    bases = np.array([one.bases_scored for one in score.records])
-    measures = [_measure(statistic, nats, bases) for statistic in context.spec.statistics]
-    items = {"record": [one.name for one in score.records], "bases": bases.tolist(), "nats": nats.tolist()}
+    scores = {path.name.partition(".")[0]: _score(context, protocol, path, window) for path in context.data.own}
+    rows = [(source, one) for source, score in scores.items() for one in score]
+    nats, bases = np.array([one.nats for _, one in rows]), np.array([one.bases_scored for _, one in rows])
+    sources = np.array([source for source, _ in rows])
+    measures = []
+    for statistic in context.spec.statistics:
+        measures.append(_measure(statistic, nats, bases))
+        for source in scores if len(scores) > 1 else ():
+            own = sources == source
+            measures.append(replace(_measure(statistic, nats[own], bases[own]), part=source))
+    names = [one.name for _, one in rows]
+    items = {"source": sources.tolist(), "record": names, "bases": bases.tolist(), "nats": nats.tolist()}
     return Found(measures=measures, items=items, notes=notes)
+
+
+def _score(context: Context, protocol: Protocol, source: Path, window: int) -> Sequence[RecordScore]:
+    if isinstance(context.model, CausalLM):
+        return score_records(context.model, read_regions(source), protocol.strand)
+    reading = plan_reading(context.model, context_length=window, stride=protocol.stride, batch_size=context.batch_size)
+    origin = Source(model=str(context.directory), source=source.name)
+    return score_regions(context.model, read_regions(source), reading, origin, strand=protocol.strand).records
 
 
 def _measure(statistic: str, nats: Nats, bases: Bases) -> Measure:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
+from evaluation.causal_lm.model import CausalLM, check_built_in, is_other, load_causal_lm, parameters_of
 from evaluation.digest import identify, versions
 from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
@@ -39,8 +40,11 @@ def check_models(models: Sequence[Path], out: Path) -> None:
     """What can be known to be wrong before anything is read. Errors: `InputError`."""
     folders: dict[Path, Path] = {}
     for model in models:
-        check_directory(model)
-        check_language_model(model)
+        if is_other(model):
+            check_built_in(model)
+        else:
+            check_directory(model)
+            check_language_model(model)
         if (first := folders.setdefault(model_folder(out, model), model)) != model:
             fix = "Name each model once. Evaluate models of the same name separately."
             raise InputError(
@@ -61,11 +65,16 @@ def evaluate(
         check_task(task.spec)
     failures = 0
     for model in models:
-        load = cache(lambda model=model: load_model(model, dtype))
+        load = cache(lambda model=model: _load(model, dtype))
         for number, task in enumerate(ready, start=1):
             place = f"{model}: {task.spec.name} ({number} of {len(ready)})"
             failures += not _finish(model, task, out, dtype, batch_size, load, place)
     return failures
+
+
+def _load(model: Path, dtype: str) -> "PreTrainedModel | CausalLM":
+    """A model of our 256 ids, or any causal model with its own tokenizer."""
+    return load_causal_lm(model, dtype) if is_other(model) else load_model(model, dtype)
 
 
 def work_of(model: Path, task: TaskData, out: Path, dtype: str) -> Work:
@@ -87,7 +96,7 @@ def _finish(
     out: Path,
     dtype: str,
     batch_size: int | None,
-    load: "Callable[[], PreTrainedModel]",
+    load: "Callable[[], PreTrainedModel | CausalLM]",
     place: str,
 ) -> bool:
     """True where there is a result, of this run or of an earlier one."""
@@ -123,7 +132,7 @@ def _result(model: Path, task: TaskData, dtype: str, found: Found, failed: str |
         weights=identity.weights or "",
         run=identity.run,
         step=identity.step,
-        parameters=read_architecture(model).parameters,
+        parameters=parameters_of(model) if is_other(model) else read_architecture(model).parameters,
         dtype=dtype,
         versions=versions(),
         measures=tuple(found.measures),

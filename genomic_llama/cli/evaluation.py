@@ -146,12 +146,12 @@ def report(
             "--out and --model-card are one file", where=out, fix="Give them two names.", kind="one-file-twice"
         )
     check_writable(out, model_card)
-    if corpus is None and scores is None and model_card is None:
+    if (corpus, scores, model_card, entropy_floor) == (None, None, None, None):
         build_head_report(run, out)
         print_lines(f"wrote {out}")
         return
     if corpus is None or scores is None:
-        fix = "Give --corpus and --score; of a run with a head neither, nor --model-card."
+        fix = "Give --corpus and --score; of a run with a head none of the other options but --out."
         raise InputError("--corpus and --score go together", where=run, fix=fix, kind="report-inputs")
     if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
         warn(f"warning: {doubt}")

@@ -133,6 +133,11 @@ def head_rules(config: TrainConfig) -> Iterator[Rule]:
     )
     columns = [one for one in (head.sequence, head.split_column, *head.labels) if one is not None]
     yield len(set(columns)) == len(columns), f"a column is named twice in {columns}", "Name each column once."
+    yield (
+        head.split_column is None or (head.validation is None and head.test is None),
+        f"head.split_column={head.split_column} with head.validation={head.validation} and head.test={head.test}",
+        "A column says which sequences are of validation and test, or files do: choose one.",
+    )
     yield from _signal_rules(head)
     yield (
         not (head.freeze_body and config.lora.dim),

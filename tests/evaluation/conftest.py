@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from corpora import prepare
+from other_models import others  # noqa: F401
 from tiny_llama import save_tiny_llama
 
 REAL = Path(__file__).parents[3] / "shared" / "data"

@@ -1,4 +1,4 @@
-"""What a FASTA file may look like, and what score, embed and variants make of it: docs/tour.md has the table."""
+"""What a FASTA file may look like, and what score, embed and variants make of it: docs/scoring.md has the table."""
 
 import sys
 from pathlib import Path

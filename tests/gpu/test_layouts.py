@@ -49,3 +49,13 @@ def test_one_gpu_gives_the_curve_of_the_cpu_recipe(
         assert losses == pytest.approx(expected, rel=0, abs=NEAR_FP32)
         assert losses != expected
     assert expected[0] - expected[2] > 10 * NEAR_FP32
+
+
+@pytest.mark.torture
+def test_recomputed_layers_under_tensor_parallelism(
+    one_gpu: dict[str, list[float]], start: str, corpus: Path, tmp_path: Path
+) -> None:
+    """The layout of 128k tokens, beside context parallelism."""
+    layout = (*TWO_PROCESSES["tensor 2, sequence parallel"], "parallelism.recompute_layers=2")
+    losses = on_gpus(tmp_path / "run", corpus, start, *layout, config="finetune_tiny", ranks=2)
+    assert losses == pytest.approx(one_gpu["bf16"], rel=0, abs=CLOSE)

@@ -31,6 +31,7 @@ def _read(path: Path, kind: str = "classify", **values: Any) -> Any:
         ("classify", ("ACGT" * 6, "a"), "sequence-too-long", "24"),
         ("regress", ("ACGT", "high"), "label-not-numeric", "high"),
         ("regress", ("ACGT", "inf"), "label-not-numeric", "inf"),
+        ("regress", ("ACGT", "1e39"), "label-not-numeric", "1e39"),
         ("regress", ("ACGT", ""), "label-missing", "''"),
         ("multilabel", ("ACGT", "2"), "label-not-binary", "2"),
         ("multilabel", ("ACGT", "0.5"), "label-not-binary", "0.5"),
@@ -67,6 +68,49 @@ def test_labels_with_nothing_to_learn(kind: str, labels: list[str], refusal: str
     rows = [("ACGTACG" + "ACGT"[number % 4], label) for number, label in enumerate(labels)]
     with refused(refusal, where="table.csv", fix=fix):
         _read(write_rows(tmp_path / "table.csv", rows), kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "values", "refusal", "names"),
+    [
+        ("classify", "bbba", {}, "class-without-training", "'a'"),
+        ("regress", ["1", "1", "1", "2"], {}, "class-without-training", "label"),
+        ("classify", "abab", {"validation": "aa", "stop_metric": "auroc"}, "validation-one-class", "'b'"),
+        ("regress", "1212", {"validation": "11", "stop_metric": "pearson"}, "validation-one-class", "label"),
+        ("multilabel", "0101", {"validation": "00", "stop_metric": "auprc"}, "validation-one-class", "label"),
+        ("tokens", ["abababab"] * 4, {"validation": ["........"] * 2}, "no-labels", ""),
+    ],
+)
+def test_splits_that_cannot_be_learned_or_measured(
+    kind: str, labels: list[str], values: dict[str, Any], refusal: str, names: str, tmp_path: Path
+) -> None:
+    """A class that drawing takes from training; a measure to stop by that validation leaves undefined."""
+    rows = [("ACGTACG" + "ACGT"[number], label) for number, label in enumerate(labels)]
+    held_out = write_rows(
+        tmp_path / "v.csv", [("GGGGGGG" + "GC"[n], one) for n, one in enumerate(values.get("validation", []))]
+    )
+    values = {**values, **({"validation": str(held_out)} if "validation" in values else {})}
+    with refused(refusal, where="v.csv" if "validation" in values else "t.csv", names=names):
+        _read(write_rows(tmp_path / "t.csv", rows), kind, **values)
+
+
+def test_what_is_odd_and_can_be_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = [*GOOD, ("AACGTACGTT", "a"), ("AACGTACGTT", "b")]
+    table, one_class = write_rows(tmp_path / "t.csv", odd), write_rows(tmp_path / "v.csv", [("TTTT", "a")])
+    splits = _read(table, validation=str(one_class), stop_metric="loss")
+    assert (len(splits.train), len(splits.validation)) == (6, 1)
+    said = capsys.readouterr().err
+    assert "1 training sequences come more than once with different labels" in said
+    assert "v.csv: the validation sequences have no class 'b'" in said
+    _read(write_rows(tmp_path / "u.csv", [(f"ACGT{a}{b}", "ab"[a == b]) for a in "ACGT" for b in "ACGT"]))
+    assert "of 16 sequences are drawn for validation" in capsys.readouterr().err
+
+
+def test_two_places_for_the_other_splits(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    table = write_rows(tmp_path / "parts" / "train.csv", GOOD)
+    with refused("split-twice", where="parts", fix="head.validation"):
+        _read(tmp_path / "parts", validation=str(table))
 
 
 def test_a_class_of_test_that_is_not_in_train(tmp_path: Path) -> None:
@@ -131,6 +175,32 @@ def test_every_format_gives_the_same(tmp_path: Path) -> None:
     assert found == {tuple((sequence.encode(), "ab".index(label)) for sequence, label in GOOD)}
 
 
+def test_the_layouts_in_which_tasks_are_published(tmp_path: Path) -> None:
+    """GUE, Nucleotide Transformer and Genomic Benchmarks, which `probe` reads."""
+    layouts = ("gue", "nt", "benchmarks")
+    for part in ("train", "test"):
+        for layout in layouts:
+            (tmp_path / layout).mkdir(exist_ok=True)
+        write_rows(tmp_path / "gue" / f"{part}.csv", GOOD)
+        headers = [f">s{n}|{label}\n{sequence}\n" for n, (sequence, label) in enumerate(GOOD)]
+        (tmp_path / "nt" / f"{part}.fna").write_text("".join(headers))
+        for number, (sequence, label) in enumerate(GOOD):
+            file = tmp_path / "benchmarks" / part / label / f"{number}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(sequence)
+    write_rows(tmp_path / "gue" / "dev.csv", GOOD[:3])
+    found = {
+        layout: read_splits(HeadConfig(kind="classify", train=str(tmp_path / layout), validation_fraction=0.4), 20)
+        for layout in layouts
+    }
+    counts = {layout: [len(one.train), len(one.validation), len(one.test)] for layout, one in found.items()}
+    assert counts["gue"] == [4, 3, 4]
+    assert all(sum(counts[layout]) == 8 for layout in ("nt", "benchmarks"))
+    assert {one.targets.labels for one in found.values()} == {("a", "b")}
+    expected = sorted((one.ids.tobytes(), int(one.target)) for one in found["gue"].test)
+    assert all(sorted((one.ids.tobytes(), int(one.target)) for one in read.test) == expected for read in found.values())
+
+
 def test_a_draw_keeps_both_strands_of_a_sequence_together(tmp_path: Path) -> None:
     from tokenizer.sequence import encode, reverse_complement
 
@@ -146,4 +216,5 @@ def test_a_draw_keeps_both_strands_of_a_sequence_together(tmp_path: Path) -> Non
 
 def test_numbers_sort_as_numbers(tmp_path: Path) -> None:
     rows = [("ACGT" + "ACGT"[number % 4], str(label)) for number, label in enumerate([10, 9, 2, 10, 9, 2])]
-    assert _read(write_rows(tmp_path / "t.csv", rows)).targets.labels == ("2", "9", "10")
+    table = write_rows(tmp_path / "t.csv", rows)
+    assert _read(table, validation=str(table)).targets.labels == ("2", "9", "10")

@@ -126,13 +126,15 @@ def test_a_part_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     ("text", "where"),
     [
         ("sequence,label\nACGT,0,x\n", ", line 2"), ("sequence,label\nACGT\n", ", line 2"), ("sequence;label\n", ""),
-        ("sequence,label,label\nACGT,0,1\n", ""), ("Sequence,Label\nACGT,0\n", ""), ("", ""),
+        ("sequence,label,label\nACGT,0,1\n", ""), ("Sequence,Label\nACGT,0\n", ""),
     ],
 )  # fmt: skip
 def test_columns_that_do_not_fit_are_refused(tmp_path: Path, text: str, where: str) -> None:
     _csv(tmp_path, ["0", "0", "1", "1"])
     (tmp_path / "train.csv").write_text(text)
     assert _refusal(tmp_path) == ("csv-columns", f"train.csv{where}")
+    (tmp_path / "train.csv").write_text("")
+    assert _refusal(tmp_path) == ("empty-file", "train.csv")
 
 
 def test_the_classes_and_what_is_in_both_parts_are_told(tmp_path: Path) -> None:

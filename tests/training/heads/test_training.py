@@ -3,14 +3,17 @@
 import csv
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from labelled import KINDS, write_signal, write_table
-from nemo_process import train, train_over
+from head_cases import check_losses
+from labelled import KINDS, write_rows, write_signal, write_table
+from nemo_process import run_in_process, train, train_over
 from refusal import refused
+from safetensors.numpy import load_file
 from tiny_llama import save_tiny_llama
 
 from configs.compose import compose_config
@@ -23,8 +26,10 @@ from evaluation.labelled.splits import Splits, read_splits
 from evaluation.prediction.request import PredictRequest
 from evaluation.suite.output import result_path
 from evaluation.suite.result import read_evaluation
+from foundation.errors import InputError
 from launch.preflight.check import check_config
 from launch.preflight.checks import Run, refuse_first
+from training.heads.resolve import class_weights
 
 ROOT = Path(__file__).parents[3]
 VALUES = (
@@ -151,8 +156,6 @@ def test_training_begins_at_chance_and_learns(folder: Path) -> None:
 
 
 def test_a_frozen_body_stays_as_it_was_to_the_bit(folder: Path) -> None:
-    from safetensors.numpy import load_file
-
     base, export = (load_file(folder / one / "model.safetensors") for one in ("base", "regress_hf"))
     assert set(base) - set(export) == {"lm_head.weight"}
     assert set(export) - set(base) == {"score.weight"}
@@ -173,9 +176,31 @@ def test_a_run_resumes_to_the_bit(folder: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_losses_are_weighted_smoothed_and_counted(tmp_path: Path) -> None:
+    assert run_in_process(check_losses, log=tmp_path / "log") == 0, (tmp_path / "log").read_text()[-3000:]
+
+
+def test_weights_of_classes(folder: Path) -> None:
+    """Balanced: inverse to how often each comes, with a mean of one over the training sequences."""
+    table = write_rows(folder / "three.csv", [("ACGT", "a"), ("CCGT", "a"), ("GCGT", "a"), ("TCGT", "b")])
+    head = HeadConfig(kind="classify", train=str(table), validation=str(table), class_weights="balanced")
+    assert class_weights(head, 64) == pytest.approx([4 / 2 / 3, 4 / 2 / 1])
+    assert class_weights(replace(head, class_weights="none"), 64) == []
+    numbers = write_rows(folder / "yes.csv", [("ACGT", "1"), ("CCGT", "0"), ("GCGT", "0"), ("TCGT", "0")])
+    yes = replace(head, kind="multilabel", train=str(numbers), validation=str(numbers))
+    assert class_weights(yes, 64) == pytest.approx([3])
+
+
 def test_a_run_stops_early_and_links_its_best_checkpoint(folder: Path, tmp_path: Path) -> None:
-    """At a learning rate of nothing no validation is better than the first."""
-    still = ("optimizer.lr=1e-12", "optimizer.min_lr=1e-12", "head.stop_metric=loss", "head.patience=1")
+    """At a learning rate of nothing no validation is better than the first. The head's is three times the body's:
+    Adam's first step is as large as the learning rate."""
+    still = (
+        "optimizer.lr=1e-12",
+        "optimizer.min_lr=1e-12",
+        "optimizer.warmup_steps=0",
+        "head.stop_metric=loss",
+        "head.patience=1",
+    )
     often = ("trainer.validate_every=1", "trainer.checkpoint_every=1", "trainer.keep_checkpoints=-1")
     lines = _train(folder, "classify", tmp_path / "run", *still, *often)
     assert max(line["step"] for line in lines) == 2
@@ -183,6 +208,8 @@ def test_a_run_stops_early_and_links_its_best_checkpoint(folder: Path, tmp_path:
     assert best.resolve().name == "step=1"
     convert(best, tmp_path / "hf", to="hf")
     assert open_checkpoint(tmp_path / "hf").architecture.head is not None
+    head = load_file(tmp_path / "hf/model.safetensors")["score.weight"]
+    assert np.median(np.abs(head)) == pytest.approx(3e-12, rel=0.01, abs=0)
 
 
 def test_two_tensor_parallel_processes_learn_alike(folder: Path, tmp_path: Path) -> None:
@@ -243,6 +270,8 @@ def _run(*words: str) -> None:
     from genomic_llama.cli.main import app
 
     result = CliRunner().invoke(app, words)
+    if isinstance(result.exception, InputError):
+        raise result.exception
     assert result.exit_code == 0, result.output
 
 
@@ -383,6 +412,8 @@ def test_a_track_from_bigwig_to_bigwig(folder: Path, tmp_path: Path) -> None:
     found = {one.metric: one for one in result.metrics}
     assert found["Pearson"].value == pytest.approx(pearson, abs=1e-5)
     assert (found["Pearson"].count, found["Pearson"].baseline_name) == (int(known.sum()), "6-mers")
+    with refused("other-labels", where="valid.bed"):
+        _run("evaluate", str(tmp_path / "suite.yaml"), str(folder / "tokens_hf"), "--out", str(tmp_path / "other"))
     for model, source, out in (("classify", "genome", "p.bw"), ("track", "table", "p.bedgraph")):
         path = Path(data["genome"]) if source == "genome" else folder / "table.csv"
         with refused("not-a-track", where=out):
@@ -395,6 +426,15 @@ def test_models_and_commands_that_do_not_fit(folder: Path) -> None:
 
     with refused("no-head", where="base"):
         check_predictor(folder / "base")
+    columns = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    for name, text in (("t.csv", "sequence\n"), ("v.vcf", f"{columns}elsewhere\t1\t.\tA\tC\t.\t.\t.\n")):
+        (folder / name).write_text(text)
+        genome = write_signal(folder)["genome"] if name == "v.vcf" else None
+        options = {"source": folder / name, "genome": genome and Path(genome), "out": folder / "nothing.tsv"}
+        job = PredictRequest(model=folder / "classify_hf", **options).open()  # type: ignore[arg-type]
+        with refused("no-sequences", where=name):
+            job.finish((unit, {}) for unit in job.units())
+        assert not (folder / "nothing.tsv").exists()
     with refused("not-calibrated", where="_hf"):
         check_predictor(folder / "regress_hf", calibrated=True)
     with refused("has-head", where="_hf", fix="predict"):
