@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -205,25 +206,31 @@ def _write(
 ) -> dict[str, TensorRecord]:
     """Write all weights; what was written, by name. `damaged` gets the number of values that are not finite.
 
-    Where matrices are `quantised`, what was written is what they become by that.
+    A thread writes one weight while the next is looked through. Where matrices are `quantised`, what was written
+    is what they become by that.
     """
     vocabulary = checkpoint.vocabulary if target.padded else VOCAB_SIZE
     tensors: dict[str, TensorRecord] = {}
     wanted = expand(architecture, vocabulary=vocabulary)
-    for weight, fitted in zip(checkpoint.weights, wanted, strict=True):
-        parts = _parts(checkpoint, weight, fitted, architecture.dtype)
-        if quantised and len(fitted.fused_shape) == 2:
-            parts = [
-                [on_grid(loaded(piece), name) for piece in rows] for name, rows in zip(fitted.hf, parts, strict=True)
-            ]
-        for name, shape, rows in named_rows(fitted, parts):
-            counts: list[int] = []
-            digest = xxh3_128_of(blocks(rows), partial(_count, counts, architecture.dtype))
-            tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=digest)
-            if any(counts):
-                damaged[name] = sum(counts)
-        writer.write(fitted, parts)
-        advance(sum(piece.nbytes for rows in parts for piece in rows))
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        writing: Future[None] | None = None
+        for weight, fitted in zip(checkpoint.weights, wanted, strict=True):
+            parts = _parts(checkpoint, weight, fitted, architecture.dtype)
+            if quantised and len(fitted.fused_shape) == 2:
+                named = zip(fitted.hf, parts, strict=True)
+                parts = [[on_grid(loaded(piece), name) for piece in rows] for name, rows in named]
+            for name, shape, rows in named_rows(fitted, parts):
+                counts: list[int] = []
+                digest = xxh3_128_of(blocks(rows), partial(_count, counts, architecture.dtype))
+                tensors[name] = TensorRecord(shape=shape, dtype=architecture.dtype, checksum=digest)
+                if any(counts):
+                    damaged[name] = sum(counts)
+            if writing:
+                writing.result()
+            writing = thread.submit(writer.write, fitted, parts)
+            advance(sum(piece.nbytes for rows in parts for piece in rows))
+        if writing:
+            writing.result()
     return tensors
 
 

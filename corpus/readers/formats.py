@@ -105,16 +105,17 @@ def read_slice(slice: Slice, *, field: str | None, markup: bool, observe: Observ
 
 def _batches(slice: Slice, field: str | None, observe: Observe | None) -> Iterator[Batch]:
     path, start, stop = slice.path, slice.start, slice.stop
+    whole = not start and stop is None  # no other process reads the rest
     match slice.format:
         case Format.FASTA:
             where = f"{path}, from byte {start:,}" if start else str(path)
-            with open_source(path, observe, start=max(start - 1, 0)) as stream:
+            with open_source(path, observe, start=max(start - 1, 0), ahead=whole) as stream:
                 yield from read_fasta_stream(stream, where, start=start, stop=stop)
         case Format.FASTQ:
-            with open_source(path, observe) as stream:
+            with open_source(path, observe, ahead=whole) as stream:
                 yield from read_fastq_stream(stream, path)
         case Format.JSONL:
-            with open_source(path, observe, start=max(start - 1, 0)) as stream:
+            with open_source(path, observe, start=max(start - 1, 0), ahead=whole) as stream:
                 yield from read_jsonl_stream(stream, path, field=field, start=start, stop=stop)
         case Format.PARQUET:
             yield from read_parquet(path, field=field, start=start, stop=stop, observe=observe)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from corpus.streams import bgzf
 from corpus.streams.members import CODECS, Codec, MemberStream
-from corpus.streams.read_ahead import ReadAhead
+from corpus.streams.read_ahead import BLOCK, ReadAhead
 from corpus.streams.standard_input import StandardInput, standard_input
 from foundation.disk import FULL
 from foundation.errors import InputError
@@ -39,12 +39,14 @@ _NOT_READ = {
 
 
 @contextmanager
-def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -> Iterator[io.BufferedReader]:
+def open_source(
+    path: Path, observe: Observe | None = None, *, start: int = 0, ahead: bool = False
+) -> Iterator[io.BufferedReader]:
     """The decompressed bytes of `path`; `observe` gets each block of the stored ones, for as long as the call.
 
     A compressed file, which cannot be cut for several processes, is decompressed by a thread, which calls `observe`.
     gzip, bgzf and zstd are told by their first bytes, never by a name. `-` is standard input. `start`: the byte to
-    begin at, of a file that is not compressed.
+    begin at, of a file that is not compressed. `ahead`: let a thread read, and observe, such a file too.
     Errors, while reading too: `InputError` for a file that is missing, a directory, unreadable, empty, truncated or
     corrupt, with the offset in the stored file (checksums are checked; a bgzf file must have its end block).
     """
@@ -57,17 +59,15 @@ def open_source(path: Path, observe: Observe | None = None, *, start: int = 0) -
             bgzf.check_end(path, raw)
         if start:
             raw.seek(start)
-        stored = _buffered(_Observed(raw, observe) if observe else raw)
-        end = bgzf.END if blocked else b""
-        if codec is None:
-            yield stored
+        source: io.RawIOBase = _Observed(raw, observe) if observe else raw
+        if codec is not None:
+            source = MemberStream(path, _buffered(source), codec, end=bgzf.END if blocked else b"")
+        # A pipe may stay silent: nobody waits for its next block.
+        if isinstance(raw, StandardInput) or (codec is None and not (ahead and _is_large(raw))):
+            yield _buffered(source)
             return
-        plain = MemberStream(path, stored, codec, end=end)
-        if isinstance(raw, StandardInput):  # a pipe may stay silent: nobody waits for its next block
-            yield _buffered(plain)
-            return
-        with closing(ReadAhead(plain)) as ahead:
-            yield _buffered(ahead)
+        with closing(ReadAhead(source)) as read:
+            yield _buffered(read)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +124,11 @@ def _raw(path: Path) -> Iterator[io.FileIO | StandardInput]:
         return
     with open_regular(path) as raw:
         yield raw
+
+
+def _is_large(raw: io.FileIO) -> bool:
+    """Whether it is more than a thread takes at once."""
+    return os.fstat(raw.fileno()).st_size > BLOCK
 
 
 def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
