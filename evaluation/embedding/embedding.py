@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus.markup import is_markup
-from evaluation.likelihood.forward import hidden_states, to_tensor
+from evaluation.likelihood.forward import hidden_states, layer_output, to_tensor
 from evaluation.likelihood.likelihood import Reading
 from evaluation.likelihood.regions import Region, oriented
 from evaluation.likelihood.windows import Window, plan_windows
@@ -83,26 +83,18 @@ def _windows(
     ]
     pieces.sort(key=lambda piece: (-len(piece[2]), piece[0], piece[1].start))
     for batch in reading.batches.split(pieces, lambda piece: len(piece[2])):
-        outputs = layer_output(model, to_tensor(model, [ids for _, _, ids in batch]), layer)
+        outputs = _output(model, to_tensor(model, [ids for _, _, ids in batch]), layer)
         for (number, window, ids), output in zip(batch, outputs, strict=True):
             yield number, window, output[window.first_target - 1 - window.start : len(ids)]
 
 
-def layer_output(model: "PreTrainedModel", tokens: "Tensor", layer: int) -> "Tensor":
-    """Output of `layer` for `tokens` [B, S]: [B, S, hidden]."""
+def _output(model: "PreTrainedModel", tokens: "Tensor", layer: int) -> "Tensor":
+    """Output of `layer` for `tokens` [B, S]: [B, S, hidden]; of the last one after the final norm."""
     import torch
 
-    caught: list[Tensor] = []
-    blocks = model.config.num_hidden_layers
-    hook = model.model.norm.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
-    model.config.num_hidden_layers = layer  # transformers runs so many of the blocks
-    try:
-        with torch.inference_mode():
-            final = hidden_states(model, tokens)
-    finally:
-        model.config.num_hidden_layers = blocks
-        hook.remove()
-    return final if layer == blocks else caught[0]
+    with torch.inference_mode():
+        last = layer == model.config.num_hidden_layers
+        return hidden_states(model, tokens) if last else layer_output(model, tokens, layer)
 
 
 def _read(region: Region) -> Ids:

@@ -80,8 +80,9 @@ class Cache:
         end = -(-(self._longest + 1) // _BLOCK) * _BLOCK
         # One position sees all of them, so the heads of a group can stand for its positions: nothing is repeated.
         grouped = query.reshape(*key.shape[:2], -1, query.shape[3])
-        bias = self._bias[:, None, None, :end]
-        return _attend(grouped, keys[:, :, :end], values[:, :, :end], bias, scale).view(query.shape)
+        if layer == 0:  # the same for all layers
+            self._mask = _mask(grouped, self._bias[:, None, None, :end])
+        return _attend(grouped, keys[:, :, :end], values[:, :, :end], self._mask, scale).view(query.shape)
 
     def keep(self, rows: "Tensor") -> None:
         """Continue with these rows alone."""
@@ -106,13 +107,23 @@ def rows_that_fit(model: "PreTrainedModel", capacity: int) -> int:
     return max(1, min(_MOST["cuda" if on_gpu else "cpu"], int(free * _SHARE) // row))
 
 
-def _attend(query: "Tensor", keys: "Tensor", values: "Tensor", bias: "Tensor", scale: float) -> "Tensor":
-    """[B, G, R, D]. On a CPU in fp32 as two products, which for one position are quicker than the fused kernel."""
+def _in_two_products(query: "Tensor") -> bool:
+    """Whether two products are quicker for one position than the fused kernel."""
     import torch
 
-    if query.device.type != "cpu" or query.dtype != torch.float32:
-        mask = bias.to(query.dtype)
+    return query.device.type == "cpu" and query.dtype == torch.float32
+
+
+def _mask(query: "Tensor", bias: "Tensor") -> "Tensor":
+    """What `_attend` adds to the scores: `bias` [B, 1, 1, T] in its form."""
+    return bias.expand(*query.shape[:3], -1).flatten(0, 1) if _in_two_products(query) else bias.to(query.dtype)
+
+
+def _attend(query: "Tensor", keys: "Tensor", values: "Tensor", mask: "Tensor", scale: float) -> "Tensor":
+    """[B, G, R, D]."""
+    import torch
+
+    if not _in_two_products(query):
         return torch.nn.functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=scale)
-    bias = bias.expand(*query.shape[:3], -1).flatten(0, 1)
-    scores = torch.baddbmm(bias, query.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2), alpha=scale)
+    scores = torch.baddbmm(mask, query.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2), alpha=scale)
     return torch.bmm(torch.softmax(scores, dim=-1), values.flatten(0, 1)).view(query.shape)

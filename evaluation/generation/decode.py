@@ -1,6 +1,7 @@
 """One batch of samples, base by base: a pass of the model, one draw for all rows, and the next pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _WORTH_KEEPING = 0.75
 """Share of a batch's rows that must be alive; below it the others are taken out, which copies the cache."""
+
+_WORTH_THREADS = 100_000_000
+"""Products of a step, about a millisecond of one core, from which all threads are used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,7 @@ class Reader:
 
     def __init__(self, model: "PreTrainedModel") -> None:
         self.forward, self.device = forward_of(model), model.device
+        self.parameters = sum(one.numel() for one in model.parameters())
         self._last: tuple[bytes, Recorder, Tensor] | None = None
 
     def read(self, ids: Ids) -> "tuple[Recorder, Tensor]":
@@ -79,12 +84,27 @@ def decode(reader: Reader, rows: Sequence[Row], sampling: Sampling, advance: Adv
     with torch.inference_mode():
         batch = _Batch(rows, sampling)
         logits = batch.begin(reader)
-        for step in range(batch.steps):
-            tokens = batch.draw(step, logits, advance)
-            if not batch.live.any():
-                break
-            logits = batch.step(reader, tokens)
+        with _threads_for(reader.parameters * len(rows)):
+            for step in range(batch.steps):
+                tokens = batch.draw(step, logits, advance)
+                if not batch.live.any():
+                    break
+                logits = batch.step(reader, tokens)
     return batch.results()
+
+
+@contextmanager
+def _threads_for(products: int) -> Iterator[None]:
+    """One thread where a step is so short that waking a second one costs more than it brings; bits are the same."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if products < _WORTH_THREADS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Batch:

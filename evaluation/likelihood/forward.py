@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evaluation.likelihood.attention import Context
+from evaluation.likelihood.small_llama import small_llama
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS, PAD
 
@@ -26,9 +27,32 @@ def hidden_states(
     import torch
 
     positions = torch.arange(start, start + ids.shape[1], device=ids.device)[None]
+    small = small_llama(model)
+    if small is not None and small.packed:
+        return small.hidden(ids, positions, context)
     output = model.model(input_ids=ids, position_ids=positions, use_cache=False, context=context)
     hidden: Tensor = output.last_hidden_state
     return hidden
+
+
+def layer_output(model: "PreTrainedModel", ids: "Tensor", layer: int) -> "Tensor":
+    """What goes out of block `layer` for `ids` [B, S], of 0 of the embedding table: [B, S, hidden]; no norm follows."""
+    import torch
+
+    positions = torch.arange(ids.shape[1], device=ids.device)[None]
+    small = small_llama(model)
+    if small is not None and small.packed:
+        return small.hidden(ids, positions, layers=layer)
+    caught: list[Tensor] = []
+    blocks = model.config.num_hidden_layers
+    hook = model.model.norm.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    model.config.num_hidden_layers = layer  # transformers runs so many of the blocks
+    try:
+        model.model(input_ids=ids, position_ids=positions, use_cache=False)
+    finally:
+        model.config.num_hidden_layers = blocks
+        hook.remove()
+    return caught[0]
 
 
 def log_probabilities(model: "PreTrainedModel", hidden: "Tensor", *, acgt_only: bool = False) -> "Tensor":

@@ -11,6 +11,7 @@ import numpy as np
 from evaluation.baselines.baseline import UNIFORM_BITS, Baselines, markov_baselines
 from evaluation.likelihood.score import Score, read_score
 from evaluation.report.corpus_view import view_corpus
+from evaluation.report.evaluations import Curves, curve_figures, curve_rows, curves_of
 from evaluation.report.figures import baseline_bars, loss_curve
 from evaluation.report.fit import check_fit
 from evaluation.report.head_report import head_of, head_page
@@ -55,7 +56,7 @@ def build_report(
         "title": "/".join(Path(run).resolve().parts[-2:]),
         "subtitle": _subtitle(result, log, doubt),
         "tiles": {"large": headline(result, baselines, entropy_floor), "small": costs(log, result)},
-        **_training(log, result, baselines, entropy_floor),
+        **_training(log, result, baselines, entropy_floor, curves_of(log, Path(run))),
         "stops": describe_stops(read_stops(run)),
         **_scores(result, baselines, entropy_floor),
         "corpus": view_corpus(corpus),
@@ -82,7 +83,7 @@ def build_head_report(run: Path, out: Path) -> None:
     write_texts({out: render_page(Path(__file__).parent / "templates" / "head_report.html.j2", page)})
 
 
-def _training(log: RunLog, score: Score, baselines: Baselines, floor: float | None) -> dict[str, Any]:
+def _training(log: RunLog, score: Score, baselines: Baselines, floor: float | None, curves: Curves) -> dict[str, Any]:
     from markupsafe import Markup
 
     loss_svg, above = loss_curve(
@@ -93,6 +94,8 @@ def _training(log: RunLog, score: Score, baselines: Baselines, floor: float | No
         "loss_note": _loss_note(log, above),
         "validations": bool(log.validations),
         "source_losses": source_rows(log),
+        "evaluation_figures": curve_figures(curves),
+        "evaluation_rows": curve_rows(curves),
         "speed_svg": Markup(speed_curve(log)),
         "speed_note": speed_note(log),
         "wall_time": wall_time_rows(log),

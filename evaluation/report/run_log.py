@@ -75,6 +75,26 @@ class Saving:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiveEvaluation:
+    """What was found of the weights after `step`, by name; and the tasks that there was no time for."""
+
+    step: int
+    evaluation: dict[str, float | None]
+    evaluation_seconds: float
+    evaluation_left_out: list[str]
+    time: float | None = None
+
+
+Line = Step | Validation | Saving | LiveEvaluation
+_KINDS: dict[str, type[Line]] = {
+    "validation_loss": Validation,
+    "checkpoint_seconds": Saving,
+    "evaluation": LiveEvaluation,
+}
+"""By a key that each has alone; what has none of them is a step."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunLog:
     """A run's steps and validations, in order, without what a resumed run did again.
 
@@ -92,6 +112,7 @@ class RunLog:
     config: str
     lineage: Lineage
     wall_time: Mapping[str, float]
+    evaluations: tuple[LiveEvaluation, ...] = ()
 
     def until(self, step: int | None) -> "RunLog":
         """The run up to `step`; all of it where that is not known."""
@@ -126,12 +147,16 @@ def read_run_log(run: Path) -> RunLog:
     log = _read_metrics(path)
     lines = [_line(row, f"{path}, line {number}") for number, row in log.rows]
     steps, validations, replaced = dict[int, Step](), dict[int, Validation](), list[Step]()
+    evaluations = dict[int, LiveEvaluation]()
     for line in lines:
         if isinstance(line, Validation):
             validations[line.step] = line
+        elif isinstance(line, LiveEvaluation):
+            evaluations[line.step] = line
         elif isinstance(line, Step):
             if again := take_repeated(steps, line.step):
                 validations = {old: value for old, value in validations.items() if old < line.step}
+                evaluations = {old: value for old, value in evaluations.items() if old < line.step}
             replaced += again
             steps[line.step] = line
     if not steps:
@@ -151,10 +176,11 @@ def read_run_log(run: Path) -> RunLog:
         config=config,
         lineage=lineage(settings),
         wall_time=_wall_time(lines, replaced),
+        evaluations=tuple(evaluations[step] for step in sorted(evaluations)),
     )
 
 
-def _wall_time(lines: Sequence[Step | Validation | Saving], replaced: Sequence[Step]) -> dict[str, float]:
+def _wall_time(lines: Sequence[Line], replaced: Sequence[Step]) -> dict[str, float]:
     """Seconds of training, of steps done again, of starts, validations, checkpoints, and what is left."""
     trained = [line for line in lines if isinstance(line, Step)]
     first, last = (trained[0], lines[-1].time) if trained else (None, None)
@@ -168,6 +194,8 @@ def _wall_time(lines: Sequence[Step | Validation | Saving], replaced: Sequence[S
         "validation": sum(line.validation_seconds or 0.0 for line in lines if isinstance(line, Validation)),
         "checkpoints": sum(line.checkpoint_seconds for line in lines if isinstance(line, Saving)),
     }
+    if evaluations := [line for line in lines if isinstance(line, LiveEvaluation)]:
+        parts["evaluation"] = sum(line.evaluation_seconds for line in evaluations)
     whole = last - first.time + first.seconds + (first.start_seconds or 0.0)
     return {**parts, "no process, or unknown": max(0.0, whole - sum(parts.values()))}
 
@@ -179,11 +207,9 @@ def _read_metrics(path: Path) -> MetricsLog:
         raise InputError(f"cannot be read ({error.strerror})", where=path, fix=_FIX, kind="cannot-be-read") from error
 
 
-def _line(row: dict[str, Any], where: str) -> Step | Validation | Saving:
+def _line(row: dict[str, Any], where: str) -> Line:
     row |= {key: math.nan for key in ("loss", "validation_loss") if row.get(key, 0.0) is None}
-    kind: type[Step] | type[Validation] | type[Saving] = (
-        Validation if "validation_loss" in row else Saving if "checkpoint_seconds" in row else Step
-    )
+    kind = next((kind for key, kind in _KINDS.items() if key in row), Step)
     line = from_settings(kind, row, where, fix=_FIX)
     for key in ("step", "tokens", "seconds"):
         if not (value := getattr(line, key, 1)) > 0:

@@ -73,15 +73,28 @@ def _common(found: Sequence[TaskResult]) -> str:
     return max(found, key=lambda one: (counts[one.protocol], one.created)).protocol
 
 
-def by_training(evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluation]]:
-    """Evaluations with their place on the axis: the step of checkpoints of one run, their order otherwise.
+def runs_of(evaluations: Sequence[Evaluation]) -> list[list[int]]:
+    """The places of the checkpoints of each run, along training: what a curve may connect.
 
-    Each of them needs a step of its own. Those of unknown step come last.
+    Empty where a run or step is not known, a run has two models of one step, or no run has two checkpoints.
+    """
+    runs: dict[tuple[str | None, int], list[int]] = {}
+    for index, one in enumerate(evaluations):
+        runs.setdefault((one.run, one.parameters), []).append(index)
+    steps = {(one.run, one.parameters, one.step) for one in evaluations}
+    known = all(one.run is not None and one.step is not None for one in evaluations)
+    if not known or len(steps) < len(evaluations) or max(map(len, runs.values()), default=0) < 2:
+        return []
+    return [sorted(places, key=lambda index: evaluations[index].step or 0) for places in runs.values()]
+
+
+def by_training(evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluation]]:
+    """Evaluations with their place on the axis: the step of checkpoints of runs (`runs_of`), their order otherwise.
+
+    Those of unknown step come last.
     """
     ordered = sorted(evaluations, key=lambda one: (one.step is None, one.step or 0))
-    known = {one.step for one in ordered if one.step is not None and one.run is not None}
-    one_run = len({(one.run, one.parameters) for one in ordered}) == 1 and len(known) == len(ordered)
-    places = [one.step or 0 for one in ordered] if one_run else range(1, len(ordered) + 1)
+    places = [one.step or 0 for one in ordered] if runs_of(ordered) else range(1, len(ordered) + 1)
     return [(float(place), one) for place, one in zip(places, ordered, strict=True)]
 
 

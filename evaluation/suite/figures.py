@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.baselines.baseline import UNIFORM_BITS
 from evaluation.report.figures import label_right
-from evaluation.suite.compare import Row, by_training
+from evaluation.suite.compare import Row, by_training, runs_of
 from evaluation.suite.compare import labels as labels_of
 from evaluation.suite.result import Evaluation
 from foundation.pages.figure import ACCENT, BAR, INK, MUTED, canvas, to_svg
@@ -55,17 +55,22 @@ def metric_curve(rows: Sequence[Row], evaluations: Sequence[Evaluation]) -> "Mar
     from markupsafe import Markup
 
     places = by_training(evaluations)
-    order = [next(i for i, one in enumerate(evaluations) if one is evaluation) for _, evaluation in places]
-    steps = [one.step for _, one in places] == [x for x, _ in places]
+    runs = runs_of(evaluations)
+    steps, names = bool(runs), labels_of(evaluations)
+    position = {id(one): x for x, one in places}
     figure, axes = canvas(height=3.4)
-    labels = []
-    for index, row in enumerate(rows[:_SHOWN]):
-        points = [(x, one.value) for (x, _), column in zip(places, order, strict=True) if (one := row.compared[column])]
-        xs, ys = zip(*points, strict=True)
-        colour, line = ACCENT if index == 0 else BAR, "solid" if steps else "none"
-        axes.plot(xs, ys, color=colour, linewidth=2, linestyle=line, marker="o", markersize=5)
-        name = f"{row.metric.name} {row.metric.part}".strip()
-        labels.append((ys[-1], f"{_cut(name)} {ys[-1]:.3f}", ACCENT if index == 0 else INK))
+    labels, drawn = [], 0
+    for row in rows:
+        for columns in runs or [[next(i for i, e in enumerate(evaluations) if e is one) for _, one in places]]:
+            points = [(position[id(evaluations[i])], one.value) for i in columns if (one := row.compared[i])]
+            if not points or drawn == _SHOWN:
+                continue
+            xs, ys = zip(*points, strict=True)
+            colour, line = ACCENT if drawn == 0 else BAR, "solid" if steps else "none"
+            axes.plot(xs, ys, color=colour, linewidth=2, linestyle=line, marker="o", markersize=5)
+            name = f"{row.metric.name} {row.metric.part}".strip() if len(runs) < 2 else names[columns[-1]]
+            labels.append((ys[-1], f"{_cut(name)} {ys[-1]:.3f}", ACCENT if drawn == 0 else INK))
+            drawn += 1
         if row.metric.baseline is not None:
             axes.axhline(row.metric.baseline, color=MUTED, linewidth=1, dashes=(4, 3))
             labels.append((row.metric.baseline, f"{row.metric.baseline_name} {row.metric.baseline:.3f}", MUTED))

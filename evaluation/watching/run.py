@@ -1,6 +1,5 @@
 """What a watcher needs to know of a run: its whole checkpoints, and whether more will come."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,18 +76,3 @@ def _rows(run: Path) -> list[dict[str, Any]]:
         return [row for _, row in read_metrics(run / METRICS).rows]
     except OSError:
         return []
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a log with one per line; a line that a kill cut off is left out. Nothing where there is no log."""
-    if not path.is_file():
-        return []
-    lines = []
-    for text in path.read_bytes().splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict):
-            lines.append(line)
-    return lines

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from conversion.convert import convert
 from evaluation.digest import versions
+from evaluation.report.evaluations import LINES, read_lines
 from evaluation.suite.config import KINDS, RecallTask, Suite, read_suite, tasks
 from evaluation.suite.jobs import protocol_of
 from evaluation.suite.output import result_path
@@ -21,14 +22,13 @@ from evaluation.suite.request import EvaluateRequest, compare_all
 from evaluation.suite.result import Evaluation, Metric, read_evaluation, write_evaluation
 from evaluation.suite.runner import evaluate_models
 from evaluation.suite.tasks import check_suite
-from evaluation.watching.run import Sealed, has_ended, is_there, read_lines, sealed_checkpoints
+from evaluation.watching.run import Sealed, has_ended, is_there, sealed_checkpoints
 from evaluation.watching.trackers import Trackers
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.json_lines import append_line
 from foundation.terminal import warn
 
-LINES = "evaluations.jsonl"
 _CONVERTED = ".converted"
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.generation import forward
 from evaluation.generation.cache import Cache, rows_that_fit
 from evaluation.generation.decode import Reader
-from evaluation.generation.forward import SmallLlama, forward_of
 from evaluation.generation.generation import generate
 from evaluation.generation.sampling import Sampling
+from evaluation.likelihood import small_llama as written_out
 from evaluation.likelihood.attention import use_attention
 from evaluation.likelihood.regions import Region
+from evaluation.likelihood.small_llama import small_llama
 from tokenizer.sequence import encode
 
 SCALED = {
@@ -80,7 +80,7 @@ def test_logits_are_those_of_transformers(name: str, dtype: str) -> None:
         theirs = peer(tokens).logits[:, 19:]
     ours = copy.deepcopy(peer)
     use_attention(ours)
-    assert isinstance(forward_of(ours), SmallLlama)
+    assert small_llama(ours) is not None
     found = _stepwise(ours, tokens)
     if dtype == "float32":
         torch.testing.assert_close(found, theirs, atol=1e-5, rtol=1e-5)
@@ -119,18 +119,18 @@ def test_what_is_not_a_plain_small_llama_is_run_by_transformers(monkeypatch: pyt
     prompts = [Region(name=text, ids=encode(text)) for text in ("ACGT", "GATTACA", "T")]
     sampling = Sampling(length=25, min_length=25, samples=2)
     plain = generate(model, prompts, sampling)
-    monkeypatch.setattr(forward, "LARGEST", 0)
-    assert not isinstance(forward_of(model), SmallLlama)
+    monkeypatch.setattr(written_out, "LARGEST", 0)
+    assert small_llama(model) is None
     for one, other in zip(plain, generate(model, prompts, sampling), strict=True):
         assert one.ids.tobytes() == other.ids.tobytes()
         np.testing.assert_allclose(one.logs, other.logs, atol=1e-5)
     monkeypatch.undo()
     model.model.layers[1].mlp.down_proj.__class__ = Adapted
-    assert not isinstance(forward_of(model), SmallLlama)
+    assert small_llama(model) is None
     assert generate(model, prompts, sampling)[0].logs[0] != plain[0].logs[0]
     hooked = _llama()
     hooked.model.layers[0].register_forward_hook(lambda *_: None)
-    assert not isinstance(forward_of(hooked), SmallLlama)
+    assert small_llama(hooked) is None
 
 
 def test_prompts_of_all_lengths_share_a_batch_to_the_bit() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from refusal import refused
 
+from evaluation.report.evaluations import curve_figures, curve_rows, curves_of
 from evaluation.report.run_log import read_run_log
 from training.metrics.clock import rows
 
@@ -99,3 +100,36 @@ def test_a_long_run_is_read_in_time_proportional_to_its_length(write_run: WriteR
     started = time.perf_counter()
     assert len(read_run_log(run).steps) == 50_000
     assert time.perf_counter() - started < 20  # a quadratic reader takes minutes
+
+
+def test_evaluations_are_read_and_replaced_like_steps(write_run: WriteRun) -> None:
+    def line(step: int, value: float | None) -> str:
+        found = {"evaluation": {"recall/accuracy_64": value}, "evaluation_seconds": 3.0, "evaluation_left_out": ["x"]}
+        return json.dumps({"step": step, "time": 1000.0 + step, **found}) + "\n"
+
+    steps = [_line(step, time=1000.0 + step) for step in (1, 2, 3)]
+    run = write_run()
+    log = read_run_log(_lines(run, steps[0], line(1, 0.25), steps[1], line(2, 0.5), steps[2], steps[1]))
+    assert [(one.step, one.evaluation) for one in log.evaluations] == [(1, {"recall/accuracy_64": 0.25})]
+    log = read_run_log(_lines(run, *steps, line(3, None)))
+    assert log.wall_time["evaluation"] == 3.0
+    with refused("wrong-type", where=".evaluation_left_out"):
+        read_run_log(_lines(run, *steps, line(3, 0.1).replace('["x"]', '"x"')))
+
+
+def test_the_report_draws_the_curves_of_its_run_alone(write_run: WriteRun) -> None:
+    """Live weights and a watcher's checkpoints are one curve; steps beyond the log and other runs are not drawn."""
+    run = write_run()
+    content = (run / "metrics.jsonl").read_text()
+    live = {"step": 20, "evaluation": {"recall/accuracy_64": 0.5}, "evaluation_seconds": 1.0, "evaluation_left_out": []}
+    (run / "metrics.jsonl").write_text(content + json.dumps(live) + "\n")
+    (run / "config.yaml").write_text("run_id: 00112233445566aa\n")
+    (run / "evaluation").mkdir()
+    rows_of = [(30, "00112233445566aa", 0.75), (35, "other", 0.1), (400, "", 0.1)]
+    lines = [{"step": step, "run": name, "evaluation": {"recall/accuracy_64": value}} for step, name, value in rows_of]
+    (run / "evaluation" / "evaluations.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines) + "{torn")
+    curves = curves_of(read_run_log(run), run)
+    assert curves == {"recall/accuracy_64": {20: 0.5, 30: 0.75}}
+    assert curve_rows(curves) == [{"name": "recall/accuracy_64", "first": "0.5000", "last": "0.7500", "step": "30"}]
+    (figure,) = curve_figures(curves)
+    assert "64 0.750" in figure

@@ -164,7 +164,7 @@ def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
     def queue() -> Any:
         if not queues:
             manager = SyncManager(ctx=multiprocessing.get_context("fork"))
-            manager.start(_exit_with_parent)
+            manager.start(exit_with_parent)
             stack.callback(manager.shutdown)
             queues.append(manager.Queue())
         return queues[0]
@@ -172,7 +172,7 @@ def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
     return queue
 
 
-def _exit_with_parent() -> None:
+def exit_with_parent() -> None:
     """A manager whose process was killed would wait for ever, with all the memory that it was forked with."""
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h

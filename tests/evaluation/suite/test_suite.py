@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from refusal import refused
 
 from configs.locate import CONFIGS
-from evaluation.suite.compare import by_training, compare, format_comparison, labels
+from evaluation.suite.compare import by_training, compare, format_comparison, labels, runs_of
 from evaluation.suite.config import read_suite
 from evaluation.suite.figures import metric_curve
 from evaluation.suite.output import beats, read_directory, write_comparison
@@ -164,6 +165,19 @@ def test_only_checkpoints_of_one_run_make_a_curve() -> None:
         assert [place for place, _ in by_training(others)] == [1, 2]
         assert "optimizer step" not in metric_curve(compare(others), others)
     assert "optimizer step" in metric_curve(compare(ones), ones)
+
+
+def test_each_run_has_a_curve_of_its_own() -> None:
+    """Two runs of two checkpoints and one of one: two lines, none of which leads from run to run."""
+    runs = [("a", 100), ("b", 150), ("a", 200), ("b", 300), ("c", 100)]
+    ones = [replace(_evaluation(f"{run}/{step}", step, _metric(value=1.4)), run=run) for run, step in runs]
+    assert runs_of(ones) == [[0, 2], [1, 3], [4]]
+    assert [place for place, _ in by_training(ones)] == [100, 100, 150, 200, 300]
+    assert runs_of([*ones, replace(ones[0], run=None)]) == []
+    assert runs_of([ones[0], ones[1]]) == []
+    svg = metric_curve(compare(ones), ones)
+    lines = re.findall(r'<path d="([^"]*)"[^>]*stroke-width: 2[;"]', svg)
+    assert [len(re.findall("[ML]", line)) for line in lines] == [2, 2, 1]
 
 
 def test_a_result_of_the_version_without_runs_is_read(tmp_path: Path) -> None:

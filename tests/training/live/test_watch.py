@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from refusal import refused
 
+from evaluation.report.evaluations import LINES, read_lines
 from evaluation.suite.result import read_evaluation
 from evaluation.watching import watch as watching
-from evaluation.watching.run import has_ended, read_lines, sealed_checkpoints
-from evaluation.watching.watch import LINES, Watch, watch
+from evaluation.watching.run import has_ended, sealed_checkpoints
+from evaluation.watching.watch import Watch, watch
 
 pytestmark = pytest.mark.nemo
 
