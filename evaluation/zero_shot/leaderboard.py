@@ -20,7 +20,10 @@ _MOST_COMPARED = 6  # models, of which all pairs are compared
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """One of our models. `name`: short, its own among them; `folder`: of its results; `corpus`: what it was trained on, where that is known."""
+    """One of our models. `name`: short, its own among them; `folder`: of its results.
+
+    `corpus`: what it was trained on, where that is known.
+    """
 
     name: str
     folder: str
@@ -132,9 +135,10 @@ def _short(names: Sequence[str]) -> list[str]:
 
 
 def _model(name: str, folder: Path, one: TaskResult) -> ModelRow:
+    corpus = corpus_of(Path(one.model))
     return ModelRow(
-        name=name, folder=folder.name, path=one.model, weights=one.weights, run=one.run, step=one.step, parameters=one.parameters,
-        dtype=one.dtype, versions=one.versions, corpus=str(corpus) if (corpus := corpus_of(Path(one.model))) else None,
+        name=name, folder=folder.name, path=one.model, weights=one.weights, run=one.run, step=one.step,
+        parameters=one.parameters, dtype=one.dtype, versions=one.versions, corpus=str(corpus) if corpus else None,
     )  # fmt: skip
 
 
