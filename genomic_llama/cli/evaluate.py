@@ -130,7 +130,7 @@ def _watch(
 @app.command("zero-shot")
 def zero_shot(
     models: Models,
-    out: Annotated[Path, typer.Option(help="Directory for the results and index.html.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Directory for the results and index.html.")] = Path("leaderboard"),
     data: Data = Path("data/evaluation"),
     task: Task = None,
     offline: Annotated[
