@@ -26,7 +26,13 @@ from training.data.sources import parse_sources
 
 EVERYTHING_ON = (
     "finetune_lora",
-    ["init_from=x", "precision=fp8_current", "optimizer.z_loss=1e-4", "parallelism.recompute_layers=3"],
+    [
+        "init_from=x",
+        "precision=fp8_current",
+        "optimizer.z_loss=1e-4",
+        "parallelism.recompute_layers=3",
+        "trainer.evaluate_every=5",
+    ],
 )
 """A configuration in whose recipe every setting has its place."""
 
@@ -39,6 +45,7 @@ IN_NO_PLACE = {
     "head.class_weights": "decides the weights of classes, which are in the model's configuration",
     "finetune": "decides which of NeMo's functions the recipe is of",
     "dataset.tokenizer_path": "checked to be the one vocabulary that the recipe has",
+    "parallelism.cuda_graphs": "of Megatron-Bridge alone: `launch.preflight.engine`",
     "parallelism.gpus": "checked against the machine",
     **dict.fromkeys(
         (f"hardware.{name}" for name in ("gpu", "compute_capability", "memory_gib", "bf16_tflops", "fp8_tflops")),
