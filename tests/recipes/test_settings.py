@@ -31,7 +31,7 @@ EVERYTHING_ON = (
         "precision=fp8_current",
         "optimizer.z_loss=1e-4",
         "parallelism.recompute_layers=3",
-        "trainer.evaluate_every=5",
+        "trainer.evaluate_every=50",
     ],
 )
 """A configuration in whose recipe every setting has its place."""
@@ -41,11 +41,11 @@ IN_NO_PLACE = {
     "model_tag": "its architecture goes by the table of `configs.llama`",
     **dict.fromkeys(("rope.theta", "rope.factor"), "change the architecture: `configs.extension`"),
     "engine": "decides who builds the run: `launch.preflight.engine`",
+    "parallelism.cuda_graphs": "of the second engine alone",
     "head.pooling": "a part of the head, which goes by `configs.heads`",
     "head.class_weights": "decides the weights of classes, which are in the model's configuration",
     "finetune": "decides which of NeMo's functions the recipe is of",
     "dataset.tokenizer_path": "checked to be the one vocabulary that the recipe has",
-    "parallelism.cuda_graphs": "of Megatron-Bridge alone: `launch.preflight.engine`",
     "parallelism.gpus": "checked against the machine",
     **dict.fromkeys(
         (f"hardware.{name}" for name in ("gpu", "compute_capability", "memory_gib", "bf16_tflops", "fp8_tflops")),
