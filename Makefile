@@ -50,7 +50,7 @@ check: venv transformers5 schemas
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/hadolint docker/Dockerfile docker/cpu.Dockerfile
+	$(BIN)/hadolint docker/Dockerfile docker/cpu.Dockerfile docker/bridge.Dockerfile
 	$(BIN)/shellcheck scripts/*.sh docker/*.sh .ci/run
 	$(PYTEST) $(TESTS)
 

@@ -206,6 +206,7 @@ class PrecisionConfig:
         "Format of Adam's moments: `float32`, or `bfloat16` with parallelism.precision_aware_optimizer",
         default="float32",
         nemo=("optim.config.exp_avg_dtype", "optim.config.exp_avg_sq_dtype"),
+        bridge=("optimizer.exp_avg_dtype", "optimizer.exp_avg_sq_dtype"),
         codec="dtype",
         needs="parallelism.precision_aware_optimizer",
     )
@@ -286,6 +287,7 @@ class ParallelismConfig:
         "Use Transformer Engine's Adam, which stores fp32 master weights as bf16 plus a remainder",
         default=False,
         nemo="optim.config.use_precision_aware_optimizer",
+        bridge="optimizer.use_precision_aware_optimizer",
     )
     overlap: bool = setting(
         "Overlap gradient reduction and parameter gathering with computation",
@@ -293,6 +295,11 @@ class ParallelismConfig:
         nemo="trainer.strategy.ddp.overlap_grad_reduce",
         bridge="ddp.overlap_grad_reduce",
         live="trainer.strategy.ddp_config.overlap_grad_reduce",
+    )
+    cuda_graphs: str = setting(
+        "CUDA graphs of Megatron-Core, with engine=bridge: `none`, `local`, `transformer_engine` or `full_iteration`",
+        default="none",
+        bridge="model.cuda_graph_impl",
     )
     recompute_layers: int = setting(
         "Layers per pipeline stage whose activations are recomputed",

@@ -159,7 +159,7 @@ def report(
         print_lines(f"wrote {out}")
         return
     if corpus is None or scores is None:
-        fix = "Give --corpus and --score; of a run with a head none of the other options but --out."
+        fix = "Give --corpus and --score. For a run with a head, give --out only."
         raise InputError("--corpus and --score go together", where=run, fix=fix, kind="report-inputs")
     if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
         warn(f"warning: {doubt}")

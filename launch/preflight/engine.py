@@ -1,5 +1,7 @@
 """Whether the engine that a configuration asks for knows its settings: told by name, before an engine is imported."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 from configs.schema import TrainConfig
@@ -33,7 +35,9 @@ def check_engine(config: TrainConfig) -> None:
         fix = nearest(config.engine, ENGINES)
         raise InputError(f"unknown engine {config.engine!r}", where="engine", fix=fix, kind="engine")
     if config.engine == "nemo":
+        _check_nemo(config)
         return
+    _check_cuda_graphs(config)
     for row in rows(type(config)):
         carried = row.bridge or row.key in READ_HERE or not row.nemo
         value, kept = get_setting(config, row.key), 1 if row.key in _AT_MOST_ONE else row.default
@@ -44,6 +48,37 @@ def check_engine(config: TrainConfig) -> None:
                 fix=f"Leave {row.key} at {kept}, or use engine=nemo. docs/engines.md lists what is missing.",
                 kind="engine-setting",
             )
+
+
+def _check_nemo(config: TrainConfig) -> None:
+    for row in rows(type(config)):
+        if row.bridge and not row.nemo and get_setting(config, row.key) != row.default and row.key not in READ_HERE:
+            fix = f"Leave {row.key} at {row.default}, or use engine=bridge (docs/engines.md)."
+            raise InputError(
+                f"{row.key}={get_setting(config, row.key)} is a setting of Megatron-Bridge alone",
+                where="engine=nemo",
+                fix=fix,
+                kind="engine-setting",
+            )
+
+
+CUDA_GRAPHS = ("none", "local", "transformer_engine", "full_iteration")
+
+
+def _check_cuda_graphs(config: TrainConfig) -> None:
+    """Graphs replay kernels on tensors of the same shapes and places. Errors: `InputError`."""
+    graphs = config.parallelism.cuda_graphs
+    if graphs not in CUDA_GRAPHS:
+        problem, fix = f"unknown kind {graphs!r}", nearest(graphs, CUDA_GRAPHS)
+        raise InputError(problem, where="parallelism.cuda_graphs", fix=fix, kind="cuda-graphs")
+    against = {
+        f"hardware.accelerator={config.hardware.accelerator}": config.hardware.accelerator != "gpu",
+        "dataset.mode=packed, whose documents have other lengths in each sample": config.dataset.mode == "packed",
+        "parallelism.recompute_layers": config.parallelism.recompute_layers > 0,
+    }
+    if graphs != "none" and (names := [name for name, does in against.items() if does]):
+        fix = "Leave parallelism.cuda_graphs at none."
+        raise InputError(f"not with {names[0]}", where="parallelism.cuda_graphs", fix=fix, kind="cuda-graphs")
 
 
 def check_engine_of_run(config: TrainConfig) -> None:
@@ -58,6 +93,30 @@ def check_engine_of_run(config: TrainConfig) -> None:
             fix=f"Give engine={other}, or another run_dir with init_from={config.run_dir} (docs/engines.md).",
             kind="engine-of-run",
         )
+
+
+def check_engine_is_here(config: TrainConfig) -> None:
+    """Refuse to train with an engine that is not in this environment. Errors: `InputError`."""
+    if config.engine == "bridge" and not has_bridge():
+        fix = "`make bridge` makes one: .venv-bridge/bin/genomic-llama train ..."
+        problem, kind = "Megatron-Bridge is not in this environment", "no-megatron-bridge"
+    elif config.engine == "nemo" and importlib.util.find_spec("nemo_run") is None:
+        fix = "`make venv` makes one: .venv/bin/genomic-llama train ... Or give engine=bridge, if this one has that."
+        problem, kind = "NeMo 2 is not in this environment", "no-nemo"
+    else:
+        return
+    raise InputError(problem, where=f"engine={config.engine}", fix=fix, kind=kind)
+
+
+def has_bridge() -> bool:
+    """Whether Megatron-Bridge is in this environment. Imports nothing of it."""
+    return importlib.util.find_spec("megatron") is not None and importlib.util.find_spec("megatron.bridge") is not None
+
+
+def engine_python(config: TrainConfig) -> str:
+    """The Python that has the engine, for a job without a container: this one, or the one of `make bridge`."""
+    here = config.engine == "nemo" or has_bridge()
+    return sys.executable if here else str(Path(__file__).parents[2] / ".venv-bridge" / "bin" / "python")
 
 
 def check_engine_is_nemo(config: TrainConfig, door: str) -> None:

@@ -48,7 +48,6 @@ def make_job(recipe: str, overrides: Sequence[str], directory: Path) -> Job:
     overrides = (*own, *overrides)
     config = compose_config(name, overrides)
     check_config(config, read_labels=_has_labels(config.head))
-    check_engine_is_nemo(config, "launch")
     return Job(recipe=recipe, config_name=name, overrides=overrides, config=config, directory=directory)
 
 
@@ -75,6 +74,8 @@ def make_script(
     """
     own = [override for override in overrides if override.startswith("launch.")]
     job = make_job(recipe, [override for override in overrides if override not in own], directory)
+    if target == "skypilot":
+        check_engine_is_nemo(job.config, "launch --skypilot")
     machine = job.config.hardware
     if target == "local" and machine.num_nodes > 1:
         raise InputError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from corpus import synthetic
 from corpus.manifest import FILE_NAME
 from foundation.errors import InputError
+from launch.preflight.engine import engine_python
 from launch.submit.job import Job
 from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm
 from launch.submit.slurm_paths import on_host
@@ -53,12 +54,17 @@ def report(found: Iterator[Requirement]) -> Iterator[str]:
 
 
 def check_presence(job: Job, site: Site) -> None:
-    """Refuse to submit a job whose corpus or labelled sequences are not here, where the job runs without a container.
+    """Refuse a job whose engine, corpus or labelled sequences are not here, where it runs without a container.
 
     This machine's file system is taken to be the job's, as for `init_from`. Errors: `InputError`.
     """
     if not isinstance(site, Slurm | Local) or (isinstance(site, Slurm) and site.container_image):
         return
+    python = Path(engine_python(job.config))
+    own = isinstance(site, Slurm) and (site.command_prefix or site.setup)
+    if not own and not python.is_file():
+        fix = "`make bridge` makes it. Or give a container with Megatron-Bridge: docs/engines.md."
+        raise InputError("is not here, and engine=bridge needs it", where=python, fix=fix, kind="no-megatron-bridge")
     for one in requirements(job, site):
         if one.here is False and one.what.startswith(("dataset.corpus", "head.")):
             what, kind = ("corpus", "corpus-not-here") if one.what.startswith("dataset") else ("file", "table-not-here")

@@ -1,9 +1,9 @@
 """The script of a job, complete and to read: sbatch and shell from templates, Kubernetes and SkyPilot as YAML."""
 
 import shlex
-import sys
 from pathlib import Path
 
+from launch.preflight.engine import engine_python
 from launch.submit.job import Job, lines, variables
 from launch.submit.kubernetes import kubernetes_manifest
 from launch.submit.sites import Kubernetes, Local, Site, Skypilot, Slurm
@@ -41,16 +41,16 @@ def _from_template(name: str, job: Job, site: Slurm | Local) -> str:
         job=job,
         site=site,
         variables=variables(job, site),
-        command=lines([_python(site), *job.arguments]),
+        command=lines([_python(job, site), *job.arguments]),
         status=PREEMPTED,
         **given,
     )
 
 
-def _python(site: Slurm | Local) -> str:
-    """This environment's, by its path, unless a container, or a line of the user's own, brings another."""
+def _python(job: Job, site: Slurm | Local) -> str:
+    """The engine's environment's, by its path, unless a container, or a line of the user's own, brings another."""
     elsewhere = isinstance(site, Slurm) and (site.container_image or site.command_prefix or site.setup)
-    return "python" if elsewhere else sys.executable
+    return "python" if elsewhere else engine_python(job.config)
 
 
 def _slurm_values(job: Job, site: Slurm) -> dict[str, str]:

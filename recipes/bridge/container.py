@@ -59,7 +59,8 @@ def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_len
         "dist": bridge.DistributedInitConfig(
             distributed_backend="gloo" if on_cpu else "nccl", disable_jit_fuser=on_cpu
         ),
-        "rng": bridge.RNGConfig(),
+        # Graphs hold random states that Transformer Engine's tracker can put back.
+        "rng": bridge.RNGConfig(te_rng_tracker=config.parallelism.cuda_graphs != "none"),
         "peft": PatternLoRA() if config.lora.dim else None,
         "rerun_state_machine": bridge.RerunStateMachineConfig(check_for_nan_in_loss=False),
     }

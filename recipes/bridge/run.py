@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib.util
-import os
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, hf_config
 from configs.schema import TrainConfig
-from foundation.errors import InputError
 from foundation.terminal import warn
 from launch.planning.throughput import peak_tflops
 from training.checkpointing.initial_weights import FOLDER, ensure_converted
@@ -32,19 +29,15 @@ def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length:
 
     Errors: `InputError`; `SystemExit` with the statuses of `training.status`.
     """
-    if importlib.util.find_spec("megatron") is None or importlib.util.find_spec("megatron.bridge") is None:
-        raise InputError(
-            "Megatron-Bridge is not in this environment",
-            where="engine=bridge",
-            fix="`make bridge` makes one: .venv-bridge/bin/genomic-llama train ...",
-            kind="no-megatron-bridge",
-        )
     from training.bridge.packages import mended_packages
+    from training.bridge.ranks import join_ranks
 
     with mended_packages(), _device(config):
         import torch
 
-        rank = _join_ranks(config)
+        rank = join_ranks(config.hardware, config.seed)
+        if rank == 0:
+            warn("engine=bridge is experimental: it does not watch for hangs")
         asked: list[int] = []
         try:
             _train(config, architecture, sequence_length, rank, asked)
@@ -160,31 +153,3 @@ def _device(config: TrainConfig) -> contextlib.AbstractContextManager[None]:
     from training.bridge.stand_in import bridge_stand_in
 
     return bridge_stand_in()
-
-
-def _join_ranks(config: TrainConfig) -> int:
-    """Meet the other ranks, which torchrun started; alone, there are none. Returns the rank of this process."""
-    import torch
-
-    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
-    wanted = config.hardware.devices * config.hardware.num_nodes
-    found = int(os.environ.get("WORLD_SIZE", "1"))
-    if wanted != found:
-        raise InputError(
-            f"asks for {wanted} ranks, but {found} were started",
-            where=f"hardware.devices={config.hardware.devices} with hardware.num_nodes={config.hardware.num_nodes}",
-            fix=f"Start it with torchrun --nproc-per-node={config.hardware.devices} -m recipes.train ...",
-            kind="world-size",
-        )
-    for name, value in alone.items():
-        os.environ.setdefault(name, value)
-    if config.hardware.accelerator == "cpu":
-        torch.distributed.init_process_group("gloo")
-        from megatron.core.tensor_parallel import get_cuda_rng_tracker
-
-        get_cuda_rng_tracker().add("model-parallel-rng", config.seed)
-    else:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        torch.distributed.init_process_group("nccl")
-    warn("engine=bridge is experimental: it does not watch for hangs, and writes no TensorBoard")
-    return int(torch.distributed.get_rank())

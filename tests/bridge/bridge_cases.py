@@ -40,12 +40,55 @@ def load(checkpoint: Path, out: Path) -> None:
         torch.save({"logits": torch.cat(parts, -1), "tokens": tokenizer.tokenize("ACGTacgtN")}, out)
 
 
+def places(out: Path) -> None:
+    """Settings of the 8B run whose place Megatron-Bridge's own configuration does not have, and some of its values."""
+    import json
+    from types import SimpleNamespace
+    from unittest.mock import patch
+
+    from configs.compose import compose_config
+    from configs.settings import rows
+    from launch.preflight.check import check_config
+    from recipes.bridge import container
+    from recipes.bridge.optimizer import WeightDecay
+    from training.bridge.data import GenomicDatasets
+    from training.places import ABSENT, at, write_settings
+
+    graphs = ("parallelism.cuda_graphs=transformer_engine", "parallelism.recompute_layers=0")
+    adapters = ("lora.dim=8", "finetune=true", f"init_from={out.parent}")
+    config = compose_config("train_8b_opengenome2", ["engine=bridge", *graphs, *adapters])
+    absent: list[str] = []
+
+    def look(sections: Any, *others: Any, **more: Any) -> None:
+        ours = ("schedule.", "guard.")
+        every = [place for row in rows(type(config)) for place in row.bridge if not place.startswith(ours)]
+        absent.extend(place for place in every if at(sections, place) is ABSENT)
+        write_settings(sections, *others, **more)
+
+    parts = SimpleNamespace(
+        dataset=GenomicDatasets(), schedule=SimpleNamespace(), guard=SimpleNamespace(), weight_decay=WeightDecay()
+    )
+    with patch.object(container, "write_settings", look):
+        made = container.container(config, *check_config(config), parts)
+    named = {
+        "layers": made.model.num_layers,
+        "moments": str(made.optimizer.exp_avg_dtype),
+        "precision_aware": made.optimizer.use_precision_aware_optimizer,
+        "graphs": made.model.cuda_graph_impl,
+        "tracker": made.rng.te_rng_tracker,
+        "rank": made.peft.dim,
+        "overlap": made.ddp.overlap_param_gather,
+        "dtype": str(made.model.params_dtype),
+    }
+    out.write_text(json.dumps({"absent": absent, **named}))
+
+
 def main(arguments: list[str]) -> None:
     from training.bridge.packages import mended_packages
     from training.bridge.stand_in import bridge_stand_in
 
     case, *paths = arguments
-    cases = {"load": load, "plain": write_plain, "builder": write_builder, "trained": write_trained}
+    cases = {"load": load, "plain": write_plain, "builder": write_builder, "trained": write_trained, "places": places}
     with mended_packages(), bridge_stand_in():
         cases[case](*map(Path, paths))
 

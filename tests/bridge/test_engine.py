@@ -39,6 +39,22 @@ def test_both_engines_give_the_same_curve(nemo_run: Path, bridge_run: Path, tmp_
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-6
 
 
+def test_the_8b_run_on_gpus_has_a_place_for_each_setting(bridge: Run, tmp_path: Path) -> None:
+    """Its configuration is made; there is no GPU to train on."""
+    bridge("places", tmp_path / "found.json")
+    assert json.loads((tmp_path / "found.json").read_text()) == {
+        "absent": [],
+        "layers": 32,
+        "moments": "torch.float32",
+        "precision_aware": True,
+        "graphs": "transformer_engine",
+        "tracker": True,
+        "rank": 8,
+        "overlap": True,
+        "dtype": "torch.bfloat16",
+    }
+
+
 def test_packed_samples_with_weights(folder: Path, bridge: Run) -> None:
     """Several documents in a sample, and attention within each; lower-case bases weigh a third."""
     packed = ("dataset.mode=packed", "dataset.soft_mask_weight=0.33", "trainer.max_steps=5")

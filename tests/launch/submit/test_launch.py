@@ -41,6 +41,7 @@ SLURM = [
     ("launch.setup=. .venv/bin/activate", "launch.gres=gpu:8", "launch.directives=[--mail-type=END]"),
     ("launch.environment={NCCL_IB_HCA: mlx5_0, NCCL_DEBUG: WARN}", HARD),
     ("hardware=cpu", "parallelism=plain", "precision=fp32"),
+    ("engine=bridge", "hardware.num_nodes=2"),
 ]
 
 
@@ -115,6 +116,24 @@ def test_the_sbatch_script_requeues_where_the_run_asked(status: int, requeued: b
     assert ("requeued: because" in result.stdout) is requeued
     assert f"--container-mounts={work}:{work}" in (tmp_path / "srun").read_text().splitlines()
     assert ("requeue 7" in (tmp_path / "scontrol").read_text().splitlines()) is requeued
+
+
+def test_megatron_bridge_is_started_by_its_own_python(tmp_path: Path) -> None:
+    """In a container it is the container's; ranks are started as NeMo's are."""
+    own = f"exec {Path(__file__).parents[3]}/.venv-bridge/bin/python -m recipes.train "
+    for target, recipe in (("slurm", "llama3_8b_genomic"), ("local", "llama3_tiny_genomic")):
+        text = script("engine=bridge", target=target, recipe=recipe, directory=tmp_path)
+        assert own in text
+        assert text.replace(own, f"exec {sys.executable} -m recipes.train ").replace(
+            " \\\n    engine=bridge", ""
+        ) == script(target=target, recipe=recipe, directory=tmp_path)
+    assert "exec python -m" in script("engine=bridge", "launch.container_image=i", directory=tmp_path)
+    stored = ("engine=bridge", *STORED, "launch.image=i", "launch.claim=c")
+    assert "engine=bridge" in script(*stored, target="kubernetes", directory=tmp_path)
+    with refused("engine-door", names="skypilot"):
+        script("engine=bridge", target="skypilot", directory=tmp_path)
+    with refused("engine-setting", names="precision.fp8"):
+        script("engine=bridge", "precision=fp8_current", directory=tmp_path)
 
 
 def test_tensor_parallelism_changes_the_environment(tmp_path: Path) -> None:

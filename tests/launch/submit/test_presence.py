@@ -45,6 +45,18 @@ def test_a_corpus_is_there_or_is_not(corpus: Path, tmp_path: Path) -> None:
     assert "dataset.corpus" not in look(directory=tmp_path, recipe="llama3_tiny_genomic", target="local")
 
 
+def test_megatron_bridges_environment_is_there_or_is_not(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["engine=bridge", f"dataset.corpus={corpus}"]
+    python = tmp_path / "python"
+    monkeypatch.setattr("launch.submit.presence.engine_python", lambda config: str(python))
+    with refused("no-megatron-bridge", where=str(python), fix="make bridge"):
+        make_script("llama3_tiny_genomic", given, target="local", directory=tmp_path, submitted=True)
+    python.touch()
+    make_script("llama3_tiny_genomic", given, target="local", directory=tmp_path, submitted=True)
+
+
 def test_every_corpus_of_a_blend_is_looked_for(corpus: Path, tmp_path: Path) -> None:
     blend = f"dataset.corpus=[{{corpus: {corpus}, weight: 1}}, {{corpus: /nowhere, weight: 1}}]"
     job, site, _ = make_script("llama3_8b_genomic", [blend], target="slurm", directory=tmp_path)
