@@ -162,7 +162,8 @@ def _models() -> tuple[Any, Any]:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=256, hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=WINDOW, bos_token_id=None, initializer_range=0.1,
+        num_key_value_heads=2, max_position_embeddings=WINDOW, bos_token_id=None, eos_token_id=0,
+        pad_token_id=1, initializer_range=0.1,
         attn_implementation="sdpa",
     )  # fmt: skip
     peer = LlamaForCausalLM(config).eval()
