@@ -1,5 +1,6 @@
 """What Megatron-Bridge's engine does not know yet is refused by name, before it is imported."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from launch.preflight.engine import (
     check_engine_is_here,
     check_engine_is_nemo,
     check_engine_of_run,
+    check_rates_of_run,
 )
 
 pytestmark = pytest.mark.fast
@@ -109,3 +111,17 @@ def test_a_run_of_the_other_engine_is_not_begun_again(engine: str, other: str, n
         check_engine_of_run(config)
     config.engine = other
     check_engine_of_run(config)
+
+
+def test_a_run_of_megatron_bridge_keeps_its_learning_rates(tmp_path: Path) -> None:
+    config = compose_config("train_tiny", ["engine=bridge", f"run_dir={tmp_path}"])
+    iteration = tmp_path / "checkpoints" / "iter_0000003"
+    iteration.mkdir(parents=True)
+    rates = {"lr": config.optimizer.lr, "min_lr": config.optimizer.min_lr}
+    (iteration / "run_config.yaml").write_text(json.dumps({"optimizer": rates}))
+    check_rates_of_run(config)
+    config.optimizer.min_lr /= 2
+    with refused("optimizer-rates", where=iteration.name, names="min_lr", fix=str(rates["min_lr"])):
+        check_rates_of_run(config)
+    config.engine = "nemo"
+    check_rates_of_run(config)
