@@ -66,6 +66,13 @@ def score(
             show_default=False,
         ),
     ] = None,
+    hub: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write these as a UCSC track hub into this directory: a logo and the entropy.", show_default=False
+        ),
+    ] = None,
+    assembly: Annotated[str, typer.Option(help="Assembly of the track hub.")] = "hg38",
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
@@ -91,6 +98,7 @@ def score(
 
     request = ScoreRequest(
         model=model, source=source, scores=out, per_base=per_base, distribution=distribution,
+        hub=hub, assembly=assembly,
         split=split, bed=bed, flank=flank,
         strand=strand.value, acgt_only=acgt_only, context_length=context_length, stride=stride, dtype=dtype.value,
         batch_size=batch_size, adapter=adapter, markup=markup, tag=tag,
