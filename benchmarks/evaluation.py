@@ -1,5 +1,6 @@
 """Speed and agreement of evaluation against the usual ways, on the same model, work and machine, in turns.
 
+python -m benchmarks.evaluation --table statistics | traitgym | kills [--model demo/model --data DIR]
 python -m benchmarks.evaluation [--rounds 3] [--threads 1] [--trained demo/model --genome demo/genome.fa]
 
 Variants: the peer is the way of Evo 2's BRCA1 notebook: every distinct window scored whole, one by one or in batches,
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.published_tasks import agreement, kills, traitgym
 from corpus.readers.fasta import read_fasta
 from evaluation.likelihood.attention import use_attention
 from evaluation.likelihood.likelihood import base_log_probabilities, plan_reading
@@ -39,8 +41,15 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--trained", type=Path, help="an export of a trained model, for the agreement")
     options.add_argument("--genome", type=Path, help="sequence like what that model was trained on, FASTA")
+    options.add_argument("--table", choices=["statistics", "traitgym", "kills"], help="one of the published tasks")
+    options.add_argument("--model", type=Path, default=Path("demo/model"), help="of --table kills")
+    options.add_argument("--data", type=Path, default=Path("data/evaluation"), help="of --table kills")
     given = options.parse_args()
     torch.set_num_threads(given.threads)
+    if given.table:
+        tables = {"statistics": agreement, "traitgym": traitgym, "kills": partial(kills, given.model, given.data)}
+        tables[given.table]()
+        return
     ours, peer = _models()
     print(f"{ours.num_parameters():,} parameters, fp32, {given.threads} thread(s), torch {torch.__version__}")
     contig = encode("".join(np.random.default_rng(0).choice(list("ACGT"), size=40_000)))

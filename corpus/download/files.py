@@ -27,12 +27,12 @@ _TEMPORARY = {408, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteFile:
-    """A file to fetch. `path`: relative, where it goes; `size`: in bytes; `sha256`: in hexadecimal."""
+    """A file to fetch. `path`: relative, where it goes; `size`: in bytes; `sha256`: in hexadecimal, where known."""
 
     path: str
     url: str
     size: int
-    sha256: str
+    sha256: str | None
 
     def part(self, out: Path) -> Path:
         """Where it is gathered until it is whole."""
@@ -71,13 +71,19 @@ def download(
             threads.shutdown(cancel_futures=True)
 
 
-def get_page(client: httpx.Client, url: str) -> httpx.Response:
-    """The answer to a GET of a small page, tried again while the server is busy. Errors: `InputError`."""
+def get_page(
+    client: httpx.Client, url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    """The answer to a GET of a small page, tried again while the server is busy; to a HEAD, also a redirection.
+
+    Errors: `InputError`.
+    """
     failures = 0
     while True:
         try:
-            response = client.get(url)
-            _check(response)
+            response = client.request(method, url, headers=headers)
+            if not (method == "HEAD" and response.is_redirect):
+                _check(response)
             return response
         except httpx.ConnectError as error:
             raise InputError(
@@ -94,7 +100,7 @@ def get_page(client: httpx.Client, url: str) -> httpx.Response:
 def _fetch(client: httpx.Client, file: RemoteFile, out: Path, advance: Advance, stop: threading.Event) -> None:
     target, part, failures = out / file.path, file.part(out), 0
     if target.is_file():  # of a call whose record is lost
-        if target.stat().st_size != file.size or sha256(target) != file.sha256:
+        if target.stat().st_size != file.size or file.sha256 not in (None, sha256(target)):
             raise InputError(
                 "differs from the repository's file", where=target, fix="Move it away.", kind="another-file-there"
             )
@@ -109,7 +115,7 @@ def _fetch(client: httpx.Client, file: RemoteFile, out: Path, advance: Advance, 
             _pause(error, failures, file.path, stop.wait)
         if stop.is_set():
             return
-    if (found := sha256(part)) != file.sha256:
+    if file.sha256 is not None and (found := sha256(part)) != file.sha256:
         part.unlink()
         problem = f"has the SHA-256 {found[:12]}..., the repository says {file.sha256[:12]}...; it was removed"
         raise InputError(problem, where=part, fix="Fetch it again.", kind="download-checksum")

@@ -40,20 +40,26 @@ def read_task(directory: Path) -> Task:
     if not directory.is_dir():
         raise InputError("no such directory", where=directory, fix=FIX, kind="no-directory")
     train, test = [*_part(directory, "train"), *_part(directory, "dev")], list(_part(directory, "test"))
-    for name, part in (("train", train), ("test", test)):
-        if not part:
-            raise InputError(f"has no {name} sequences", where=directory, fix=FIX, kind="no-sequences")
+    task = make_task(directory.name, train, test, source=directory)
+    warn_unread(directory)
+    return task
+
+
+def make_task(name: str, train: Sequence[Row], test: Sequence[Row], *, source: Path) -> Task:
+    """A task of rows that were read from `source`. Errors: `InputError`, as for `read_task`."""
+    for part, rows in (("train", train), ("test", test)):
+        if not rows:
+            raise InputError(f"has no {part} sequences", where=source, fix=FIX, kind="no-sequences")
     check_spellings([*train, *test])
     counts = count_classes(train, test)
-    _check_classes(directory, counts, test)
+    _check_classes(source, counts, test)
     number = {one.name: index for index, one in enumerate(counts)}
-    as_dna = AsDna(directory)
+    as_dna = AsDna(source)
 
     def encoded(part: Sequence[Row]) -> tuple[tuple[Ids, int], ...]:
         return tuple((as_dna(_ids(row), row.where), number[row.label]) for row in part)
 
-    warn_unread(directory)
-    return _task(directory.name, counts, encoded(train), encoded(test))
+    return _task(name, counts, encoded(train), encoded(test))
 
 
 def _task(
@@ -85,7 +91,7 @@ def _check_classes(directory: Path, counts: Sequence[ClassCount], test: Sequence
 
 
 def _names(directory: Path, *parts: str) -> str:
-    return ", ".join(map(str, part_files(directory, *parts)))
+    return ", ".join(map(str, part_files(directory, *parts))) or str(directory)
 
 
 def _ids(row: Row) -> Ids:

@@ -56,6 +56,8 @@ def find_data(specs: Sequence[TaskSpec], folder: Path) -> list[TaskData]:
 
 
 def _find(folder: Path, file: SourceFile) -> Path | None:
+    if file.path.endswith("/"):
+        return folder / file.path if (folder / file.path).is_dir() else None
     plain = file.path.removesuffix(".gz")
     names = dict.fromkeys((file.path, plain, f"{plain}.gz", re.sub(r"\.xlsx$", ".csv", plain)))
     return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.zero_shot import likelihood, variants
+from evaluation.zero_shot import fitness, likelihood, probes, variants
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found
 from evaluation.zero_shot.sequence import classes, essentiality, needle, perturbation, recovery, spectrum
@@ -28,6 +28,8 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
+    "fitness": Kind(protocol=fitness.Protocol, layouts=fitness.LAYOUTS, statistics=fitness.STATISTICS, run=fitness.run),
+    "probe": Kind(protocol=probes.Protocol, layouts=probes.LAYOUTS, statistics=probes.STATISTICS, run=probes.run),
     "likelihood": Kind(
         protocol=likelihood.Protocol,
         layouts=likelihood.LAYOUTS,

@@ -27,7 +27,7 @@ class Measure:
     count, positives, clusters
         Items; those of them that are positive; and the groups that were resampled for the interval.
     better
-        "higher" or "lower". `chance`: what a guess achieves.
+        "higher" or "lower". `chance`: what a guess achieves, or whatever `chance_name` says.
     """
 
     metric: str
@@ -41,6 +41,7 @@ class Measure:
     clusters: int | None = None
     better: str = "higher"
     chance: float | None = None
+    chance_name: str = "chance"
 
     @property
     def key(self) -> tuple[str, str]:

@@ -22,7 +22,7 @@ class SourceFile:
     """A file of a task. Null stands for what its publisher does not say, or what nobody here has seen.
 
     path
-        Where it belongs, below the folder of `--data`.
+        Where it belongs, below the folder of `--data`; with a slash at its end, a folder of many files.
     url
         Where it is published; a page to fetch it from by hand where `by_hand` is true.
     sha256, size

@@ -3,6 +3,7 @@
 Matplotlib draws with a stand-in colour for each variable, which is then replaced by name in the SVG.
 """
 
+import html
 import io
 import re
 from typing import TYPE_CHECKING
@@ -46,4 +47,5 @@ def to_svg(figure: "Figure", name: str, title: str) -> str:
     svg = re.sub(r"font-family: [^;\"]*;?", "", svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var(--{variable})")
-    return re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 role="img"><title>{title}</title>', svg, count=1)
+    named = f' role="img"><title>{html.escape(title)}</title>'
+    return re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", lambda found: f"<svg {found[1]}{named}", svg, count=1)

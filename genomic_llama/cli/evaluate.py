@@ -136,6 +136,10 @@ def zero_shot(
     offline: Annotated[
         bool, typer.Option("--offline", help="Run what is at hand, and print what to fetch for the rest.")
     ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch what is missing first; shows sizes, and resumes.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Fetch without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
 ) -> None:
@@ -153,23 +157,28 @@ def zero_shot(
     for spec in specs:
         check_task(spec)
     check_models(models, out)
+    if offline and download:
+        raise InputError("--offline and --download exclude each other", fix="Give one.", kind="offline-download")
     tasks = find_data(specs, data)
+    if download:
+        _fetch(tasks, yes=yes)
+        tasks = find_data(specs, data)
     missing = [one for one in tasks if one.missing]
-    if missing and not offline:
+    if missing and not (offline or download):
         lines = "\n".join(describe_missing(missing))
-        fix = f"Give --offline to run the rest, or fetch:\n{lines}"
+        fix = f"Give --offline to run the rest, --download to fetch them, or put them there:\n{lines}"
         raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
         warn("not run, since their data are not there:", *describe_missing(missing))
-    print_lines(f"wrote {out}")
+    _report(out, tasks)
     if failures:
         raise typer.Exit(1)
 
 
 @app.command()
 def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
-    """List the published tasks: what each measures, whether its data are at hand, and what is missing."""
+    """List the published tasks: what each measures, and whether its data are at hand; with --task, what is missing."""
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.spec import read_tasks
 
@@ -177,8 +186,35 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     columns = {"task": "left", "title": "left", "headline": "left", "data": "left"}
     rows = [(one.spec.name, one.spec.title, one.spec.statistics[0], _state(one)) for one in found]
     print_table(columns, rows)
-    if missing := describe_missing(found):
+    if task and (missing := describe_missing(found)):
         print_lines("", "To fetch:", *missing)
+
+
+def _report(out: Path, tasks: Any) -> None:
+    """The page, its JSON, and a card per model; the headlines as text."""
+    from evaluation.zero_shot.leaderboard import read_leaderboard, write_leaderboard
+    from evaluation.zero_shot.model_card import card_path, model_card
+    from evaluation.zero_shot.page import format_headlines, render_leaderboard
+    from foundation.pages.page import write_texts
+
+    board = read_leaderboard(out, tasks)
+    cards = {card_path(out, model): text for model in board.models if (text := model_card(board, model))}
+    write_texts({out / "index.html": render_leaderboard(board), **cards})
+    write_leaderboard(board, out / "leaderboard.json")
+    print_table(*format_headlines(board))
+    print_lines(f"wrote {out}")
+
+
+def _fetch(tasks: Any, *, yes: bool) -> None:
+    from evaluation.zero_shot.download import fetch, plan_fetch
+
+    def confirm(summary: str) -> bool:
+        print_text(summary)
+        return yes or typer.confirm("Fetch them?")
+
+    plan = plan_fetch(tasks)
+    if plan.files and not fetch(plan, confirm=confirm):
+        raise typer.Abort
 
 
 def _state(task: Any) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ class Hub:
     cut_after: dict[str, list[int]] = field(default_factory=dict)  # bytes of its next answers, then the line is cut
     sha256: dict[str, str] = field(default_factory=dict)  # wrong checksums
     ranges: bool = True
+    linked: bool = False  # a HEAD says size and checksum, as for files in Git LFS
     address: str = ""
     requests: Counter[str] = field(default_factory=Counter)
     served: Counter[str] = field(default_factory=Counter)  # bytes sent of each file
@@ -50,6 +52,9 @@ def serve(hub: Hub) -> Iterator[Hub]:
 
         def do_GET(self) -> None:
             _answer(self, hub)
+
+        def do_HEAD(self) -> None:
+            _describe(self, hub)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -77,10 +82,24 @@ def _answer(handler: BaseHTTPRequestHandler, hub: Hub) -> None:
         _send(handler, 200 if known else 404, json.dumps({"sha": COMMIT}).encode())
     elif "/tree/" in path:
         _send_tree(handler, hub, path, parse_qs(url.query))
-    elif (file := path.split(f"/resolve/{COMMIT}/")[-1]) in hub.files:
+    elif (file := re.split(f"/resolve/(?:{COMMIT}|main)/", path)[-1]) in hub.files:
         _send_file(handler, hub, file)
     else:
         _send(handler, 404, b"")
+
+
+def _describe(handler: BaseHTTPRequestHandler, hub: Hub) -> None:
+    """The answer to a HEAD of `…/resolve/main/FILE`."""
+    file = unquote(urlsplit(handler.path).path).split("/resolve/main/")[-1]
+    with hub.lock:
+        hub.authorizations.add(handler.headers.get("Authorization", ""))
+    if file not in hub.files:
+        _send(handler, 404, b"")
+        return
+    data = hub.files[file]
+    lfs = hub._lfs(file, data)
+    linked = {"X-Linked-Size": str(lfs["size"]), "X-Linked-Etag": f'"{lfs["oid"]}"', "Location": handler.path}
+    _send(handler, 302 if hub.linked else 200, data, linked if hub.linked else {}, cut=0)
 
 
 def _send_tree(handler: BaseHTTPRequestHandler, hub: Hub, path: str, query: dict[str, list[str]]) -> None:
