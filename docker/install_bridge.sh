@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 # What training, corpora and conversion import, and what those packages import.
 needed='annotated-doc click isal jinja2 llvmlite markdown-it-py markupsafe mdurl numba numpy omegaconf orjson packaging
-psutil pygments pyyaml rich safetensors shellingham tensorboard tqdm typer typing-extensions xxhash zstandard'
+psutil pyarrow pygments pyyaml rich safetensors shellingham tensorboard tqdm typer typing-extensions xxhash zstandard'
 
 pip_install() {
     # The container's constraints name other versions than the lock; --no-deps: the container has the rest.

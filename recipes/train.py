@@ -105,7 +105,8 @@ def train(
             begin("importing Megatron-Bridge, which takes half a minute")
             from recipes.bridge import run
 
-            run.train(config, architecture, sequence_length)
+            with explain_full_disk(Path(config.run_dir)), explain_rendezvous_failure():
+                run.train(config, architecture, sequence_length)
             return
         begin("importing NeMo and Megatron-Core")
         if quiet:

@@ -98,7 +98,7 @@ def read_leaderboard(out: Path, tasks: Sequence[TaskData]) -> Leaderboard:
     """The results in `out` of the tasks that are shipped or named. Errors: `InputError` for files of another form."""
     folders = sorted(path for path in out.iterdir() if path.is_dir()) if out.is_dir() else []
     found = {folder: _results(folder) for folder in folders}
-    found = {folder: results for folder, results in found.items() if results}
+    found = dict(sorted(((one, results) for one, results in found.items() if results), key=_along_training))
     names = dict(zip(found, _short([folder.name for folder in found]), strict=True))
     models = tuple(_model(names[folder], next(iter(results.values()))) for folder, results in found.items())
     boards = tuple(_board(task, found, names) for task in tasks)
@@ -114,6 +114,12 @@ def write_leaderboard(board: Leaderboard, path: Path) -> None:
 
 def _results(folder: Path) -> dict[str, TaskResult]:
     return {path.stem: read_result(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _along_training(pair: tuple[Path, dict[str, TaskResult]]) -> tuple[str, int, str]:
+    """Checkpoints of a run by their step; other models by name."""
+    one = next(iter(pair[1].values()))
+    return one.run or "", one.step or 0, pair[0].name
 
 
 def _short(names: Sequence[str]) -> list[str]:

@@ -130,7 +130,7 @@ def _watch(
 @app.command("zero-shot")
 def zero_shot(
     models: Models,
-    out: Annotated[Path, typer.Option(help="Directory for the results and index.html.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Directory for the results and index.html.")] = Path("leaderboard"),
     data: Data = Path("data/evaluation"),
     task: Task = None,
     offline: Annotated[
@@ -170,7 +170,7 @@ def zero_shot(
         raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
-        warn("not run, since their data are not there:", *describe_missing(missing))
+        warn("not run, because their data are missing:", *describe_missing(missing))
     _report(out, tasks)
     if failures:
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from foundation.errors import InputError
 from launch.preflight.checkpoints import checkpoint_findings
 from launch.preflight.corpora import check_corpora, corpus_findings
 from launch.preflight.devices import device_findings, find_gpus
-from launch.preflight.engine import check_engine_of_run
+from launch.preflight.engine import check_engine_is_here, check_engine_of_run
 from launch.preflight.finding import BROKEN, Finding, ok, refused
 from launch.preflight.machine import check_machine, check_ranks
 from launch.preflight.software import software_findings
@@ -57,6 +57,7 @@ def _check_resume(run: Run) -> None:
 
 
 CHECKS = (
+    Check(name="engine", quick=lambda run: check_engine_is_here(run.config) if run.started else None),
     Check(name="ranks", quick=lambda run: check_ranks(run.config.hardware) if run.started else None),
     Check(
         name="GPUs",

@@ -95,6 +95,19 @@ def check_engine_of_run(config: TrainConfig) -> None:
         )
 
 
+def check_engine_is_here(config: TrainConfig) -> None:
+    """Refuse to train with an engine that is not in this environment. Errors: `InputError`."""
+    if config.engine == "bridge" and not has_bridge():
+        fix = "`make bridge` makes one: .venv-bridge/bin/genomic-llama train ..."
+        problem, kind = "Megatron-Bridge is not in this environment", "no-megatron-bridge"
+    elif config.engine == "nemo" and importlib.util.find_spec("nemo_run") is None:
+        fix = "`make venv` makes one: .venv/bin/genomic-llama train ... Or give engine=bridge, if this one has that."
+        problem, kind = "NeMo 2 is not in this environment", "no-nemo"
+    else:
+        return
+    raise InputError(problem, where=f"engine={config.engine}", fix=fix, kind=kind)
+
+
 def has_bridge() -> bool:
     """Whether Megatron-Bridge is in this environment. Imports nothing of it."""
     return importlib.util.find_spec("megatron") is not None and importlib.util.find_spec("megatron.bridge") is not None

@@ -10,10 +10,8 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, hf_config
 from configs.schema import TrainConfig
-from foundation.errors import InputError
 from foundation.terminal import warn
 from launch.planning.throughput import peak_tflops
-from launch.preflight.engine import has_bridge
 from training.checkpointing.initial_weights import FOLDER, ensure_converted
 from training.checkpointing.lock import hold
 from training.checkpointing.same_run import trained_with
@@ -31,13 +29,6 @@ def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length:
 
     Errors: `InputError`; `SystemExit` with the statuses of `training.status`.
     """
-    if not has_bridge():
-        raise InputError(
-            "Megatron-Bridge is not in this environment",
-            where="engine=bridge",
-            fix="`make bridge` makes one: .venv-bridge/bin/genomic-llama train ...",
-            kind="no-megatron-bridge",
-        )
     from training.bridge.packages import mended_packages
     from training.bridge.ranks import join_ranks
 

@@ -18,8 +18,10 @@ from torch.distributed.checkpoint import FileSystemReader, load
 from conversion.convert import convert
 from conversion.formats import open_checkpoint
 from conversion.inspection import verify_checkpoint
+from conversion.manifest import CheckpointManifest, read_manifest, seal_files, write_manifest
 from conversion.megatron.bridge_writer import optimizer_for_bridge
 from conversion.megatron.training_state import read_training
+from training.checkpointing.same_layout import OptimizerLayout, check_same_layout
 
 WRITTEN = Path(__file__).parent / "written_by_bridge"
 
@@ -68,6 +70,30 @@ def test_its_optimizer_moves(trained: Path, tmp_path: Path) -> None:
     ]
     buffers = torch.load(object_of(tmp_path / "bridge", "per_bucket_numel"), weights_only=True)
     assert buffers == [[{(torch.bfloat16, torch.float32): [24_320]}]]
+
+
+def test_its_run_resumes_in_nemo(trained: Path, tmp_path: Path) -> None:
+    """With the manifest of a sealed checkpoint comes what the run must have, and its place in the data."""
+    (iteration,) = trained.glob("iter_*")
+    files = seal_files(iteration, [path.name for path in iteration.iterdir() if path.is_file()])
+    write_manifest(iteration, CheckpointManifest(step=2, files=files, trained_with={"seed": 7}, run="id"))
+    convert(trained, tmp_path / "step=2", to="nemo", optimizer=True)
+    manifest = read_manifest(tmp_path / "step=2")
+    assert manifest is not None
+    assert (manifest.step, manifest.trained_with, manifest.run) == (2, {"seed": 7}, "id")
+    assert "weights/common.pt" in manifest.files
+    verify_checkpoint(tmp_path / "step=2")
+    state = torch.load(tmp_path / "step=2" / "weights" / "common.pt", weights_only=True)
+    assert (state["global_step"], state["GenomicDataModule"]) == (2, {"consumed_samples": 4, "seed": 7})
+    assert state["lr_schedulers"] == [{"last_epoch": 2, "_step_count": 3}]
+
+
+def test_its_state_in_buffers_keeps_its_layout(trained: Path) -> None:
+    (iteration,) = trained.glob("iter_*")
+    write_manifest(iteration, CheckpointManifest(step=2, files={}))
+    check_same_layout(trained, OptimizerLayout(tensor=1, pipeline=1, distributed=True))
+    with refused("optimizer-layout", where=iteration.name, names="tensor 2", fix="parallelism.tensor=1"):
+        check_same_layout(trained, OptimizerLayout(tensor=2, pipeline=1, distributed=True))
 
 
 def object_of(checkpoint: Path, name: str) -> io.BytesIO:

@@ -10,13 +10,14 @@ from typing import Any
 
 from configs.schema import TrainConfig
 from conversion.checkpoint import read_mapping
-from conversion.locate import newest_first
+from conversion.locate import iterations, newest_first
 from conversion.manifest import read_manifest
+from conversion.megatron.bridge_config import NAME as RUN_CONFIG
 from foundation.errors import InputError
 from training.checkpointing.same_run import newest_whole
 
 _BUFFERS = b"optimizer.distributed.dp_group_idx_"
-"""In the names of what `dp_reshardable` stores; NeMo's `ckpt_optim_fully_reshardable` has none such."""
+"""In the names of what `dp_reshardable` stores, in either engine. `fully_reshardable` state has no such names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,8 @@ def check_same_layout(folder: Path, now: OptimizerLayout) -> None:
     Errors: `InputError` of the kind `optimizer-layout` that names both layouts.
     """
     newest_whole(folder)
-    for path in newest_first(folder):
+    of_bridge = sorted(iterations(folder).items(), reverse=True)
+    for path in (*newest_first(folder), *(path for _, path in of_bridge)):
         try:
             if read_manifest(path) is None:
                 continue
@@ -79,13 +81,17 @@ def check_same_layout(folder: Path, now: OptimizerLayout) -> None:
 
 def _stored_layout(checkpoint: Path) -> OptimizerLayout | None:
     """The layout of the run that wrote it; None where it does not matter, or nothing tells it."""
-    model = read_mapping(checkpoint / "context" / "model.yaml")
+    of_bridge = (checkpoint / RUN_CONFIG).is_file()
+    content = read_mapping(checkpoint / RUN_CONFIG if of_bridge else checkpoint / "context" / "model.yaml")
+    weights = checkpoint if of_bridge else checkpoint / "weights"
     try:
+        model = content["model" if of_bridge else "config"]
+        optimizer = content["optimizer"] if of_bridge else content["optim"]["config"]
         layout = OptimizerLayout(
-            tensor=int(model["config"]["tensor_model_parallel_size"]),
-            pipeline=int(model["config"]["pipeline_model_parallel_size"]),
-            distributed=bool(model["optim"]["config"]["use_distributed_optimizer"]),
+            tensor=int(model["tensor_model_parallel_size"]),
+            pipeline=int(model["pipeline_model_parallel_size"]),
+            distributed=bool(optimizer["use_distributed_optimizer"]),
         )
     except (KeyError, TypeError, ValueError):
         return None
-    return layout if _BUFFERS in (checkpoint / "weights" / ".metadata").read_bytes() or not layout.distributed else None
+    return layout if _BUFFERS in (weights / ".metadata").read_bytes() or not layout.distributed else None

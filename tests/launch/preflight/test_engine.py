@@ -9,7 +9,13 @@ from refusal import refused
 from configs.compose import compose_config
 from configs.schema import TrainConfig
 from configs.settings import rows, set_setting
-from launch.preflight.engine import READ_HERE, check_engine, check_engine_is_nemo, check_engine_of_run
+from launch.preflight.engine import (
+    READ_HERE,
+    check_engine,
+    check_engine_is_here,
+    check_engine_is_nemo,
+    check_engine_of_run,
+)
 
 pytestmark = pytest.mark.fast
 
@@ -57,6 +63,17 @@ def test_an_engine_that_there_is_not_and_doors_of_nemo_alone() -> None:
     check_engine_is_nemo(compose_config("train_tiny"), "a NeMo recipe")
     with refused("engine-door", names="a NeMo recipe"):
         check_engine_is_nemo(compose_config("train_tiny", ["engine=bridge"]), "a NeMo recipe")
+
+
+def test_the_engine_is_in_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = compose_config("train_tiny", ["engine=bridge"])
+    check_engine_is_here(compose_config("train_tiny"))
+    with refused("no-megatron-bridge", fix="make bridge"):
+        check_engine_is_here(bridge)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "nemo_run" else object())
+    with refused("no-nemo", fix="make venv"):
+        check_engine_is_here(compose_config("train_tiny"))
+    check_engine_is_here(bridge)
 
 
 def test_cuda_graphs_are_megatron_bridges_alone() -> None:
