@@ -12,9 +12,9 @@ import pytest
 from refusal import refused
 
 from evaluation.sharding import job
+from evaluation.statistics.ranking import areas
 from evaluation.variants import run as run_module
 from evaluation.variants.labels import Labelling
-from evaluation.statistics.ranking import areas
 from evaluation.variants.measures import RESAMPLES, discriminate
 from evaluation.variants.output import journal_path, write_result
 from evaluation.variants.run import VariantRun, score_variants
