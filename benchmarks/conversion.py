@@ -13,6 +13,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.measure import Measurement, measure
@@ -46,11 +47,12 @@ def main() -> None:
             against_peers(folder, arguments.repeat)
 
 
-def write_random_model(directory: Path, layers: int) -> None:
-    """A Hugging Face model of the 8B's width with random bfloat16 weights."""
+def write_random_model(directory: Path, layers: int, changes: Mapping[str, int] | None = None) -> None:
+    """A Hugging Face model of the 8B's width, or with `changes`, with random bfloat16 weights."""
     import numpy as np
 
-    architecture = dataclasses.replace(read_architecture("llama3_8b_genomic_config"), num_hidden_layers=layers)
+    base = read_architecture("llama3_8b_genomic_config")
+    architecture = dataclasses.replace(base, num_hidden_layers=layers, **(changes or {}))
     random = np.random.default_rng(0)
     directory.mkdir()
     with ModelDirectoryWriter(directory, architecture, "hf") as writer:

@@ -6,6 +6,8 @@ from typing import Any
 from benchmarks.turns import Turn, Turns, take_turns
 
 POSITIONS = 2048
+_WARM_UP = 4
+"""Sequences, or bases, of the first turn."""
 
 
 def embed(sequences: int, batches: tuple[int, ...], rounds: int, threads: int) -> dict[str, list[Turn]]:
@@ -34,8 +36,8 @@ def _our_embed(turns: Turns, sequences: int, times: int, threads: int) -> None:
 
     model = _model(threads)
     use_attention(model)
-    for _ in range(times):
-        found = list(embed_regions(model, _regions(sequences), plan_reading(model), layer=-1, pooling="mean"))
+    for regions in _shares(sequences, times):
+        found = list(embed_regions(model, regions, plan_reading(model), layer=-1, pooling="mean"))
         turns.step(float(sum(one.values.sum() for one in found)))
 
 
@@ -43,11 +45,11 @@ def _their_embed(turns: Turns, sequences: int, times: int, threads: int, *, size
     import numpy as np
     import torch
 
-    model, regions = _model(threads), _regions(sequences)
-    order = sorted(range(sequences), key=lambda number: -len(regions[number].ids))
-    for _ in range(times):
-        means = np.zeros((sequences, model.config.hidden_size), np.float32)
-        for first in range(0, sequences, size):
+    model = _model(threads)
+    for regions in _shares(sequences, times):
+        order = sorted(range(len(regions)), key=lambda number: -len(regions[number].ids))
+        means = np.zeros((len(regions), model.config.hidden_size), np.float32)
+        for first in range(0, len(regions), size):
             batch = order[first : first + size]
             longest = len(regions[batch[0]].ids)
             tokens, mask = torch.ones(len(batch), longest, dtype=torch.long), torch.zeros(len(batch), longest)
@@ -68,8 +70,8 @@ def _our_mutate(turns: Turns, bases: int, times: int, threads: int) -> None:
 
     model = _model(threads)
     use_attention(model)
-    contig, region, placement = _site(bases)
-    for _ in range(times):
+    for turn in range(times):
+        contig, region, placement = _site(bases if turn else _WARM_UP)
         (found,) = mutate_regions(model, [region], {"c": contig}, placement, Kinds(), strand="forward")
         turns.step(sum(effect.delta for effect in found.effects if effect))
 
@@ -82,13 +84,13 @@ def _their_mutate(turns: Turns, bases: int, times: int, threads: int, *, size: i
     from evaluation.variants.windows import Strand, place
 
     model = _model(threads)
-    contig, region, placement = _site(bases)
-    strand = Strand(contig=contig, reverse=False)
-    mutants = list_mutants(region, contig, Kinds())
-    placed = [place(mutant.allele, number, strand, placement) for number, mutant in enumerate(mutants)]
-    keys = list(dict.fromkeys(one.key for one in placed))
-    windows = [strand.slice(key.start, key.end) for key in keys] + [one.ids for one in placed]
-    for _ in range(times):
+    for turn in range(times):
+        contig, region, placement = _site(bases if turn else _WARM_UP)
+        strand = Strand(contig=contig, reverse=False)
+        mutants = list_mutants(region, contig, Kinds())
+        placed = [place(mutant.allele, number, strand, placement) for number, mutant in enumerate(mutants)]
+        keys = list(dict.fromkeys(one.key for one in placed))
+        windows = [strand.slice(key.start, key.end) for key in keys] + [one.ids for one in placed]
         sums: list[float] = []
         for first in range(0, len(windows), size):
             tokens = torch.from_numpy(np.stack(windows[first : first + size]).astype(np.int64))
@@ -106,6 +108,12 @@ def _site(bases: int) -> tuple[Any, Any, Any]:
     contig = _random(8000, seed=1)
     region = Region(name="r", contig="c", start=4000, ids=contig[4000 : 4000 + bases])
     return contig, region, plan_mutation_windows(POSITIONS)
+
+
+def _shares(sequences: int, times: int) -> list[list[Any]]:
+    """What is read in each turn: in the first, which warms up, a few sequences, and then a share of all."""
+    regions, rounds = _regions(sequences), times - 1
+    return [regions[:_WARM_UP], *(regions[number::rounds] for number in range(rounds))]
 
 
 def _regions(sequences: int) -> list[Any]:

@@ -41,7 +41,7 @@ class CheckpointFile:
 class CheckpointManifest:
     """`files` by their paths in the checkpoint; `step` counts the optimizer steps that were done.
 
-    `trained_with`: plain values that a run which goes on from here has to have too; empty in older checkpoints.
+    `trained_with`: plain values that a run that continues from here needs too; empty in older checkpoints.
     `run`: the id of the run; "" in older checkpoints.
     """
 

@@ -15,7 +15,7 @@ Counts = npt.NDArray[np.int64]
 def count_letters(tokens: Ids, bounds: npt.NDArray[np.int64], *, markup: bool) -> Counts:
     """Counts by `COLUMNS` of each document of a batch, shape [documents, 9]; EOS is not counted.
 
-    With `markup`, tags and separators are no bases; without, their bytes are foreign like any other that is no IUPAC
+    With `markup`, tags and separators are not bases; without, their bytes are foreign like any other that is no IUPAC
     nucleotide code.
     """
     counts = np.zeros((len(bounds) - 1, len(COLUMNS)), dtype=np.int64)

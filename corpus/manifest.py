@@ -80,7 +80,7 @@ class Split:
 
     `tokens`: all that is stored, one EOS per document included; `composition`: bases by letter, case ignored, where
     `other` are IUPAC codes and U; `soft_masked`: lower-case bases, which are counted in `composition` too; `markup`:
-    bytes of tags and separators, which are no bases. The histograms count documents: `length_histogram` by
+    bytes of tags and separators, which are not bases. The histograms count documents: `length_histogram` by
     floor(4 * log2(bases)), `gc_histogram` by percent of G and C among A, C, G and T, rounded down.
     """
 

@@ -41,7 +41,7 @@ def real_paths(paths: Iterable[Path]) -> list[str]:
 
 
 def real_file(path: Path) -> Path:
-    """Likewise of one that is a file. Errors: `InputError`, also for a directory, a pipe or a device in its place."""
+    """The same for a file. Errors: `InputError`, also for a directory, a pipe or a device in its place."""
     path = Path(path)
     if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
         fix = "Name a regular file: the output is written beside it, then renamed."

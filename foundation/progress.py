@@ -1,4 +1,4 @@
-"""What a command says while it works, on standard error. One rule for all of them:
+"""What a command prints while it works, on standard error. One rule for all of them:
 
 1. A line at once: what is begun, before anything slow is imported or loaded.
 2. On a terminal a bar with rate and time left; elsewhere a line every 30 seconds, whether work was done in them or not.

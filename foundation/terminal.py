@@ -1,6 +1,6 @@
 """The one place from which text reaches a terminal: whatever it holds, writing it cannot fail, and it stays one line.
 
-Names of files and of records are a stranger's: they may hold line ends, escape sequences, bytes that are no UTF-8.
+Names of files and of records are a stranger's: they may hold line ends, escape sequences, bytes that are not UTF-8.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ def print_lines(*lines: object) -> None:
 
 
 def warn(*lines: object) -> None:
-    """Print each of `lines`, which stays one, to standard error. That nobody can read it stops no work."""
+    """Print each of `lines`, which stays one, to standard error. A failure to write it stops no work."""
     if not _printing.get():
         for line in lines:
             warnings.warn(printable(line).removeprefix("warning: "), stacklevel=3)

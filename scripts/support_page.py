@@ -92,7 +92,7 @@ def support_page() -> str:
         "| `llama3_tiny_genomic_lora` | CPU, two processes | tensor 2, sequence parallel | run here |",
         "",
         "Two processes start from one checkpoint and give the losses of one process, within 1e-5 in fp32, for five",
-        "steps. A checkpoint of one process goes on in two, tensor or pipeline parallel, with the same losses.",
+        "steps. A checkpoint of one process resumes in two, tensor or pipeline parallel, with the same losses.",
         "",
         f"| recipe | machine | layout | {' | '.join(PRECISIONS)} |",
         f"| --- | --- | --- | {' | '.join('---' for _ in PRECISIONS)} |",

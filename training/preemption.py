@@ -21,7 +21,7 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
 
     In a validation it does not wait for the end of that, which may take longer than what is left of the job.
 
-    NeMo's own callback exits with 0, as a finished run does, so that nobody knows to requeue it. What comes before the
+    NeMo's own callback exits with 0, as a finished run does, so that nothing requeues it. What comes before the
     first step is `training.stops.install_signal_handlers`'s.
     """
 

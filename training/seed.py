@@ -21,7 +21,7 @@ class Seed(Callback, IOMixin):  # type: ignore[misc]
 
     The random states after a step are those that the next step begins with, whatever drew numbers in between, a
     validation or a resume. NeMo's checkpoints have none; here they have those of each rank. Under another layout they
-    fit no rank, and each begins anew from the seed and the step.
+    fit no rank, and each starts again from the seed and the step.
     """
 
     def __init__(self) -> None:

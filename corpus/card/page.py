@@ -58,6 +58,7 @@ def write_card_of(data: CardData, text: CardText, out: Path, *, name: str) -> tu
     values: dict[str, Any] = {
         "title": text.title or name,
         "text": text,
+        "answer": _answer(data),
         "subtitle": _subtitle(data),
         "tiles": {"large": _large_tiles(data), "small": _small_tiles(data)},
         "lengths": data.lengths and length_summary(data.lengths, data.exact_lengths, markup=data.markup > 0),
@@ -91,6 +92,14 @@ def _subtitle(data: CardData) -> str:
         f"{short(data.bases)} bases in {_counted(data.documents, 'document')} from {_counted(files, 'file')}, "
         f"in {_counted(len(data.splits), 'split')}"
     )
+
+
+def _answer(data: CardData) -> str:
+    """What the card says, in one sentence."""
+    train = sum(split.bases for split in data.splits if split.name == "train")
+    held_out = [split.name for split in data.splits if split.name != "train"]
+    kept = f" and {_share(data.bases - train, data.bases)} held out for {' and '.join(held_out)}" if held_out else ""
+    return f"A corpus of {short(data.bases)} bases: {short(train)} to train on{kept}."
 
 
 def _large_tiles(data: CardData) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What `prepare` tells on standard error when it is done: what is hardly meant, and how the splits came about."""
+"""What `prepare` tells on standard error when it is done: doubtful input, and how the splits came about."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ def warn_redrawn(documents: Mapping[str, int], before: Settings, redrawn: Redraw
 
 
 def warn_doubtful(plan: Plan, manifest: Manifest, results: Sequence[ShardResult], folders: Sequence[Path]) -> None:
-    """Warn of what is hardly meant. `folders`: of the shards, with their sketches."""
+    """Warn of doubtful input. `folders`: of the shards, with their sketches."""
     sketches = read_sketches(folders)
     doubts = [*_unmatched_names(manifest.settings, results), *_duplicates(manifest), *_unweighted_letters(manifest)]
     doubts += _shortened(_rna(plan, results), "sources have U of RNA")
@@ -107,7 +107,7 @@ def _rna(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:
 
 
 def _lower_case(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:
-    """Sources without a base in upper case: masked throughout, which nobody does, or just written so."""
+    """Sources without a base in upper case: masked throughout, which is unlikely, or just written so."""
     bases, lower = Counter[int](), Counter[int]()
     for part in (part for result in results for part in result.parts):
         bases[part.source] += part.bases

@@ -23,7 +23,7 @@ class SampleDataset:
     soft_mask_weight, markup_weight : float
         Loss weights of lower-case bases (0.1 is Evo 2's), and of tags, `@` and `#`: whole hundredths.
     reverse_complement : bool
-        Serve half of the samples, drawn anew each epoch by `seed`, from the other strand.
+        Serve half of the samples, drawn again each epoch by `seed`, from the other strand.
     """
 
     def __init__(

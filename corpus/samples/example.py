@@ -94,7 +94,7 @@ def label_weights(soft_mask_weight: float = 1.0, markup_weight: float = 0.0) -> 
 
     A, C, G, T and EOS 1; a, c, g, t `soft_mask_weight`; `|`, `@`, `#` `markup_weight`, which is that of the whole of a
     tag; everything else, N and the IUPAC codes in particular, 0. The label after an EOS never has weight.
-    Errors: `InputError` for a weight that is no whole number of hundredths in [0, 1].
+    Errors: `InputError` for a weight that is not a whole number of hundredths in [0, 1].
     """
     soft, markup = _hundredths("soft_mask_weight", soft_mask_weight), _hundredths("markup_weight", markup_weight)
     ids = np.arange(VOCAB_SIZE, dtype=np.uint8)

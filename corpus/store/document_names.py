@@ -68,7 +68,7 @@ class NameWriter:
     def add(self, lines: Sequence[str]) -> None:
         """Append lines without their ends."""
         if lines:
-            self._file.write(self._compressor.compress("".join(f"{line}\n" for line in lines).encode()))
+            self._file.write(self._compressor.compress(("\n".join(lines) + "\n").encode()))
             self.documents += len(lines)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """A stream read by a thread of its own, some blocks ahead of whoever takes them.
 
-Reading, decompressing and hashing release the interpreter's lock: they go on while the records are scanned.
+Reading, decompressing and hashing release the interpreter's lock: they continue while the records are scanned.
 """
 
 import io
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 20
 BLOCKS = 12
-"""Blocks in memory at a time: more than one batch of records, so that the thread goes on while one is worked on."""
+"""Blocks in memory at a time: more than one batch of records, so that the thread continues while one is worked on."""
 
 
 class ReadAhead(io.RawIOBase):

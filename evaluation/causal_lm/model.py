@@ -149,7 +149,7 @@ def load_causal_lm(directory: Path, dtype: str = "float32", *, device: str | Non
         raise _not_loaded(directory, error) from error
     context = getattr(model.config, "max_position_embeddings", None)
     if not isinstance(context, int) or context < 2:
-        problem = "says no number of positions (max_position_embeddings) in config.json"
+        problem = "has no max_position_embeddings in config.json"
         raise InputError(problem, where=directory, fix="Add it, in tokens.", kind="no-context-length")
     tokenizer = _tokenizer(directory, safe)
     if tokenizer is None and int(model.config.vocab_size) < 256:

@@ -24,7 +24,7 @@ def read_prompts(texts: Sequence[str], fasta: Path | None, *, tag: str | None = 
     """Prompts of the command line, then the records of `fasta`, each after `tag`; or that alone. U is read as T.
 
     A prompt may begin with a tag of its own, as text that a model learns does.
-    Errors: `InputError` for none, for what is no DNA, and for two of one name: samples are named after them.
+    Errors: `InputError` for none, for what is not DNA, and for two of one name: samples are named after them.
     """
     first = None if tag is None else tag_of(tag)
     given = [_prompt(text, number) for number, text in enumerate(texts, start=1)]

@@ -18,9 +18,9 @@ UNDEFINED_OF_ONE = ("f1", "mcc", "auroc", "auprc", "spearman", "pearson")
 
 def check_learnable(targets: Targets, train: Sequence[Example], source: object) -> None:
     """That every class, and two values of each other label, are left for training. Errors: `InputError`."""
-    if lacking := _lacking(targets, train):
+    if missing := _missing_classes(targets, train):
         what = "of the class" if _of_classes(targets) else "that differs in the label"
-        problem = f"leaves no training sequence {what} {lacking[0]!r} after drawing validation"
+        problem = f"leaves no training sequence {what} {missing[0]!r} after drawing validation"
         fix = "Give more sequences, head.validation, or another head.validation_fraction."
         raise InputError(problem, where=source, fix=fix, kind="class-without-training")
 
@@ -34,17 +34,19 @@ def check_measurable(targets: Targets, validation: Sequence[Example], stop_metri
     if not len(values):
         fix = "Give validation sequences whose bases have labels."
         raise InputError("has no labelled base for validation", where=source, fix=fix, kind="no-labels")
-    lacking = _lacking(targets, validation)
-    if not lacking:
+    missing = _missing_classes(targets, validation)
+    if not missing:
         return
     what = "class" if _of_classes(targets) else "label"
-    count = len(targets.labels) - len(lacking)
+    count = len(targets.labels) - len(missing)
     alone = count < 2 if _of_classes(targets) else count < 1
-    told = f"the validation sequences have {'no' if what == 'class' else 'one value of'} {what} {lacking[0]!r}"
+    message = f"the validation sequences have {'no' if what == 'class' else 'one value of'} {what} {missing[0]!r}"
     if alone and stop_metric in UNDEFINED_OF_ONE:
         fix = "Give other validation sequences, or head.stop_metric=loss."
-        raise InputError(f"{told}, so {stop_metric} is undefined", where=source, fix=fix, kind="validation-one-class")
-    warn(f"warning: {source}: {told}; measures that need it are left out")
+        raise InputError(
+            f"{message}, so {stop_metric} is undefined", where=source, fix=fix, kind="validation-one-class"
+        )
+    warn(f"warning: {source}: {message}; measures that need it are left out")
 
 
 def warn_of_contradictions(targets: Targets, train: Sequence[Example], source: object) -> None:
@@ -55,7 +57,7 @@ def warn_of_contradictions(targets: Targets, train: Sequence[Example], source: o
     for example in train:
         found[strand_hash(example.ids)].add(np.asarray(example.target).tobytes())
     if several := sum(len(labels) > 1 for labels in found.values()):
-        warn(f"warning: {source}: {several:,} training sequences come more than once with different labels")
+        warn(f"warning: {source}: {several:,} training sequences appear more than once, with different labels")
 
 
 def warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
@@ -73,7 +75,7 @@ def _of_classes(targets: Targets) -> bool:
     return targets.kind in ("classify", "tokens")
 
 
-def _lacking(targets: Targets, examples: Sequence[Example]) -> list[str]:
+def _missing_classes(targets: Targets, examples: Sequence[Example]) -> list[str]:
     """Classes that none of `examples` has; other labels of which there are not two values."""
     values = _values(targets, examples)
     if _of_classes(targets):

@@ -59,7 +59,7 @@ def read_entries(path: Path, columns: Columns) -> Iterator[Entry]:
         raise InputError("no such file", where=path, fix="Check the path.", kind="missing-file")
     if is_bed(path) != (columns.signal is not None):
         fix = "Regions in a .bed file need a genome and a bigWig (head.genome, head.bigwig); other files have labels."
-        problem = "has regions without labels" if is_bed(path) else "is not a BED file, and a bigWig is given"
+        problem = "has regions without labels" if is_bed(path) else "is not a BED file, but a bigWig is given"
         raise InputError(problem, where=path, fix=fix, kind="bigwig-option")
     if columns.signal is not None:
         for region, sequence, values in read_signal(path, columns.signal):

@@ -50,7 +50,7 @@ def read_splits(head: HeadConfig, longest: int) -> Splits:
     if drawn:
         parts[TRAIN], parts[VALIDATION] = _split_off(parts[TRAIN], head.validation_fraction)
         count = len(parts[VALIDATION])
-        warn(f"{head.train}: {count:,} of {count + len(parts[TRAIN]):,} sequences are drawn for validation")
+        warn(f"{head.train}: {count:,} of {count + len(parts[TRAIN]):,} sequences are held out for validation")
     for name in (TRAIN, VALIDATION):
         if not parts[name]:
             fix = "Give more sequences, head.validation, or another head.validation_fraction."
@@ -75,7 +75,7 @@ def _entries(head: HeadConfig) -> dict[str, list[Entry]]:
             fix = "Give BED files: head.train, and head.validation."
             raise InputError("is a directory, and head.bigwig is given", where=path, fix=fix, kind="bigwig-option")
         if head.validation or head.test or head.split_column:
-            problem = "is a directory, which has validation and test in it, and another place for them is given"
+            problem = "is a directory, which contains validation and test, but another place for them is given"
             fix = "Leave out head.validation, head.test and head.split_column, or give a file."
             raise InputError(problem, where=path, fix=fix, kind="split-twice")
         warn_unread(path)
@@ -85,11 +85,11 @@ def _entries(head: HeadConfig) -> dict[str, list[Entry]]:
         return _by_column(path, columns, head.split_column)
     files = {TRAIN: head.train, VALIDATION: head.validation, TEST: head.test}
     if columns.signal is not None:
-        _say_overlap({name: Path(file) for name, file in files.items() if file and is_bed(Path(file))})
+        _warn_overlap({name: Path(file) for name, file in files.items() if file and is_bed(Path(file))})
     return {name: list(read_entries(Path(file), columns)) if file else [] for name, file in files.items()}
 
 
-def _say_overlap(beds: Mapping[str, Path]) -> None:
+def _warn_overlap(beds: Mapping[str, Path]) -> None:
     """Warn of regions that share bases with those of another split; of any other, where validation is drawn."""
     lines = [(line, name) for name, bed in beds.items() for line in read_bed(bed)]
     ends: dict[tuple[str, str], int] = {}

@@ -1,7 +1,7 @@
 """What `score` is asked for, and the job that it is: likelihood, cut into units of windows."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from evaluation.digest import identify, named
 from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.distributions import check_distribution, distribution_files, open_distribution
+from evaluation.likelihood.hub import SETTINGS, check_hub, open_distribution_hub
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
 from evaluation.likelihood.regions import (
@@ -21,7 +22,7 @@ from evaluation.likelihood.regions import (
     read_regions,
 )
 from evaluation.likelihood.score import Score, write_score
-from evaluation.likelihood.scoring import Scorer, Scoring, Source
+from evaluation.likelihood.scoring import Scorer, Scoring, Source, Track
 from evaluation.likelihood.tracks import check_track, open_track
 from evaluation.sharding.job import Compute, Progress, Results, at_once
 from foundation.atomic import check_writable
@@ -38,6 +39,8 @@ class ScoreRequest:
     scores: Path | None = None
     per_base: Path | None = None
     distribution: Path | None = None
+    hub: Path | None = None
+    assembly: str = "hg38"
     split: str = "validation"
     bed: Path | None = None
     flank: int = 0
@@ -62,12 +65,13 @@ class ScoreRequest:
     def files(self) -> list[Path]:
         """The outputs."""
         expected = distribution_files(self.distribution) if self.distribution else []
-        return [path for path in (self.scores, self.per_base, *expected) if path is not None]
+        hub = self.hub / SETTINGS if self.hub else None
+        return [path for path in (self.scores, self.per_base, *expected, hub) if path is not None]
 
     @property
     def out(self) -> Path:
         """The first output, after which parts are named. Errors: `InputError` without any."""
-        if not self.files:
+        if not self.files or self.files[0].parent == self.hub:
             fix = "Give --out FILE for the result."
             raise InputError("shards need an output", fix=fix, kind="shard-without-output")
         return self.files[0]
@@ -93,9 +97,15 @@ class ScoreRequest:
             check_track(self.per_base, fasta=None if self.is_corpus else self.source, bed=self.bed)
         if self.distribution is not None:
             check_distribution(self.distribution, fasta=None if self.is_corpus else self.source, bed=self.bed)
+        if self.hub is not None:
+            if self.distribution is not None:
+                fix = "Give one of them: a hub has the bigWigs."
+                raise InputError("--hub and --distribution write the same", fix=fix, kind="hub-and-distribution")
+            fasta = None if self.is_corpus else self.source
+            check_hub(self.hub, self.assembly, fasta=fasta, bed=self.bed, overwrite=False)
         if self.bed is not None:
             check_bed(self.bed)
-        for track in (self.per_base, self.distribution):
+        for track in (self.per_base, self.distribution, self.hub):
             if track is not None and self.is_corpus and self.bed is None and track.suffix.lower() != ".parquet":
                 check_document_names(self.source, self.split, track)
         check_writable(*self.files)
@@ -124,6 +134,7 @@ class ScoreRequest:
             settings={
                 "split": self.split, "flank": self.flank, "strand": self.strand, "acgt_only": self.acgt_only,
                 "markup": self.markup, "tag": self.tag,
+                **({"assembly": self.assembly} if self.hub else {}),
                 "context_length": self.context_length, "stride": self.stride, "dtype": self.dtype,
             },
             files=self.files,
@@ -197,7 +208,7 @@ class ScoreJob:
             stride=self._scorer.stride,
             batch_size=self._request.batch_size,
             acgt_only=self._scorer.acgt_only,
-            distribution=self._request.distribution is not None,
+            distribution=self._request.distribution is not None or self._request.hub is not None,
         )
         return at_once(self, partial(read_unit, model, reading=reading))
 
@@ -206,9 +217,15 @@ class ScoreJob:
         asked = self._request
         with (
             open_track(asked.per_base) if asked.per_base else nullcontext() as track,
-            open_distribution(asked.distribution) if asked.distribution else nullcontext() as distributions,
+            _distributions(asked) as distributions,
         ):
             score = self._scoring.score(results, self._source(), track, distributions)
         if asked.scores is not None:
             write_score(score, asked.scores)
         return score, self._request.files
+
+
+def _distributions(asked: ScoreRequest) -> AbstractContextManager[Track | None]:
+    if asked.hub is not None:
+        return open_distribution_hub(asked.hub, asked.assembly)
+    return open_distribution(asked.distribution) if asked.distribution else nullcontext()

@@ -86,7 +86,7 @@ def _read(table: LabelledTable, how: Predicting, cut: Cut) -> list[Example]:
         problem = f"has the label columns {', '.join(table.labels)}, but the model predicts {', '.join(head.labels)}"
         raise InputError(problem, where=table.path, fix="Name the same columns.", kind="other-labels")
     if table.signal and head.kind != "track":
-        problem = f"has a number per base, and the model predicts {', '.join(head.labels)}"
+        problem = f"has a number per base, but the model predicts {', '.join(head.labels)}"
         raise InputError(problem, where=table.path, fix="Leave bigwig and genome out.", kind="other-labels")
     columns = Columns(sequence=table.sequence, values=table.labels, signal=table.signal)
     examples = make_examples(

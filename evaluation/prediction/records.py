@@ -73,7 +73,7 @@ def check_source(source: Source) -> None:
 def read_records(source: Source, cut: Cut) -> Iterator[Record]:
     """The records of `source` in order; of a variant the reference first, then the alternative.
 
-    Errors: `InputError` for what is no DNA, is empty, or is longer than the context and not to be cut.
+    Errors: `InputError` for what is not DNA, is empty, or is longer than the context and not to be cut.
     """
     if source.kind == "table":
         yield from _table(source, cut)

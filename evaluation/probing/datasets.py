@@ -34,7 +34,7 @@ class Task:
 def read_task(directory: Path) -> Task:
     """Read one task, whatever its layout. U of RNA is read as T; files that are not read are named.
 
-    Errors: `InputError` naming the file, and the row where there is one, for what is no such directory, has a doubtful
+    Errors: `InputError` naming the file, and the row where there is one, for a missing directory, has a doubtful
     label, or has too few of a class to probe.
     """
     if not directory.is_dir():

@@ -20,6 +20,7 @@ from evaluation.report.run_log import RunLog, read_run_log
 from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
 from evaluation.report.stops import describe_stops, read_stops
 from evaluation.report.tiles import costs, count_records, headline, set_name
+from evaluation.report.verdict import answer
 from foundation.errors import InputError
 from foundation.pages.page import render_page, write_texts
 from foundation.pages.quantities import bits, exact, short
@@ -54,6 +55,7 @@ def build_report(
     baselines = markov_baselines(corpus, result)
     page = {
         "title": "/".join(Path(run).resolve().parts[-2:]),
+        "answer": answer(result.bits_per_base, baselines.best),
         "subtitle": _subtitle(result, log, doubt),
         "tiles": {"large": headline(result, baselines, entropy_floor), "small": costs(log, result)},
         **_training(log, result, baselines, entropy_floor, curves_of(log, Path(run))),

@@ -29,6 +29,17 @@ def against_baseline(model_bits: float, best: MarkovScore) -> Verdict:
     return Verdict(value=f"+{bits(-difference)}", sentence=f"bits per base: does not beat {chain}", good=False)
 
 
+def answer(model_bits: float, best: MarkovScore) -> str:
+    """What the report says, in one sentence."""
+    chain = f"the best Markov chain (order {best.order}, {bits(best.bits_per_base)})"
+    difference = best.bits_per_base - model_bits
+    if abs(difference) < EQUAL_BITS:
+        what = f"is as good as {chain}"
+    else:
+        what = f"{'beats' if difference > 0 else 'does not beat'} {chain}"
+    return f"With {bits(model_bits)} bits per base on the scored sequence, the model {what}."
+
+
 def gap_closed(model_bits: float, best: MarkovScore, floor: float) -> Verdict:
     """How much of the way from the best Markov chain to the source's entropy the model has gone."""
     gap = best.bits_per_base - floor

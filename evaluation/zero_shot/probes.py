@@ -86,7 +86,7 @@ def read_places(path: Path, layout: str, genome: Path, window: int) -> Task:
     parts: dict[str, list[Row]] = {"train": [], "test": []}
     for one in places:
         if one.contig not in contigs:
-            fix = "Give the genome that the table is of."
+            fix = "Give the genome of the table."
             raise InputError(f"{genome} has no contig {one.contig!r}", where=one.where, fix=fix, kind="no-contig")
         start = max(0, (one.start + one.end) // 2 - window // 2)
         bases = contigs[one.contig][start : start + window].tobytes().decode("latin-1")

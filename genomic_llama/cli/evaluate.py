@@ -58,7 +58,7 @@ def suite(
     ],
     models: Annotated[
         list[Path] | None,
-        typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False),
+        typer.Argument(help="Hugging Face model directories, such as checkpoints of a run.", show_default=False),
     ] = None,
     watch: Annotated[
         Path | None,
@@ -130,7 +130,7 @@ def _watch(
 @app.command("zero-shot")
 def zero_shot(
     models: Models,
-    out: Annotated[Path, typer.Option(help="Directory for the results and index.html.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Directory for the results and index.html.")] = Path("leaderboard"),
     data: Data = Path("data/evaluation"),
     task: Task = None,
     offline: Annotated[
@@ -139,7 +139,7 @@ def zero_shot(
     download: Annotated[
         bool, typer.Option("--download", help="Fetch what is missing first; shows sizes, and resumes.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Fetch without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
 ) -> None:
@@ -170,7 +170,7 @@ def zero_shot(
         raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
-        warn("not run, since their data are not there:", *describe_missing(missing))
+        warn("not run, because their data are missing:", *describe_missing(missing))
     _report(out, tasks)
     if failures:
         raise typer.Exit(1)

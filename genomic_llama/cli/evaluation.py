@@ -66,6 +66,13 @@ def score(
             show_default=False,
         ),
     ] = None,
+    hub: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write these as a UCSC track hub into this directory: a logo and the entropy.", show_default=False
+        ),
+    ] = None,
+    assembly: Annotated[str, typer.Option(help="Assembly of the track hub.")] = "hg38",
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,
@@ -91,6 +98,7 @@ def score(
 
     request = ScoreRequest(
         model=model, source=source, scores=out, per_base=per_base, distribution=distribution,
+        hub=hub, assembly=assembly,
         split=split, bed=bed, flank=flank,
         strand=strand.value, acgt_only=acgt_only, context_length=context_length, stride=stride, dtype=dtype.value,
         batch_size=batch_size, adapter=adapter, markup=markup, tag=tag,
@@ -151,7 +159,7 @@ def report(
         print_lines(f"wrote {out}")
         return
     if corpus is None or scores is None:
-        fix = "Give --corpus and --score; of a run with a head none of the other options but --out."
+        fix = "Give --corpus and --score. For a run with a head, give --out only."
         raise InputError("--corpus and --score go together", where=run, fix=fix, kind="report-inputs")
     if doubt := build_report(run, corpus, scores, out, entropy_floor=entropy_floor, card=model_card):
         warn(f"warning: {doubt}")

@@ -65,8 +65,9 @@ def mutate(
     from evaluation.digest import named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
+    from evaluation.likelihood.hub import check_hub
     from evaluation.likelihood.model import check_directory, check_language_model, load_model
-    from evaluation.mutation.hub import check_hub, write_hub
+    from evaluation.mutation.hub import write_hub
     from evaluation.mutation.mutants import Kinds
     from evaluation.mutation.mutation_files import write_parquet, write_vcf
     from evaluation.mutation.mutation_map import mutate_regions, plan_mutation_windows, read_sites

@@ -83,7 +83,7 @@ def _nearest_format(rows: dict[str, Row], fp8: str) -> Row | None:
 
 
 def _lowest(gpu: str, fp8: str, share: float) -> tuple[float, str]:
-    """The lowest published share of stacks that nobody tuned for the page; that of other GPUs, in proportion."""
+    """The lowest published share of stacks that were not tuned for the page; that of other GPUs, in proportion."""
     untuned = [row for row in _of_format(fp8) if not row.stack.tuned]
     own = [row for row in untuned if row.gpu == gpu]
     if own:

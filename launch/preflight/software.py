@@ -39,7 +39,7 @@ def software_findings(*, gpu: bool) -> Iterator[Finding]:
     if sys.version_info[:2] == PYTHON:
         yield ok("Python", version)
     else:
-        yield warning("Python", version, "Everything was tested with 3.11; the lock is of it.")
+        yield warning("Python", version, "The lock file and the tests are for 3.11.")
     locked = locked_versions(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else required_versions()
     for name in PINNED:
         yield _package(name, locked.get(name))

@@ -28,7 +28,7 @@ def skypilot_task(job: Job, site: Skypilot) -> str:
 
 
 def check_skypilot(site: Skypilot) -> None:
-    """Refuse a mount of something that is no bucket, a mode that is none, and two things at one place."""
+    """Refuse a mount of something that is not a bucket, a mode that is none, and two things at one place."""
     for path, source in site.mounts.items():
         if not re.fullmatch(_BUCKET, source):
             raise InputError(

@@ -59,3 +59,40 @@ def test_log_probabilities_are_normalised_over_what_was_asked(tiny_model: Any, t
         one = target_log_probabilities(tiny_model, hidden[:, :-1], tokens[:, 1:])
     assert one[1, 7] == every[1, 7, tokens[1, 8]]
     assert np.isfinite(one.numpy()).all()
+
+
+@pytest.mark.parametrize("length", [1, 2, 224, 225, 700])
+def test_blocks_of_queries_are_the_fused_kernel(length: int) -> None:
+    import torch
+
+    torch.manual_seed(length)
+    query, key, value = (torch.randn(2, length, heads, 16).transpose(1, 2) for heads in (6, 2, 2))
+    keys, values = (one.repeat_interleave(3, dim=1) for one in (key, value))
+    expected = torch.nn.functional.scaled_dot_product_attention(query, keys, values, is_causal=True, scale=0.3)
+    for threads in (1, 2):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            found = attention.causal(query, key, value, 0.3)
+        torch.set_num_threads(before)
+        torch.testing.assert_close(found, expected, atol=2e-6, rtol=0)
+
+
+def test_a_weight_that_changes_changes_what_is_computed(tiny_model: Any, tokens: Any) -> None:
+    import torch
+
+    model = copy.deepcopy(tiny_model)
+    for change in (lambda weight: weight.mul_(1.5), lambda weight: setattr(weight, "data", weight.data * 0.5)):
+        with torch.no_grad():
+            before = hidden_states(model, tokens)
+            change(model.model.layers[1].mlp.up_proj.weight)
+            after = hidden_states(model, tokens)
+            torch.testing.assert_close(after, model.model(tokens).last_hidden_state, atol=1e-5, rtol=0)
+        assert not torch.allclose(before, after, atol=1e-3)
+
+
+def test_a_model_that_learns_has_gradients(tiny_model: Any, tokens: Any) -> None:
+    """The attention that transformers calls is left to torch, whoever calls it."""
+    model = copy.deepcopy(tiny_model)
+    model(tokens, labels=tokens).loss.backward()
+    assert float(model.model.layers[0].self_attn.k_proj.weight.grad.abs().sum()) > 0

@@ -73,6 +73,25 @@ def test_distributions_and_distances(tiny_directory: Path, files: Path) -> None:
     assert header[-4:] == ["null_z", "null_p", "null_mean", "null_deviation"]
 
 
+def test_a_hub_of_distributions(tiny_directory: Path, files: Path) -> None:
+    model, genome = tiny_directory, files / "g.fa"
+    arguments = ("score", model, genome, "--hub", files / "hub", "--assembly", "mm39")
+    command(*arguments)
+    names = ["A.bw", "C.bw", "EOS.bw", "G.bw", "T.bw", "entropy.bw", "hub.txt"]
+    assert sorted(path.name for path in (files / "hub").iterdir() if not path.name.startswith(".")) == names
+    text = (files / "hub" / "hub.txt").read_text()
+    assert "genome mm39\n" in text
+    assert {line.split()[1] for line in text.splitlines() if "bigDataUrl" in line} == set(names[:-1])
+    command("score", model, genome, "--distribution", files / "d.bw")
+    for letter in "ACGT":
+        assert (files / "hub" / f"{letter}.bw").read_bytes() == (files / f"d.{letter}.bw").read_bytes()
+    assert _finished(*arguments)
+    with refused("hub-and-distribution"):
+        command(*arguments, "--distribution", files / "d.bw")
+    with refused("shard-without-output", fix="--out"):
+        command(*arguments, "--shard", "1/2")
+
+
 def test_mutate(tiny_directory: Path, files: Path) -> None:
     arguments = (
         "mutate", tiny_directory, files / "g.fa", "--bed", files / "r.bed", "--out", files / "m", "--deletion", 2,

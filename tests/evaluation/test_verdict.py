@@ -5,7 +5,7 @@ import math
 import pytest
 
 from evaluation.baselines.markov import MarkovScore
-from evaluation.report.verdict import against_baseline, gap_closed
+from evaluation.report.verdict import against_baseline, answer, gap_closed
 from foundation.pages.quantities import duration, short
 
 
@@ -25,6 +25,13 @@ def test_against_the_best_chain(model: float, value: str, words: str, good: bool
     verdict = against_baseline(model, _chain(1.9))
     assert (verdict.value, verdict.good) == (value, good)
     assert words in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [(1.8, "beats the best"), (1.95, "does not beat the best"), (1.9001, "is as good as the best")]
+)
+def test_the_answer_in_one_sentence(model: float, words: str) -> None:
+    assert f"the model {words} Markov chain (order 4, 1.900)." in answer(model, _chain(1.9))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,13 @@ from training.data.sources import parse_sources
 
 EVERYTHING_ON = (
     "finetune_lora",
-    ["init_from=x", "precision=fp8_current", "optimizer.z_loss=1e-4", "parallelism.recompute_layers=3"],
+    [
+        "init_from=x",
+        "precision=fp8_current",
+        "optimizer.z_loss=1e-4",
+        "parallelism.recompute_layers=3",
+        "trainer.evaluate_every=50",
+    ],
 )
 """A configuration in whose recipe every setting has its place."""
 
@@ -35,6 +41,7 @@ IN_NO_PLACE = {
     "model_tag": "its architecture goes by the table of `configs.llama`",
     **dict.fromkeys(("rope.theta", "rope.factor"), "change the architecture: `configs.extension`"),
     "engine": "decides who builds the run: `launch.preflight.engine`",
+    "parallelism.cuda_graphs": "of the second engine alone",
     "head.pooling": "a part of the head, which goes by `configs.heads`",
     "head.class_weights": "decides the weights of classes, which are in the model's configuration",
     "finetune": "decides which of NeMo's functions the recipe is of",

@@ -1,4 +1,4 @@
-"""Loss curves kept as text in `tests/golden`, a step a line; its README says how to write them anew."""
+"""Loss curves kept as text in `tests/golden`, a step a line; its README says how to rewrite them."""
 
 import os
 from collections.abc import Sequence

@@ -35,7 +35,7 @@ class ResumeOrStart(nl.AutoResume):  # type: ignore[misc]
     def setup(self, trainer: Any, model: Any = None) -> None:
         """As NeMo's, which is called before the ranks know of each other."""
         run_dir = Path(self.resume_from_directory).resolve().parent
-        # Lightning's, which cannot see that the data module goes on at the very next sample.
+        # Lightning's, which cannot see that the data module continues at the very next sample.
         warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
         with broadcast_failure(trainer):
             if trainer.is_global_zero:

@@ -1,7 +1,7 @@
 """Whether weights to start from are of the model that is to be trained: from configurations and names of tensors alone.
 
 Tensors of the same shapes are loaded whatever they mean: with another RoPE base, another epsilon, or as many heads of
-another size, a run would train a model that nobody had. So the architecture that lies beside the weights is asked.
+another size, a run would train a model that never existed. So the architecture that lies beside the weights is asked.
 """
 
 from dataclasses import asdict

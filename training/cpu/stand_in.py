@@ -10,7 +10,8 @@ places (megatron-core 0.15.3, nemo-toolkit 2.7.3) that need them:
 - `_fix_tensors_device`, which moves a loaded checkpoint to CUDA: nemo/lightning/io/pl.py
 - the Adam that there is without Transformer Engine, which the distributed optimizer cannot save: distrib_optimizer.py
 - LoRA, which asks for Transformer Engine's linear layers, and knows whose norm to read after by them: peft/lora.py
-- the queue for write results, made by a spawned process that imports `__main__` anew: filesystem_async.py
+- the adapter's forward pass, which multiplies tensors of the layer's width: peft/utils.py
+- the queue for write results, made by a spawned process that imports `__main__` again: filesystem_async.py
 """
 
 import contextlib
@@ -82,8 +83,11 @@ def _patches_of_nemo(stack: contextlib.ExitStack) -> Iterator[Seam]:
     from nemo.collections.llm.peft import lora, utils
     from nemo.lightning.io import pl
 
+    from training.cpu.adapter import scale_between_the_factors
+
     yield torch.cuda, "Stream", lambda *args, **kwargs: None
     yield utils, "HAVE_TE", False  # it takes Megatron-Core's empty names of its layers for the layers
+    yield utils.ParallelLinearAdapter, "forward", scale_between_the_factors
     yield lora, "te", types.SimpleNamespace(Linear=None)
     yield lora, "get_adapter_attributes_from_linear", _after_the_norm(lora.get_adapter_attributes_from_linear)
     yield pl, "_fix_tensors_device", lambda checkpoint: checkpoint

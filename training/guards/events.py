@@ -21,7 +21,7 @@ def append_event(folder: Path, event: Mapping[str, Any]) -> None:
 def mark_replaced(folder: Path, *, done: int) -> None:
     """Mark the events of steps after `done`, from which a run resumes: it makes them again, or others.
 
-    A last line that a kill cut off is dropped. The file is written anew, whole, where something changes.
+    A last line that a kill cut off is dropped. The whole file is rewritten where something changes.
     """
     path = folder / NAME
     if not path.is_file():

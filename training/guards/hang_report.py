@@ -69,7 +69,7 @@ def wait_for_reports(folder: Path, ranks: int, limit: float) -> dict[int, Report
 
 
 def suspects(reports: Mapping[int, Report], ranks: int) -> list[int]:
-    """The ranks that the others wait for: the silent ones, else those that wait for nobody; none where all wait."""
+    """The ranks that the others wait for: the silent ones, else those that wait for no other; none where all wait."""
     silent = [rank for rank in range(ranks) if rank not in reports]
     return silent or [rank for rank, report in sorted(reports.items()) if not report.waiting]
 

@@ -14,7 +14,7 @@ from tokenizer.sequence import Ids
 _DIGITS = re.compile("[0-9]{1,15}")
 _GTF = re.compile(r'\s*([^\s";]+)\s+("[^"]*"|[^;]*)\s*(?:;|$)')
 _BOM = b"\xef\xbb\xbf"
-_FIX = "Give GTF or GFF3: nine columns, with tabs."
+_FIX = "Give GTF or GFF3: nine columns, separated by tabs."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def contigs_of(fasta: Path, features: Iterable[Feature], path: Path) -> tuple[di
     contigs = load_contigs(fasta, dict.fromkeys(one.contig for one in features))
     if not contigs:
         problem = f"none of its contigs is in {fasta.name}: {', '.join(sorted({one.contig for one in features})[:5])}"
-        fix = "Give the annotation of this very genome, with the same names of contigs."
+        fix = "Give the annotation of this genome, with the same names of contigs."
         raise InputError(problem, where=path, fix=fix, kind="annotation-foreign")
     for one in features:
         _check_end(one, contigs, path)
@@ -110,5 +110,5 @@ def contigs_of(fasta: Path, features: Iterable[Feature], path: Path) -> tuple[di
 def _check_end(one: Feature, contigs: Mapping[str, Ids], path: Path) -> None:
     if one.contig in contigs and one.end > len(contigs[one.contig]):
         problem = f"ends at {one.end:,}, {one.contig} has {len(contigs[one.contig]):,} bases"
-        fix = "Give the annotation of this very genome."
+        fix = "Give the annotation of this genome."
         raise InputError(problem, where=f"{path}, line {one.line}", fix=fix, kind="annotation-beyond-contig")

@@ -100,7 +100,7 @@ def test_both_forms_say_the_numbers(manifest: dict[str, Any], tmp_path: Path) ->
         "Two genomes",
         "For a test.",
         "400 k bases in 400 documents from 2 files, in 2 splits",
-        "25.00%",  # held out
+        "A corpus of 400 k bases: 300 k to train on and 25.00% held out for validation.",
         "52.63%",  # (250 + 250) of 950
         "4.00%",  # N
         "12.50%",  # soft-masked

@@ -271,7 +271,7 @@ from corpus.splits.rule import SplitRule
 print("ready", flush=True)
 prepare([Path(sys.argv[1])], Path(sys.argv[2]), Settings(split=SplitRule(validation_fraction=0.2)), shard_bytes=1 << 20)
 """
-    counted = tally("SIGKILL of a corpus preparation: goes on, and ends the same to the byte")
+    counted = tally("SIGKILL of a corpus preparation: resumes, and ends the same to the byte")
     out, expected, random = tmp_path / "out", tmp_path / "expected", np.random.default_rng(1)
     prepare([large], expected, SETTINGS, shard_bytes=1 << 20)
     wanted = times(5, 100)

@@ -4,12 +4,14 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal import refused
 
+from corpus.streams.compression import open_source
 from corpus.streams.read_ahead import BLOCK, BLOCKS, ReadAhead
 from foundation.errors import InputError
 
@@ -74,3 +76,18 @@ def test_closing_ends_a_thread_that_is_ahead() -> None:
 def test_closing_what_was_never_read() -> None:
     with ahead(Failing(0)):
         pass
+
+
+def test_a_plain_file_is_read_and_observed_ahead(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 20_000
+    (tmp_path / "plain.fa").write_bytes(content)
+    seen, threads = bytearray(), set()
+
+    def observe(block: memoryview) -> None:
+        seen.extend(block)
+        threads.add(threading.current_thread())
+
+    with open_source(tmp_path / "plain.fa", observe, ahead=True) as stream:
+        assert stream.read() == content
+    assert seen == content
+    assert threading.main_thread() not in threads

@@ -152,3 +152,21 @@ def test_files_that_are_replaced_while_they_are_in_use(tmp_path: Path, path: Cal
     assert opened.document(8).tobytes() == DOCUMENTS[8]
     with refused("index-replaced", where=replaced.name):
         later.document(7)
+
+
+def test_large_batches_are_written_in_order_and_checksummed(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    batches = [random.integers(65, 90, size, dtype=np.uint8) for size in (1 << 21, 10, 1 << 20, 1 << 22, 7)]
+    with IndexWriter(tmp_path / "train") as writer:
+        for batch in batches:
+            writer.add([batch], np.array([len(batch)]))
+    tokens = np.concatenate(batches).tobytes()
+    assert (tmp_path / "train.bin").read_bytes() == tokens
+    assert writer.checksum() == xxhash.xxh3_128_hexdigest(tokens)
+
+
+def test_a_disk_that_is_full_is_told_of_a_large_batch(tmp_path: Path) -> None:
+    (tmp_path / "train.bin").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"), IndexWriter(tmp_path / "train") as writer:
+        writer.add([np.full(1 << 21, 65, dtype=np.uint8)], np.array([1 << 21]))
+    assert not (tmp_path / "train.idx").exists()

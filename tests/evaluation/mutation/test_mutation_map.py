@@ -9,8 +9,9 @@ import pytest
 from refusal import refused
 from whole_windows import mirrored, whole_window
 
+from evaluation.likelihood.hub import check_hub
 from evaluation.likelihood.regions import Region
-from evaluation.mutation.hub import check_hub, write_hub
+from evaluation.mutation.hub import write_hub
 from evaluation.mutation.mutants import Kinds, Mutant
 from evaluation.mutation.mutation_files import ROW, rows, write_parquet, write_vcf
 from evaluation.mutation.mutation_map import MutationMap, mutate_regions, plan_mutation_windows

@@ -28,9 +28,9 @@ PLACEHOLDERS = ("…", "...", "<")
 
 def documented(page: Path) -> Iterator[list[str]]:
     """The arguments of each `genomic-llama` in the shell blocks of a page, without those that leave something out."""
-    for block in re.findall(r"^```(?:sh|console)?\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+    for block in re.findall(r"^ *```(?:sh|console)?\n(.*?)^ *```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         for line in block.replace("\\\n", " ").splitlines():
-            line = line.removeprefix("$ ")
+            line = line.strip().removeprefix("$ ")
             if line.startswith("genomic-llama ") and not any(mark in line for mark in PLACEHOLDERS):
                 yield shlex.split(line, comments=True)[1:]
 

@@ -18,7 +18,7 @@ from conversion.manifest import check_against_manifest, read_manifest
 def test_killed_at_any_moment(
     uninterrupted: dict[str, Path], corpus: Path, tmp_path: Path, tally: Callable[[str], Tally]
 ) -> None:
-    counted = tally("kill -9 of training: goes on from the newest whole checkpoint, to the same end")
+    counted = tally("kill -9 of training: resumes from the newest whole checkpoint, to the same end")
     whole = uninterrupted[SYNCHRONOUS]
     random_ = random.Random(3)
     run = tmp_path / "run"

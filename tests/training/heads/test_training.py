@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from head_cases import check_losses
 from labelled import KINDS, write_rows, write_signal, write_table
-from nemo_process import run_in_process, train, train_over
+from nemo_process import nemo, run_in_process, train, train_over
 from refusal import refused
 from safetensors.numpy import load_file
 from tiny_llama import save_tiny_llama
 
+from benchmarks.finetuning import write_start
 from configs.compose import compose_config
 from configs.schema import HeadConfig
 from conversion.checkpoint import Checkpoint
@@ -174,6 +175,31 @@ def test_a_run_resumes_to_the_bit(folder: Path, tmp_path: Path) -> None:
     assert [line["loss"] for line in lines if "loss" in line] == [
         line["loss"] for line in _lines(folder, kind) if "loss" in line
     ]
+
+
+def test_nemos_own_command_trains_the_same_head(folder: Path, tmp_path: Path) -> None:
+    """In NeMo's words for the same settings, from the tiny model that the factory is of."""
+    write_start(tmp_path / "start")
+    table, losses = folder / "table.csv", []
+    for door in ("ours", "nemos"):
+        run, log = tmp_path / door, tmp_path / f"{door}.log"
+        if door == "ours":
+            words = ("head.split_column=split", "trainer.max_steps=2", "head.lr_multiplier=3", f"run_dir={run}")
+            start = (f"init_from={tmp_path / 'start'}", f"head.train={table}")
+            lengths = ("dataset.sequence_length=64", "dataset.global_batch_size=8", "dataset.micro_batch_size=4")
+            status = train("--config-name", "classify_tiny", *start, *words, *lengths, log=log)
+        else:
+            values = f"init_from='{tmp_path / 'start'}', train='{table}', run_dir='{run}'"
+            words = ("data.split_column=split", "trainer.max_steps=2", "optim.lr_mult=3", "model.config.seq_length=64")
+            lengths = ("data.seq_length=64", "data.global_batch_size=8", "data.micro_batch_size=4")
+            factory = f"llama3_tiny_genomic_classify({values})"
+            status = nemo("llm", "finetune", "--factory", factory, "-y", *words, *lengths, log=log, home=tmp_path)
+        assert status == 0, log.read_text()[-3000:]
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        losses.append([line["loss"] for line in lines if "loss" in line])
+    assert losses[0] == losses[1]
+    assert losses[0][0] == pytest.approx(np.log(2), abs=1e-6)
+    assert losses[0][1] != losses[0][0]
 
 
 def test_losses_are_weighted_smoothed_and_counted(tmp_path: Path) -> None:
