@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from refusal import refused
+from typer.testing import CliRunner
 
 from configs.compose import compose_config
 from configs.schema import TrainConfig
 from configs.settings import rows, set_setting
+from foundation.errors import InputError
+from genomic_llama.cli.main import app
 from launch.preflight.engine import (
     READ_HERE,
     check_engine,
@@ -83,6 +86,14 @@ def test_cuda_graphs_are_megatron_bridges_alone() -> None:
     with refused("engine-setting", where="engine=nemo", names="parallelism.cuda_graphs", fix="engine=bridge"):
         check_engine(compose_config("train_8b_opengenome2", given))
     check_engine(compose_config("train_8b_opengenome2", [*given, "engine=bridge"]))
+
+
+def test_plan_refuses_them_as_training_does() -> None:
+    given = ["plan", "llama3_8b_genomic", "parallelism.cuda_graphs=local"]
+    refusal = CliRunner().invoke(app, given).exception
+    assert isinstance(refusal, InputError)
+    assert refusal.kind == "engine-setting"
+    assert CliRunner().invoke(app, [*given, "engine=bridge"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
