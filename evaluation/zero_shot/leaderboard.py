@@ -20,9 +20,13 @@ _MOST_COMPARED = 6  # models, of which all pairs are compared
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """One of our models. `name`: short, its own among them; `corpus`: what it was trained on, where that is known."""
+    """One of our models. `name`: short, its own among them; `folder`: of its results.
+
+    `corpus`: what it was trained on, where that is known.
+    """
 
     name: str
+    folder: str
     path: str
     weights: str
     run: str | None
@@ -100,7 +104,7 @@ def read_leaderboard(out: Path, tasks: Sequence[TaskData]) -> Leaderboard:
     found = {folder: _results(folder) for folder in folders}
     found = dict(sorted(((one, results) for one, results in found.items() if results), key=_along_training))
     names = dict(zip(found, _short([folder.name for folder in found]), strict=True))
-    models = tuple(_model(names[folder], next(iter(results.values()))) for folder, results in found.items())
+    models = tuple(_model(names[folder], folder, next(iter(results.values()))) for folder, results in found.items())
     boards = tuple(_board(task, found, names) for task in tasks)
     return Leaderboard(models=models, tasks=boards)
 
@@ -130,10 +134,11 @@ def _short(names: Sequence[str]) -> list[str]:
     return ["-".join(part) for part in parts]
 
 
-def _model(name: str, one: TaskResult) -> ModelRow:
+def _model(name: str, folder: Path, one: TaskResult) -> ModelRow:
+    corpus = corpus_of(Path(one.model))
     return ModelRow(
-        name=name, path=one.model, weights=one.weights, run=one.run, step=one.step, parameters=one.parameters,
-        dtype=one.dtype, versions=one.versions, corpus=str(corpus) if (corpus := corpus_of(Path(one.model))) else None,
+        name=name, folder=folder.name, path=one.model, weights=one.weights, run=one.run, step=one.step,
+        parameters=one.parameters, dtype=one.dtype, versions=one.versions, corpus=str(corpus) if corpus else None,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def model_card(board: Leaderboard, model: ModelRow) -> str:
 
 def card_path(out: Path, model: ModelRow) -> Path:
     """Where the card of a model goes."""
-    return out / f"{model.name}.{NAME}"
+    return out / model.folder / NAME
 
 
 def _result(task: TaskBoard, model: str) -> dict[str, Any] | None:

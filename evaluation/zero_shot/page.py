@@ -45,10 +45,14 @@ def format_headlines(board: Leaderboard) -> tuple[dict[str, str], list[tuple[str
     for task in board.tasks:
         if task.ours:
             found = _overview(task, board)
-            cells = [f"{one['value']}\n{one['interval']}".rstrip() for one in found["cells"]]
-            best = f"{found['published']}\n{found['published_model']}".strip()
+            cells = [f"{one['value']} {_bracketed(one['interval'])}".rstrip() for one in found["cells"]]
+            best = f"{found['published']} {found['published_model']}".strip()
             rows.append((task.name, found["metric"], *cells, best))
     return columns, rows
+
+
+def _bracketed(text: str) -> str:
+    return f"({text})" if text else ""
 
 
 def _overview(task: TaskBoard, board: Leaderboard) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def _overview(task: TaskBoard, board: Leaderboard) -> dict[str, Any]:
         "title": task.title,
         "metric": first.metric,
         "chance": "" if first.chance is None else f"{first.chance:.3f}",
-        "chance_name": first.chance_name,
+        "chance_name": "" if first.chance is None else first.chance_name,
         "cells": [_cell(one) for one in cells],
         "published": f"{top.value:.3f}" if top else "",
         "published_model": top.model if top else "",

@@ -58,7 +58,7 @@ def suite(
     ],
     models: Annotated[
         list[Path] | None,
-        typer.Argument(help="Hugging Face directories: one, or checkpoints of a run.", show_default=False),
+        typer.Argument(help="Hugging Face model directories, such as checkpoints of a run.", show_default=False),
     ] = None,
     watch: Annotated[
         Path | None,
@@ -139,7 +139,7 @@ def zero_shot(
     download: Annotated[
         bool, typer.Option("--download", help="Fetch what is missing first; shows sizes, and resumes.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Fetch without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
 ) -> None:

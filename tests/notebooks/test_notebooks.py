@@ -9,6 +9,7 @@ from tiny_llama import save_tiny_llama
 
 from corpus.synthetic import write_synthetic_genome
 from genomic_llama import prepare
+from scripts.site import notebook_page
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 LAST = {
@@ -65,3 +66,12 @@ def test_are_small_and_show_what_they_drew() -> None:
         code = [cell for cell in cells(notebook) if cell["cell_type"] == "code"]
         drawn = [cell for cell in code if any("image/png" in output.get("data", {}) for output in cell["outputs"])]
         assert len(drawn) == sum("plt.show()" in "".join(cell["source"]) for cell in code) > 1, notebook
+
+
+def test_pages_of_the_site_show_code_and_pictures() -> None:
+    for notebook in NOTEBOOKS:
+        page = notebook_page(json.loads(notebook.read_text(encoding="utf-8")))
+        code = [cell for cell in cells(notebook) if cell["cell_type"] == "code"]
+        assert page.startswith("# ")
+        assert page.count("```python\n") == len(code)
+        assert page.count("](data:image/png;base64,") == sum("plt.show()" in "".join(cell["source"]) for cell in code)

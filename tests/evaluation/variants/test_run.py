@@ -12,9 +12,10 @@ import pytest
 from refusal import refused
 
 from evaluation.sharding import job
+from evaluation.statistics.ranking import areas
 from evaluation.variants import run as run_module
 from evaluation.variants.labels import Labelling
-from evaluation.variants.measures import RESAMPLES, discriminate, measure
+from evaluation.variants.measures import RESAMPLES, discriminate
 from evaluation.variants.output import journal_path, write_result
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import Placement
@@ -159,7 +160,7 @@ def test_the_measures_are_those_of_scikit_learn() -> None:
         scores = random.integers(0, 1 + size // 2, size).astype(float)  # with ties
         thresholds, place = np.unique(-scores, return_inverse=True)
         counts = [np.bincount(place[kind], minlength=len(thresholds))[None] for kind in (labels, ~labels)]
-        auroc, auprc = measure(*counts)
+        auroc, auprc = areas(*counts)
         assert auroc[0] == pytest.approx(roc_auc_score(labels, scores))
         assert auprc[0] == pytest.approx(average_precision_score(labels, scores))
 

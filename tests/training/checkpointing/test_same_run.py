@@ -155,7 +155,7 @@ def test_the_doctor_tells_beforehand(run: Path, corpus: Path, monkeypatch: pytes
         found = [one for one in examine("train_tiny", values) if one.what in ("checkpoints", "resume")]
         return [(one.status, one.found) for one in found if (one.what, one.status) != ("resume", "ok")]
 
-    assert told() == [("ok", "resumes from step=6, the newest of 2 whole ones")]
+    assert told() == [("ok", "resumes from step=6, the newest of 2 complete ones")]
     assert told("trainer.max_steps=6")[1] == ("warning", "step 6 of 6 is done")
     assert told(f"run_dir={run}2") == [("ok", "none: starts at step 0")]
     (run.parent / "without" / "checkpoints" / "step=3" / "weights").mkdir(parents=True)
@@ -167,7 +167,7 @@ def test_the_doctor_tells_beforehand(run: Path, corpus: Path, monkeypatch: pytes
     assert (status, "seed is 7, but the checkpoint was trained with 1234" in found) == ("will not work", True)
     flip(checkpoints / "step=6" / "manifest.json", 40, 0)
     shutil.copytree(checkpoints / "step=3", checkpoints / "step=9.unknown")
-    assert told()[0] == ("ok", "resumes from step=3, the newest of 1 whole ones")
+    assert told()[0] == ("ok", "resumes from step=3, the newest of 1 complete ones")
     assert "step=9.unknown (set aside as unknown: " in told()[1][1]
     assert "step=6 (damaged: manifest.json is damaged (" in told()[1][1]
     shard = next(checkpoints.glob("step=3/weights/*.distcp"))
