@@ -57,9 +57,9 @@ def main() -> None:
         ("default placement, 4 sites in a row with 3 alternatives each", default, _snvs(contig, 4, 3, apart=1)),
         ("default placement, 6 variants 13 bases apart", default, _snvs(contig, 6, 1, apart=13)),
         (
-            "default placement, 100 variants 10 bases apart, as 100,000 in a megabase",
+            "default placement, 60 variants 10 bases apart, as 100,000 in a megabase",
             default,
-            _snvs(contig, 100, 1, apart=10),
+            _snvs(contig, 60, 1, apart=10),
         ),
         ("default placement, 2 variants that share no window", default, _snvs(contig, 2, 1, apart=5000)),
         ("the notebook's: centred, 2 sites with 3 alternatives each", centred, _snvs(contig, 2, 3, apart=1)),

@@ -1,7 +1,7 @@
 """OpenGenome2's markup: its bytes, the check of a text that has it, tags in a run of tokens, and the other strand.
 
 A tag is `|d__Bacteria;p__...|`, letters between two bars that are not bases; `@` joins stitched pieces and `#` contigs.
-A run may begin inside a tag. What lies between two bars is told by its content: a byte that no sequence has, such as
+A run may begin inside a tag. What lies between two bars is known by its content: a byte that no sequence has, such as
 `_` or `;`, shows that its place is inside, and every bar changes sides. Kernels, compiled at first use and kept.
 """
 

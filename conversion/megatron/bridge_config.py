@@ -30,7 +30,7 @@ _SCALING_FIELDS = ("scale_factor", "low_freq_factor", "high_freq_factor", "old_c
 def read_run_config(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchitecture:
     """Architecture of the iteration `directory`, weights stored as `dtype`, embeddings of `vocabulary` rows.
 
-    Errors: `InputError` for a model that is no Llama of this project.
+    Errors: `InputError` for a model that is not a Llama of this project.
     """
     path = directory / NAME
     section = read_section(path, "model", within=directory)

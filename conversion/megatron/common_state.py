@@ -91,7 +91,7 @@ def read_samples(path: Path, *, within: Path) -> int | None:
 
 
 def read_object(shard: Chunk, name: str) -> Any:
-    """An object of the optimizer as plain values. A pair of dtypes, by which buffers are told apart, as their names.
+    """An object of the optimizer as plain values. A pair of dtypes, by which buffers are distinguished, as their names.
 
     Errors: `InputError` for one that holds anything else.
     """

@@ -41,7 +41,7 @@ _CONFIGS: dict[str, RopeScaling | None] = {
 def read_context(directory: Path, *, dtype: str, vocabulary: int) -> LlamaArchitecture:
     """Architecture of the checkpoint `directory`, whose weights are stored as `dtype`, embeddings of `vocabulary` rows.
 
-    Errors: `InputError` for a model that is no Llama of this project.
+    Errors: `InputError` for a model that is not a Llama of this project.
     """
     path = directory / "context" / "model.yaml"
     fields = read_section(path, "config", within=directory)

@@ -57,7 +57,7 @@ def download_opengenome2(
     `revision` is a branch, tag or commit; what it is now is looked up once, and `out/opengenome2.json` records the
     commit, size and SHA-256 of each file. `endpoint`: of the Hub or a mirror; without it `HF_ENDPOINT`, then the Hub.
     `confirm` is asked with a table of the sizes; where it says no, nothing is fetched and the list is empty.
-    An interrupted download goes on where it stopped when it is started again.
+    An interrupted download resumes where it stopped when it is started again.
     Errors: `InputError` for a source, split, revision or file that is not there, a server that keeps failing, a wrong
     checksum, or a disk without the room.
     """

@@ -44,7 +44,7 @@ def prepare(
     """Read `sources` and write the corpus `out`, whole or not at all.
 
     What is finished of a preparation that was stopped, by a kill or by bad input, is kept in a hidden folder beside
-    `out`; the same call goes on from there, and the corpus is the same to the byte.
+    `out`; the same call continues from there, and the corpus is the same to the byte.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def open_source(
     """The decompressed bytes of `path`; `observe` gets each block of the stored ones, for as long as the call.
 
     A compressed file, which cannot be cut for several processes, is decompressed by a thread, which calls `observe`.
-    gzip, bgzf and zstd are told by their first bytes, never by a name. `-` is standard input. `start`: the byte to
+    gzip, bgzf and zstd are known by their first bytes, never by a name. `-` is standard input. `start`: the byte to
     begin at, of a file that is not compressed. `ahead`: let a thread read, and observe, such a file too.
     Errors, while reading too: `InputError` for a file that is missing, a directory, unreadable, empty, truncated or
     corrupt, with the offset in the stored file (checksums are checked; a bgzf file must have its end block).

@@ -116,7 +116,7 @@ class GenerateRequest:
             sources={"prompts": self.prompts},
             settings={
                 "prompt": list(self.prompt), "tag": self.tag,
-                "sampling": {**to_json(self.sampling), "alphabet": self.alphabet},
+                **to_json(self.sampling), "alphabet": self.alphabet,
                 "with_prompt": self.with_prompt, "dtype": self.dtype, "engine": self.engine,
             },
             files=[path for path in (self.out, self.per_base) if path is not None],

@@ -40,11 +40,13 @@ def check_measurable(targets: Targets, validation: Sequence[Example], stop_metri
     what = "class" if _of_classes(targets) else "label"
     count = len(targets.labels) - len(missing)
     alone = count < 2 if _of_classes(targets) else count < 1
-    told = f"the validation sequences have {'no' if what == 'class' else 'one value of'} {what} {missing[0]!r}"
+    message = f"the validation sequences have {'no' if what == 'class' else 'one value of'} {what} {missing[0]!r}"
     if alone and stop_metric in UNDEFINED_OF_ONE:
         fix = "Give other validation sequences, or head.stop_metric=loss."
-        raise InputError(f"{told}, so {stop_metric} is undefined", where=source, fix=fix, kind="validation-one-class")
-    warn(f"warning: {source}: {told}; measures that need it are left out")
+        raise InputError(
+            f"{message}, so {stop_metric} is undefined", where=source, fix=fix, kind="validation-one-class"
+        )
+    warn(f"warning: {source}: {message}; measures that need it are left out")
 
 
 def warn_of_contradictions(targets: Targets, train: Sequence[Example], source: object) -> None:

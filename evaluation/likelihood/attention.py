@@ -26,7 +26,7 @@ class Context(Protocol):
 
 
 class Recorder:
-    """Causal attention that keeps each layer's keys and values, [B, G, S, D]; a second pass goes on after the first."""
+    """Causal attention that keeps each layer's keys and values, [B, G, S, D]; a second continues after the first."""
 
     def __init__(self) -> None:
         self.layers: list[tuple[Tensor, Tensor]] = []

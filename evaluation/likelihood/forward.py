@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evaluation.likelihood.attention import Context
-from evaluation.likelihood.small_llama import small_llama
+from evaluation.likelihood.small_llama import packed_llama
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS, PAD
 
@@ -27,8 +27,8 @@ def hidden_states(
     import torch
 
     positions = torch.arange(start, start + ids.shape[1], device=ids.device)[None]
-    small = small_llama(model)
-    if small is not None and small.packed:
+    small = packed_llama(model)
+    if small is not None:
         return small.hidden(ids, positions, context)
     output = model.model(input_ids=ids, position_ids=positions, use_cache=False, context=context)
     hidden: Tensor = output.last_hidden_state
@@ -40,8 +40,8 @@ def layer_output(model: "PreTrainedModel", ids: "Tensor", layer: int) -> "Tensor
     import torch
 
     positions = torch.arange(ids.shape[1], device=ids.device)[None]
-    small = small_llama(model)
-    if small is not None and small.packed:
+    small = packed_llama(model)
+    if small is not None:
         return small.hidden(ids, positions, layers=layer)
     caught: list[Tensor] = []
     blocks = model.config.num_hidden_layers

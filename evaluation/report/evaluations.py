@@ -18,7 +18,7 @@ LINES = "evaluations.jsonl"
 FOLDER = "evaluation"
 """Where in the run the report looks for it."""
 
-_SHOWN = 8  # lines that can be told apart in one figure
+_SHOWN = 8  # lines that can be distinguished in one figure
 
 Curves = dict[str, dict[int, float]]
 """Values by name, each by step."""

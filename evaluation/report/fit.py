@@ -9,7 +9,7 @@ from foundation.pages.quantities import exact
 
 
 def check_fit(score: Score, score_file: Path, log: RunLog, run: Path) -> str:
-    """Refuse a score of another run. Returns what could not be told, as a sentence; "" where they fit.
+    """Refuse a score of another run. Returns what could not be determined, as a sentence; "" where they fit.
 
     Errors: `InputError` naming the score file.
     """

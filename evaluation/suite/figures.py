@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
 
-_SHOWN = 8  # lines that can be told apart in one figure
+_SHOWN = 8  # lines that can be distinguished in one figure
 _LETTERS = 13  # of a name beside it
 _TICKS = 9  # that do not touch
 _NAMED = 6  # names that do not

@@ -45,6 +45,7 @@ def plan(
     The plan is arithmetic on the recipe and on published speeds. Nothing is run. Exits with 1 if the run does not fit.
     """
     from launch.planning.plan import make_plan
+    from launch.preflight.engine import check_engine
 
     if picture is not None:
         from launch.planning.picture import check_picture
@@ -54,6 +55,7 @@ def plan(
         _propose(recipe, overrides or [], gpu=gpu, gpus=gpus, tokens=tokens, counts=counts, limit=time_limit, json=json)
         return
     result = make_plan(recipe, tuple(overrides or ()), gpu=gpu, gpus=gpus or 0, tokens=tokens or 0)
+    check_engine(result.config)
     if picture is not None:
         from launch.planning.picture import write_picture
 

@@ -174,7 +174,7 @@ def run_seconds(plan: Plan, throughput: Throughput) -> float:
 
 
 def _check_options(overrides: tuple[str, ...], *, gpu: str, tokens: float) -> None:
-    """Refuse options that are no numbers of tokens, or say something else than an override."""
+    """Refuse options that are not numbers of tokens, or say something else than an override."""
     if not math.isfinite(tokens) or tokens < 0 or 0 < tokens < 1:
         raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.", kind="tokens")
     for override in overrides:

@@ -15,7 +15,7 @@ from foundation.errors import InputError
 from launch.preflight.checkpoints import checkpoint_findings
 from launch.preflight.corpora import check_corpora, corpus_findings
 from launch.preflight.devices import device_findings, find_gpus
-from launch.preflight.engine import check_engine_is_here, check_engine_of_run
+from launch.preflight.engine import check_engine_is_here, check_engine_of_run, check_rates_of_run
 from launch.preflight.finding import BROKEN, Finding, ok, refused
 from launch.preflight.machine import check_machine, check_ranks
 from launch.preflight.software import software_findings
@@ -53,6 +53,7 @@ class Check:
 
 def _check_resume(run: Run) -> None:
     check_engine_of_run(run.config)
+    check_rates_of_run(run.config)
     check_resume(run.config, run.architecture, run.sequence_length)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from configs.schema import TrainConfig
 from configs.settings import get_setting, rows
+from conversion.checkpoint import read_mapping
 from conversion.locate import iterations, newest_first
+from conversion.megatron.bridge_config import NAME as RUN_CONFIG
 from foundation.errors import InputError, nearest
 
 ENGINES = ("nemo", "bridge")
@@ -93,6 +95,26 @@ def check_engine_of_run(config: TrainConfig) -> None:
             fix=f"Give engine={other}, or another run_dir with init_from={config.run_dir} (docs/engines.md).",
             kind="engine-of-run",
         )
+
+
+def check_rates_of_run(config: TrainConfig) -> None:
+    """Refuse other learning rates than those by which Megatron-Core finds the optimizer's state. Errors: `InputError`.
+
+    NeMo finds it otherwise, so a run may change them there.
+    """
+    found = iterations(Path(config.run_dir) / "checkpoints")
+    if config.engine != "bridge" or not found or not (path := found[max(found)] / RUN_CONFIG).is_file():
+        return
+    stored = read_mapping(path).get("optimizer")
+    for name in ("lr", "min_lr"):
+        before, now = stored.get(name) if isinstance(stored, dict) else None, getattr(config.optimizer, name)
+        if isinstance(before, int | float) and before != now:
+            raise InputError(
+                f"optimizer.{name} is {now}, and the run has {before}, by which its optimizer state is found",
+                where=path.parent,
+                fix=f"Give optimizer.{name}={before}, or start a new run_dir with init_from=RUN.",
+                kind="optimizer-rates",
+            )
 
 
 def check_engine_is_here(config: TrainConfig) -> None:

@@ -1,4 +1,4 @@
-"""Whether this machine has what a configuration wants, told before NeMo takes half a minute to fail by it."""
+"""Whether this machine has what a configuration needs, checked before NeMo takes half a minute to fail."""
 
 import importlib.util
 import os

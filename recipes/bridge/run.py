@@ -10,6 +10,8 @@ from typing import Any
 
 from configs.llama import LlamaArchitecture, hf_config
 from configs.schema import TrainConfig
+from conversion.adapters.megatron_adapter import base_of
+from foundation.errors import InputError
 from foundation.terminal import warn
 from launch.planning.throughput import peak_tflops
 from training.checkpointing.initial_weights import FOLDER, ensure_converted
@@ -79,7 +81,8 @@ def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, ra
         check_resumed(newest[1], kept)
         settings.checkpoint.load, settings.checkpoint.ckpt_step = str(folder), newest[0]
     if config.init_from and (lora.dim or not newest):
-        settings.checkpoint.pretrained_checkpoint = _initial_weights(Path(config.init_from), run_dir, rank)
+        base = _base_of(newest[1]) if newest else None
+        settings.checkpoint.pretrained_checkpoint = base or _initial_weights(Path(config.init_from), run_dir, rank)
     log = BridgeLog(
         run_dir,
         step,
@@ -118,6 +121,13 @@ def _order(config: TrainConfig, sequence_length: int) -> dict[str, Any]:
         seed=config.seed,
         tokenizer=NUCLEOTIDE_IDS,
     )
+
+
+def _base_of(adapters: Path) -> str | None:
+    """The model beside which the adapters of a run were trained, where it is still there."""
+    with contextlib.suppress(InputError):
+        return str(base_of(adapters))
+    return None
 
 
 def _initial_weights(source: Path, run_dir: Path, rank: int) -> str:

@@ -41,12 +41,13 @@ def test_both_engines_give_the_same_adapters(folder: Path, bridge_lora: Path, tm
     assert settings[0] == settings[1]
 
 
-def test_they_resume_exactly(folder: Path, bridge_lora: Path, bridge: Run) -> None:
+def test_they_resume_exactly(folder: Path, bridge_lora: Path, bridge_run: Path, bridge: Run) -> None:
     """From step 10, beside the base that the run began with."""
     again = Path(shutil.copytree(bridge_lora, folder / "lora_again"))
     (again / "checkpoints" / "iter_0000020" / "manifest.json").unlink()
     (again / "metrics.jsonl").unlink()
-    bridge("train", *words(folder, "lora_again", "engine=bridge", "trainer.max_steps=20", *LORA))
+    other = f"init_from={bridge_run / 'checkpoints'}"  # is not asked: the run has its base
+    bridge("train", *words(folder, "lora_again", "engine=bridge", "trainer.max_steps=20", *LORA, other))
     found, wanted = losses(again), losses(bridge_lora)
     assert found == {step: wanted[step] for step in range(11, 21)}
 

@@ -36,7 +36,8 @@ def test_asked_to_leave_it_saves_and_exits_with_75(folder: Path, environment: di
         if line.startswith("step 3/"):
             process.send_signal(signal.SIGUSR1)
             break
-    process.communicate(timeout=100)
+    _, rest = process.communicate(timeout=100)
+    assert "Traceback" not in rest
     assert process.returncode == 75
     (saved,) = (folder / "asked" / "checkpoints").glob("iter_*")
     assert (saved / "manifest.json").is_file()

@@ -9,6 +9,7 @@ import pytest
 from evaluation.likelihood import attention
 from evaluation.likelihood.attention import Recorder, SharedPrefix
 from evaluation.likelihood.forward import hidden_states, log_probabilities, target_log_probabilities
+from evaluation.likelihood.small_llama import packed_llama, small_llama
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,12 @@ def test_a_model_that_learns_has_gradients(tiny_model: Any, tokens: Any) -> None
     model = copy.deepcopy(tiny_model)
     model(tokens, labels=tokens).loss.backward()
     assert float(model.model.layers[0].self_attn.k_proj.weight.grad.abs().sum()) > 0
+
+
+def test_what_gains_nothing_is_not_copied(tiny_model: Any) -> None:
+    """Half precision, as on a GPU: scores run in transformers; a step of generation is written out all the same."""
+    import torch
+
+    half = copy.deepcopy(tiny_model).to(torch.bfloat16)
+    assert packed_llama(half) is None
+    assert small_llama(half) is not None

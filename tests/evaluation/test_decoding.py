@@ -119,7 +119,7 @@ def test_what_is_not_a_plain_small_llama_is_run_by_transformers(monkeypatch: pyt
     prompts = [Region(name=text, ids=encode(text)) for text in ("ACGT", "GATTACA", "T")]
     sampling = Sampling(length=25, min_length=25, samples=2)
     plain = generate(model, prompts, sampling)
-    monkeypatch.setattr(written_out, "LARGEST", 0)
+    monkeypatch.setattr(written_out, "LARGEST_PACKED", 0)
     assert small_llama(model) is None
     for one, other in zip(plain, generate(model, prompts, sampling), strict=True):
         assert one.ids.tobytes() == other.ids.tobytes()

@@ -2,11 +2,13 @@
 
 - `peft/lora_layers.py` of Bridge imports Transformer Engine, also where there is none: it sees a name for it meanwhile.
 - `peft/utils.py` takes Megatron-Core's empty names of Transformer Engine's layers for the layers.
+- `pretrain` logs a traceback of `SystemExit`, with which a run ends that was asked to.
 - `pretrain` runs `make` for compiled helpers of Megatron-Core's own datasets; the wheel has them, and no Makefile.
 """
 
 import contextlib
 import importlib.util
+import logging
 import sys
 import types
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ def mended_packages() -> Iterator[None]:
     absent = importlib.util.find_spec("transformer_engine") is None
     with _transformer_engine_by_name() if absent else contextlib.nullcontext():
         import megatron.bridge.peft.lora_layers  # noqa: F401
+    logging.getLogger("megatron.bridge.training.pretrain").addFilter(_is_a_failure)
     from megatron.bridge.peft import utils
     from megatron.bridge.training import initialize
 
@@ -27,6 +30,10 @@ def mended_packages() -> Iterator[None]:
         patch.object(utils, "HAVE_TE", utils.HAVE_TE and not absent),
     ):
         yield
+
+
+def _is_a_failure(record: logging.LogRecord) -> bool:
+    return not record.exc_info or record.exc_info[0] is not SystemExit
 
 
 @contextlib.contextmanager

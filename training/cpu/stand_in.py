@@ -11,7 +11,7 @@ places (megatron-core 0.15.3, nemo-toolkit 2.7.3) that need them:
 - the Adam that there is without Transformer Engine, which the distributed optimizer cannot save: distrib_optimizer.py
 - LoRA, which asks for Transformer Engine's linear layers, and knows whose norm to read after by them: peft/lora.py
 - the adapter's forward pass, which multiplies tensors of the layer's width: peft/utils.py
-- the queue for write results, made by a spawned process that imports `__main__` anew: filesystem_async.py
+- the queue for write results, made by a spawned process that imports `__main__` again: filesystem_async.py
 """
 
 import contextlib

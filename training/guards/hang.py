@@ -25,7 +25,7 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
 
     Each writes `RUN/guards/hang-from-step=N/rank=R.json` and the stacks of its threads, `rank=R.stacks`; the first of
     them compares the reports and names the ranks that others wait for. The exit status is `PREEMPTED`, so that a
-    launcher starts the run anew from its newest checkpoint; `HUNG` where it hung before from that same checkpoint.
+    launcher restarts the run from its newest checkpoint; `HUNG` where it hung before from that same checkpoint.
 
     Silence is counted in ticks of the thread and not by a clock, so that a run that was suspended as a whole goes on.
     """

@@ -45,7 +45,7 @@ class Goodput:
 
 
 def goodput_so_far(log: Path, *, done: int, began: float) -> Goodput:
-    """What the run log of a run says that goes on after step `done`; `began`, a Unix time, where there is none."""
+    """What the run log of a run says that continues after step `done`; `began`, a Unix time, where there is none."""
     steps: dict[int, float] = {}
     first = None
     for row in rows(log):

@@ -64,8 +64,13 @@ def run(context: Context, protocol: Protocol) -> Found:
         "gene": [gene.name for gene, *_ in pairs], "bases": [len(truth) for *_, truth in pairs],
         "dna_identity": [one[0] for one in rows], "protein_identity": [one[1] for one in rows],
     }  # fmt: skip
+    truths = [truth for *_, truth in pairs]
+    chance = [compare(other, truth) for other, truth in zip([*truths[1:], truths[0]], truths, strict=True)]
     places = {"DNA identity": 0, "protein identity": 1}
-    measures = [_measure(one, [row[places[one]] for row in rows]) for one in context.spec.statistics]
+    measures = [
+        _measure(name, [row[at] for row in rows], [row[at] for row in chance] if len(truths) > 1 else [])
+        for name, at in ((name, places[name]) for name in context.spec.statistics)
+    ]
     return Found(measures=measures, items=items, left_out=left_out)
 
 
@@ -108,8 +113,11 @@ def identity(one: str, other: str) -> float:
     return float(row[-1] % scale) / len(second)
 
 
-def _measure(metric: str, values: Sequence[float]) -> Measure:
+def _measure(metric: str, values: Sequence[float], others: Sequence[float]) -> Measure:
+    """`others`: what the same part of another gene achieves, the chance of an alignment."""
     found = mean_estimate(np.array(values), np.ones(len(values)))
+    chance = float(np.mean(others)) if others else None
     return Measure(
-        metric=metric, value=found.value, low=found.low, high=found.high, count=len(values), clusters=len(values)
-    )
+        metric=metric, value=found.value, low=found.low, high=found.high, count=len(values), clusters=len(values),
+        better="higher", chance=chance,
+    )  # fmt: skip

@@ -517,6 +517,8 @@ def test_genes_are_continued(longer: Any, folder: Path) -> None:
     assert found.items["bases"] == [9, 9]
     assert all(0 <= value <= 1 for value in found.items["dna_identity"])
     assert found.measures[0].value == pytest.approx(np.mean(found.items["dna_identity"]))
+    truths = (PLUS[9:18], MINUS[9:18])
+    assert found.measures[0].chance == (identity(*truths) + identity(*truths[::-1])) / 2  # each gene for the other
 
 
 def test_generated_sequence_is_compared_with_real(longer: Any, folder: Path) -> None:

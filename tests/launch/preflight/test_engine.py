@@ -1,20 +1,25 @@
 """What Megatron-Bridge's engine does not know yet is refused by name, before it is imported."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from refusal import refused
+from typer.testing import CliRunner
 
 from configs.compose import compose_config
 from configs.schema import TrainConfig
 from configs.settings import rows, set_setting
+from foundation.errors import InputError
+from genomic_llama.cli.main import app
 from launch.preflight.engine import (
     READ_HERE,
     check_engine,
     check_engine_is_here,
     check_engine_is_nemo,
     check_engine_of_run,
+    check_rates_of_run,
 )
 
 pytestmark = pytest.mark.fast
@@ -83,6 +88,14 @@ def test_cuda_graphs_are_megatron_bridges_alone() -> None:
     check_engine(compose_config("train_8b_opengenome2", [*given, "engine=bridge"]))
 
 
+def test_plan_refuses_them_as_training_does() -> None:
+    given = ["plan", "llama3_8b_genomic", "parallelism.cuda_graphs=local"]
+    refusal = CliRunner().invoke(app, given).exception
+    assert isinstance(refusal, InputError)
+    assert refusal.kind == "engine-setting"
+    assert CliRunner().invoke(app, [*given, "engine=bridge"]).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("recipe", "word", "names"),
     [
@@ -109,3 +122,17 @@ def test_a_run_of_the_other_engine_is_not_begun_again(engine: str, other: str, n
         check_engine_of_run(config)
     config.engine = other
     check_engine_of_run(config)
+
+
+def test_a_run_of_megatron_bridge_keeps_its_learning_rates(tmp_path: Path) -> None:
+    config = compose_config("train_tiny", ["engine=bridge", f"run_dir={tmp_path}"])
+    iteration = tmp_path / "checkpoints" / "iter_0000003"
+    iteration.mkdir(parents=True)
+    rates = {"lr": config.optimizer.lr, "min_lr": config.optimizer.min_lr}
+    (iteration / "run_config.yaml").write_text(json.dumps({"optimizer": rates}))
+    check_rates_of_run(config)
+    config.optimizer.min_lr /= 2
+    with refused("optimizer-rates", where=iteration.name, names="min_lr", fix=str(rates["min_lr"])):
+        check_rates_of_run(config)
+    config.engine = "nemo"
+    check_rates_of_run(config)
