@@ -214,7 +214,9 @@ def _killed(command: list[str], seconds: float) -> bool:
 
 def _check_same(folder: Path) -> None:
     if _contents(folder / "killed") != _contents(folder / "whole"):
-        raise SystemExit("RESULTS DIFFER")
+        found, whole = (_contents(folder / name) for name in ("killed", "whole"))
+        different = sorted(name for name in found.keys() | whole.keys() if found.get(name) != whole.get(name))
+        raise SystemExit(f"RESULTS DIFFER: {', '.join(different)}")
 
 
 def _write_sets(data: Path) -> None:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+def journal_path(folder: Path, task: str) -> Path:
+    """Where the task keeps what it has so far."""
+    return folder / f"{task}.journal"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """`directory`: of the model; `folder`: of its results, where files named after the task may be kept meanwhile."""
@@ -45,7 +50,7 @@ class Context:
     @property
     def journal(self) -> Path:
         """Where a task keeps what it has so far; it is removed when the task is finished."""
-        return self.folder / f"{self.spec.name}.journal"
+        return journal_path(self.folder, self.spec.name)
 
     def fit(self, window: int) -> tuple[int, list[str]]:
         """`window` cut to the model's positions, and the note that says so."""

@@ -15,7 +15,7 @@ from evaluation.causal_lm.model import CausalLM, check_built_in, is_other, load_
 from evaluation.digest import identify, versions
 from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
-from evaluation.zero_shot.context import Context
+from evaluation.zero_shot.context import Context, journal_path
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.kinds import check_task, run_task
 from evaluation.zero_shot.result import (
@@ -103,6 +103,7 @@ def _finish(
     work, folder = work_of(model, task, out, dtype), model_folder(out, model)
     if work.finished() is not None:
         warn(f"{place}: finished earlier")
+        journal_path(folder, task.spec.name).unlink(missing_ok=True)  # of a run that was killed right after its receipt
         return True
     warn(place)
     try:
