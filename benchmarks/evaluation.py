@@ -1,6 +1,6 @@
 """Speed and agreement of evaluation against the usual ways, on the same model, work and machine, in turns.
 
-python -m benchmarks.evaluation --table statistics | traitgym | kills [--model demo/model --data DIR]
+python -m benchmarks.evaluation --table statistics | traitgym | kills
 python -m benchmarks.evaluation [--rounds 3] [--threads 1] [--trained demo/model --genome demo/genome.fa]
 
 Variants: the peer is the way of Evo 2's BRCA1 notebook: every distinct window scored whole, one by one or in batches,
@@ -42,12 +42,10 @@ def main() -> None:
     options.add_argument("--trained", type=Path, help="an export of a trained model, for the agreement")
     options.add_argument("--genome", type=Path, help="sequence like what that model was trained on, FASTA")
     options.add_argument("--table", choices=["statistics", "traitgym", "kills"], help="one of the published tasks")
-    options.add_argument("--model", type=Path, default=Path("demo/model"), help="of --table kills")
-    options.add_argument("--data", type=Path, default=Path("data/evaluation"), help="of --table kills")
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     if given.table:
-        tables = {"statistics": agreement, "traitgym": traitgym, "kills": partial(kills, given.model, given.data)}
+        tables = {"statistics": agreement, "traitgym": traitgym, "kills": kills}
         tables[given.table]()
         return
     ours, peer = _models()

@@ -5,6 +5,7 @@ python -m benchmarks.evaluation --table statistics | traitgym | kills
 
 import math
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -161,7 +162,8 @@ def _models() -> tuple[Any, Any]:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=256, hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=WINDOW, bos_token_id=None, initializer_range=0.1,
+        num_key_value_heads=2, max_position_embeddings=WINDOW, bos_token_id=None, eos_token_id=0,
+        pad_token_id=1, initializer_range=0.1,
         attn_implementation="sdpa",
     )  # fmt: skip
     peer = LlamaForCausalLM(config).eval()
@@ -171,33 +173,72 @@ def _models() -> tuple[Any, Any]:
     return ours, peer
 
 
-KILLS = 20
+KILLS, KILLED_TASKS = 20, ("bend_disease", "bend_expression", "lrb_eqtl", "lrb_omim")
 
 
-def kills(model: Path, data: Path) -> None:
-    """`evaluate zero-shot` killed with SIGKILL at 20 random moments: the files are those of a whole run."""
-    tasks = [part for name in ("metagenome_60", "phage_8") for part in ("--task", name)]
-    with tempfile.TemporaryDirectory() as folder:
-        program = [sys.executable, "-m", "genomic_llama.cli.main", "evaluate", "zero-shot", str(model)]
-        command = [*program, "--data", str(data), "--offline", *tasks, "--out"]
+def kills() -> None:
+    """`evaluate zero-shot` on four made-up sets, killed with SIGKILL at 20 random moments: the files of a whole run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _models()[1].save_pretrained(folder / "model")
+        _write_sets(folder / "data")
+        tasks = [part for task in KILLED_TASKS for part in ("--task", task)]
+        program = [sys.executable, "-m", "genomic_llama.cli.main", "evaluate", "zero-shot", str(folder / "model")]
+        command = [*program, "--data", str(folder / "data"), *tasks, "--out"]
         clock = time.perf_counter()
-        subprocess.run([*command, f"{folder}/whole"], check=True, capture_output=True)
-        whole, generator, hit = time.perf_counter() - clock, random.Random(0), 0
+        subprocess.run([*command, str(folder / "whole")], check=True, capture_output=True)
+        whole, hit, done = time.perf_counter() - clock, 0, 0
+        generator = random.Random(0)
         while hit < KILLS:
-            process = subprocess.Popen(
-                [*command, f"{folder}/killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            try:
-                process.wait(generator.uniform(0.2, 1.0) * whole / 2)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                hit += 1
-                continue
-            break
-        subprocess.run([*command, f"{folder}/killed"], check=True, capture_output=True)
-        same = _contents(Path(folder) / "killed") == _contents(Path(folder) / "whole")
-    print(f"\na suite killed {hit} times: {'every result once, the same bytes' if same else 'RESULTS DIFFER'}")
+            done += _killed([*command, str(folder / "killed")], generator.uniform(0.1, 0.9) * whole)
+            hit += 1
+            if _contents(folder / "killed") == _contents(folder / "whole"):
+                _check_same(folder)
+                shutil.rmtree(folder / "killed")  # and once more, from nothing
+        subprocess.run([*command, str(folder / "killed")], check=True, capture_output=True)
+        _check_same(folder)
+    print(f"\na suite of four tasks, killed {hit} times ({done} found it finished): every result once, the same bytes")
+
+
+def _killed(command: list[str], seconds: float) -> bool:
+    """True where it was finished before its time was up."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return False
+    return True
+
+
+def _check_same(folder: Path) -> None:
+    if _contents(folder / "killed") != _contents(folder / "whole"):
+        raise SystemExit("RESULTS DIFFER")
+
+
+def _write_sets(data: Path) -> None:
+    """A made-up chromosome, and 600 variants on it in two layouts."""
+    generator = np.random.default_rng(0)
+    bases = "".join(generator.choice(list("ACGT"), size=70_000))
+    places = [(at, bases[at - 1], "ACGT".replace(bases[at - 1], "")[at % 3]) for at in range(500, 66_500, 110)]
+    bend = [f"chr1\t{at - 1}\t{at}\t{ref}\t{alt}\t{at // 110 % 2}" for at, ref, alt in places]
+    files = {
+        "genomes/hg38.fa": f">chr1\n{bases}\n",
+        "bend/variant_effects_disease.bed": "\n".join(["chromosome\tstart\tend\tref\talt\tlabel", *bend]),
+        "bend/variant_effects_expression.bed": "\n".join(
+            ["chromosome\tstart\tend\tref\talt\tlabel", *bend[::2], *bend[1::4]]
+        ),
+    }
+    for path, label in (
+        ("variant_effect_causal_eqtl/All_Tissues.csv", "label"),
+        ("variant_effect_pathogenic/vep_pathogenic_non_coding_subset.csv", "INT_LABEL"),
+    ):
+        rows = [f"chr1,{at},{alt},{at // 110 % 2},test" for at, _, alt in places]
+        files[f"long_range_benchmark/{path}"] = "\n".join([f"CHROM,POS,ALT,{label},split", *rows])
+    for path, text in files.items():
+        (data / path).parent.mkdir(parents=True, exist_ok=True)
+        (data / path).write_text(text + "\n", encoding="utf-8")
 
 
 def _contents(out: Path) -> dict[str, bytes]:

@@ -51,5 +51,6 @@ class Context:
         """`window` cut to the model's positions, and the note that says so."""
         if window <= self.positions:
             return window, []
-        note = f"windows of {self.positions:,} bases, the model's positions, in place of {window:,}"
+        unit = "tokens" if isinstance(self.model, CausalLM) else "bases"
+        note = f"windows of {self.positions:,} {unit}, the model's positions, in place of {window:,} bases"
         return self.positions, [f"{note}: not comparable with published results"]
