@@ -48,7 +48,7 @@ def predict(
     ] = False,
     strand: Annotated[
         Strand | None,
-        typer.Option(help="Strand to read; both: the average.", show_default="both where it was trained so"),
+        typer.Option(help="Strand to read; both: average the two.", show_default="both, if trained on both"),
     ] = None,
     truncate: Annotated[Truncate, typer.Option(help="End to cut off a sequence that is too long.")] = Truncate.refuse,
     dtype: ModelDtype = Dtype.float32,

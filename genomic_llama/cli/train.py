@@ -15,7 +15,7 @@ def train(
         ),
     ] = None,
     config_dir: Annotated[
-        Path | None, typer.Option(help="Directory of a configuration of your own.", show_default=False)
+        Path | None, typer.Option(help="Directory with your own configuration.", show_default=False)
     ] = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved configuration and stop.")] = False,
     dryrun: Annotated[bool, typer.Option("--dryrun", help="Print the NeMo recipe and stop.")] = False,

@@ -42,7 +42,7 @@ def variants(
     ] = "1",
     negative: Annotated[str, typer.Option(help="Label values that are negative; by default all others.")] = "",
     by: Annotated[
-        str | None, typer.Option(help="INFO key of classes, each of which is also reported alone.", show_default=False)
+        str | None, typer.Option(help="INFO key of classes; each class also gets its own report.", show_default=False)
     ] = None,
     distances: Annotated[
         bool,
