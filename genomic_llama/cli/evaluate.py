@@ -85,12 +85,15 @@ def suite(
 ) -> None:
     """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
 
-    The comparison includes results that are already in the directory, so checkpoints can be added over time. Repeat
-    the command after an interruption: finished tasks are kept. A task runs again if its model, settings, files, --dtype
-    or software changed. The word `suite` may be left out.
+    The comparison includes results that are already in the directory, so
+    checkpoints can be added over time. Repeat the command after an
+    interruption: finished tasks are kept. A task runs again if its model,
+    settings, files, --dtype or software changed. The word `suite` may be left
+    out.
 
-    With --watch RUN, the models are the checkpoints of a training run. Each is converted and evaluated once. Results are
-    appended to OUT/evaluations.jsonl and OUT/tensorboard.
+    With --watch RUN, the models are the checkpoints of a training run. Each is
+    converted and evaluated once. Results are appended to OUT/evaluations.jsonl
+    and OUT/tensorboard.
     """
     if watch is not None:
         _watch(watch, suite, out, models or [], dtype, once=once, poll=poll_seconds, idle=idle_minutes)
@@ -150,8 +153,9 @@ def zero_shot(
 ) -> None:
     """Run published tasks on one or more models, and compare with published results.
 
-    The tasks cover variant effects, likelihood and probes. Each result is written when its task is finished: repeat
-    the command after an interruption to run the rest. Exits with 1 if a task failed.
+    The tasks cover variant effects, likelihood and probes. Each result is
+    written when its task is finished: repeat the command after an interruption
+    to run the rest. Exits with 1 if a task failed.
     """
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.kinds import check_task

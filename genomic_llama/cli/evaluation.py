@@ -143,7 +143,8 @@ def report(
 ) -> None:
     """Write one HTML page about a run: losses, held-out bits per base, Markov baselines, settings.
 
-    For a run with a head, the page compares its validation metrics with those of the baselines.
+    For a run with a head, the page compares its validation metrics with those
+    of the baselines.
     """
     from evaluation.report.report import build_head_report, build_report
 

@@ -63,8 +63,9 @@ def predict(
 ) -> None:
     """Predict labels for sequences, regions or variants with a fine-tuned head.
 
-    Writes one row per record with its probabilities or numbers. Variants get both alleles and their difference.
-    Finished outputs are not recomputed unless an input or a setting differs.
+    Writes one row per record with its probabilities or numbers. Variants get
+    both alleles and their difference. Finished outputs are not recomputed
+    unless an input or a setting differs.
     """
     warn(f"Predicting {source} with {model}")
     from evaluation.prediction.request import PredictRequest

@@ -174,7 +174,8 @@ def prepare(
 ) -> None:
     """Turn genomes into a corpus for training: Megatron .bin/.idx files and a manifest.
 
-    Finished shards are kept. Repeat the command to continue an interrupted preparation.
+    Finished shards are kept. Repeat the command to continue an interrupted
+    preparation.
     """
     from corpus.preparation.prepare import plan_preparation
     from corpus.preparation.prepare import prepare as prepare_corpus

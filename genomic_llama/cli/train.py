@@ -25,8 +25,9 @@ def train(
 ) -> None:
     """Pretrain or fine-tune a model.
 
-    Repeat the command to resume the run from its newest checkpoint. `genomic-llama doctor` checks the machine
-    first, and `genomic-llama plan` says whether the run fits.
+    Repeat the command to resume the run from its newest checkpoint.
+    `genomic-llama doctor` checks the machine first, and `genomic-llama plan`
+    says whether the run fits.
     """
     from launch.planning.names import configuration
     from recipes.train import train as run_training

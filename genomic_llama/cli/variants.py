@@ -67,8 +67,8 @@ def variants(
 ) -> None:
     """Score variants: the change in log-likelihood from the reference allele to each alternative.
 
-    Repeat the command to continue an interrupted run. Finished results are not recomputed
-    unless an input or a setting differs.
+    Repeat the command to continue an interrupted run. Finished results are not
+    recomputed unless an input or a setting differs.
     """
     warn(f"Scoring the variants of {vcf} with {model}")
     from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
