@@ -574,6 +574,33 @@ def test_variants_under_other_tokenizers(folder: Path, others: dict[str, Path], 
         assert effect.delta == pytest.approx((forward + reverse) / 2, abs=1e-5)
 
 
+WATCHED: list[tuple[str, str, dict[str, Any]]] = [
+    ("perturbation", "Scoring t", {"each": 1, "site": "kozak"}),
+    ("perturbation", "Scoring t", {"each": 1, "site": "kozak", "strand": "both"}),
+    ("annotation-classes", "Reading t", {}),
+    ("likelihood", "Scoring g.fa", {}),
+]
+NEEDLE = ("ours", "genome-needle", "Reading t", {"distances": [80], "samples": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "bar", "protocol"),
+    [NEEDLE, *((name, *one) for name in ("ours", "bytes", "6-mers") for one in WATCHED)],
+)
+def test_a_task_tells_how_far_it_is(
+    longer: Any, folder: Path, others: dict[str, Path], capsys: pytest.CaptureFixture[str],
+    name: str, kind: str, bar: str, protocol: dict[str, Any],
+) -> None:  # fmt: skip
+    model = longer if name == "ours" else load_causal_lm(others[name])
+    layout = "fasta" if kind in ("genome-needle", "likelihood") else "gff"
+    names = ("g.fa",) if layout == "fasta" else ("g.fa", "g.gff3")
+    statistic = {"perturbation": "AUROC", "genome-needle": "gain"}.get(kind, "bits per base")
+    run_task(context_of(model, folder, kind, layout, names, (statistic,), **protocol))
+    first, last = capsys.readouterr().err.strip().splitlines()
+    assert first == f"{bar}: started"
+    assert last.startswith(f"{bar}: 100%")
+
+
 def test_models_with_other_tokenizers(folder: Path, others: dict[str, Path]) -> None:
     """The same numbers as hand sums over whole windows; what needs our own vocabulary is refused."""
     for name in ("bytes", "6-mers"):
