@@ -112,7 +112,7 @@ def score(
 
 
 def score_summary(score: "Score", seconds: float | None = None) -> str:
-    """A line about a score, with the speed at which it came about, where that is known."""
+    """A line about a score, with its speed if `seconds` is given."""
     from foundation.pages.quantities import plural
 
     scored = f"{plural(score.bases_scored, 'base')} of {plural(len(score.records), 'record')}"

@@ -130,7 +130,7 @@ def test_genes_of_either_format_are_the_same(folder: Path, name: str) -> None:
     assert places["two"] == list(range(M + 17, M - 1, -1))
     assert places["three"] == [*range(S, S + 6), *range(S + 17, S + 26)]
     if name == "g.gff3":
-        assert genome.left_out == {"of a length that is no multiple of 3": 1, "without a start codon": 1}
+        assert genome.left_out == {"with a length that is not a multiple of 3": 1, "without a start codon": 1}
 
 
 def test_the_genetic_code_is_the_standard_one() -> None:
