@@ -20,6 +20,7 @@ from evaluation.zero_shot.result import Found
 from evaluation.zero_shot.variant_measures import Table, measure
 from evaluation.zero_shot.variant_tables import READERS, Variant, read_variants
 from foundation.atomic import atomic_file
+from foundation.errors import InputError
 
 LAYOUTS = tuple(READERS)
 STATISTICS = variant_measures.STATISTICS
@@ -84,8 +85,15 @@ def _score(
         model=context.directory, fasta=genome, vcf=vcf, placement=placement, strand=protocol.strand,
         dtype=context.dtype, batch_size=context.batch_size,
     )  # fmt: skip
-    result = score_variants(context.model, run, journal=context.journal)
-    vcf.unlink()
+    try:
+        result = score_variants(context.model, run, journal=context.journal)
+    except InputError as error:
+        if error.kind != "vcf-foreign":
+            raise
+        fix = f"Give the genome that its positions are of as {genome}."
+        raise InputError(error.problem, where=context.data.own[0], fix=fix, kind="genome-foreign") from error
+    finally:
+        vcf.unlink()
     return result, notes
 
 

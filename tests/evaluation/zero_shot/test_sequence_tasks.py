@@ -3,6 +3,7 @@
 import gzip
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -416,6 +417,16 @@ def test_sources_of_one_name_are_all_there(folder: Path, tiny_model: Any, names:
         (folder / name).write_text(f">c\n{CONTIG[: 30 + number]}\n")
     parts = by_part(run_task(context_of(tiny_model, folder, "likelihood", "fasta", names, ("bits per base",))))
     assert [one.count for one in parts.values()][1:] == [29 + number for number in range(len(names))]
+
+
+def test_variants_of_another_genome_are_refused_at_their_file(folder: Path, tiny_model: Any) -> None:
+    head = "chromosome\tstart\tend\tref\talt\tlabel\n"
+    (folder / "v.bed").write_text(head + "elsewhere\t5\t6\tA\tC\t1\nelsewhere\t7\t8\tA\tC\t0\n")
+    context = context_of(tiny_model, folder, "variants", "bend-variants", ("v.bed", "g.fa"), ("AUROC",))
+    spec = replace(context.spec, genome="hg38")
+    with refused("genome-foreign", where="v.bed", fix="g.fa"):
+        run_task(replace(context, data=replace(context.data, spec=spec)))
+    assert not (folder / "t.vcf").exists()
 
 
 def test_classes_of_a_bed_file(folder: Path, tiny_model: Any) -> None:
