@@ -1,7 +1,7 @@
-"""A longer context than `config.json` says: the architecture of a run whose section `rope` counts positions anew.
+"""The architecture of a run whose section `rope` extends the context of `config.json`.
 
 Two ways, alone or together: another base of the frequencies (Xiong et al. 2023), and the scaling of Llama 3.1, which
-leaves what turns fast as it is and stretches what turns slowly.
+keeps high frequencies and lowers low ones.
 """
 
 import dataclasses

@@ -231,7 +231,7 @@ class PrecisionConfig:
         needs="precision.fp8",
     )
     fp8_bf16_layers: int = setting(
-        "Layers that stay in bf16, at the start and again at the end",
+        "Layers that stay in bf16 at each end of the model",
         unit="layers",
         default=0,
         nemo=("trainer.plugins.num_layers_at_start_in_bf16", "trainer.plugins.num_layers_at_end_in_bf16"),
@@ -442,7 +442,7 @@ class GuardsConfig:
         bridge="guard.spike_window",
     )
     most_skipped: int = setting(
-        "Recent steps that may be skipped before the run stops",
+        "Steps that may be skipped within spike_window before the run stops",
         unit="steps",
         default=3,
         nemo="trainer.callbacks[StepGuard].most_skipped",
@@ -462,7 +462,7 @@ class GuardsConfig:
         off=0.0,
     )
     hang_factor: float = setting(
-        "The same within a step, as a multiple of the median step; at least a minute",
+        "The same limit within a step, as a multiple of the median step time; at least a minute",
         default=30.0,
         nemo="trainer.callbacks[HangWatch].hang_factor",
         needs="guards.hang_seconds",

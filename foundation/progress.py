@@ -26,7 +26,7 @@ class Advance(Protocol):
 
 
 def no_progress(amount: float, /, counted: float | None = None) -> None:
-    """For work that nobody watches."""
+    """Shows no progress."""
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def remove_stale(path: Path) -> None:
 def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold a lock on a file or a directory; false where another process does. The kernel frees it with the process.
 
-    Where the file system has no locks, nobody holds any: the answer is false.
+    False if the file system has no locks.
     """
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,7 +1,7 @@
-"""NeMo's doors to the converter: `llm.import_ckpt(model, "hf://DIRECTORY")` and `llm.export_ckpt(checkpoint, "hf")`.
+"""Connectors for `llm.import_ckpt(model, "hf://DIRECTORY")` and `llm.export_ckpt(checkpoint, "hf")`.
 
-Models of this project's vocabulary go through `conversion.convert`; any other Llama goes on through NeMo's own
-connectors, which these replace in NeMo's registry when the module is imported.
+Models with this project's vocabulary are converted by `conversion.convert`, all other Llamas by NeMo's own connectors.
+Importing this module replaces NeMo's connectors in its registry.
 """
 
 from pathlib import Path

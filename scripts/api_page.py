@@ -13,28 +13,28 @@ FUNCTIONS = ("load_model", "score", "variants", "mutate", "embed", "generate", "
 
 _HEAD = """# Python API
 
-`import genomic_llama as gl` takes milliseconds: what a function needs is imported when its name is first used. Nothing
-is printed. Bad input raises `gl.InputError`, a `ValueError` with `problem`, `where`, `fix` and `kind`; what a command
-would say on standard error is a `UserWarning`. `progress=True` shows a bar, as a widget in Jupyter. The package is
-typed. [python.md](python.md) is an example.
+`import genomic_llama as gl` takes milliseconds, because each function imports its dependencies on first use. The
+functions print nothing. Invalid input raises `gl.InputError`, a `ValueError` with `problem`, `where`, `fix` and `kind`.
+Warnings are `UserWarning`s. `progress=True` shows a progress bar, in Jupyter a widget. The package is typed. See
+[Python by example](python.md).
 
-This page is written by `python -m scripts.api_page` from the docstrings; a test compares.
+`python -m scripts.api_page` writes this page from the docstrings; a test compares them.
 
 ## Sequences
 
-Every function that takes sequences takes any of these:
+Every function that takes sequences accepts any of these:
 
-| what | names |
+| type | names of the sequences |
 | --- | --- |
 | `str`, `bytes`, `bytearray`, a `numpy` array of uint8, or a list of them | `sequence1`, `sequence2`, ... |
-| `pathlib.Path` of a FASTA file, plain or gzip, which is streamed | of its records |
+| `pathlib.Path` of a FASTA file, plain or gzip, which is streamed | names of the records |
 | a dict, a pandas `Series`, or `pyfaidx.Fasta` | keys |
 | pairs `(name, sequence)` | first of each |
 | records of Biopython (`SeqIO.parse(...)`) or pysam (`FastxFile`) | `id` or `name` |
 | `pysam.FastaFile` | `references` |
 | a pandas `DataFrame` with a column `sequence` or `seq` | column `name` or `id`, else the index |
 
-A `str` is sequence, not a path. Letters are IUPAC nucleotide codes in either case; U is read as T, with a warning.
+A `str` is a sequence, not a path. Letters are IUPAC nucleotide codes in either case; U is read as T, with a warning.
 """
 
 

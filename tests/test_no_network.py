@@ -76,7 +76,7 @@ def test_prepare_convert_score_and_evaluate(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 def test_a_training_run_from_import_to_checkpoint(tmp_path: Path) -> None:
-    """A minute, since NeMo is imported anew; with an exporter in the working directory, which one-logger would load."""
+    """A minute, since NeMo is imported again; with an exporter in the working directory that one-logger would load."""
     (tmp_path / "one_logger_exporters_config.yaml").write_text(
         "exporters: [{class_name: antigravity.Exporter, enabled: true, config: {}}]\n"
     )

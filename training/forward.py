@@ -24,8 +24,8 @@ def widen(batch: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
     `loss_mask` stays in hundredths: NeMo counts a micro-batch's weights and Megatron-Core a global batch's in int32,
     which cuts fractions off, and the loss is the same for weights of any unit. `cu_seqlens`, `max_seqlen`: of packed
-    samples laid end to end, also where context-parallel ranks have parts of them; positions begin anew in each
-    document. Errors: `InputError` for a layout that cannot be.
+    samples laid end to end, also where context-parallel ranks have parts of them; positions start at 0 in each
+    document. Errors: `InputError` for an impossible layout.
     """
     narrow = {key: value.cuda(non_blocking=True) for key, value in batch.items() if key != "max_seqlen"}
     tokens, cu_seqlens = narrow["tokens"].long(), narrow.get("cu_seqlens")

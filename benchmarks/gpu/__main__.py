@@ -11,7 +11,7 @@ of 8192 random tokens, optimizer included; the same with half the layers; `trans
 Transformer Engine's layers alone, with half the layers. Of the 8B's layers those are built that fit by the plan with
 nothing recomputed.
 The model, gradient buffers and optimizer are built from the recipe's own settings. results.json and results.md are
-written anew after each part; a part that failed is in them with its reason, and the exit status is 1 then.
+rewritten after each part. A part that failed is listed there with its reason, and the exit status is then 1.
 """
 
 import argparse

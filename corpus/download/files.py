@@ -49,7 +49,7 @@ def download(
 ) -> Iterator[RemoteFile]:
     """Fetch `files` into `out`, `connections` at a time; yields each when it is whole and checked.
 
-    The first failure ends the others; what they have got stays in `<name>.part`, and a later call goes on from there.
+    The first failure ends the others. Partial files stay in `<name>.part`, and a later call resumes them.
     Errors: `InputError` that names the file.
     """
     if connections < 1:

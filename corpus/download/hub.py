@@ -25,7 +25,7 @@ _MAX_PAGES = 10_000
 class DatasetRepository:
     """The dataset `name` at `revision`, which is resolved to a commit when it is opened; use it in a `with`.
 
-    A token in `HF_TOKEN` is sent to the endpoint, and to nobody that it redirects to.
+    A token in `HF_TOKEN` is sent only to the endpoint, never to a host that it redirects to.
     Errors: `InputError` for an endpoint, dataset or revision that cannot be reached.
     """
 

@@ -62,7 +62,7 @@ def open_source(
         source: io.RawIOBase = _Observed(raw, observe) if observe else raw
         if codec is not None:
             source = MemberStream(path, _buffered(source), codec, end=bgzf.END if blocked else b"")
-        # A pipe may stay silent: nobody waits for its next block.
+        # Do not read ahead from a pipe: its next block may never come.
         if isinstance(raw, StandardInput) or (codec is None and not (ahead and _is_large(raw))):
             yield _buffered(source)
             return

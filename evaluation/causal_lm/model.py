@@ -16,6 +16,7 @@ from evaluation.causal_lm.spans import Tokens, byte_tokens, longest_token, sprea
 from evaluation.likelihood.likelihood import Likelihood, Logs
 from evaluation.likelihood.windows import Window, plan_windows
 from foundation.errors import InputError
+from foundation.progress import Advance, no_progress
 from foundation.untrusted import read_json
 from tokenizer.sequence import Ids, to_upper
 
@@ -50,25 +51,26 @@ class CausalLM:
             raise InputError(problem, where=self.directory, fix=fix, kind="tokenizer-beyond-vocabulary")
         return found
 
-    def log_likelihoods(self, sequences: Iterable[Ids]) -> Iterator[Likelihood]:
+    def log_likelihoods(self, sequences: Iterable[Ids], advance: Advance = no_progress) -> Iterator[Likelihood]:
         """ln P of each base of each sequence, in order: NaN where there is none, as for the first token without BOS.
 
         A sequence of more tokens than the context is read in windows that overlap by half.
+        `advance` is told of bases done.
         """
         waiting: list[tuple[Ids, Tokens]] = []
         for sequence in sequences:
             upper = to_upper(sequence)
             waiting.append((upper, self.tokens(upper)))
             if len(waiting) == _LOOK_AHEAD:
-                yield from self._scored(waiting)
+                yield from self._scored(waiting, advance)
                 waiting = []
-        yield from self._scored(waiting)
+        yield from self._scored(waiting, advance)
 
     def bases_per_token(self, sequence: Ids) -> int:
         """Of the longest token of `sequence`; 1: each base has a likelihood of its own."""
         return longest_token(self.tokens(to_upper(sequence)))
 
-    def _scored(self, waiting: Sequence[tuple[Ids, Tokens]]) -> Iterator[Likelihood]:
+    def _scored(self, waiting: Sequence[tuple[Ids, Tokens]], advance: Advance) -> Iterator[Likelihood]:
         windows = [
             (number, window)
             for number, (_, tokens) in enumerate(waiting)
@@ -81,6 +83,9 @@ class CausalLM:
             for (number, window), found in zip(batch, self._forward(rows), strict=True):
                 logs[number][window.first_target : window.end + 1] = found[window.first_target - window.start - 1 :]
                 inputs[number] += window.length
+                sequence, tokens = waiting[number]
+                targets = window.end + 1 - window.first_target
+                advance(len(sequence) * targets / (len(tokens.ids) - 1))  # of which the first is no target
         for (sequence, tokens), found, read in zip(waiting, logs, inputs, strict=True):
             yield Likelihood(logs=spread(found[tokens.prefix :], tokens, sequence), inputs=read)
 

@@ -9,20 +9,22 @@ from evaluation.likelihood.regions import Region, bases_of, oriented
 from evaluation.likelihood.score import RecordScore
 from evaluation.likelihood.scoring import strands
 from foundation.errors import InputError
+from foundation.progress import progress_bar
 from tokenizer.sequence import Ids
 
 
-def score_records(model: CausalLM, regions: Iterable[Region], strand: str) -> list[RecordScore]:
-    """Of every region, as `evaluation.likelihood` has it. Errors: `InputError` where no base is scored."""
-    readings, waiting = strands(strand), list[Region]()
+def score_records(model: CausalLM, regions: Iterable[Region], source: str, strand: str) -> list[RecordScore]:
+    """Of every region of `source`, as `evaluation.likelihood` has it. Errors: `InputError` where no base is scored."""
+    readings, waiting = strands(strand), list(regions)
 
     def sequences() -> Iterator[Ids]:
-        for region in regions:
-            waiting.append(region)
+        for region in waiting:
             for reverse in readings:
                 yield oriented(region, reverse=reverse)[0]
 
-    logs = [found.logs for found in model.log_likelihoods(sequences())]
+    total = len(readings) * sum(map(bases_of, waiting))
+    with progress_bar(f"Scoring {source}", total=total, unit="b") as advance:
+        logs = [found.logs for found in model.log_likelihoods(sequences(), advance)]
     records = []
     for number, region in enumerate(waiting):
         own = logs[number * len(readings) : (number + 1) * len(readings)]

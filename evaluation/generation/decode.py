@@ -139,7 +139,7 @@ class _Batch:
         return torch.cat(logits)[: len(self.slots)]
 
     def draw(self, step: int, logits: "Tensor", advance: Advance) -> npt.NDArray[np.int64]:
-        """The next id of each slot; those that have ended get one that nobody reads."""
+        """The next id of each slot; the id of a finished slot is ignored."""
         import torch
 
         known = torch.log_softmax(logits, dim=-1).cpu().numpy()[:, self._candidates].astype(np.float64)

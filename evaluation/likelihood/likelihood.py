@@ -18,6 +18,7 @@ from evaluation.likelihood.forward import DISTRIBUTION, distributions, hidden_st
 from evaluation.likelihood.windows import Window, plan_windows
 from evaluation.sharding.job import Payload, Results, cut, unit_tokens
 from foundation.errors import InputError
+from foundation.progress import Advance, no_progress
 from tokenizer.sequence import Ids, is_unambiguous
 
 if TYPE_CHECKING:
@@ -87,15 +88,25 @@ class Likelihood:
 
 
 def base_log_probabilities(
-    model: "PreTrainedModel", sequences: Iterable[tuple[Ids, int]], reading: Reading
+    model: "PreTrainedModel",
+    sequences: Iterable[tuple[Ids, int]],
+    reading: Reading,
+    advance: Advance = no_progress,
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
+    `advance` is told of bases done.
     Memory: four bytes per base of the sequences that one unit touches.
     Errors: `InputError` for a log-probability that is no number.
     """
     units = cut_sequences(sequences, context_length=reading.context_length, stride=reading.stride)
-    return assemble((unit, read_unit(model, unit, reading)) for unit in units)
+
+    def results() -> Results[Piece]:
+        for unit in units:
+            yield unit, read_unit(model, unit, reading)
+            advance(sum(piece.bases for piece in unit))
+
+    return assemble(results())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +133,11 @@ class Piece:
     def targets(self) -> int:
         """Predictions that count."""
         return self.window.end + 1 - self.window.first_target if self.window else 0
+
+    @property
+    def bases(self) -> int:
+        """Those that are done with it: its targets, and the sequence's first, which is not predicted."""
+        return self.targets + (self.window is None or self.window.first_target == 1)
 
     @property
     def unscored(self) -> int:

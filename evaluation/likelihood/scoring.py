@@ -124,9 +124,8 @@ class Scoring:
         return cut_sequences(sequences(), context_length=self._scorer.context_length, stride=self._scorer.stride)
 
     def amount(self, piece: Piece) -> float:
-        """Bases of the regions, of which each is read once per strand, and the first is not predicted."""
-        first = piece.window is None or piece.window.first_target == 1
-        return (piece.targets + first) / len(self._readings)
+        """Bases of the regions, of which each is read once per strand."""
+        return piece.bases / len(self._readings)
 
     def score(
         self,

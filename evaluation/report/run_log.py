@@ -139,8 +139,8 @@ class RunLog:
 def read_run_log(run: Path) -> RunLog:
     """Read the run directory `run`.
 
-    Where a step comes again, the run was resumed before it: the later line wins, and what the first attempt did from
-    that step on is dropped. A line that does not parse is left out, as the run itself does when it goes on.
+    If a step appears twice, the run was resumed before it: the later line wins, and the lines of the first attempt from
+    that step on are dropped. A line that does not parse is left out, as the run itself does when it resumes.
     Errors: `InputError` naming the file, and the line where a key is missing, unknown or of another type.
     """
     path = Path(run) / NAME

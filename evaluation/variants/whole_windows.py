@@ -11,6 +11,7 @@ from evaluation.causal_lm.model import CausalLM
 from evaluation.variants.alleles import Allele
 from evaluation.variants.effects import Effect, StrandEffect
 from evaluation.variants.windows import Alternative, Placement, Strand, place
+from foundation.progress import Advance, no_progress
 from tokenizer.sequence import Ids
 
 
@@ -21,11 +22,13 @@ def whole_window_effects(
     placement: Placement,
     *,
     readings: tuple[bool, ...],
+    advance: Advance = no_progress,
 ) -> list[Effect | None]:
-    """The effect of each allele on each strand; None where nothing is compared."""
+    """The effect of each allele on each strand; None where nothing is compared. `advance` is told of alleles done."""
     of_strands = [_effects(model, alleles, contigs, placement, reverse) for reverse in readings]
     found = []
     for strands in zip(*of_strands, strict=True):
+        advance(1)
         known = dict(zip(readings, strands, strict=True))
         forward, reverse = known.get(False), known.get(True)
         found.append(Effect(forward=forward, reverse=reverse) if forward or reverse else None)
@@ -40,7 +43,7 @@ def _effects(
         place(one, number, strand, placement) for number, (one, strand) in enumerate(zip(alleles, strands, strict=True))
     ]
     windows = (ids for one, strand in zip(placed, strands, strict=True) for ids in _both(one, strand))
-    logs = iter([found.logs for found in model.log_likelihoods(windows)])
+    logs = (found.logs for found in model.log_likelihoods(windows))
     for reference, alternative in zip(logs, logs, strict=True):
         targets = min(int(np.isfinite(one).sum()) for one in (reference, alternative))
         before, after = (float(np.nansum(one, dtype=np.float64)) for one in (reference, alternative))

@@ -5,15 +5,18 @@ ProteinGym itself has proteins, for which the nucleotides are those of the assay
 """
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from evaluation.causal_lm.model import CausalLM
+from evaluation.causal_lm.scoring import score_records
 from evaluation.likelihood.likelihood import plan_reading
-from evaluation.likelihood.regions import Region
+from evaluation.likelihood.regions import Region, bases_of
+from evaluation.likelihood.score import RecordScore
 from evaluation.likelihood.scoring import Source, score_regions
 from evaluation.statistics.bootstrap import Units, estimate
 from evaluation.statistics.ranking import Correlated, Ranked
@@ -82,11 +85,15 @@ def _scores(
     context: Context, protocol: Protocol, assay: Path, mutants: list[Mutant], window: int
 ) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """Log-likelihood per base."""
-    reading = plan_reading(context.model, context_length=window, batch_size=context.batch_size)
-    regions = (Region(name=str(number), ids=encode(one.sequence)) for number, one in enumerate(mutants))
-    origin = Source(model=str(context.directory), source=assay.name)
-    score = score_regions(context.model, regions, reading, origin, strand=protocol.strand)
-    return np.array([-one.nats / max(one.bases_scored, 1) for one in score.records])
+    regions = [Region(name=str(number), ids=encode(one.sequence)) for number, one in enumerate(mutants)]
+    if isinstance(context.model, CausalLM):
+        records: Sequence[RecordScore] = score_records(context.model, regions, assay.name, protocol.strand)
+    else:
+        reading = plan_reading(context.model, context_length=window, batch_size=context.batch_size)
+        total = sum(map(bases_of, regions))
+        origin = Source(model=str(context.directory), source=assay.name, bases=total)
+        records = score_regions(context.model, regions, reading, origin, strand=protocol.strand).records
+    return np.array([-one.nats / max(one.bases_scored, 1) for one in records])
 
 
 def _measures(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from evaluation.causal_lm.model import CausalLM
 from evaluation.causal_lm.scoring import score_records
 from evaluation.likelihood.likelihood import plan_reading
-from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.regions import bases_of, read_regions
 from evaluation.likelihood.score import RecordScore
 from evaluation.likelihood.scoring import Source, score_regions
 from evaluation.zero_shot.context import Context
@@ -54,9 +54,10 @@ def run(context: Context, protocol: Protocol) -> Found:
 
 def _score(context: Context, protocol: Protocol, source: Path, window: int) -> Sequence[RecordScore]:
     if isinstance(context.model, CausalLM):
-        return score_records(context.model, read_regions(source), protocol.strand)
+        return score_records(context.model, read_regions(source), source.name, protocol.strand)
     reading = plan_reading(context.model, context_length=window, stride=protocol.stride, batch_size=context.batch_size)
-    origin = Source(model=str(context.directory), source=source.name)
+    total = sum(map(bases_of, read_regions(source)))
+    origin = Source(model=str(context.directory), source=source.name, bases=total)
     return score_regions(context.model, read_regions(source), reading, origin, strand=protocol.strand).records
 
 

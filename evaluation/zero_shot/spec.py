@@ -19,7 +19,7 @@ TASKS, GENOMES = CONFIGS / "tasks", CONFIGS / "genomes"
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """A file of a task. Null stands for what its publisher does not say, or what nobody here has seen.
+    """A file of a task. Null: the publisher does not say, or it has not been checked.
 
     path
         Where it belongs, below the folder of `--data`; with a slash at its end, a folder of many files.

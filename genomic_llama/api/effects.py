@@ -51,20 +51,21 @@ def variants(
     batch_size: int | None = None,
     progress: bool = False,
 ) -> "DataFrame":
-    """Score variants: the change of log-likelihood from the reference allele to each alternative.
+    """Score variants: the change in log-likelihood from the reference allele to each alternative.
 
     - `genome`: the path of a FASTA file, `pysam.FastaFile`, a dict of contigs, or other [sequences](#sequences).
     - `variants`: the path of a VCF file, or a table with the columns `contig` (or `CHROM`), `position` (or `POS`, from
       1, as in VCF), `ref` and `alt` (several with commas).
     - `strand`: `"forward"`, `"reverse"` or `"both"`.
-    - `window`: bases, by default 8,192 or the model's positions; `downstream`: how many of them from the variant on, by
-      default 1,024 or half the window; `grid`: windows start at multiples of it, so that variants share them.
-    - `distances`: also give how distributions and embeddings change after the variant.
-    - `null`: compare each indel with so many random ones of its length, made in the same contigs: 200 are enough for a
+    - `window`: length in bases, by default 8,192 or the model's positions. `downstream`: bases of the window from the
+      variant on, by default 1,024 or half the window. `grid`: windows start at multiples of it, so that nearby
+      variants share them.
+    - `distances`: also report how distributions and embeddings change after the variant.
+    - `null`: compare each indel with this many random indels of its length in the same contigs; 200 are enough for a
       z-score.
     - `batch_size`, `progress`: as for `score`.
 
-    Returns a row for each alternative allele, in order, under the index of the table that was given: `contig`,
+    Returns one row per alternative allele, in order, with the index of the given table: `contig`,
     `position` (from 1), `id`, `ref`, `alt`, `status` (`scored`, or why not), `delta` (nats, the mean of the strands;
     below zero the model prefers the reference), `delta_mean` (per base compared), and for each strand its delta and the
     number of bases compared. With `distances`: `divergence` (Jensen-Shannon divergence of the next base's
@@ -73,7 +74,7 @@ def variants(
     standard deviations from the mean of the random ones), `null_p` (the share of them that is as low or lower),
     `null_mean` and `null_deviation` (nats).
 
-    Raises `InputError` for files or tables that are wrong, and for windows beyond the model's positions.
+    Raises `InputError` for invalid files or tables, and for windows beyond the model's positions.
     """
     with called_from_python(progress=progress):
         check_predicts_bases(model)
@@ -112,14 +113,15 @@ def mutate(
 ) -> "DataFrame":
     """Mutate every base, and score each change: saturation mutagenesis.
 
-    - `sequences`: text, files, records or tables, see [Sequences](#sequences). All of each is mutated, unless `regions`
-      names parts as (name, start, end), from 0, the end not included; what is around them is context.
-    - `deletions`: also delete so many bases from each position on, e.g. `(1, 3)`.
-    - `tile`: also replace tiles of so many bases, A by C, G by T, and back.
+    - `sequences`: text, files, records or tables, see [Sequences](#sequences).
+    - `regions`: parts to mutate as (name, start, end), from 0 and without the end; the surrounding sequence is context.
+      By default, all of each sequence is mutated.
+    - `deletions`: also delete this many bases at each position, e.g. `(1, 3)`.
+    - `tile`: also replace tiles of this many bases: A by C, G by T, and vice versa.
     - `strand`, `window`, `grid`, `batch_size`, `progress`: as for `variants`. `downstream` is 512 or a quarter of the
       window by default.
 
-    Returns a row for each mutant: `name`, `contig`, `start` and `end` (from 0) of the bases that are changed, `kind`
+    Returns one row per mutant: `name`, `contig`, `start` and `end` (from 0) of the bases that are changed, `kind`
     (`snv`, `deletion`, `tile`), `ref`, `alt`, `delta`, `delta_mean`, `forward` and `reverse`, in nats, as `variants`.
     The change of each base as a matrix: `table.pivot(index="alt", columns="start", values="delta")`.
 
@@ -165,7 +167,7 @@ def _read_variants(given: Any) -> Vcf:
 
 
 def _read_table(table: "DataFrame") -> Vcf:
-    """The rows of a table as records. Errors: `InputError` for a column that it lacks, or a position that is none."""
+    """The rows of a table as records. Errors: `InputError` for a missing column or an invalid position."""
     by_name = {str(column).lower(): column for column in table.columns}
     found = {key: next((by_name[name] for name in names if name in by_name), None) for key, names in _NAMES.items()}
     if missing := [key for key, column in found.items() if column is None]:

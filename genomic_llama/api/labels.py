@@ -32,20 +32,20 @@ def predict(
 ) -> "DataFrame":
     """Predict labels of sequences with a classifier or regressor.
 
-    - `model`: from `load_model`, of a run with a head, its export, or a base with an `adapter` that has a head.
+    - `model`: from `load_model`: a run with a head, its export, or a base with an `adapter` that has a head.
     - `sequences`: text, files, records or tables, see [Sequences](#sequences).
-    - `calibrated`: calibrate probabilities, as fitted to the validation sequences of training.
-    - `strand`: `"forward"`, or `"both"`, which are averaged; by default both where the head was trained so.
-    - `truncate`: which end of a sequence that is longer than the model's positions is cut off: `"left"` or `"right"`;
-      `"refuse"` raises.
-    - `batch_size`: sequences of one forward pass. `progress`: show a progress bar.
+    - `calibrated`: calibrate probabilities with the fit on the validation sequences.
+    - `strand`: `"forward"`, or `"both"` to average the two; by default both if the head was trained on both.
+    - `truncate`: for sequences longer than the model's positions, the end to cut off: `"left"` or `"right"`. `"refuse"`
+      raises an error.
+    - `batch_size`: sequences per forward pass. `progress`: show a progress bar.
 
-    Returns a row for each sequence: `name`, `length`, and for classes `prediction` and a column `p_CLASS` of
-    probabilities for each; for several labels `p_LABEL`; for numbers a column for each. Heads per base have a row for
-    each base, with its `offset` in the sequence.
+    Returns one row per sequence with `name` and `length`. Classes add `prediction` and one column of probabilities per
+    class, `p_CLASS`; several labels add `p_LABEL`; numbers add one column each. A head per base gives one row per base,
+    with its `offset` in the sequence.
 
-    Raises `InputError` for a model without a head, a sequence that is empty, too long or not DNA, and `calibrated`
-    where there is no calibration.
+    Raises `InputError` for a model without a head, for a sequence that is empty, too long or not DNA, and for
+    `calibrated` if the head has no calibration.
     """
     from pandas import DataFrame
 
@@ -68,7 +68,7 @@ def predict(
 
 
 def _head(model: "PreTrainedModel") -> Head:
-    """What a model that `load_model` gave predicts. Errors: `InputError` for one without a head."""
+    """The head of a model from `load_model`. Errors: `InputError` if it has none."""
     if (values := getattr(model.config, KEY, None)) is None:
         fix = "Give a model that was trained with a head: llama3_8b_genomic_classify."
         raise InputError(f"{type(model).__name__} has no head", fix=fix, kind="no-head")

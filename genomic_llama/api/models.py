@@ -22,17 +22,17 @@ def load_model(
     progress: bool = False,
     adapter: "str | PathLike[str] | None" = None,
 ) -> "PreTrainedModel":
-    """Load a model of DNA for inference: a `LlamaForCausalLM` of transformers, whose attention is ours.
+    """Load a model of DNA for inference, as a `LlamaForCausalLM` of transformers with this package's attention.
 
     - `model`: a directory that `convert --to hf` wrote, or a run or checkpoint of NeMo, Megatron-Bridge or NVLlama. A
       run is converted into a temporary directory first, which takes as much disk as its weights.
-    - `dtype`: of the weights: `"float32"`, `"bfloat16"` or `"float16"`. Probabilities are computed in fp32 and sums in
-      fp64 whatever it is.
-    - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; the first GPU, where there is one, unless given.
-    - `adapter`: a directory of PEFT with a LoRA adapter, which is merged into the weights.
+    - `dtype`: number format of the weights: `"float32"`, `"bfloat16"` or `"float16"`. Probabilities are always computed
+      in fp32 and sums in fp64.
+    - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; by default the first GPU, or the CPU if there is none.
+    - `adapter`: a directory with a PEFT LoRA adapter to merge into the weights.
     - `progress`: show a progress bar of the conversion.
 
-    The directory is read as data: nothing in it is run, and nothing is fetched.
+    The directory is only read: none of its code is run, and nothing is downloaded.
 
     Raises `InputError` (a `ValueError`) for a directory that is missing, is not a model of DNA, or is damaged.
     """

@@ -41,23 +41,24 @@ def generate(
     """Continue prompts base by base.
 
     - `prompts`: text, files, records or tables, see [Sequences](#sequences).
-    - `length`: new bases at most, None for until EOS; `min_length`: new bases before EOS may come; `samples`: sequences
-      of each prompt.
-    - `temperature`: below 1 favours likelier bases, 0 takes the likeliest; `top_k`: only the k likeliest, 0 for all;
-      `top_p`: only the fewest that have this much probability together; `min_p`: only those with this share of the
-      likeliest one's.
-    - `repetition_penalty`: divides the chance of a base that repeats a word of `repetition_length` bases.
-    - `forbid`: motifs in IUPAC letters that must not appear, nor their reverse complements with `forbid_both_strands`.
-    - `gc`: range of the share of G and C; a sample outside is drawn again, `tries` times in all, and then left out.
-    - `alphabet`: what may be written, beside EOS, which ends a sequence.
+    - `length`: maximum number of new bases; None: until EOS. `min_length`: minimum number of new bases before EOS.
+      `samples`: sequences per prompt.
+    - `temperature`: below 1 favours likelier bases; 0: always the most likely base.
+    - `top_k`: sample from the k most likely bases; 0: all. `top_p`: sample from the most likely bases with this total
+      probability. `min_p`: drop bases below this share of the highest probability.
+    - `repetition_penalty`: divide the probability of a base that would complete a repeated word of
+      `repetition_length` bases; 1: no penalty.
+    - `forbid`: motifs that must not appear, in IUPAC letters. `forbid_both_strands`: nor their reverse complements.
+    - `gc`: allowed range of the share of G and C. A sample outside is drawn again, up to `tries` draws, then left out.
+    - `alphabet`: letters that may be generated; EOS ends a sequence.
     - `seed`: the same seed gives the same sequences.
     - `progress`: show a progress bar; in Jupyter it is a widget.
 
-    Returns a row for each sample: `prompt` (its name), `sample` (from 0), `sequence` (the new bases), `ended` (by EOS),
+    Returns one row per sample: `prompt` (its name), `sample` (from 0), `sequence` (the new bases), `ended` (by EOS),
     `mean_log_probability`, and `log_probabilities`: float32 [bases], ln P of each base at temperature 1.
 
-    Raises `InputError` for a prompt that is empty, is not DNA, or has no room for `length` bases in the model's
-    positions, and for sampling options out of range.
+    Raises `InputError` for a prompt that is empty or not DNA, for a prompt and `length` that together exceed the
+    model's positions, and for sampling options out of range.
     """
     from pandas import DataFrame
 

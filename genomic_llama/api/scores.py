@@ -56,19 +56,18 @@ def score(
     """Score sequences under a model: the probability of each base given those before it.
 
     - `sequences`: text, files, records or tables, see [Sequences](#sequences).
-    - `strand`: `"forward"`, `"reverse"` (the reverse complement is read) or `"both"`.
-    - `acgt_only`: renormalise over A, C, G and T; otherwise all 256 tokens share the probability.
+    - `strand`: `"forward"`, `"reverse"` (read the reverse complement) or `"both"`.
+    - `acgt_only`: renormalise over A, C, G and T; by default all 256 tokens share the probability.
     - `distribution`: also keep the probability of each letter at each base.
-    - `context_length`: bases of a window, by default the model's positions. A longer sequence is read in windows that
-      move by `stride` bases, by default half of it, so that each base is predicted once.
-    - `batch_size`: sequences of one forward pass, by default as many as memory allows. Values differ between batch
-      sizes by rounding alone: about 1e-6 nats a base in float32.
+    - `context_length`: window length in bases, by default the model's positions. `stride`: step between the windows of
+      a longer sequence, by default half of `context_length`. Each base is scored once.
+    - `batch_size`: sequences per forward pass, by default as many as memory allows. Values differ between batch sizes
+      only by rounding, about 1e-6 nats per base in float32.
     - `progress`: show a progress bar; in Jupyter it is a widget.
 
-    The first base of a sequence has no score, since nothing stands before it; neither have N and other IUPAC codes.
+    The first base of a sequence has no score, since no base precedes it. N and other IUPAC codes have none either.
 
-    Raises `InputError` for what is not sequence, for a context beyond the model's positions, and where no base can be
-    scored.
+    Raises `InputError` for invalid sequence, for a context beyond the model's positions, and if no base can be scored.
     """
     with called_from_python(progress=progress):
         check_predicts_bases(model)

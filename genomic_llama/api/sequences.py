@@ -99,7 +99,7 @@ def _records(given: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_indexed(given: Any) -> bool:
-    """Whether it is as `pysam.FastaFile`."""
+    """Whether it looks like a `pysam.FastaFile`."""
     return hasattr(given, "references") and hasattr(given, "fetch")
 
 
@@ -111,7 +111,7 @@ def _is_record(given: Any) -> bool:
 
 
 def _is_lazy(given: Any) -> bool:
-    """Whether it is as `pyfaidx.FastaRecord`, whose bases are read by a slice."""
+    """Whether it looks like a `pyfaidx.FastaRecord`, whose bases are read by a slice."""
     return hasattr(given, "long_name") and hasattr(given, "__getitem__")
 
 
@@ -132,7 +132,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _tag_and_ids(bases: Any, name: str) -> tuple[Ids, Ids]:
-    """The tag of OpenGenome2 that it begins with, or none, and its bases."""
+    """Split a sequence into its leading OpenGenome2 tag, if any, and its bases."""
     data = _bytes(bases, name)
     if b"|" in data:
         return split_tag(encode(data), f"sequence {name!r}", fix="A tag is |d__Bacteria;p__Bacillota|.")

@@ -45,13 +45,13 @@ def embed(
 
     - `sequences`: text, files, records or tables, see [Sequences](#sequences).
     - `layer`: 0 is the embedding table, k the output of block k; -1 is the last layer, after the final norm.
-    - `pooling`: `"mean"`, `"max"` or `"last"` over the bases of a sequence; `"none"` keeps a vector for each base.
+    - `pooling`: `"mean"`, `"max"` or `"last"` over the bases of a sequence; `"none"`: one vector per base.
     - `context_length`, `stride`, `batch_size`, `progress`: as for `score`.
 
     Returns float32 [sequences, hidden]; with `pooling="none"` a list of float32 [bases, hidden]. Rows are in the order
-    of `sequences`. Values differ between batch sizes by rounding alone, about 1e-6 of their size in float32.
+    of `sequences`. Values differ between batch sizes only by rounding, about 1e-6 of their size in float32.
 
-    Raises `InputError` for what is not sequence, and for a layer that the model does not have.
+    Raises `InputError` for invalid sequence, and for a layer that the model does not have.
     """
     with called_from_python(progress=progress):
         reading = plan_reading(model, context_length=context_length, stride=stride, batch_size=batch_size)

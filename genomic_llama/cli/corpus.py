@@ -69,7 +69,8 @@ def has(
 ) -> None:
     """Check whether a corpus contains an accession. Exits with 0 if it does, 1 if not, 2 on an error.
 
-    A version counts where both the accession and the record have one. Names are compared as by --exclude-accessions.
+    Versions are compared only if both the accession and the record have one, as
+    with --exclude-accessions.
     """
     from corpus.records import find_records
 

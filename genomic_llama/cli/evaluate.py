@@ -62,10 +62,14 @@ def suite(
     ] = None,
     watch: Annotated[
         Path | None,
-        typer.Option(help="Evaluate each checkpoint of this run as it comes, until the run ends.", show_default=False),
+        typer.Option(help="Evaluate each new checkpoint of this run, until the run ends.", show_default=False),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="With --watch: evaluate what is there, and exit.")] = False,
-    poll_seconds: Annotated[float, typer.Option(help="With --watch: time between two looks.", min=0.1)] = 30.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="With --watch: evaluate the existing checkpoints, and exit.")
+    ] = False,
+    poll_seconds: Annotated[
+        float, typer.Option(help="With --watch: seconds between two checks for checkpoints.", min=0.1)
+    ] = 30.0,
     idle_minutes: Annotated[
         float | None,
         typer.Option(
@@ -81,12 +85,15 @@ def suite(
 ) -> None:
     """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
 
-    Results already in the directory are compared too, so checkpoints can be added over time. Finished tasks are kept:
-    repeat the command after an interruption. A task is run again if its model, settings, files, --dtype or software
-    changed. The word `suite` may be left out.
+    The comparison includes results that are already in the directory, so
+    checkpoints can be added over time. Repeat the command after an
+    interruption: finished tasks are kept. A task runs again if its model,
+    settings, files, --dtype or software changed. The word `suite` may be left
+    out.
 
-    With --watch RUN, the models are the checkpoints of a training run. Each is converted, evaluated once, and appended
-    to OUT/evaluations.jsonl and OUT/tensorboard.
+    With --watch RUN, the models are the checkpoints of a training run. Each is
+    converted and evaluated once. Results are appended to OUT/evaluations.jsonl
+    and OUT/tensorboard.
     """
     if watch is not None:
         _watch(watch, suite, out, models or [], dtype, once=once, poll=poll_seconds, idle=idle_minutes)
@@ -134,19 +141,21 @@ def zero_shot(
     data: Data = Path("data/evaluation"),
     task: Task = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Run what is at hand, and print what to fetch for the rest.")
+        bool,
+        typer.Option("--offline", help="Run the tasks whose data are there, and print what to fetch for the others."),
     ] = False,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch what is missing first; shows sizes, and resumes.")
+        bool, typer.Option("--download", help="Fetch missing data first. Shows sizes; resumes after an interruption.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
 ) -> None:
-    """Run published tasks on one model or several: variant effects, likelihood and probes, beside published results.
+    """Run published tasks on one or more models, and compare with published results.
 
-    Each result is on disk when its task is finished: give the same command again after an interruption, and the rest
-    is run. Exit with 1 if a task failed.
+    The tasks cover variant effects, likelihood and probes. Each result is
+    written when its task is finished: repeat the command after an interruption
+    to run the rest. Exits with 1 if a task failed.
     """
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.kinds import check_task
@@ -178,7 +187,7 @@ def zero_shot(
 
 @app.command()
 def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
-    """List the published tasks: what each measures, and whether its data are at hand; with --task, what is missing."""
+    """List the published tasks: what each measures, and whether its data are there. With --task, list missing files."""
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.spec import read_tasks
 

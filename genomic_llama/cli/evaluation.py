@@ -112,7 +112,7 @@ def score(
 
 
 def score_summary(score: "Score", seconds: float | None = None) -> str:
-    """A line about a score, with the speed at which it came about, where that is known."""
+    """A line about a score, with its speed if `seconds` is given."""
     from foundation.pages.quantities import plural
 
     scored = f"{plural(score.bases_scored, 'base')} of {plural(len(score.records), 'record')}"
@@ -124,17 +124,18 @@ def score_summary(score: "Score", seconds: float | None = None) -> str:
 def report(
     run: Annotated[Path, typer.Argument(help="Directory of a training run.", show_default=False)],
     corpus: Annotated[
-        Path | None, typer.Option(help="The corpus it was trained on; of a run with a head none.", show_default=False)
+        Path | None,
+        typer.Option(help="Corpus that the run was trained on; not for a run with a head.", show_default=False),
     ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(
-            "--score", help="What `genomic-llama score` wrote; of a run with a head none.", show_default=False
+            "--score", help="JSON file of `genomic-llama score --out`; not for a run with a head.", show_default=False
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     entropy_floor: Annotated[
-        float | None, typer.Option(help="Entropy rate of the source in bits per base, where it is known.")
+        float | None, typer.Option(help="Entropy rate of the source in bits per base, if known.")
     ] = None,
     model_card: Annotated[
         Path | None, typer.Option(help="Write a model card too, e.g. MODEL/README.md.", show_default=False)
@@ -142,7 +143,8 @@ def report(
 ) -> None:
     """Write one HTML page about a run: losses, held-out bits per base, Markov baselines, settings.
 
-    For a run with a head, the page has its validation measures and those of the baselines.
+    For a run with a head, the page compares its validation metrics with those
+    of the baselines.
     """
     from evaluation.report.report import build_head_report, build_report
 

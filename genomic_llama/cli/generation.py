@@ -1,6 +1,5 @@
 """New sequence."""
 
-import os
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -92,9 +91,6 @@ def generate(
     Finished outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Generating with {model}")
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # before torch: a step is short, and threads that spin wait long
     from evaluation.generation.request import GenerateRequest
 
     if until_eos and length is not None:

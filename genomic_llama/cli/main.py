@@ -1,5 +1,6 @@
 """The commands: options, help and exit statuses. What they do is written on the floors below."""
 
+import os
 import signal
 import sys
 import warnings
@@ -75,6 +76,8 @@ def options(
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
     turn_off_telemetry()
+    # Read when torch is imported. Threads that spin between products take the cores that others, and they, wait for.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     open_output()
     warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed

@@ -55,8 +55,8 @@ def mutate(
 ) -> None:
     """Mutate every base of regions or sequences, and show what each change does to the likelihood.
 
-    OUT.html is a page with a heat map and a logo for each region. Finished outputs are not recomputed
-    unless an input or a setting differs.
+    OUT.html is a page with a heat map and a logo for each region. Finished
+    outputs are not recomputed unless an input or a setting differs.
     """
     warn(f"Mutating {bed or fasta} with {model}")
     from dataclasses import asdict

@@ -42,7 +42,8 @@ def plan(
 ) -> None:
     """Predict whether a recipe fits, how fast it trains, how long it takes, and which layout is best.
 
-    The plan is arithmetic on the recipe and on published speeds. Nothing is run. Exits with 1 if the run does not fit.
+    The plan is arithmetic on the recipe and on published speeds. Nothing is
+    run. Exits with 1 if the run does not fit.
     """
     from launch.planning.plan import make_plan
     from launch.preflight.engine import check_engine

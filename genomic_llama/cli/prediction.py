@@ -48,7 +48,7 @@ def predict(
     ] = False,
     strand: Annotated[
         Strand | None,
-        typer.Option(help="Strand to read; both: the average.", show_default="both where it was trained so"),
+        typer.Option(help="Strand to read; both: average the two.", show_default="both, if trained on both"),
     ] = None,
     truncate: Annotated[Truncate, typer.Option(help="End to cut off a sequence that is too long.")] = Truncate.refuse,
     dtype: ModelDtype = Dtype.float32,
@@ -63,8 +63,9 @@ def predict(
 ) -> None:
     """Predict labels for sequences, regions or variants with a fine-tuned head.
 
-    Writes one row per record with its probabilities or numbers. Variants get both alleles and their difference.
-    Finished outputs are not recomputed unless an input or a setting differs.
+    Writes one row per record with its probabilities or numbers. Variants get
+    both alleles and their difference. Finished outputs are not recomputed
+    unless an input or a setting differs.
     """
     warn(f"Predicting {source} with {model}")
     from evaluation.prediction.request import PredictRequest

@@ -49,7 +49,8 @@ def prepare(
         ),
     ] = None,
     test_fraction: Annotated[
-        float | None, typer.Option(help="Share held out for a test.", show_default="0", rich_help_panel=_SPLIT)
+        float | None,
+        typer.Option(help="Share of the bases held out for testing.", show_default="0", rich_help_panel=_SPLIT),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the split.", show_default="0", rich_help_panel=_SPLIT)
@@ -70,7 +71,7 @@ def prepare(
         Path | None, typer.Option(help="Accessions held out for validation, one per line.", rich_help_panel=_SPLIT)
     ] = None,
     test_list: Annotated[
-        Path | None, typer.Option(help="Accessions held out for a test, one per line.", rich_help_panel=_SPLIT)
+        Path | None, typer.Option(help="Accessions held out for testing, one per line.", rich_help_panel=_SPLIT)
     ] = None,
     segment_length: Annotated[
         int | None,
@@ -82,7 +83,7 @@ def prepare(
     format: Annotated[
         str | None,
         typer.Option(
-            help="Format of all sources; by default each is recognised.",
+            help="Format of all sources; by default it is detected for each file.",
             show_default="by content",
             rich_help_panel=_FORMAT,
         ),
@@ -154,7 +155,7 @@ def prepare(
     ] = None,
     processes: Annotated[
         int | None,
-        typer.Option(help="Shards prepared at once.", min=1, show_default="one a core", rich_help_panel=_WORK),
+        typer.Option(help="Shards prepared at once.", min=1, show_default="one per core", rich_help_panel=_WORK),
     ] = None,
     engine: Annotated[
         EngineName, typer.Option(help="Run on this machine, or on a Ray cluster.", rich_help_panel=_WORK)
@@ -173,7 +174,8 @@ def prepare(
 ) -> None:
     """Turn genomes into a corpus for training: Megatron .bin/.idx files and a manifest.
 
-    Finished shards are kept. Repeat the command to continue an interrupted preparation.
+    Finished shards are kept. Repeat the command to continue an interrupted
+    preparation.
     """
     from corpus.preparation.prepare import plan_preparation
     from corpus.preparation.prepare import prepare as prepare_corpus

@@ -147,7 +147,8 @@ def merge(
 ) -> None:
     """Merge the parts of all shards (--shard) into one output, identical to that of an unsharded run.
 
-    Keep the inputs: merge checks that they are those the shards were computed from.
+    Keep the inputs: merge checks that they are those the shards were computed
+    from.
     """
     from evaluation.merge import request_of
     from evaluation.sharding.run import run_merge

@@ -15,7 +15,7 @@ def train(
         ),
     ] = None,
     config_dir: Annotated[
-        Path | None, typer.Option(help="Directory of a configuration of your own.", show_default=False)
+        Path | None, typer.Option(help="Directory with your own configuration.", show_default=False)
     ] = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved configuration and stop.")] = False,
     dryrun: Annotated[bool, typer.Option("--dryrun", help="Print the NeMo recipe and stop.")] = False,
@@ -25,8 +25,9 @@ def train(
 ) -> None:
     """Pretrain or fine-tune a model.
 
-    Repeat the command to resume the run from its newest checkpoint. `genomic-llama doctor` checks the machine
-    first, and `genomic-llama plan` says whether the run fits.
+    Repeat the command to resume the run from its newest checkpoint.
+    `genomic-llama doctor` checks the machine first, and `genomic-llama plan`
+    says whether the run fits.
     """
     from launch.planning.names import configuration
     from recipes.train import train as run_training

@@ -42,7 +42,7 @@ def variants(
     ] = "1",
     negative: Annotated[str, typer.Option(help="Label values that are negative; by default all others.")] = "",
     by: Annotated[
-        str | None, typer.Option(help="INFO key of classes, each of which is also reported alone.", show_default=False)
+        str | None, typer.Option(help="INFO key of classes; each class also gets its own report.", show_default=False)
     ] = None,
     distances: Annotated[
         bool,
@@ -67,8 +67,8 @@ def variants(
 ) -> None:
     """Score variants: the change in log-likelihood from the reference allele to each alternative.
 
-    Repeat the command to continue an interrupted run. Finished results are not recomputed
-    unless an input or a setting differs.
+    Repeat the command to continue an interrupted run. Finished results are not
+    recomputed unless an input or a setting differs.
     """
     warn(f"Scoring the variants of {vcf} with {model}")
     from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored

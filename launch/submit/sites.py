@@ -22,7 +22,7 @@ class Slurm:
     account: str | None = None
     partition: str | None = None
     qos: str | None = None
-    time: str = "04:00:00"  # limit of one job; the run goes on in the next
+    time: str = "04:00:00"  # limit of one job; the next job resumes the run
     grace_seconds: int = 300  # before the limit, when the run is asked to save and leave
     gres: str | None = None  # in place of --gpus-per-node, where a cluster wants gpu:8 or the like
     container_image: str | None = None  # a .sqsh file, or nvcr.io#nvidia/pytorch:TAG; null: no container

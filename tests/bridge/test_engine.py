@@ -1,4 +1,4 @@
-"""The second engine trains as the first does, resumes exactly, and goes on where the first one was."""
+"""The second engine trains like the first, resumes exactly, and continues runs of the first."""
 
 import json
 import shutil

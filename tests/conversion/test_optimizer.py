@@ -1,4 +1,4 @@
-"""Optimizer state between NeMo 2 and Megatron-Bridge: the same bits, and a run goes on from it as from the original."""
+"""Optimizer state between NeMo 2 and Megatron-Bridge: the same bits, and a run resumes from it as from the original."""
 
 import json
 from pathlib import Path

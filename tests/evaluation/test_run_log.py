@@ -54,7 +54,7 @@ def test_damaged_lines_are_left_out_and_counted(write_run: WriteRun) -> None:
     log = read_run_log(_lines(run, *content))
     assert [step.step for step in log.steps] == [1, 5]
     assert (log.damaged, log.torn) == (4, True)
-    assert [row["step"] for row in rows(run / "metrics.jsonl")] == [1, 5]  # what the run goes on with is the same
+    assert [row["step"] for row in rows(run / "metrics.jsonl")] == [1, 5]  # the run resumes with the same lines
 
 
 def test_a_diverged_loss_is_kept(write_run: WriteRun) -> None:

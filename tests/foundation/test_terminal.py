@@ -66,7 +66,7 @@ def test_no_standard_error_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> Non
             patched.setattr(sys, "stderr", stream)
             warn("x")
     monkeypatch.setattr(sys, "stdout", FullDisk())
-    with pytest.raises(OSError, match="No space left"):  # a result that nobody got is a failure
+    with pytest.raises(OSError, match="No space left"):  # a result that was not delivered is a failure
         print_lines("x")
 
 

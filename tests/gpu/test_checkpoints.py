@@ -24,7 +24,7 @@ EACH_SECOND = ("trainer.checkpoint_every=2", "trainer.keep_checkpoints=-1", "tra
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(whole: Path, corpus: Path, tmp_path: Path) -> None:
-    """To the bit: losses, weights, optimizer state; saved while training goes on, in place of before."""
+    """To the bit: losses, weights, optimizer state; saved while training continues, not before it."""
     run, asynchronous = tmp_path / "run", (*EACH_SECOND, "trainer.async_checkpoints=true")
     for steps in (2, 4):
         on_gpus(run, corpus, *asynchronous, steps=steps)

@@ -64,7 +64,7 @@ def machines(cluster: Cluster, tmp_path: Path) -> Machines:
 
 
 def test_real_training_loses_the_first_machine_and_resumes(machines: Machines, cluster: Cluster) -> None:
-    """gloo over the network of the two; the same command on both goes on from the newest whole checkpoint."""
+    """gloo over the network of the two; the same command on both resumes from the newest complete checkpoint."""
     run, batch = machines.folder / "run", ("dataset.micro_batch_size=2", "dataset.global_batch_size=4")
     both = machines.start((*REAL, *batch, "trainer.max_steps=5000", "trainer.checkpoint_every=20"))
     machines.wait(run / "checkpoints" / "step=20" / "manifest.json", both)

@@ -110,7 +110,7 @@ class Cluster:
         self._daemon(node, node, ["slurmd", "-D", "-N", node])
 
     def lose_node(self, node: str) -> None:
-        """As a power cut: every process of the node is killed, and nobody is told."""
+        """As in a power cut: every process of the node is killed without notice."""
         self._kill_inside(node, spare=self._holders[node].pid)
         self._daemons[node].wait()
 

@@ -1,4 +1,4 @@
-"""A run that is asked to leave saves, exits with 75, and goes on as if nothing had been."""
+"""A run that is asked to stop saves, exits with 75, and resumes as if it had not stopped."""
 
 import json
 import multiprocessing
@@ -67,7 +67,7 @@ def test_a_signal_saves_and_exits_with_75(sent: signal.Signals, corpus: Path, tm
 
 
 def test_a_signal_in_a_validation_is_not_kept_waiting(corpus: Path, tmp_path: Path) -> None:
-    """A validation that takes long is left, and the run goes on from there as one that was left alone."""
+    """A long validation is interrupted, and the run resumes with the results of an uninterrupted run."""
     run, log = tmp_path / "run", tmp_path / "log"
     small = ("dataset.num_workers=0", "dataset.sequence_length=16", "dataset.mode=window", "dataset.stride=1")
     long = ("trainer.validate_every=2", "trainer.validation_batches=1000000")

@@ -95,7 +95,7 @@ def test_the_first_status_counts(tmp_path: Path, attempt: Attempt) -> None:
     assert (stop.job, stop.attempt, stop.reason, stop.status) == ("7", "7.0", "a guard at step 3", STOPPED)
 
 
-def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_process_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GENOMIC_LLAMA_STOP_DIR", raising=False)
     report_status(1)
     assert list(tmp_path.iterdir()) == []

@@ -15,8 +15,8 @@ NAME = ".lock"
 def hold(run_dir: Path) -> None:
     """Lock `run_dir` for this process, as long as it lives: the handle stays open.
 
-    A record lock, which a forked process does not inherit: one that outlives a killed run, writing a checkpoint, does
-    not keep the next start away. Where the file system has no locks, nobody is refused.
+    This is a record lock, which forked processes do not inherit. A process that outlives a killed run, to write a
+    checkpoint, therefore does not block the next start. If the file system has no locks, no process is refused.
     Errors: `InputError` naming the process that holds it.
     """
     run_dir.mkdir(parents=True, exist_ok=True)

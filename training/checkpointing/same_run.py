@@ -46,10 +46,10 @@ def trained_with(
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """The checkpoint that a run resumes from: the newest that has a manifest; None where there is no checkpoint.
+    """The checkpoint that a run resumes from: the newest that has a manifest; None if there is no checkpoint.
 
-    Errors: `InputError` where there are some and none of them has a manifest: nobody knows whether they are whole, and
-    to start anew beside them would not be what was asked for.
+    Errors: `InputError` if there are checkpoints but none has a manifest. They may be incomplete, and starting again
+    from step 0 is not what the user asked for.
     """
     found = [path for path in newest_first(folder) if not path.is_symlink()]
     if whole := [path for path in found if (path / MANIFEST).is_file()]:

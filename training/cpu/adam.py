@@ -68,8 +68,8 @@ class CpuAdamW(torch.optim.Optimizer):
 def check_steps(state: Any) -> None:
     """Refuse the optimizer's part of a checkpoint whose parameter groups do not say how many steps they made.
 
-    Torch's own AdamW, with which an earlier version trained, kept them elsewhere; without them Adam would start anew
-    with moments that are old. Errors: `InputError`.
+    Torch's own AdamW, which an earlier version used, kept them elsewhere. Without them, Adam would count steps from 0
+    with old moments. Errors: `InputError`.
     """
     if any(group.get("params") and "step" not in group for group in _groups(state)):
         raise InputError(

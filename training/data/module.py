@@ -23,7 +23,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
     """Batches of corpora that `genomic-llama prepare` made, as `collate` makes them; `training.forward` widens them.
 
     Training serves shuffled epochs without end, a pure function of `seed` and the number of samples consumed, so that a
-    resumed run goes on at the very next sample. Validation and test serve the same evenly spaced samples every time.
+    resumed run continues with the next sample. Validation and test serve the same evenly spaced samples every time.
 
     Parameters
     ----------

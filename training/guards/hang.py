@@ -27,7 +27,7 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
     them compares the reports and names the ranks that others wait for. The exit status is `PREEMPTED`, so that a
     launcher restarts the run from its newest checkpoint; `HUNG` where it hung before from that same checkpoint.
 
-    Silence is counted in ticks of the thread and not by a clock, so that a run that was suspended as a whole goes on.
+    Silence is counted in ticks of the thread and not by a clock, so a run that was suspended and continued is not hung.
     """
 
     def __init__(self, run_dir: str, hang_seconds: float, hang_factor: float) -> None:

@@ -16,7 +16,7 @@ _MAD_TO_SIGMA = 1.4826
 """Standard deviations in a median absolute deviation, of a normal distribution."""
 
 _LEAST_SIGMA = 0.005
-"""Of the median. Losses that hardly vary, of a memorized corpus, would make a spike of any change."""
+"""As a share of the median. If losses barely vary, as for a memorized corpus, any change would be a spike."""
 
 
 class LossHistory:

@@ -14,6 +14,7 @@ from evaluation.variants.whole_windows import whole_window_effects
 from evaluation.variants.windows import Placement
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.sequence.genes import Gene
+from foundation.progress import Advance, progress_bar
 from tokenizer.sequence import Ids, encode, reverse_complement, to_upper
 
 
@@ -65,28 +66,32 @@ def edit_effects(
     `strand`: gene, which reads each edit on its gene's strand, or both, which averages.
     """
     found = np.full(len(edits), np.nan)
-    for reverse in (False, True):
-        which = [number for number, one in enumerate(edits) if strand == "both" or one.reverse == reverse]
-        if not which:
-            continue
-        alleles = [_allele(edits[number]) for number in which]
-        deltas = np.array(_deltas(context, alleles, contigs, placement, reverse))
-        if strand == "both":
-            found[which] = (found[which] + deltas) / 2 if reverse else deltas
-        else:
-            found[which] = deltas
+    total = len(edits) * (2 if strand == "both" else 1)
+    with progress_bar(f"Scoring {context.spec.name}", total=total, unit=" changes") as advance:
+        for reverse in (False, True):
+            which = [number for number, one in enumerate(edits) if strand == "both" or one.reverse == reverse]
+            if not which:
+                continue
+            alleles = [_allele(edits[number]) for number in which]
+            deltas = np.array(_deltas(context, alleles, contigs, placement, reverse, advance))
+            found[which] = (found[which] + deltas) / 2 if strand == "both" and reverse else deltas
     return [float(value) for value in found]
 
 
 def _deltas(
-    context: Context, alleles: Sequence[Allele], contigs: Mapping[str, Ids], placement: Placement, reverse: bool
+    context: Context,
+    alleles: Sequence[Allele],
+    contigs: Mapping[str, Ids],
+    placement: Placement,
+    reverse: bool,
+    advance: Advance,
 ) -> list[float]:
     model = context.model
     if isinstance(model, CausalLM):
-        effects = whole_window_effects(model, alleles, contigs, placement, readings=(reverse,))
+        effects = whole_window_effects(model, alleles, contigs, placement, readings=(reverse,), advance=advance)
     else:
         some = variant_effects(
-            model, alleles, contigs, placement, readings=(reverse,), batch_size=context.batch_size
+            model, alleles, contigs, placement, readings=(reverse,), batch_size=context.batch_size, advance=advance
         )  # fmt: skip
         effects = list(chain.from_iterable(some))
     return [np.nan if effect is None else effect.delta for effect in effects]

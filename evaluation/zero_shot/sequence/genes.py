@@ -130,7 +130,7 @@ def upstream(gene: Gene, contig: Ids, count: int) -> Ids:
 
 def _problem(sequence: str) -> str:
     if len(sequence) % 3:
-        return "of a length that is no multiple of 3"
+        return "with a length that is not a multiple of 3"
     if not set(sequence) <= set("ACGT"):
         return "with other letters than A, C, G and T"
     if sequence[:3] not in STARTS:

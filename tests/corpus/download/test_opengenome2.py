@@ -110,7 +110,7 @@ def test_a_later_call_goes_on_where_one_was_given_up(
 
 def test_a_part_of_something_else_does_not_survive(hub: hub_server.Hub, tmp_path: Path) -> None:
     (tmp_path / TRAIN).parent.mkdir(parents=True)
-    (tmp_path / f"{TRAIN}.part").write_bytes(b"x" * 400_000)  # too long: begun anew
+    (tmp_path / f"{TRAIN}.part").write_bytes(b"x" * 400_000)  # too long: downloaded again from the start
     assert_whole(hub, tmp_path, fetch(tmp_path, splits=["train"]))
 
 

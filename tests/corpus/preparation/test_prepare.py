@@ -178,7 +178,7 @@ def test_names_to_leave_out_that_no_record_has(
     assert "out.txt: 1 of 2 names match no record: r7\n" in capsys.readouterr().err
 
 
-def test_what_is_hardly_meant_is_told(
+def test_probable_mistakes_are_reported(
     tmp_path: Path, write_fasta: WriteFasta, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = write_fasta({"a": b"ACGUACGU", "b": b"GGCC" * 9}, "x.fa")

@@ -1,4 +1,4 @@
-"""Packing: whole documents where they fit, every label once, hardly a token of padding, and a file that is checked."""
+"""Packing: complete documents if they fit, every label once, almost no padding, and a file that is checked."""
 
 import pickle
 from collections import Counter
@@ -56,7 +56,7 @@ def test_pieces(lengths: list[int], seq_length: int) -> None:
     assert len(first) == sum(-(-(n - 1) // seq_length) for n in lengths)
 
 
-def test_hardly_any_padding() -> None:
+def test_almost_no_padding() -> None:
     """The lengths of metagenomic documents: median 2,200, mean 4,000."""
     documents = np.random.default_rng(0).lognormal(np.log(2200), 1.093, size=60_000).astype(np.int64) + 2
     assert abs(documents.mean() / 4000 - 1) < 0.05

@@ -1,4 +1,4 @@
-"""A suite that was stopped goes on with the same command, to the same end; what has changed is run anew."""
+"""The same command resumes an interrupted suite, with the same result; tasks whose inputs changed run again."""
 
 import dataclasses
 import os

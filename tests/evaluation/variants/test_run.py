@@ -1,4 +1,4 @@
-"""From files to files: every allele has its line, REF is checked, an interrupted run goes on, hostile text is kept."""
+"""From files to files: every allele has its line, REF is checked, an interrupted run resumes, hostile text is kept."""
 
 import csv
 import dataclasses

@@ -11,12 +11,14 @@ from refusal import refused
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from evaluation.causal_lm.model import load_causal_lm
 from evaluation.probing.datasets import read_task
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.fitness import read_assay
 from evaluation.zero_shot.probes import read_places
 from evaluation.zero_shot.result import TaskResult, items_path, model_folder, read_items, read_result, result_path
 from evaluation.zero_shot.run import evaluate
+from tokenizer.sequence import encode, reverse_complement
 
 HEAD = "mutant,mutated_sequence,DMS_score,DMS_score_bin\n"
 
@@ -147,6 +149,26 @@ def test_fitness_by_assay(
         assert values["AUROC", assay] == pytest.approx(auroc, abs=1e-6)
     assert values["Spearman", ""] == pytest.approx(np.mean([rho for rho, _ in expected.values()]), abs=1e-6)
     assert len(items["score"]) == 40
+
+
+@pytest.mark.parametrize("name", ["6-mers", "bytes"])
+def test_fitness_under_another_tokenizer(
+    find: Callable[[str], TaskData], folder: Path, others: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    """The log-likelihood per base of both strands."""
+    random = np.random.default_rng(5)
+    mutants = ["".join(random.choice(list("ACGT"), 19)) for _ in range(12)]
+    (folder / "dms_dna").mkdir()
+    rows = "".join(f"m{n},{bases},{n},{n % 2}\n" for n, bases in enumerate(mutants))
+    (folder / "dms_dna" / "a.csv").write_text(HEAD + rows)
+    model, expected = load_causal_lm(others[name]), []
+    for bases in mutants:
+        ids = encode(bases)
+        logs = np.concatenate([one.logs for one in model.log_likelihoods([ids, reverse_complement(ids)])])
+        expected.append(np.nanmean(logs, dtype=np.float64))
+    result, items = _evaluated(others[name], find("dms_dna"), tmp_path / "out")
+    assert items["score"] == pytest.approx(expected, abs=1e-6)
+    assert result.measures[0].value == pytest.approx(stats.spearmanr(range(12), expected).statistic, abs=1e-9)
 
 
 @pytest.mark.parametrize(

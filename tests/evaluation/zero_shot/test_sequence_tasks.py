@@ -130,7 +130,7 @@ def test_genes_of_either_format_are_the_same(folder: Path, name: str) -> None:
     assert places["two"] == list(range(M + 17, M - 1, -1))
     assert places["three"] == [*range(S, S + 6), *range(S + 17, S + 26)]
     if name == "g.gff3":
-        assert genome.left_out == {"of a length that is no multiple of 3": 1, "without a start codon": 1}
+        assert genome.left_out == {"with a length that is not a multiple of 3": 1, "without a start codon": 1}
 
 
 def test_the_genetic_code_is_the_standard_one() -> None:
@@ -572,6 +572,33 @@ def test_variants_under_other_tokenizers(folder: Path, others: dict[str, Path], 
         forward = total(mutant[at - 8 : at + 6]) - total(CONTIG[at - 8 : at + 6])
         reverse = total(revcomp(mutant[at - 5 : at + 9])) - total(revcomp(CONTIG[at - 5 : at + 9]))
         assert effect.delta == pytest.approx((forward + reverse) / 2, abs=1e-5)
+
+
+WATCHED: list[tuple[str, str, dict[str, Any]]] = [
+    ("perturbation", "Scoring t", {"each": 1, "site": "kozak"}),
+    ("perturbation", "Scoring t", {"each": 1, "site": "kozak", "strand": "both"}),
+    ("annotation-classes", "Reading t", {}),
+    ("likelihood", "Scoring g.fa", {}),
+]
+NEEDLE = ("ours", "genome-needle", "Reading t", {"distances": [80], "samples": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "bar", "protocol"),
+    [NEEDLE, *((name, *one) for name in ("ours", "bytes", "6-mers") for one in WATCHED)],
+)
+def test_a_task_tells_how_far_it_is(
+    longer: Any, folder: Path, others: dict[str, Path], capsys: pytest.CaptureFixture[str],
+    name: str, kind: str, bar: str, protocol: dict[str, Any],
+) -> None:  # fmt: skip
+    model = longer if name == "ours" else load_causal_lm(others[name])
+    layout = "fasta" if kind in ("genome-needle", "likelihood") else "gff"
+    names = ("g.fa",) if layout == "fasta" else ("g.fa", "g.gff3")
+    statistic = {"perturbation": "AUROC", "genome-needle": "gain"}.get(kind, "bits per base")
+    run_task(context_of(model, folder, kind, layout, names, (statistic,), **protocol))
+    first, last = capsys.readouterr().err.strip().splitlines()
+    assert first == f"{bar}: started"
+    assert last.startswith(f"{bar}: 100%")
 
 
 def test_models_with_other_tokenizers(folder: Path, others: dict[str, Path]) -> None:

@@ -54,6 +54,6 @@ def test_broken_disks(work: Path) -> None:
             assert result["said"].count("error: ") == 1, about
             assert any(word in result["said"] for word in WORDS[kind]), about
             assert f"{work}/disk {kind}" in result["said"], about
-            # What a run of variants goes on from.
+            # What a run of variants resumes from.
             kept = ".partial"
             assert not [path for path, _ in result["changed"] if not path.endswith(kept)], about

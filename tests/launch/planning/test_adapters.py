@@ -69,7 +69,7 @@ def test_frozen_weights_have_no_gradients_and_no_state(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dim", [0, 8])
 def test_flops_are_those_that_pytorch_counts(dim: int, tmp_path: Path) -> None:
-    """6 N, or 4 N + 6 A, less one gradient that nobody asks for: query-key-value's, of what the frozen embedding gives.
+    """6 N, or 4 N + 6 A, less one gradient that is not needed: query-key-value's, of what the frozen embedding gives.
 
     And the norms' weights, whose gradients a CPU sums by a product; the first norm's backward is not called either.
     """

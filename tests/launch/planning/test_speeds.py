@@ -91,7 +91,7 @@ def predicted(length: int, *values: str) -> Throughput:
 
 @pytest.mark.parametrize("one", [row for row in PUBLISHED if row.recomputed], ids=lambda one: str(one.sequence_length))
 def test_published_long_sequences_are_in_the_predicted_range(one: Row) -> None:
-    """Of a stack that nobody tuned: near the slow end."""
+    """For an untuned stack: near the slow end."""
     values = (f"parallelism.context={one.context}", "precision=fp8_current", "parallelism.recompute_layers=32")
     made = predicted(one.sequence_length, *values, "dataset.global_batch_size=8")
     assert 0.97 * made.spread.low * made.tflops < one.tflops < made.tflops
@@ -143,7 +143,7 @@ def test_every_gpu_has_a_spread_and_never_mixes_stacks(gpu: str, fp8: str) -> No
     assert {made.source.partition(", 20")[0]} <= names
 
 
-def test_the_slow_end_is_a_stack_that_nobody_tuned() -> None:
+def test_the_slow_end_is_an_untuned_stack() -> None:
     made = assumed_efficiency("b200", "mxfp8")
     assert made is not None
     assert made.share.low * 4_500 == pytest.approx(row(BIONEMO_LLAMA3, "b200", "mxfp8").tflops)

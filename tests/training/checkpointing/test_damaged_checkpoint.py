@@ -115,7 +115,7 @@ def test_a_checkpoint_under_the_name_of_a_later_step(run: Path, corpus: Path) ->
 
 
 def test_a_run_whose_checkpoints_have_gone_is_told_so(run: Path, corpus: Path) -> None:
-    """The disk of the checkpoints is not there: it begins anew, as one that was killed early does, and says so."""
+    """The disk of the checkpoints is missing: the run starts at step 0, like one that was killed early, and says so."""
     train(run, corpus, 4)
     (run / "checkpoints").rename(run / "elsewhere")
     assert f"{run}/checkpoints is empty, and the run log ends at step 4: the run starts from step 0" in train(

@@ -1,4 +1,4 @@
-"""A run that stops after any step and goes on is, to the bit, the run that did not stop."""
+"""A run that stops after any step and resumes gives the same bits as a run that did not stop."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def test_a_resume_after_any_step_is_exact(
 
 
 def test_the_number_of_data_parallel_ranks_may_change(corpus: Path, tmp_path: Path) -> None:
-    """The distributed optimizer's state is dealt out anew; the sums are in another order, so this is to rounding."""
+    """The distributed optimizer's state is resharded. Sums are in another order, so values agree up to rounding."""
     run, whole = tmp_path / "run", tmp_path / "whole"
     sharded = "parallelism.distributed_optimizer=true"
     trained(run, corpus, "train_tiny", sharded, ranks=2, steps=3)

@@ -1,4 +1,4 @@
-"""Optimizer state that cannot be cut anew for a run's layout is refused, in words, before anything is built."""
+"""Optimizer state that cannot be resharded for a run's layout is refused with an error before anything is built."""
 
 import dataclasses
 import shutil

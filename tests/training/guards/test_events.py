@@ -37,7 +37,7 @@ def test_events_that_are_done_again_are_marked(tmp_path: Path) -> None:
     assert [event["step"] for event in read(tmp_path) if "replaced" not in event] == [2, 4]
 
 
-def test_a_damaged_line_stops_nobody(tmp_path: Path) -> None:
+def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
     damaged = b"\0\0\0\xff\n[3]\n"
     (tmp_path / "events.jsonl").write_bytes(damaged + b'{"step": 9}\n')
     mark_replaced(tmp_path, done=3)

@@ -1,4 +1,4 @@
-"""A rank that hangs is named, and the run ends so that a launcher starts it anew, once."""
+"""A rank that hangs is named, and the run ends so that a launcher restarts it, once."""
 
 import functools
 import json

@@ -129,7 +129,7 @@ def test_skipping_has_an_end(rate: str, step: int, reason: str, corpus: Path, tm
 
 
 def test_a_range_is_left_out_with_one_warning_and_counted_once(corpus: Path, tmp_path: Path) -> None:
-    """Also where the run goes on from the middle of it."""
+    """Also if the run resumes in the middle of it."""
     run = tmp_path / "run"
     status, log = ended(run, corpus, "guards.skip_steps=[2-4]")
     assert status == 0, log[-3000:]

@@ -37,7 +37,7 @@ def write(log: Path, lines: list[dict[str, float]]) -> Path:
 
 
 def test_goodput_counts_a_step_once(tmp_path: Path) -> None:
-    """A run that began at 1000, did three steps, was killed, and goes on after step 2; step 3 is lost."""
+    """A run that began at 1000, did three steps, was killed, and resumes after step 2; step 3 is lost."""
     first = rows((1, 1014.0, 4.0), (2, 1018.0, 4.0), (3, 1023.0, 5.0))
     first[0]["start_seconds"] = 10.0
     other = {"step": 2, "time": 1019.0, "validation_loss": 2.0, "validation_seconds": 1.0}
