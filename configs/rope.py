@@ -134,7 +134,7 @@ def _unsupported(key: str, value: object, where: object) -> InputError:
 
 
 def hf_scaling(scaling: RopeScaling | None) -> dict[str, Any]:
-    """`rope_scaling` as transformers 5 has it, where none is a kind too."""
+    """`rope_scaling` as in transformers 5, where "default" means no scaling."""
     return {"rope_type": "llama3", **dataclasses.asdict(scaling)} if scaling else {"rope_type": "default"}
 
 

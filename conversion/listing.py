@@ -38,7 +38,7 @@ def checkpoints_folder(source: Path) -> Path | None:
 def list_checkpoints(folder: Path) -> list[Listed]:
     """Those in `folder`, the newest first; links to them are left out, what a run set aside is there.
 
-    One that a run removes meanwhile is left out too.
+    A checkpoint that a run removes during the listing is left out too.
     """
     found = (_listed(path) for path in _directories(folder))
     return sorted((one for one in found if one), key=lambda one: (-one.step, one.name))

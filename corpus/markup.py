@@ -74,7 +74,7 @@ def to_dna_outside_tags(tokens: Ids) -> Ids:
 
 
 def other_strand(text: Ids) -> Ids:
-    """`text`, one document, as the other strand has it: see `reverse_complement_stretches`."""
+    """`text`, one document, as read on the other strand: see `reverse_complement_stretches`."""
     return reverse_complement_stretches(text, find_tags(text)) if _has_markup(text) else reverse_complement(text)
 
 

@@ -42,7 +42,7 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
     An existing, non-empty `path` is an error unless `overwrite`; then the old one stays until the new one is whole.
     `mark` is the name of a file that outputs of this kind have: a directory without it is never replaced. A link stays,
     and what it leads to is written.
-    Errors: `InputError`; for what appears at `path` meanwhile, as `publish_directory`.
+    Errors: `InputError`; if something appears at `path` during the work, as `publish_directory`.
     """
     path = real_directory(path)
     seen = check_replaceable(path, mark=mark, overwrite=overwrite)

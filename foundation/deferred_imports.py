@@ -4,7 +4,7 @@ A framework imports far more than one command uses. While `deferred_imports` is 
 stand-in, and `from scipy.stats import entropy` gives an object that imports scipy when it is called, subclassed or
 asked for anything. So nothing is missing, it comes later. Afterwards `sys.modules` and the import system are as ever.
 
-Garbage is not collected meanwhile: the collector would look through all that was imported, again and again, in vain.
+Garbage collection is off during the import: the collector would scan all imported objects repeatedly and find nothing.
 """
 
 import gc

@@ -16,7 +16,7 @@ from typing import Protocol
 from foundation.terminal import printable, warn, without_printing
 
 EVERY = 30.0
-"""Seconds between two lines where standard error is no terminal."""
+"""Seconds between two lines if standard error is not a terminal."""
 
 
 class Advance(Protocol):

@@ -1,6 +1,6 @@
 """NeMo and the recipes, imported without what no run of a Llama uses: more than half, which waits until it is used.
 
-What is decorated with `torch.compile` meanwhile is compiled at its first call: the compiler is a long import too.
+Functions that it decorates with `torch.compile` are compiled at their first call: importing the compiler is slow too.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Everything random: one seed for initial weights and dropout, and states that belong to training steps alone.
 
-The order of samples is no matter of states: the data module computes it from the seed.
+The order of samples does not depend on these states: the data module computes it from the seed.
 """
 
 import random

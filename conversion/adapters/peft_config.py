@@ -1,4 +1,4 @@
-"""`adapter_config.json` of PEFT's LoRA: every key is read, has no part in what the adapter computes, or is refused."""
+"""`adapter_config.json` of PEFT's LoRA: every key is read, ignored if it does not affect the result, or refused."""
 
 import math
 import re

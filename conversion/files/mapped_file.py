@@ -58,7 +58,7 @@ class MappedFile:
         return np.frombuffer(self._mapping(), kind, count, start).reshape(shape)
 
     def read_into(self, target: memoryview, start: int) -> None:
-        """Fill `target` with the bytes from `start` on. Errors: `InputError` where the file was cut short meanwhile."""
+        """Fill `target` with the bytes from `start` on. Errors: `InputError` if the file was truncated since."""
         filled = 0
         while filled < len(target):
             count = os.preadv(self._file.fileno(), [target[filled:]], start + filled)

@@ -1,7 +1,7 @@
 """A `torch_dist` directory, as megatron-core reads and torch 2.1 and later write it, made without torch.
 
 `__0_0.distcp` is `torch.save` archives end to end, one a chunk of a tensor; `.metadata`, a pickle, says where each one
-starts. `common.pt` has what is no tensor of the model.
+starts. `common.pt` has everything that is not a tensor of the model.
 """
 
 from collections.abc import Iterable, Mapping

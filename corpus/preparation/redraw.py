@@ -1,7 +1,7 @@
 """Splits that came out empty, drawn again: few documents are cut into segments, or the nearest document is moved.
 
 A share of 5% of 20 genomes is one genome, or none: which, the hash decides. Where it is none, few documents are cut
-into segments and these are drawn, as `--segment-length` has it. Where a split is empty all the same, it gets the one
+into segments and these are drawn, as with `--segment-length`. If a split is still empty, it gets the one
 document whose hash is nearest to it. Both depend on the sequences alone. The finished shards are what is read: a source
 may be standard input.
 """

@@ -140,7 +140,7 @@ class _Reading:
         self._checksum: str | None = None
 
     def batches(self) -> Iterator[Batch]:
-        """Its records; then the checks of the whole: names that come twice, a file that was changed meanwhile."""
+        """Its records, then checks of the complete source: duplicate names, a file that changed while it was read."""
         slice, names = self._shard.plan.slice(self._part), self._shard.names
         names.start(slice)
         for batch in self._shard._records(slice, self._observe):

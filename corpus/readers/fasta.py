@@ -33,7 +33,7 @@ def read_fasta(path: Path, *, observe: Observe | None = None) -> Iterator[Record
     """Records of `path` in order. Memory: twice the longest record.
 
     `observe` is called with every block of the file's bytes as stored, compressed or not: for progress and checksums.
-    Errors: `InputError` with the file, the record and the fix, for anything that is no nucleotide FASTA.
+    Errors: `InputError` with the file, the record and the fix, for anything that is not nucleotide FASTA.
     """
     path = Path(path)
     with open_source(path, observe) as stream:

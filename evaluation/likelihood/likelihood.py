@@ -97,7 +97,7 @@ def base_log_probabilities(
 
     `advance` is told of bases done.
     Memory: four bytes per base of the sequences that one unit touches.
-    Errors: `InputError` for a log-probability that is no number.
+    Errors: `InputError` for a log-probability that is not a number.
     """
     units = cut_sequences(sequences, context_length=reading.context_length, stride=reading.stride)
 

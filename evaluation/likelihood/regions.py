@@ -87,7 +87,7 @@ def read_regions(
 
 
 def tag_of(text: str) -> Ids:
-    """The tag that a user gives, with its bars or without them. Errors: `InputError` for what is no tag."""
+    """The tag that a user gives, with or without its bars. Errors: `InputError` if it is not a tag."""
     bars = "" if text.startswith("|") else "|"
     ids, fix = encode(f"{bars}{text}{bars}".encode("utf-8", "replace")), "Give one such as 'd__Bacteria;p__Bacillota'."
     tag, rest = split_tag(ids, "the tag", fix=fix)

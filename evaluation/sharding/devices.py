@@ -45,7 +45,7 @@ def use_threads() -> None:
 
 
 def is_device_failure(error: RuntimeError) -> bool:
-    """Whether a GPU itself failed, after which its process can compute nothing; out of memory is no failure."""
+    """Whether a GPU itself failed, after which its process can compute nothing. Out of memory does not count."""
     return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
 
 

@@ -5,7 +5,7 @@
     magic | record* | record          number u64 | bytes u64 | XXH3-128 of both and the content | content
             ^header, units             ^end: how many units there are in all
 
-A process that is killed leaves a record that is cut off; the next removes it and continues after the last whole one.
+A killed process leaves a truncated record; the next process removes it and continues after the last complete one.
 """
 
 import fcntl

@@ -31,7 +31,7 @@ class Shard:
 
 
 def parse_shard(text: str) -> Shard:
-    """A shard as the command line has it: 3/64. Errors: `InputError`."""
+    """Parse a shard from the command line, such as 3/64. Errors: `InputError`."""
     found = _FORM.fullmatch(text)
     if not found:
         fix = "Give its number, from 1, and how many there are: --shard 3/64."

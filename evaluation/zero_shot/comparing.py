@@ -56,7 +56,9 @@ def _aurocs(first: Items, second: Items) -> Compared | None:
 
 def _nats(first: Items, second: Items) -> Compared:
     bases: Counts = np.array(first["bases"], np.int64)
-    nats: list[Values] = [np.array(one["nats"], np.float64) for one in (first, second)]
+    known = bases > 0
+    nats: list[Values] = [np.array(one["nats"], np.float64)[known] for one in (first, second)]
+    bases = bases[known]
 
     def per_base(one: Values, weights: Counts) -> Values:
         means: Values = (weights @ one) / np.maximum(weights @ bases, 1)

@@ -20,7 +20,7 @@ def journal_path(folder: Path, task: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """`directory`: of the model; `folder`: of its results, where files named after the task may be kept meanwhile."""
+    """`directory`: of the model; `folder`: of its results, where a task may keep temporary files named after it."""
 
     model: "PreTrainedModel | CausalLM"
     directory: Path

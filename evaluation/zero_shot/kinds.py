@@ -1,14 +1,14 @@
 """The kinds of tasks: one table that says what a kind's protocol may hold, which layouts it reads, and what runs it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation.zero_shot import fitness, likelihood, probes, variants
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found
 from evaluation.zero_shot.sequence import classes, essentiality, needle, perturbation, recovery, spectrum
-from evaluation.zero_shot.spec import TASKS, TaskSpec
+from evaluation.zero_shot.spec import TaskSpec
 from foundation.errors import InputError, nearest
 from foundation.typed import from_settings
 
@@ -17,7 +17,8 @@ from foundation.typed import from_settings
 class Kind:
     """`protocol`: a dataclass with a default for each field; `run`: the task's function, given an instance of it.
 
-    `coordinates`: whether its data are places in a genome, which the task then names.
+    `coordinates`: whether its data are places in a genome, which the task then names. `files`: how many a layout
+    reads, where that is fixed.
     """
 
     protocol: type
@@ -25,6 +26,7 @@ class Kind:
     statistics: tuple[str, ...]
     run: Callable[[Context, Any], Found]
     coordinates: bool = False
+    files: Mapping[str, int] = field(default_factory=dict)
 
 
 KINDS: dict[str, Kind] = {
@@ -41,36 +43,42 @@ KINDS: dict[str, Kind] = {
         layouts=classes.LAYOUTS,
         statistics=classes.STATISTICS,
         run=classes.run,
+        files={"gff": 2, "bed": 2},
     ),
     "perturbation": Kind(
         protocol=perturbation.Protocol,
         layouts=perturbation.LAYOUTS,
         statistics=perturbation.STATISTICS,
         run=perturbation.run,
+        files={"gff": 2, "orfs": 1},
     ),
     "essentiality": Kind(
         protocol=essentiality.Protocol,
         layouts=essentiality.LAYOUTS,
         statistics=essentiality.STATISTICS,
         run=essentiality.run,
+        files={"table": 3, "deg": 3},
     ),
     "recovery": Kind(
         protocol=recovery.Protocol,
         layouts=recovery.LAYOUTS,
         statistics=recovery.STATISTICS,
         run=recovery.run,
+        files={"gff": 2, "orfs": 1},
     ),
     "genome-needle": Kind(
         protocol=needle.Protocol,
         layouts=needle.LAYOUTS,
         statistics=needle.STATISTICS,
         run=needle.run,
+        files={"fasta": 1},
     ),
     "spectrum": Kind(
         protocol=spectrum.Protocol,
         layouts=spectrum.LAYOUTS,
         statistics=spectrum.STATISTICS,
         run=spectrum.run,
+        files={"fasta": 1, "gff": 2, "orfs": 1},
     ),
     "variants": Kind(
         protocol=variants.Protocol,
@@ -78,6 +86,7 @@ KINDS: dict[str, Kind] = {
         statistics=variants.STATISTICS,
         run=variants.run,
         coordinates=True,
+        files=dict.fromkeys(variants.LAYOUTS, 1),
     ),
 }
 """Register a kind here; a task of it is a YAML file in configs/evaluation/tasks."""
@@ -85,14 +94,23 @@ KINDS: dict[str, Kind] = {
 
 def check_task(spec: TaskSpec) -> Any:
     """The protocol of `spec`, as its kind has it. Errors: `InputError` for what the kind does not know."""
-    where = TASKS / f"{spec.name}.yaml"
+    where = spec.source or f"task {spec.name}"
     kind = KINDS[_known("kind", spec.kind, tuple(KINDS), where)]
     _known("layout", spec.layout, kind.layouts, where)
     for statistic in spec.statistics:
         _known("statistic", statistic, kind.statistics, where)
     if kind.coordinates and spec.genome is None:
         raise InputError("names no genome", where=where, fix="Add `genome`.", kind="task-without-genome")
+    _count(spec, kind, where)
     return from_settings(kind.protocol, spec.protocol, f"{where}, protocol")
+
+
+def _count(spec: TaskSpec, kind: Kind, where: object) -> None:
+    own, needed = len(spec.files) - (spec.genome is not None), kind.files.get(spec.layout)
+    if not own or (needed is not None and own != needed):
+        problem = f"names {own:,} files, and the layout {spec.layout} reads {needed or 'one or more'}"
+        fix = "docs/evaluation.md has the files of each layout, in their order."
+        raise InputError(problem, where=where, fix=fix, kind="task-files")
 
 
 def run_task(context: Context) -> Found:

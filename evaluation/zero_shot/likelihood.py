@@ -37,7 +37,8 @@ class Protocol:
 def run(context: Context, protocol: Protocol) -> Found:
     """Score every record; of several files each is a source, with a part of its own beside the whole."""
     window, notes = context.fit(protocol.window)
-    scores = {path.name.partition(".")[0]: _score(context, protocol, path, window) for path in context.data.own}
+    paths = context.data.own
+    scores = {name: _score(context, protocol, path, window) for name, path in zip(_names(paths), paths, strict=True)}
     rows = [(source, one) for source, score in scores.items() for one in score]
     nats, bases = np.array([one.nats for _, one in rows]), np.array([one.bases_scored for _, one in rows])
     sources = np.array([source for source, _ in rows])
@@ -52,6 +53,12 @@ def run(context: Context, protocol: Protocol) -> Found:
     return Found(measures=measures, items=items, notes=notes)
 
 
+def _names(paths: Sequence[Path]) -> list[str]:
+    """What the sources are called: their files without endings, with endings or folders where those alone differ."""
+    short, whole = [path.name.partition(".")[0] for path in paths], [path.name for path in paths]
+    return next((names for names in (short, whole) if len(set(names)) == len(names)), list(map(str, paths)))
+
+
 def _score(context: Context, protocol: Protocol, source: Path, window: int) -> Sequence[RecordScore]:
     if isinstance(context.model, CausalLM):
         return score_records(context.model, read_regions(source), source.name, protocol.strand)
@@ -62,7 +69,8 @@ def _score(context: Context, protocol: Protocol, source: Path, window: int) -> S
 
 
 def _measure(statistic: str, nats: Nats, bases: Bases) -> Measure:
-    """All nats over all bases; the interval resamples records."""
+    """All nats over all bases; the interval resamples records that have bases."""
+    nats, bases = nats[bases > 0], bases[bases > 0]
     unit = math.log(2) if statistic == "bits per base" else 1.0
     drawn = np.random.default_rng(0).multinomial(len(nats), np.full(len(nats), 1 / len(nats)), size=RESAMPLES)
     resampled = (drawn @ nats) / np.maximum(drawn @ bases, 1) / unit

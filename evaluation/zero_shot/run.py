@@ -80,7 +80,7 @@ def _load(model: Path, dtype: str) -> "PreTrainedModel | CausalLM":
 def work_of(model: Path, task: TaskData, out: Path, dtype: str) -> Work:
     """All that decides a result, and its files."""
     folder = model_folder(out, model)
-    spec = to_json(replace(task.spec, published=(), seen="", citation="", files=()))
+    spec = to_json(replace(task.spec, published=(), seen="", citation="", source="", files=()))
     return Work(
         command="evaluate zero-shot",
         model=model,

@@ -75,6 +75,8 @@ class TaskSpec:
         A name of `configs/evaluation/genomes`, for tasks with coordinates.
     seen
         What of the real data the authors of this file have seen.
+    source
+        The file that it was read from, for errors.
     """
 
     title: str
@@ -84,6 +86,7 @@ class TaskSpec:
     statistics: tuple[str, ...]
     seen: str
     name: str = ""
+    source: str = ""
     genome: str | None = None
     protocol: dict[str, Any] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
@@ -92,7 +95,7 @@ class TaskSpec:
 
 def read_task(path: Path) -> TaskSpec:
     """Read one YAML file. Errors: `InputError` that names the file and the key."""
-    spec = replace(from_settings(TaskSpec, read_yaml(path), str(path), fix=_FIX), name=path.stem)
+    spec = replace(from_settings(TaskSpec, read_yaml(path), str(path), fix=_FIX), name=path.stem, source=str(path))
     files = tuple(one for file in spec.files for one in _expanded(file, path))
     if not spec.statistics:
         raise InputError("has no statistic", where=path, fix=_FIX, kind="task-without-statistic")

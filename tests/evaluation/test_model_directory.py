@@ -1,4 +1,4 @@
-"""A model directory is data: what is no model of DNA, or would bring code, is refused by name."""
+"""A model directory is data: anything that is not a model of DNA, or contains code, is refused by name."""
 
 import json
 import shutil

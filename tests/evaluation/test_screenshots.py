@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ from evaluation.mutation.page import write_page
 from evaluation.report.report import build_head_report, build_report
 from evaluation.suite.output import write_comparison
 from evaluation.suite.result import Evaluation, Metric, TaskResult
+from evaluation.zero_shot.data import TaskData
+from evaluation.zero_shot.leaderboard import read_leaderboard
+from evaluation.zero_shot.page import render_leaderboard
+from evaluation.zero_shot.result import Measure, items_path, write_items, write_result
+from evaluation.zero_shot.result import TaskResult as OneResult
+from evaluation.zero_shot.spec import Published, SourceFile, TaskSpec
+from foundation.pages.page import write_texts
 from tokenizer.sequence import encode
 
 CHROMIUM = shutil.which("chromium")
@@ -124,9 +132,45 @@ def mutations(tiny_model: Any, tmp_path: Path) -> Path:
     return tmp_path / "map.html"
 
 
-def test_a_mutation_map_fits_a_telephone(mutations: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def leaderboard(tmp_path: Path) -> Path:
+    """Of models of long names, with published rows, a task that failed, and one without data."""
+    published = Published(model="Evo 2 7B", metric="AUROC", value=0.875, source="a paper, table 1")
+    file = SourceFile(path="some/folder/of/variants.parquet", url=f"https://example.org/{'long/' * 30}f.parquet")
+    out, tasks = tmp_path / "leaderboard", []
+    for name in ("variants", "broken", "absent"):
+        spec = TaskSpec(
+            title=f"A task of {name}, with a title of some length", kind="variants", layout="traitgym", name=name,
+            statistics=("AUROC",), seen="nothing", files=(file,), published=(published,),
+        )  # fmt: skip
+        tasks.append(TaskData(spec=spec, folder=tmp_path, paths=(None if name == "absent" else tmp_path,)))
+    for number in range(3):
+        model = f"runs-a_model_whose_name_is_longer_than_anybody_would_like_to_read-step={number}"
+        value = 0.45 + number / 10
+        measures = [
+            Measure(metric="AUROC", part=part, value=value, low=value - 0.1, high=value + 0.1, count=12_345, chance=0.5)
+            for part in ("", "missense", "missense SNV")
+        ]
+        result = OneResult(
+            task="variants", title="t", model=model, weights="0", run=None, step=number, parameters=10_000,
+            dtype="float32", versions={"torch": "2"}, measures=tuple(measures), left_out={"REF differs": 2},
+            notes=("windows of 64 bases, in place of 8,192",),
+        )  # fmt: skip
+        write_result(result, out / model)
+        items: dict[str, list[Any]] = {"label": [True, False] * 10, "cluster": list(range(20))}
+        scores = [(7 * item + number) % 20 / 20 for item in range(20)]
+        write_items(items | {"score": scores}, items_path(out / model, "variants"))
+        failed = f"/a/folder{'/of/folders' * 20}/f.parquet, row 5: pos is not a position"
+        write_result(replace(result, task="broken", measures=(), failed=failed), out / model)
+    write_texts({out / "index.html": render_leaderboard(read_leaderboard(out, tasks))})
+    return out / "index.html"
+
+
+@pytest.mark.parametrize("name", ["mutations", "leaderboard"])
+def test_a_page_fits_a_telephone(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """A window of 520 pixels, since a browser has no narrower one; the frame in it has 420."""
-    frame = f'<body style="margin: 0"><iframe src="{mutations.as_uri()}" width="420" height="900" style="border: 0">'
+    page: Path = request.getfixturevalue(name)
+    frame = f'<body style="margin: 0"><iframe src="{page.as_uri()}" width="420" height="900" style="border: 0">'
     (tmp_path / "frame.html").write_text(f"<!doctype html>{frame}</iframe>")
     pixels = screenshot(tmp_path / "frame.html", tmp_path / "narrow.png", dark=True, width=520, height=900)
     assert pixels[:, 408:420].std() < 0.01  # the page's margin: nothing runs off it
@@ -134,9 +178,15 @@ def test_a_mutation_map_fits_a_telephone(mutations: Path, tmp_path: Path) -> Non
 
 
 def test_pages_are_drawn_light_and_dark(
-    reports: list[Path], evaluations: list[Path], card: Path, mutations: Path, head: Path, tmp_path: Path
+    reports: list[Path],
+    evaluations: list[Path],
+    card: Path,
+    mutations: Path,
+    head: Path,
+    leaderboard: Path,
+    tmp_path: Path,
 ) -> None:
-    pages = [*reports, *evaluations, card, mutations, head]
+    pages = [*reports, *evaluations, card, mutations, head, leaderboard]
     light, dark = (screenshots(pages, tmp_path / f"{theme}.png", dark=theme == "dark") for theme in ("light", "dark"))
     for page, pixels, bright in [
         *zip(pages, light, [True] * len(pages), strict=True),

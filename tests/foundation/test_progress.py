@@ -15,7 +15,7 @@ def test_a_log_has_a_line_at_once_and_one_every_so_often(
     with progress_bar("work on [/it]", total=10, unit=" parts") as advance:
         assert capsys.readouterr().err == "work on [/it]: started\n"
         advance(4)
-        time.sleep(1.1)  # no work is done meanwhile, and lines come all the same
+        time.sleep(1.1)  # no work is done, but lines are still printed
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) >= 2
         assert all("work on [/it]: " in line for line in lines)

@@ -198,7 +198,7 @@ def _optimized(case: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _optimizer_bytes(optimizer: Any, weights: set[int]) -> int:
-    """Moments, and the master weights where these are no weights of the model."""
+    """Moments, and master weights that are not weights of the model."""
     total = 0
     for inner in getattr(optimizer, "chained_optimizers", [optimizer]):
         adam = inner.optimizer

@@ -1,6 +1,6 @@
 """What Megatron-Bridge 0.6.2 and megatron-core 0.19.2, as they are published, need in order to be imported and to run.
 
-- `peft/lora_layers.py` of Bridge imports Transformer Engine, also where there is none: it sees a name for it meanwhile.
+- `peft/lora_layers.py` of Bridge imports Transformer Engine, even if it is not installed: it gets a placeholder.
 - `peft/utils.py` takes Megatron-Core's empty names of Transformer Engine's layers for the layers.
 - `pretrain` logs a traceback of `SystemExit`, with which a run ends that was asked to.
 - `pretrain` runs `make` for compiled helpers of Megatron-Core's own datasets; the wheel has them, and no Makefile.

@@ -18,7 +18,7 @@ class ForwardStep:
         self.sums = LossSums()
         self.validating = False
         self.loss = 0.0
-        """Of the last step, on every rank, in fp32 as NeMo has it."""
+        """Of the last step, on every rank, in fp32 as in NeMo."""
         self._micro_batches: list[torch.Tensor] = []
 
     def __call__(self, data_iterator: Any, model: Any, return_schedule_plan: bool = False) -> tuple[torch.Tensor, Any]:

@@ -31,7 +31,7 @@ from torch.overrides import TorchFunctionMode
 from foundation.errors import InputError
 
 Seam = tuple[object, str, object]
-"""A name of an object, and what it stands for meanwhile."""
+"""An object, the name of one of its attributes, and a temporary replacement."""
 
 
 def cpu_stand_in() -> AbstractContextManager[None]:

@@ -60,7 +60,7 @@ def save_batch(
 ) -> None:
     """Write this rank's `rank=N.safetensors` and `rank=N.jsonl`, one line per sample; nothing where it has no batches.
 
-    A batch that cannot be written is said, and is no reason to stop.
+    If the batch cannot be written, warn and continue.
     """
     from safetensors.torch import save_file
 

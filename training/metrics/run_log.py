@@ -117,7 +117,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         return line
 
     def begin_evaluation(self) -> None:
-        """What follows is no training, until `end_evaluation`."""
+        """Stop counting training time until `end_evaluation`."""
         self._clock.enter("evaluation")
 
     def end_evaluation(self, trainer: Any, values: dict[str, float], left_out: list[str]) -> None:

@@ -35,7 +35,7 @@ class Protocol:
 
 
 def run(context: Context, protocol: Protocol) -> Found:
-    """Genes without introns, since what follows an exon is no coding sequence."""
+    """Genes without introns, since the sequence after an exon is not coding."""
     genome = read_genes(context.data.own, context.spec.layout)
     whole = [one for one in genome.genes if np.ptp(one.places) + 1 == len(one.places)]
     left_out = dict(genome.left_out)

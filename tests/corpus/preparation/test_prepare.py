@@ -167,7 +167,7 @@ def test_names_to_hold_out_that_no_record_has(
 def test_names_to_leave_out_that_no_record_has(
     tmp_path: Path, write_fasta: WriteFasta, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A byte order mark is no part of the first."""
+    """A byte order mark is not part of the first."""
     sources = [write_fasta({f"r{n}": b"ACGT" * (n + 9)}, f"{n}.fa") for n in range(4)]
     listed = tmp_path / "out.txt"
     listed.write_bytes(b"\xef\xbb\xbfr1\r\nr7\r\n")

@@ -402,6 +402,22 @@ def test_bits_per_base_by_source(folder: Path, tiny_model: Any) -> None:
     assert total / parts["bits per base", ""].count == pytest.approx(parts["bits per base", ""].value)
 
 
+def test_records_without_bases_are_not_resampled(folder: Path, tiny_model: Any) -> None:
+    """Resamples of such records alone have no value: counted as 0, they would be the interval's lower end."""
+    (folder / "n.fa").write_text(">n\nNNNNNNNN\n>c\nACGTACGTACGT\n>one\nA\n")
+    (found,) = run_task(context_of(tiny_model, folder, "likelihood", "fasta", ("n.fa",), ("bits per base",))).measures
+    assert (found.low, found.high, found.clusters, found.count) == (None, None, 1, 11)
+
+
+@pytest.mark.parametrize("names", [("d.fa", "d.fna"), ("d.fa", "deeper/d.fa"), ("d.fa", "d.fna", "deeper/d.fa")])
+def test_sources_of_one_name_are_all_there(folder: Path, tiny_model: Any, names: tuple[str, ...]) -> None:
+    (folder / "deeper").mkdir(exist_ok=True)
+    for number, name in enumerate(names):
+        (folder / name).write_text(f">c\n{CONTIG[: 30 + number]}\n")
+    parts = by_part(run_task(context_of(tiny_model, folder, "likelihood", "fasta", names, ("bits per base",))))
+    assert [one.count for one in parts.values()][1:] == [29 + number for number in range(len(names))]
+
+
 def test_classes_of_a_bed_file(folder: Path, tiny_model: Any) -> None:
     (folder / "r.bed").write_text("c\t10\t60\tpromoter\nc\t50\t90\tenhancer\n")
     names = ("g.fa", "r.bed")

@@ -48,13 +48,43 @@ def test_a_shipped_task_is_whole(name: str) -> None:
         (("path: a.fa", "path: 'a{b}.fa'"), "task-file-template", "a{b}.fa"),
         (("path: a.fa", "path: a.fa, size: big"), "wrong-type", "big"),
         (("kind: likelihood\nlayout: fasta", "kind: variants\nlayout: traitgym"), "unknown-statistic", "bits per base"),
+        (("[{path: a.fa}]", "[]"), "task-files", "0 files"),
     ],
 )  # fmt: skip
 def test_a_task_of_ones_own_is_checked(change: tuple[str, str], kind: str, names: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(WHOLE.replace(*change))
-    with refused(kind, names=names):
+    with refused(kind, names=names) as caught:
         check_task(read_task(path))
+    assert str(caught.value.where).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "layout", "statistic", "count"),
+    [
+        ("perturbation", "gff", "AUROC", 2), ("perturbation", "orfs", "AUROC", 1),
+        ("annotation-classes", "gff", "bits per base", 2), ("annotation-classes", "bed", "bits per base", 2),
+        ("essentiality", "table", "AUROC", 3), ("essentiality", "deg", "AUROC", 3),
+        ("recovery", "gff", "DNA identity", 2), ("recovery", "orfs", "DNA identity", 1),
+        ("spectrum", "gff", "Jensen-Shannon divergence", 2), ("genome-needle", "fasta", "gain", 1),
+        ("variants", "traitgym", "AUROC", 1),
+    ],
+)  # fmt: skip
+def test_a_layout_has_as_many_files_as_it_reads(
+    kind: str, layout: str, statistic: str, count: int, tmp_path: Path
+) -> None:
+    """The genome of a set of variants is none of them. The error is at the file that says so."""
+    path = tmp_path / "mine.yaml"
+    for files in (count - 1, count, count + 1):
+        named = ", ".join(f"{{path: f{number}}}" for number in range(files))
+        whole = WHOLE.replace("{path: a.fa}", named).replace("likelihood", kind).replace("fasta", layout)
+        genome = "genome: hg38\n" if kind == "variants" else ""
+        path.write_text(whole.replace("bits per base", statistic) + genome)
+        if files == count:
+            check_task(read_task(path))
+        else:
+            with refused("task-files", where=path, names=f"{files} files"):
+                check_task(read_task(path))
 
 
 def test_a_task_with_places_names_its_genome(tmp_path: Path) -> None:

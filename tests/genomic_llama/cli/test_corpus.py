@@ -136,7 +136,7 @@ def test_wrong_options(genome: Path, tmp_path: Path, arguments: tuple[str, ...],
 
 
 def heard(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[str]:
-    """The lines on standard error, which is no terminal here, of one command."""
+    """The lines on standard error, which is not a terminal here, of one command."""
     from genomic_llama.cli.main import main
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""Weights of another model, whose tensors have the same shapes, are no start: told before NeMo is imported."""
+"""Weights of another model with the same tensor shapes are refused before NeMo is imported."""
 
 import json
 import subprocess
