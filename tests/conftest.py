@@ -7,12 +7,17 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from run_fixtures import corpus, one_process, one_process_run, start, uninterrupted, whole  # noqa: F401
 from torture import LONG, Tally
+
+# The first call of a compiled function compiles it, and a machine may be busy: no example has a deadline.
+hypothesis.settings.register_profile("no_deadline", deadline=None)
+hypothesis.settings.load_profile("no_deadline")
 
 _TALLIES = pytest.StashKey[list[Tally]]()
 _ROWS = pytest.StashKey[list[str]]()

@@ -96,7 +96,7 @@ def test_the_reference_against_numbers_by_hand() -> None:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), theta=thetas, scaling=scalings)
 def test_every_spelling_is_one_thing_to_every_reader(data: Any, theta: float, scaling: RopeScaling | None) -> None:
     values = data.draw(spelt(theta, scaling))

@@ -13,7 +13,7 @@ from evaluation.suite.result import Evaluation, Metric, TaskResult
 from foundation.pages.figure import INK, canvas
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=24))
 def test_labels_stay_beside_the_axes_and_apart(values: list[float]) -> None:
     _, axes = canvas(height=3.4)

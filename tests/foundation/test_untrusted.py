@@ -91,7 +91,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 @given(st.recursive(st.one_of(st.integers(), st.text(), st.none()), lambda inner: st.lists(inner) | st.tuples(inner)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_shown_is_short(value: object) -> None:
     assert len(shown(value)) < 100_000
     assert eval(shown(value)) == value or "..." in shown(value) or "hundreds of digits" in shown(value)

@@ -302,7 +302,7 @@ TEXTS = st.text(alphabet="ab 01.:,=#~${}[]'\"\\-+_é", max_size=8) | st.sampled_
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(KEYS, TEXTS)
 def test_any_words_on_our_doors(key: str, text: str) -> None:
     """A door may refuse a run by its rules; none reads the words in another way."""

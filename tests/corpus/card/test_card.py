@@ -252,7 +252,6 @@ def test_text_comes_from_yaml(tmp_path: Path) -> None:
         read_card_text(tmp_path / "none.yaml")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 139), st.integers(1, 20))
 def test_the_axis_of_lengths_has_ticks_whatever_the_lengths(first: int, bins: int) -> None:
     low, high = 2 ** (first / 4) / 1.3, 2 ** ((first + bins) / 4) * 1.3

@@ -67,7 +67,7 @@ def test_a_missing_taxdump_is_an_error(tmp_path: Path) -> None:
         Taxonomy(tmp_path)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(above=st.lists(st.integers(0, 10**6), min_size=1, max_size=60), listed=st.sets(st.integers(0, 60), max_size=6))
 def test_roots_are_those_of_a_walk_to_the_top(
     tmp_path_factory: pytest.TempPathFactory, above: list[int], listed: set[int]

@@ -28,7 +28,7 @@ def read_somehow(path: Path, format: Format, markup: bool) -> None:
 
 
 @pytest.mark.parametrize("format", Format)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=ANY, markup=st.booleans())
 @example(data=b"", markup=False)
 def test_any_bytes(tmp_path: Path, format: Format, data: bytes, markup: bool) -> None:

@@ -45,7 +45,7 @@ def ahead(source: io.RawIOBase) -> "closing[ReadAhead]":
     return closing(ReadAhead(source))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 3 * BLOCK * BLOCKS), st.lists(st.integers(1, 3 * BLOCK), min_size=1, max_size=5))
 def test_bytes_are_those_of_the_stream(size: int, requests: list[int]) -> None:
     content = bytes(range(251)) * (size // 251 + 1)

@@ -5,13 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from corpus.store.index_writer import IndexWriter
 from corpus.store.stream import TokenStream
-
-settings.register_profile("kernels", deadline=None)  # the first call compiles
-settings.load_profile("kernels")
 
 WriteSplit = Callable[[Sequence[bytes]], TokenStream]
 

@@ -26,7 +26,7 @@ def _normal(contig: str, position: int, length: int, alt: str) -> tuple[int, str
     return place, left.tobytes().decode(), right.tobytes().decode()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.text("AC", min_size=3, max_size=7))
 def test_edits_with_one_result_have_one_normal_form(contig: str) -> None:
     forms: dict[str, set[tuple[int, str, str]]] = {}
