@@ -33,7 +33,7 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         *guard_recipes(config),
         run.Config(Preemption),
     ]
-    if config.trainer.evaluate_every and not with_head:
+    if config.trainer.evaluate_every:
         callbacks.append(run.Config(LiveEvaluation))
     if with_head and config.head.stop_metric != "none":
         callbacks.append(run.Config(EarlyStop))

@@ -87,6 +87,11 @@ def head_rules(config: TrainConfig) -> Iterator[Rule]:
     if head.kind == "none":
         return
     yield config.finetune, "head.kind without finetune", "A head needs weights to start from: add finetune=true."
+    yield (
+        config.trainer.evaluate_every == 0,
+        f"trainer.evaluate_every={config.trainer.evaluate_every} with head.kind={head.kind}",
+        "Remove trainer.evaluate_every: a head is measured at each validation, and has no bases to predict.",
+    )
     yield head.train is not None, "head.train=null", "Add head.train=FILE: labelled sequences."
     yield head.pooling in POOLINGS, f"head.pooling={head.pooling}", f"Use {' or '.join(POOLINGS)}."
     yield head.truncate in ("refuse", "left", "right"), f"head.truncate={head.truncate}", "Use refuse, left or right."

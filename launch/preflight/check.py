@@ -44,7 +44,7 @@ def check_live_evaluation(config: TrainConfig, sequence_length: int) -> None:
     from training.live.tasks import live_suite
 
     suite = config.trainer.evaluate_suite
-    if config.trainer.evaluate_every and config.head.kind == "none":
+    if config.trainer.evaluate_every:
         for task in live_suite(suite).recall:
             fitting(list(task.distances), sequence_length, where=suite or "trainer.evaluate_every")
 

@@ -158,3 +158,6 @@ def test_settings_are_checked_before_the_run(suite: Path) -> None:
     for override in ("trainer.evaluate_every=-1", "trainer.evaluate_seconds=0", "trainer.evaluate_every=0"):
         with refused("settings-rule", names=override.partition("=")[0]):
             check_config(compose_config("train_tiny", [*base, override]))
+    head = ["head.kind=classify", "head.train=labels.csv", "finetune=true", "init_from=model"]
+    with refused("settings-rule", names="trainer.evaluate_every=10 with head.kind=classify"):
+        check_config(compose_config("train_tiny", [*base, *head]))
