@@ -42,7 +42,7 @@ def embed_regions(
     """Embeddings in order. A negative `layer` counts from the last. `pooling`: mean, last, max, or none.
 
     "last" is the last base's, which has seen the whole sequence, or the last window of a long one.
-    Errors: `InputError` for a layer that the model does not have, and another pooling.
+    Errors: `InputError` for a layer that the model does not have, another pooling, and a region without bases.
     """
     blocks = int(model.config.num_hidden_layers)
     check_layer(layer, blocks)
@@ -99,6 +99,9 @@ def _output(model: "PreTrainedModel", tokens: "Tensor", layer: int) -> "Tensor":
 
 def _read(region: Region) -> Ids:
     """What is read of a region: its tag and its bases, without other context. Errors: `InputError`."""
+    if not len(region.ids):
+        where, fix = f"record {region.name!r}", "Leave it out."
+        raise InputError("has no base to embed", where=where, fix=fix, kind="no-base-to-embed")
     if is_markup(region.ids).any():
         fix = "Take it out, or cut the record there: a tag at its start is read."
         where = f"record {region.name!r}"

@@ -76,6 +76,8 @@ def bases_of(rows: Sequence[Row], sampling: Sampling) -> int | None:
 
 def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -> None:
     """Before any work. Errors: `InputError` as `generate` has them; `longest`: the model's positions."""
+    if not prompts:
+        raise InputError("no prompt", fix="Give one or more.", kind="no-prompt")
     automaton = Automaton(sampling.motifs, sampling.alphabet) if sampling.motifs.words else None
     letters = sorted(set(sampling.alphabet))
     for prompt in prompts:

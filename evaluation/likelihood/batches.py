@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from foundation.errors import InputError
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -28,6 +30,10 @@ class Batching:
 
     tokens: int
     rows: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rows is not None:
+            check_batch_size(self.rows)
 
     def count(self, length: int) -> int:
         """How many sequences of `length` make a batch."""
@@ -53,8 +59,17 @@ class Batching:
         return taken
 
 
+def check_batch_size(size: int) -> None:
+    """Errors: `InputError` below one: no batch would be read, or none would be the last."""
+    if size < 1:
+        raise InputError(f"batch size {size} is below 1", fix="Give 1 or more.", kind="batch-size")
+
+
 def plan_batches(model: "PreTrainedModel", rows: int | None = None) -> Batching:
-    """The batches that suit `model` on its device: `CPU_TOKENS`, or what `GPU_SHARE` of a GPU's memory holds."""
+    """The batches that suit `model` on its device: `CPU_TOKENS`, or what `GPU_SHARE` of a GPU's memory holds.
+
+    Errors: `InputError` for fewer `rows` than one.
+    """
     if model.device.type == "cpu":
         return Batching(tokens=CPU_TOKENS, rows=rows)
     import torch

@@ -32,8 +32,8 @@ def load_model(
     The device is the first GPU where there is one, unless named. The directory is read as `convert` reads it, by the
     same strict readers; transformers gets tensors and a configuration, so that nothing is fetched, followed or run.
 
-    Errors: `InputError` for a directory that is missing or not such a model, another vocabulary than ours, or weights
-    that do not fit the configuration, or are not finite.
+    Errors: `InputError` for a directory that is missing or not such a model, another vocabulary than ours, weights that
+    do not fit the configuration, or are not finite, and a device that is not here.
     """
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}", fix=nearest(dtype, DTYPES), kind="dtype")
@@ -46,9 +46,25 @@ def load_model(
         from evaluation.likelihood.attention import use_attention
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        _check_device(device)
         model = load_llama(checkpoint, dtype, device, advance=advance)
         use_attention(model)
         return model.eval()
+
+
+def _check_device(named: str) -> None:
+    """Errors: `InputError` for a name that torch does not know, and for a GPU that is not here."""
+    import torch
+
+    try:
+        device = torch.device(named)
+    except RuntimeError as error:
+        fix = "Give cpu, cuda, or cuda:1."
+        raise InputError(f"{named!r} is not a device", fix=fix, kind="device") from error
+    here = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= here:
+        fix = f"Torch finds {here} {'GPU' if here == 1 else 'GPUs'}; cpu always works."
+        raise InputError(f"there is no device {named!r}", fix=fix, kind="no-device")
 
 
 def check_directory(directory: Path, adapter: Path | None = None) -> Checkpoint:

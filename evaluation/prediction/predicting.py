@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from configs.heads import Head
 from evaluation.labelled.measures import probabilities
+from evaluation.likelihood.batches import check_batch_size
 from evaluation.likelihood.forward import hidden_states, to_tensor
 from evaluation.likelihood.model import head_of
 from evaluation.prediction.records import Record
@@ -33,6 +34,9 @@ class Predicting:
     both_strands: bool = False
     calibrated: bool = False
     batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        check_batch_size(self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)

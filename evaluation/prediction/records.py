@@ -97,9 +97,13 @@ def _table(source: Source, cut: Cut) -> Iterator[Record]:
 def region_record(region: Region, cut: Cut, *, with_place: bool = False) -> Record:
     """The record of a region; `with_place`: where it is on its contig is among its columns.
 
-    Errors: `InputError` for one that is empty, too long or not DNA.
+    Errors: `InputError` for one that is empty, too long or not DNA, and for a tag, which no head is trained with.
     """
     where = f"record {region.name!r}"
+    if len(region.tag):
+        raise InputError(
+            "has a tag, which heads do not read", where=where, fix="Take the tag out.", kind="tag-not-read"
+        )
     ids, _ = oriented(region, reverse=False)
     if not len(ids):
         raise InputError("has an empty sequence", where=where, fix="Leave it out.", kind="empty-sequence")

@@ -1,6 +1,7 @@
 """Effects of variants and of all mutants, as tables."""
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +16,19 @@ from evaluation.variants.effects import Effect, allele_effects
 from evaluation.variants.table import columns, values
 from evaluation.variants.vcf import Vcf, VcfRecord, read_vcf
 from evaluation.variants.windows import plan_placement
-from foundation.errors import InputError
+from foundation.errors import InputError, shown
 from foundation.progress import called_from_python, progress_bar
 from genomic_llama.api.models import check_predicts_bases
-from genomic_llama.api.sequences import read_contigs, read_sequences
+from genomic_llama.api.sequences import read_contigs, read_named
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from pandas import DataFrame
     from transformers import PreTrainedModel
 
     from genomic_llama.api.sequences import Sequences
 
+_ALLELE = frozenset({"contig", "position", "id", "ref", "alt", "status"})
+_MUTANT = frozenset({"name", "contig", "start", "end", "kind", "ref", "alt"})
 _NAMES = {
     "contig": ("contig", "chrom", "#chrom", "chromosome"),
     "position": ("position", "pos"),
@@ -81,7 +82,7 @@ def variants(
         placement = plan_placement(
             int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
         )
-        read = _read_table(variants) if hasattr(variants, "columns") else read_vcf(Path(variants))
+        read = _read_variants(variants)
         contigs = read_contigs(genome, {record.contig for record in read.records})
         alleles = list_alleles(read, contigs, "variants")
         scored = sum(allele.status == SCORED for allele in alleles)
@@ -133,15 +134,19 @@ def mutate(
         placement = plan_mutation_windows(
             int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
         )
-        whole = {region.name: region for region in read_sequences(sequences)}
+        whole = read_named(sequences)
         contigs = {name: region.ids for name, region in whole.items()}
-        chosen = whole.values() if regions is None else [_part(whole, *region) for region in regions]
+        chosen = whole.values() if regions is None else [_part(whole, region) for region in regions]
         kinds = Kinds(deletions=tuple(deletions), tile=tile)
         maps = mutate_regions(model, chosen, contigs, placement, kinds, strand=strand, batch_size=batch_size)
-        return DataFrame([row for one in maps for row in rows(one)], columns=list(ROW))
+        return _numbers(DataFrame([row for one in maps for row in rows(one)], columns=list(ROW)), _MUTANT)
 
 
-def _part(whole: dict[str, Region], name: str, start: int, end: int) -> Region:
+def _part(whole: dict[str, Region], region: Any) -> Region:
+    if isinstance(region, str) or not isinstance(region, Sequence) or len(region) != 3:
+        fix = "Give a list of (name, start, end); of a table, its rows."
+        raise InputError(f"{region!r} is not a region", fix=fix, kind="not-a-region")
+    name, start, end = region
     if name not in whole:
         raise InputError(f"no sequence is named {name!r}", fix=f"There are: {', '.join(whole)}.", kind="no-contig")
     if not 0 <= start < end <= len(whole[name].ids):
@@ -149,6 +154,16 @@ def _part(whole: dict[str, Region], name: str, start: int, end: int) -> Region:
         raise InputError(problem, where=f"sequence {name!r}", fix="Give start and end, from 0.", kind="region-outside")
     ids = whole[name].ids[start:end]
     return Region(name=f"{name}:{start}-{end}", contig=name, start=start, ids=ids)
+
+
+def _read_variants(given: Any) -> Vcf:
+    """A table, or the VCF file of a path. Errors: `InputError`."""
+    if hasattr(given, "columns"):
+        return _read_table(given)
+    if not isinstance(given, str | PathLike):
+        fix = "Give the path of a VCF file, or a table with the columns contig, position, ref and alt."
+        raise InputError(f"{shown(type(given))} does not hold variants", fix=fix, kind="not-variants")
+    return read_vcf(Path(given))
 
 
 def _read_table(table: "DataFrame") -> Vcf:
@@ -164,11 +179,15 @@ def _read_table(table: "DataFrame") -> Vcf:
 
 
 def _row(number: int, contig: Any, position: Any, ref: Any, alt: Any, name: Any) -> VcfRecord:
-    if position != position or int(position) != position or position < 1:
+    try:
+        whole = int(position)
+    except (TypeError, ValueError, OverflowError):  # text, missing, infinite
+        whole = 0
+    if whole < 1 or whole != position:
         where, fix = f"row {number} of the table", "Count from 1, as in VCF."
         raise InputError(f"position {position!r} is not a number from 1", where=where, fix=fix, kind="vcf-position")
     return VcfRecord(
-        line=number, contig=str(contig), position=int(position) - 1, id=str(name), ref=str(ref),
+        line=number, contig=str(contig), position=whole - 1, id=str(name), ref=str(ref),
         alts=tuple(str(alt).split(",")), fields=(),
     )  # fmt: skip
 
@@ -189,4 +208,10 @@ def _to_table(
         place = (record.contig, record.position + 1, record.id, record.ref, allele.alt_text, allele.status)
         lines.append((*place, *values(effect, among, **asked)))
     index = [given.index[allele.record.line] for allele in alleles] if hasattr(given, "columns") else None
-    return DataFrame(lines, columns=list(columns(**asked)), index=index)
+    return _numbers(DataFrame(lines, columns=list(columns(**asked)), index=index), _ALLELE)
+
+
+def _numbers(table: "DataFrame", text: frozenset[str]) -> "DataFrame":
+    """`table` with numbers in every column but those of `text`: a column without any value is NaN, not objects."""
+    empty = {name: float for name in table.columns if name not in text and table[name].isna().all()}
+    return table.astype(empty)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from configs.heads import KEY, Head
 from evaluation.labelled.examples import SIDES, Cut
-from evaluation.prediction.files import table_rows
+from evaluation.prediction.files import table_columns, table_rows
 from evaluation.prediction.predicting import Predicting, check_calibrated
 from evaluation.prediction.predicting import predict as predict_records
 from evaluation.prediction.records import region_record
@@ -63,7 +63,8 @@ def predict(
         cut = Cut(longest=int(model.config.max_position_embeddings), side=truncate)
         records = (region_record(region, cut) for region in read_sequences(sequences))
         with progress_bar("Predicting", total=None, unit=" sequences") as advance:
-            return DataFrame(list(table_rows(predict_records(model, records, how), head, advance)))
+            rows = list(table_rows(predict_records(model, records, how), head, advance))
+            return DataFrame(rows, columns=None if rows else table_columns(head))
 
 
 def _head(model: "PreTrainedModel") -> Head:

@@ -64,10 +64,11 @@ def generate(
 
     with called_from_python(progress=progress):
         check_predicts_bases(model)
+        words = [forbid] if isinstance(forbid, str) else forbid
         sampling = Sampling(
             length=length, min_length=min_length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
             min_p=min_p, repetition_penalty=repetition_penalty, repetition_length=repetition_length,
-            motifs=read_motifs(forbid, both_strands=forbid_both_strands), gc=gc, tries=tries,
+            motifs=read_motifs(words, both_strands=forbid_both_strands), gc=gc, tries=tries,
             alphabet=check_alphabet(alphabet), seed=seed,
         )  # fmt: skip
         found = generate_bases(model, list(read_sequences(prompts)), sampling)

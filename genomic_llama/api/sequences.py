@@ -16,7 +16,7 @@ from foundation.errors import InputError, shown
 from tokenizer.sequence import Ids, encode, not_nucleotides
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pandas import DataFrame, Series
 
@@ -59,7 +59,27 @@ def read_contigs(genome: "Sequences", names: Iterable[str]) -> dict[str, Ids]:
     given: Any = genome
     if _is_indexed(given):  # the others of the file are not read
         given = {name: given.fetch(name) for name in given.references if name in wanted}
-    return {region.name: region.ids for region in read_sequences(given) if region.name in wanted}
+    return {name: region.ids for name, region in read_named(given, wanted).items()}
+
+
+def read_named(given: "Sequences", wanted: "Collection[str] | None" = None) -> "dict[str, Region]":
+    """The regions of `given`, or the `wanted` ones, by name.
+
+    Errors: `InputError` as `read_sequences`, for a name that comes twice, and for a tag, which is not read here.
+    """
+    found: dict[str, Region] = {}
+    for region in read_sequences(given):
+        if wanted is not None and region.name not in wanted:
+            continue
+        where = f"sequence {region.name!r}"
+        if region.name in found:
+            fix = "Give them different names."
+            raise InputError("two sequences have this name", where=where, fix=fix, kind="duplicate-name")
+        if len(region.tag):
+            fix = "Take the tag out, or use `score`, `embed` or `generate`."
+            raise InputError("has a tag, which is not read here", where=where, fix=fix, kind="tag-not-read")
+        found[region.name] = region
+    return found
 
 
 def _records(given: Any) -> Iterator[tuple[Any, Any]]:

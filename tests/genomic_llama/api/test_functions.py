@@ -158,16 +158,79 @@ def test_bad_input_raises(model: Any, tmp_path: Path) -> None:
         gl.embed(model, "ACGT", layer=3)
     with refused("no-variant-column", names="'alt'"):
         gl.variants(model, GENOME, pd.DataFrame({"chrom": ["c"], "pos": [1], "ref": ["A"]}))
-    for position in (0, 1.5, float("nan")):
+    for position in (0, 1.5, float("nan"), float("inf"), "x", "5", None, pd.NA):
         with refused("vcf-position", where="row 0 of the table"):
-            gl.variants(model, GENOME, pd.DataFrame({"chrom": ["c"], "pos": [position], "ref": "A", "alt": "C"}))
+            gl.variants(
+                model, GENOME, pd.DataFrame({"chrom": ["c"], "pos": pd.Series([position], dtype=object),
+                "ref": "A", "alt": "C"})
+            )  # fmt: skip
+    for given in ([("c", 5, "T", "A")], None):
+        with refused("not-variants", fix="VCF"):
+            gl.variants(model, GENOME, given)  # type: ignore[arg-type]
     with refused("no-contig", names="'d'", fix="c"):
         gl.mutate(model, GENOME, regions=[("d", 0, 1)])
     for start, end in ((0, 50), (3, 3), (-1, 4)):
         with refused("region-outside", where="'c'"):
             gl.mutate(model, GENOME, regions=[("c", start, end)])
+    for region in ("c:0-3", ("c", 0)):
+        with refused("not-a-region", names=str(region)):
+            gl.mutate(model, GENOME, regions=[region])  # type: ignore[list-item]
     with refused("prompt-too-long", where="'sequence1'"):
         gl.generate(model, "ACGT", length=30)
+    with refused("no-prompt"):
+        gl.generate(model, [])
+
+
+def test_a_sequence_without_bases_is_not_embedded(model: Any) -> None:
+    for pooling in ("mean", "max", "last", "none"):
+        for text in ("", "|d__Bacteria|"):
+            with refused("no-base-to-embed", where="'sequence2'"):
+                gl.embed(model, ["ACGT", text], pooling=pooling)  # type: ignore[call-overload]
+
+
+def test_a_batch_has_at_least_one_sequence(model: Any) -> None:
+    table = pd.DataFrame({"contig": ["c"], "position": [3], "ref": ["G"], "alt": ["A"]})
+    for size in (0, -1):
+        for call in (gl.score, gl.embed, gl.mutate):
+            with refused("batch-size", names=str(size)):
+                call(model, "ACGT", batch_size=size)
+        with refused("batch-size", names=str(size)):
+            gl.variants(model, GENOME, table, batch_size=size)
+
+
+def test_sequences_that_are_looked_up_by_name_have_one_each(model: Any) -> None:
+    twice = [("c", GENOME["c"]), ("c", "ACGT")]
+    with refused("duplicate-name", where="'c'"):
+        gl.mutate(model, twice)
+    table = pd.DataFrame({"contig": ["c"], "position": [3], "ref": ["G"], "alt": ["A"]})
+    with refused("duplicate-name", where="'c'"):
+        gl.variants(model, twice, table)
+    tagged = {"c": "|d__Bacteria|" + GENOME["c"], "other": "|d__Bacteria|ACGT"}
+    with refused("tag-not-read", where="'c'"):
+        gl.mutate(model, tagged)
+    with refused("tag-not-read", where="'c'"):
+        gl.variants(model, tagged, table)
+    assert list(gl.variants(model, {**GENOME, "other": tagged["other"]}, table)["status"]) == ["scored"]
+
+
+def test_numbers_are_numbers_where_nothing_is_scored(model: Any) -> None:
+    table = pd.DataFrame({"contig": ["c"], "position": [3], "ref": ["A"], "alt": ["C"]})
+    for found in (gl.variants(model, GENOME, table, strand="forward"), gl.mutate(model, "A"), gl.mutate(model, [])):
+        assert found["delta"].dtype == found["reverse"].dtype == np.float64
+        assert found["delta"].isna().all()
+    assert gl.variants(model, GENOME, table.iloc[:0])["delta"].dtype == np.float64
+
+
+def test_a_motif_may_be_given_alone(model: Any) -> None:
+    alone, listed = (gl.generate(model, "ACGT", length=9, forbid=motif, seed=2) for motif in ("GA", ["GA"]))
+    pd.testing.assert_frame_equal(alone, listed)
+
+
+def test_a_device_that_is_not_here(directory: Path) -> None:
+    with refused("device", names="'tpu?'"):
+        gl.load_model(directory, device="tpu?")
+    with refused("no-device", names="'cuda:99'"):
+        gl.load_model(directory, device="cuda:99")
 
 
 def test_unknown_names_are_no_attributes() -> None:

@@ -392,11 +392,13 @@ def test_what_python_refuses_to_predict(folder: Path) -> None:
         ("unknown-side", "ACGT", {"truncate": "middle"}),
         ("unknown-strand", "ACGT", {"strand": "reverse"}),
         ("empty-sequence", "", {}),
+        ("batch-size", "ACGT", {"batch_size": 0}),
     ]  # fmt: skip
     for kind, sequence, options in cases:
         with refused(kind):
             gl.predict(model, sequence, **options)
     assert len(gl.predict(model, "A" * 65, truncate="left")) == 64
+    assert list(gl.predict(model, []).columns) == list(found.columns)
     with refused("no-head"):
         gl.predict(gl.load_model(folder / "base"), "ACGT")
 
