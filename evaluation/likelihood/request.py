@@ -40,7 +40,7 @@ class ScoreRequest:
     per_base: Path | None = None
     distribution: Path | None = None
     hub: Path | None = None
-    assembly: str = "hg38"
+    assembly: str = ""
     split: str = "validation"
     bed: Path | None = None
     flank: int = 0

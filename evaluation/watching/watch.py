@@ -27,6 +27,7 @@ from evaluation.watching.trackers import Trackers
 from foundation.atomic import check_writable
 from foundation.errors import InputError
 from foundation.json_lines import append_line
+from foundation.metrics_log import NAME as METRICS
 from foundation.terminal import warn
 
 _CONVERTED = ".converted"
@@ -77,6 +78,10 @@ def _check(what: Watch) -> Suite:
     if not what.run.is_dir():
         fix = "Give the run_dir of a training run, which its first step makes."
         raise InputError("no such directory", where=what.run, fix=fix, kind="no-such-directory")
+    if not any((what.run / name).exists() for name in ("config.yaml", "checkpoints", METRICS)):
+        fix = "Give its run_dir. A run that has just been started writes config.yaml first."
+        problem = "is not a training run: no config.yaml, no checkpoints"
+        raise InputError(problem, where=what.run, fix=fix, kind="not-a-run")
     suite = read_suite(what.suite)
     check_suite(suite, what.suite)
     check_writable(what.out / "index.html")

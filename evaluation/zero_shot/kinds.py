@@ -1,7 +1,7 @@
 """The kinds of tasks: one table that says what a kind's protocol may hold, which layouts it reads, and what runs it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from evaluation.zero_shot import fitness, likelihood, probes, variants
@@ -92,6 +92,9 @@ KINDS: dict[str, Kind] = {
 """Register a kind here; a task of it is a YAML file in configs/evaluation/tasks."""
 
 
+_FREE = ("seed", "layer")
+
+
 def check_task(spec: TaskSpec) -> Any:
     """The protocol of `spec`, as its kind has it. Errors: `InputError` for what the kind does not know."""
     where = spec.source or f"task {spec.name}"
@@ -102,7 +105,19 @@ def check_task(spec: TaskSpec) -> Any:
     if kind.coordinates and spec.genome is None:
         raise InputError("names no genome", where=where, fix="Add `genome`.", kind="task-without-genome")
     _count(spec, kind, where)
-    return from_settings(kind.protocol, spec.protocol, f"{where}, protocol")
+    protocol = from_settings(kind.protocol, spec.protocol, f"{where}, protocol")
+    _check_numbers(protocol, f"{where}, protocol")
+    return protocol
+
+
+def _check_numbers(protocol: Any, where: str) -> None:
+    """Whole numbers count bases, genes or samples: of a window 2 or more, of others 1; `_FREE` are not counts."""
+    for field_ in fields(protocol):
+        value, least = getattr(protocol, field_.name), 2 if field_.name == "window" else 1
+        for number in value if isinstance(value, tuple) else (value,):
+            if type(number) is int and field_.name not in _FREE and number < least:
+                fix = f"Give {least} or more."
+                raise InputError(f"{field_.name} is {number}", where=where, fix=fix, kind="protocol-number")
 
 
 def _count(spec: TaskSpec, kind: Kind, where: object) -> None:

@@ -4,6 +4,7 @@ A result is known by its receipt, which is of all that decides it: the weights, 
 the software. What is finished is not done again, and what has changed is.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -23,6 +24,7 @@ from evaluation.zero_shot.result import (
     TaskResult,
     items_path,
     model_folder,
+    read_result,
     result_path,
     write_items,
     write_result,
@@ -51,6 +53,17 @@ def check_models(models: Sequence[Path], out: Path) -> None:
                 f"its results would be with those of {first}", where=model, fix=fix, kind="model-name-twice"
             )
         check_writable(result_path(model_folder(out, model), "task"))
+        _check_same_model(model, model_folder(out, model))
+
+
+def _check_same_model(model: Path, folder: Path) -> None:
+    """Errors: `InputError` where `folder` has results of another model, at another place."""
+    for path in sorted(folder.glob("*.json")):
+        known = read_result(path)
+        moved = os.path.abspath(known.model) != os.path.abspath(model)
+        if moved and known.weights != identify(model).weights:
+            problem = f"its results would replace those of {known.model}, whose path ends alike"
+            raise InputError(problem, where=model, fix="Give another --out.", kind="model-name-twice")
 
 
 def evaluate(

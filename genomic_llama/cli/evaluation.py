@@ -72,7 +72,7 @@ def score(
             help="Write these as a UCSC track hub into this directory: a logo and the entropy.", show_default=False
         ),
     ] = None,
-    assembly: Annotated[str, typer.Option(help="Assembly of the track hub.")] = "hg38",
+    assembly: Annotated[str, typer.Option(help="Assembly of the track hub, as UCSC names it.")] = "",
     acgt_only: Annotated[bool, typer.Option("--acgt-only", help="Renormalise over A, C, G and T.")] = False,
     context_length: ContextLength = None,
     stride: Stride = None,

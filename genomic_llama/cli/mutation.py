@@ -31,7 +31,7 @@ def mutate(
     hub: Annotated[
         Path | None, typer.Option(help="Write a UCSC track hub into this directory.", show_default=False)
     ] = None,
-    assembly: Annotated[str, typer.Option(help="Assembly of the track hub.")] = "hg38",
+    assembly: Annotated[str, typer.Option(help="Assembly of the track hub, as UCSC names it.")] = "",
     window: Annotated[
         int | None, typer.Option(help="Window length, in bases.", min=2, show_default="8192, or the model's positions")
     ] = None,

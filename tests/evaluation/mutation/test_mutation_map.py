@@ -142,6 +142,8 @@ def test_a_hub_has_a_logo_of_four_tracks(maps: list[MutationMap], tmp_path: Path
     (tmp_path / "other").mkdir()
     with refused("hub-exists", where="other"):
         check_hub(tmp_path / "other", "hg38", fasta=Path("-"), bed=None, overwrite=False)
+    with refused("assembly", where="--assembly", names="''"):
+        check_hub(tmp_path / "other", "", fasta=Path("-"), bed=None, overwrite=False)
     with refused("assembly", names="'hg 38'"):
         check_hub(tmp_path / "new", "hg 38", fasta=Path("-"), bed=None, overwrite=False)
 

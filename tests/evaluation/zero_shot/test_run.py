@@ -138,3 +138,19 @@ def test_two_models_of_one_name_are_refused(model_directory: Path, tmp_path: Pat
         shutil.copytree(model_directory, tmp_path / place / "run" / "model")
     with refused("model-name-twice", where="b/run/model"):
         check_models([tmp_path / place / "run" / "model" for place in ("a", "b")], tmp_path / "out")
+
+
+def test_results_of_another_model_whose_path_ends_alike_stay(
+    suite: list[TaskData], model_directory: Path, tmp_path: Path
+) -> None:
+    first, second, out = (tmp_path / place for place in ("a/run/model", "b/run/model", "out"))
+    for place in (first, second):
+        shutil.copytree(model_directory, place)
+    assert evaluate([first], suite[:1], out, dtype="float32") == 0
+    check_models([second], out)  # the same model, which was moved
+    weights = bytearray((second / "model.safetensors").read_bytes())
+    weights[-2] ^= 1
+    (second / "model.safetensors").write_bytes(weights)
+    with refused("model-name-twice", where="b/run/model", names="a/run/model"):
+        check_models([second], out)
+    check_models([first], out)

@@ -40,6 +40,8 @@ def test_a_shipped_task_is_whole(name: str) -> None:
         (("[bits per base]", "[bits]"), "unknown-statistic", "bits"),
         (("[bits per base]", "[]"), "task-without-statistic", ""),
         (("seen: it", "seen: it\nprotocol: {windows: 3}"), "unknown-key", "windows"),
+        (("seen: it", "seen: it\nprotocol: {window: 1}"), "protocol-number", "window is 1"),
+        (("seen: it", "seen: it\nprotocol: {stride: 0}"), "protocol-number", "stride is 0"),
         (("seen: it", "seen: it\nprotocol: {window: wide}"), "wrong-type", "wide"),
         (("seen: it", "seen: it\ngenome: hg37"), "unknown-genome", "hg37"),
         (("seen: it", ""), "missing-value", ""),

@@ -139,6 +139,8 @@ def test_results_of_another_run_are_refused(run: Path, suite: Path, tmp_path: Pa
 def test_what_cannot_be_watched_is_refused(run: Path, suite: Path, tmp_path: Path) -> None:
     with refused("no-such-directory", where="none"):
         watch(what(tmp_path / "none", suite))
+    with refused("not-a-run", where=tmp_path.name):
+        watch(what(tmp_path, suite))
     (tmp_path / "bad.yaml").write_text("recall: [{distances: [3]}]\n")
     with refused("distance-too-short"):
         watch(what(run, tmp_path / "bad.yaml"))
