@@ -105,7 +105,7 @@ def check_task(spec: TaskSpec) -> Any:
     if kind.coordinates and spec.genome is None:
         raise InputError("names no genome", where=where, fix="Add `genome`.", kind="task-without-genome")
     _count(spec, kind, where)
-    protocol = from_settings(kind.protocol, spec.protocol, f"{where}, protocol")
+    protocol: Any = from_settings(kind.protocol, spec.protocol, f"{where}, protocol")
     _check_numbers(protocol, f"{where}, protocol")
     return protocol
 
