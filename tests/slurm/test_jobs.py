@@ -76,8 +76,8 @@ def test_a_script_for_another_cluster_says_that_pyxis_is_missing(cluster: Cluste
 @pytest.mark.parametrize(
     ("tasks", "command", "told"),
     [
-        (1, "genomic-llama launch llama3_tiny_genomic --local", "asks for 2 ranks, and Slurm started 1"),
-        (1, "srun python -m recipes.train --config-name train_tiny", "asks for 2 ranks, and Slurm started 1"),
+        (1, "genomic-llama launch llama3_tiny_genomic --local", "asks for 2 ranks, but Slurm started 1"),
+        (1, "srun python -m recipes.train --config-name train_tiny", "asks for 2 ranks, but Slurm started 1"),
         (
             2,
             "python -m recipes.train --config-name train_tiny",
@@ -86,7 +86,7 @@ def test_a_script_for_another_cluster_says_that_pyxis_is_missing(cluster: Cluste
         (
             2,
             "srun -n1 torchrun --nproc-per-node=1 -m recipes.train --config-name train_tiny",
-            "asks for 2 ranks, and torchrun started 1",
+            "asks for 2 ranks, but torchrun started 1",
         ),
     ],
 )
