@@ -64,7 +64,7 @@ def _default(option: Any) -> str:
         return "required"
     if isinstance(shown, str):
         return shown
-    if shown is False or option.default is None or option.default is False or option.default in ((), []):
+    if shown is False or option.default is None or option.default is False or option.default in ((), [], ""):
         return ""
     return f"`{getattr(option.default, 'value', option.default)}`"
 

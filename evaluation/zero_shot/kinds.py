@@ -92,7 +92,8 @@ KINDS: dict[str, Kind] = {
 """Register a kind here; a task of it is a YAML file in configs/evaluation/tasks."""
 
 
-_FREE = ("seed", "layer")
+_LEAST = {"window": 2, "upstream": 0, "seed": 0, "layer": None}
+"""The least value of a whole number of a protocol, None: any. That of the others is 1: they count bases or genes."""
 
 
 def check_task(spec: TaskSpec) -> Any:
@@ -111,11 +112,11 @@ def check_task(spec: TaskSpec) -> Any:
 
 
 def _check_numbers(protocol: Any, where: str) -> None:
-    """Whole numbers count bases, genes or samples: of a window 2 or more, of others 1; `_FREE` are not counts."""
+    """Errors: `InputError` for a whole number that is too small."""
     for field_ in fields(protocol):
-        value, least = getattr(protocol, field_.name), 2 if field_.name == "window" else 1
+        value, least = getattr(protocol, field_.name), _LEAST.get(field_.name, 1)
         for number in value if isinstance(value, tuple) else (value,):
-            if type(number) is int and field_.name not in _FREE and number < least:
+            if least is not None and type(number) is int and number < least:
                 fix = f"Give {least} or more."
                 raise InputError(f"{field_.name} is {number}", where=where, fix=fix, kind="protocol-number")
 
