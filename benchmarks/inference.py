@@ -46,6 +46,8 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--threads", type=int, default=2, help="of each process")
     given = options.parse_args()
+    if given.rounds < 2:
+        options.error("--rounds: quartiles need 2 or more")
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # for both sides: threads that spin cost whoever shares the machine
     print(
