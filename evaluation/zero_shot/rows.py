@@ -83,13 +83,21 @@ def read_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
     for number, cells in lines:
         if head is not None:
             if any(cells):
-                yield Row(values=dict(zip(head, cells, strict=False)), where=f"{path}, line {number}")
+                yield _row(head, cells, needed, f"{path}, line {number}")
         elif set(needed) <= set(cells):
             head = cells
         elif len(above := [*above, *filter(None, cells)]) and number >= _HEAD_WITHIN:
             break
     if head is None:
         raise _lacks(path, needed, above)
+
+
+def _row(head: list[str], cells: list[str], needed: Sequence[str], where: str) -> Row:
+    """Empty cells at the end of a row may be left out, except those of columns that are needed."""
+    if any(cells[len(head) :]) or any(head.index(one) >= len(cells) for one in needed):
+        problem = f"has {len(cells):,} cells, and the header has {len(head):,}"
+        raise InputError(problem, where=where, fix=_FIX, kind="table-row")
+    return Row(values=dict(zip(head, cells, strict=False)), where=where)
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

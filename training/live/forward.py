@@ -41,9 +41,8 @@ def row_sums(
         if not may_continue():
             return None, read
         places = one.places[parallel_state.get_data_parallel_rank()]
-        for place, found in zip(
-            places, _read(stages, one, acgt_only=task.acgt_only), strict=False
-        ):  # no outputs but on the last stage
+        outputs = _read(stages, one, acgt_only=task.acgt_only)
+        for place, found in zip(places, outputs, strict=bool(outputs)):  # no outputs but on the last stage
             real = torch.from_numpy(place >= 0)
             sums[torch.from_numpy(place)[real]] = found.cpu()[real]
         read += int((one.places >= 0).sum())
