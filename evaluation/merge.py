@@ -13,6 +13,7 @@ from foundation.typed import from_json
 REQUESTS = {
     "embed": "evaluation.embedding.request:EmbedRequest",
     "evaluate": "evaluation.suite.request:EvaluateRequest",
+    "evaluate zero-shot": "evaluation.zero_shot.request:ZeroShotRequest",
     "generate": "evaluation.generation.request:GenerateRequest",
     "predict": "evaluation.prediction.request:PredictRequest",
     "score": "evaluation.likelihood.request:ScoreRequest",

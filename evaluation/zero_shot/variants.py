@@ -22,7 +22,7 @@ from evaluation.zero_shot.variant_tables import READERS, Variant, read_variants
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 
-LAYOUTS = tuple(READERS)
+LAYOUTS = dict.fromkeys(READERS, 1)
 STATISTICS = variant_measures.STATISTICS
 
 

@@ -150,6 +150,11 @@ def zero_shot(
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
+    shard: ShardOption = None,
+    processes: Processes = None,
+    devices: Devices = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Run published tasks on one or more models, and compare with published results.
 
@@ -157,30 +162,33 @@ def zero_shot(
     written when its task is finished: repeat the command after an interruption
     to run the rest. Exits with 1 if a task failed.
     """
-    from evaluation.zero_shot.data import describe_missing, find_data
-    from evaluation.zero_shot.kinds import check_task
-    from evaluation.zero_shot.run import check_models, evaluate
-    from evaluation.zero_shot.spec import read_tasks
+    from evaluation.zero_shot.data import describe_missing
+    from evaluation.zero_shot.page import format_headlines
+    from evaluation.zero_shot.request import ZeroShotRequest, publish
+    from evaluation.zero_shot.run import evaluate
 
-    specs = read_tasks(task or ())
-    for spec in specs:
-        check_task(spec)
-    check_models(models, out)
     if offline and download:
         raise InputError("--offline and --download exclude each other", fix="Give one.", kind="offline-download")
-    tasks = find_data(specs, data)
+    request = ZeroShotRequest(
+        models=tuple(models), tasks=tuple(task or ()), data=data, out=out, offline=offline or download,
+        dtype=dtype.value, batch_size=batch_size,
+    )  # fmt: skip
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
+    request.check()
     if download:
-        _fetch(tasks, yes=yes)
-        tasks = find_data(specs, data)
-    missing = [one for one in tasks if one.missing]
-    if missing and not (offline or download):
-        lines = "\n".join(describe_missing(missing))
-        fix = f"Give --offline to run the rest, --download to fetch them, or put them there:\n{lines}"
-        raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
-    failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
-    if missing:
+        _fetch(request.found, yes=yes)
+    tasks = request.found
+    if cut.whole:
+        failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
+        board, _ = publish(out, tasks)
+    elif timed := carry_out(request, cut, overwrite=False).timed:
+        failures, board = timed.result
+    else:  # one shard
+        return
+    if missing := [one for one in tasks if one.missing]:
         warn("not run, because their data are missing:", *describe_missing(missing))
-    _report(out, tasks)
+    print_table(*format_headlines(board))
+    print_lines(f"wrote {out}")
     if failures:
         raise typer.Exit(1)
 
@@ -197,21 +205,6 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     print_table(columns, rows)
     if task and (missing := describe_missing(found)):
         print_lines("", "To fetch:", *missing)
-
-
-def _report(out: Path, tasks: Any) -> None:
-    """The page, its JSON, and a card per model; the headlines as text."""
-    from evaluation.zero_shot.leaderboard import read_leaderboard, write_leaderboard
-    from evaluation.zero_shot.model_card import card_path, model_card
-    from evaluation.zero_shot.page import format_headlines, render_leaderboard
-    from foundation.pages.page import write_texts
-
-    board = read_leaderboard(out, tasks)
-    cards = {card_path(out, model): text for model in board.models if (text := model_card(board, model))}
-    write_texts({out / "index.html": render_leaderboard(board), **cards})
-    write_leaderboard(board, out / "leaderboard.json")
-    print_table(*format_headlines(board))
-    print_lines(f"wrote {out}")
 
 
 def _fetch(tasks: Any, *, yes: bool) -> None:
