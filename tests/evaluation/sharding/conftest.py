@@ -10,6 +10,7 @@ from tiny_llama import save_tiny_classifier
 from evaluation.embedding.request import EmbedRequest
 from evaluation.generation import request as generation
 from evaluation.generation.request import GenerateRequest
+from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.request import ScoreRequest
 from evaluation.prediction.request import PredictRequest
 from evaluation.sharding import job
@@ -77,19 +78,13 @@ def ask(tiny_directory: Path, classifier: Path, inputs: Path, corpus: Path) -> A
                 prompts=inputs / "prompts.fa",
                 out=folder / "out.fa",
                 per_base=folder / "bases.bw",
-                samples=7,
-                length=12,
-                gc="0.3-0.6",
-                tries=3,
-                forbid=("GAW", "TTT"),
-                seed=5,
+                sampling=Sampling(samples=7, length=12, gc=(0.3, 0.6), tries=3, forbid=("GAW", "TTT"), seed=5),
             ),
             "generate-until-eos": lambda: GenerateRequest(
                 model=tiny_directory,
                 prompts=inputs / "prompts.fa",
                 out=folder / "out.fa",
-                samples=6,
-                length=None,
+                sampling=Sampling(samples=6, length=None, min_length=1),
             ),
             "embed": lambda: EmbedRequest(**embedded, out=folder / "out.parquet"),
             "embed-bases": lambda: EmbedRequest(**embedded, out=folder / "out.safetensors", pooling="none", layer=1),
