@@ -15,9 +15,9 @@ from evaluation.likelihood.distributions import check_distribution, distribution
 from evaluation.likelihood.hub import SETTINGS, check_hub, open_distribution_hub
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
+from evaluation.likelihood.names import check_document_names
 from evaluation.likelihood.regions import (
     check_bed_source,
-    check_document_names,
     check_markup_options,
     read_regions,
 )

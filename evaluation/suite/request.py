@@ -13,12 +13,12 @@ from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, load_model
 from evaluation.sharding.job import Compute, Payload, Results
 from evaluation.sharding.model_tasks import ModelTask, ModelTasks
+from evaluation.suite.checks import check_kind, check_suite, where
 from evaluation.suite.config import KINDS, read_suite, sources, tasks
 from evaluation.suite.jobs import plan_jobs
 from evaluation.suite.output import read_directory, write_comparison
 from evaluation.suite.result import Evaluation, TaskResult
 from evaluation.suite.runner import keep, measure
-from evaluation.suite.tasks import check_kind, check_suite, where
 from foundation.atomic import check_writable
 from foundation.typed import from_json, to_json
 

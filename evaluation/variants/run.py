@@ -1,6 +1,5 @@
 """The variants of a VCF file scored, from where an interrupted run was; and measured where they have labels."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -9,8 +8,6 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from evaluation.causal_lm.model import CausalLM, positions_of
 from evaluation.digest import named
@@ -32,8 +29,8 @@ from evaluation.variants.alleles import (
     list_alleles,
 )
 from evaluation.variants.calibration import Calibration, calibrate, random_indels
-from evaluation.variants.distances import FIELDS, Shift
-from evaluation.variants.effects import Effect, StrandEffect, variant_effects
+from evaluation.variants.effect_arrays import from_arrays, to_arrays
+from evaluation.variants.effects import Effect, variant_effects
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
 from evaluation.variants.measures import Discrimination, discriminate
 from evaluation.variants.vcf import Vcf, read_vcf
@@ -184,7 +181,7 @@ class VariantScoring:
 
     def result(self, results: Results[Haplotype]) -> VariantResult:
         """The result, from the units of all."""
-        found = [effect for _, payload in results for effect in _effects(payload)]
+        found = [effect for _, payload in results for effect in from_arrays(payload)]
         which = iter(self._which)
         effects = [found[next(which)] if allele.status == SCORED else None for allele in self._alleles]
         of_random = [found[place] for place in which]
@@ -215,10 +212,7 @@ class VariantScoring:
 
 
 def effects_of_unit(model: "PreTrainedModel | CausalLM", scoring: VariantScoring, unit: list[Haplotype]) -> Payload:
-    """The effects of each haplotype on the forward and the reverse strand, as `StrandEffect` has them.
-
-    `delta` and `targets`, [haplotypes, 2], no targets where there is none; `shift`, [haplotypes, 2, 4], NaN for none.
-    """
+    """The effects of each haplotype, as arrays."""
     run, alleles = scoring.run, [haplotype.allele for haplotype in unit]
     effects: list[Effect | None]
     if isinstance(model, CausalLM):
@@ -230,28 +224,7 @@ def effects_of_unit(model: "PreTrainedModel | CausalLM", scoring: VariantScoring
             distances=run.distances,
         )  # fmt: skip
         effects = [effect for found in some for effect in found]
-    strands = [(None, None) if effect is None else (effect.forward, effect.reverse) for effect in effects]
-    return {
-        "delta": np.array([[one.delta if one else 0.0 for one in both] for both in strands], dtype=np.float64),
-        "targets": np.array([[one.targets if one else 0 for one in both] for both in strands], dtype=np.int64),
-        "shift": np.array([[_shift(one) for one in both] for both in strands], dtype=np.float64),
-    }
-
-
-def _shift(one: StrandEffect | None) -> list[float]:
-    return [math.nan if one is None or one.shift is None else getattr(one.shift, name) for name in FIELDS]
-
-
-def _effects(payload: Payload) -> Iterator[Effect | None]:
-    columns = (payload[name].tolist() for name in ("delta", "targets", "shift"))
-    for both in zip(*columns, strict=True):
-        strands = [_strand(*one) for one in zip(*both, strict=True)]
-        yield Effect(forward=strands[0], reverse=strands[1]) if any(strands) else None
-
-
-def _strand(delta: float, targets: int, shift: list[float]) -> StrandEffect | None:
-    found = None if math.isnan(shift[0]) else Shift(**dict(zip(FIELDS, shift, strict=True)))
-    return StrandEffect(delta=delta, targets=targets, shift=found) if targets else None
+    return to_arrays(effects)
 
 
 def _mismatches(alleles: list[Allele], contigs: dict[str, Ids]) -> tuple[str, ...]:

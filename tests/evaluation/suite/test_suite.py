@@ -12,6 +12,7 @@ import pytest
 from refusal import refused
 
 from configs.locate import CONFIGS
+from evaluation.suite.checks import check_suite
 from evaluation.suite.compare import by_training, compare, format_comparison, labels, runs_of
 from evaluation.suite.config import read_suite
 from evaluation.suite.figures import metric_curve
@@ -27,7 +28,6 @@ from evaluation.suite.result import (
     write_evaluation,
 )
 from evaluation.suite.runner import evaluate_models
-from evaluation.suite.tasks import check_suite
 
 
 def _metric(**changes: Any) -> Metric:
