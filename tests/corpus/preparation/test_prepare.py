@@ -16,7 +16,7 @@ from refusal import refused
 from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import verify
 from corpus.preparation.prepare import prepare as prepare_sources
-from corpus.read import read_documents
+from corpus.read import documents_of
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from foundation.errors import InputError
@@ -27,7 +27,7 @@ WriteFasta = Callable[..., Path]
 
 def documents(corpus: Path) -> dict[str, list[bytes]]:
     splits = [split.name for split in verify(corpus, full=True).splits]
-    return {split: [ids.tobytes() for _, ids in read_documents(corpus, split)] for split in splits}
+    return {split: [one.ids.tobytes() for one in documents_of(corpus, split)] for split in splits}
 
 
 def every_document(corpus: Path) -> list[bytes]:
