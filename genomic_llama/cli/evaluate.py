@@ -8,16 +8,8 @@ from typer.core import TyperGroup
 
 from foundation.errors import InputError
 from foundation.terminal import print_lines, print_table, print_text, warn
-from genomic_llama.cli.options import Dtype, EngineName, FittingBatchSize, ModelDtype
-from genomic_llama.cli.sharding import (
-    Devices,
-    EngineOption,
-    Processes,
-    RayAddress,
-    Sharding,
-    ShardOption,
-    carry_out,
-)
+from genomic_llama.cli.options import Dtype, FittingBatchSize, ModelDtype
+from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 DEFAULT = "suite"
 
@@ -49,6 +41,7 @@ Task = Annotated[
 
 
 @app.command(DEFAULT)
+@sharded
 def suite(
     suite: Annotated[
         Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
@@ -77,11 +70,8 @@ def suite(
         ),
     ] = None,
     dtype: ModelDtype = Dtype.float32,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
 
@@ -96,6 +86,9 @@ def suite(
     and OUT/tensorboard.
     """
     if watch is not None:
+        if not cut.whole:
+            problem = "--watch evaluates one checkpoint after another, in this process"
+            raise InputError(problem, fix="Leave out the options of shards.", kind="watch-in-shards")
         _watch(watch, suite, out, models or [], dtype, once=once, poll=poll_seconds, idle=idle_minutes)
         return
     if not models:
@@ -107,7 +100,6 @@ def suite(
     from evaluation.suite.runner import evaluate_models
 
     request = EvaluateRequest(models=tuple(models), suite=suite, out=out, dtype=dtype.value)
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if cut.whole:
         request.check()
         evaluate_models(models, read_suite(suite), suite, out, dtype.value)
@@ -135,6 +127,7 @@ def _watch(
 
 
 @app.command("zero-shot")
+@sharded
 def zero_shot(
     models: Models,
     out: Annotated[Path, typer.Option(help="Directory for the results and index.html.")] = Path("leaderboard"),
@@ -150,11 +143,8 @@ def zero_shot(
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Run published tasks on one or more models, and compare with published results.
 
@@ -173,7 +163,6 @@ def zero_shot(
         models=tuple(models), tasks=tuple(task or ()), data=data, out=out, offline=offline or download,
         dtype=dtype.value, batch_size=batch_size,
     )  # fmt: skip
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     request.check()
     if download:
         _fetch(request.found, yes=yes)

@@ -1,8 +1,11 @@
 """One result from many processes: the options of every command that can be cut into shards, and `merge`."""
 
 import contextlib
+import functools
+import inspect
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,11 +64,11 @@ RayAddress = Annotated[
 class Sharding:
     """The options above, as they were given."""
 
-    shard: str | None = None
-    processes: int | None = None
-    devices: str | None = None
-    engine: EngineName = EngineName.local
-    ray_address: str | None = None
+    shard: ShardOption = None
+    processes: Processes = None
+    devices: Devices = None
+    engine: EngineOption = EngineName.local
+    ray_address: RayAddress = None
 
     def __post_init__(self) -> None:
         ray = self.engine is EngineName.ray
@@ -83,6 +86,20 @@ class Sharding:
     def whole(self) -> bool:
         """Whether the work is not cut."""
         return self == Sharding()
+
+
+def sharded(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the options of `Sharding`, the last of its own, for its parameter `cut`."""
+    signature, options = inspect.signature(command), inspect.signature(Sharding).parameters
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        cut = Sharding(**{name: given.pop(name) for name in options})
+        command(**given, cut=cut)
+
+    own = [one.replace(kind=one.KEYWORD_ONLY) for one in signature.parameters.values() if one.name != "cut"]
+    with_options.__signature__ = signature.replace(parameters=[*own, *options.values()])  # type: ignore[attr-defined]
+    return with_options
 
 
 @dataclass(frozen=True, kw_only=True)

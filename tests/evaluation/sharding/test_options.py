@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from refusal import refused
 from typer.testing import CliRunner
 
 from foundation.errors import InputError
@@ -33,6 +34,11 @@ def test_options_that_do_not_go_together(
     with pytest.raises(InputError) as caught:
         call("score", tiny_directory, inputs / "genome.fa", "--out", tmp_path / "s.json", *options)
     assert caught.value.kind == kind
+
+
+def test_a_watcher_is_not_cut(tmp_path: Path) -> None:
+    with refused("watch-in-shards"):
+        call("evaluate", tmp_path / "suite.yaml", "--watch", tmp_path, "--out", tmp_path / "out", "--processes", 2)
 
 
 @pytest.mark.parametrize(
