@@ -102,7 +102,7 @@ class ScoreRequest:
                 fix = "Give one of them: a hub has the bigWigs."
                 raise InputError("--hub and --distribution write the same", fix=fix, kind="hub-and-distribution")
             fasta = None if self.is_corpus else self.source
-            check_hub(self.hub, self.assembly, fasta=fasta, bed=self.bed, overwrite=False)
+            check_hub(self.hub, self.assembly, fasta=fasta, bed=self.bed)
         if self.bed is not None:
             check_bed(self.bed)
         for track in (self.per_base, self.distribution, self.hub):

@@ -14,7 +14,7 @@ from evaluation.digest import named
 from evaluation.finished import Work
 from evaluation.likelihood.regions import load_contigs
 from evaluation.likelihood.scoring import STRANDS
-from evaluation.sharding.job import Payload, Results, at_once, cut, unit_tokens
+from evaluation.sharding.job import Payload, Results, at_once, cut
 from evaluation.sharding.part import open_part
 from evaluation.sharding.run import resumed
 from evaluation.variants.alleles import (
@@ -31,6 +31,7 @@ from evaluation.variants.alleles import (
 from evaluation.variants.calibration import Calibration, calibrate, random_indels
 from evaluation.variants.effect_arrays import from_arrays, to_arrays
 from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.haplotypes import Haplotype, haplotypes, tokens_of_unit
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
 from evaluation.variants.measures import Discrimination, discriminate
 from evaluation.variants.vcf import Vcf, read_vcf
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 SHOWN_MISMATCHES = 3
-
-UNIT_WINDOWS = 128
-"""Of a unit, where its haplotypes share none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,14 +133,6 @@ def check_window(run: VariantRun, longest: int) -> None:
         raise InputError(problem, where=run.model, fix=fix, kind="window-beyond-positions")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Haplotype:
-    """A sequence that alleles make, by one of them; `tokens`: what the model reads for it, about."""
-
-    allele: Allele
-    tokens: int
-
-
 class VariantScoring:
     """The variants of a run on their way to effects: haplotypes in units, and brought together again.
 
@@ -168,8 +158,8 @@ class VariantScoring:
 
     def units(self) -> Iterator[list[Haplotype]]:
         """Haplotypes, so many that those of one window are mostly of one unit."""
-        tokens = max(unit_tokens(self.run.placement.length), UNIT_WINDOWS * self.run.placement.length)
-        return cut(self._haplotypes(), tokens, self.work)
+        run = self.run
+        return cut(haplotypes(self._distinct, run.placement, run.strand), tokens_of_unit(run.placement), self.work)
 
     def work(self, haplotype: Haplotype) -> int:
         """Tokens that the model reads."""
@@ -200,15 +190,6 @@ class VariantScoring:
             calibrations=tuple(calibrate(alleles, effects, self._random, of_random)) if self.run.null else (),
             haplotypes=self.total,
         )
-
-    def _haplotypes(self) -> Iterator[Haplotype]:
-        placement, before = self.run.placement, None
-        for allele in self._distinct:
-            window = (allele.record.contig, (allele.position + placement.downstream) // placement.grid)
-            shared = window == before
-            before = window
-            tokens = placement.downstream + (0 if shared else placement.length)
-            yield Haplotype(allele=allele, tokens=tokens * len(STRANDS[self.run.strand]))
 
 
 def effects_of_unit(model: "PreTrainedModel | CausalLM", scoring: VariantScoring, unit: list[Haplotype]) -> Payload:

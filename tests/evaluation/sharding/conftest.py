@@ -12,9 +12,10 @@ from evaluation.generation import request as generation
 from evaluation.generation.request import GenerateRequest
 from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.request import ScoreRequest
+from evaluation.mutation.request import MutateRequest
 from evaluation.prediction.request import PredictRequest
 from evaluation.sharding import job
-from evaluation.variants import run
+from evaluation.variants import haplotypes
 from evaluation.variants.request import VariantRequest
 
 Ask = Callable[[str, Path], Any]
@@ -23,7 +24,7 @@ Ask = Callable[[str, Path], Any]
 @pytest.fixture
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "UNIT_TOKENS", 600)
-    monkeypatch.setattr(run, "UNIT_WINDOWS", 20)
+    monkeypatch.setattr(haplotypes, "UNIT_WINDOWS", 20)
     monkeypatch.setattr(generation, "UNIT_ROWS", (5, 8))
 
 
@@ -71,6 +72,15 @@ def ask(tiny_directory: Path, classifier: Path, inputs: Path, corpus: Path) -> A
                 **scored, bed=inputs / "regions.bed", flank=7, per_base=folder / "bases.bw", strand="reverse"
             ),
             "variants": lambda: VariantRequest(**variants, window=20, label="X"),
+            "mutate": lambda: MutateRequest(
+                model=tiny_directory,
+                fasta=genome,
+                bed=inputs / "regions.bed",
+                out=folder / "out",
+                window=20,
+                deletions=(1, 3),
+                tile=4,
+            ),
             "predict": lambda: PredictRequest(model=classifier, source=genome, out=folder / "out.tsv", batch_size=3),
             "generate": lambda: GenerateRequest(
                 model=tiny_directory,
