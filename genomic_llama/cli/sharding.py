@@ -62,7 +62,7 @@ RayAddress = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Sharding:
-    """The options above, as they were given."""
+    """The options above, as they were given. Errors: `InputError`, also for a GPU or a cluster that is not there."""
 
     shard: ShardOption = None
     processes: Processes = None
@@ -81,6 +81,22 @@ class Sharding:
         if len(given) > 1:
             problem = f"{given[0]} and {given[1]} are two ways to cut the work"
             raise InputError(problem, fix="Give one of them.", kind="two-ways-to-shard")
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Refuse what is not there, before a command does anything else."""
+        if self.shard is not None:
+            from evaluation.sharding.shard import parse_shard
+
+            parse_shard(self.shard)
+        if self.devices is not None:
+            from evaluation.sharding.devices import gpu_places
+
+            gpu_places(self.devices)
+        if self.ray_address is not None:
+            from foundation.engines.ray_cluster import check_reachable
+
+            check_reachable(self.ray_address)
 
     @property
     def whole(self) -> bool:
