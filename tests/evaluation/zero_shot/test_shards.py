@@ -91,7 +91,7 @@ def test_what_cannot_be_merged_or_begun(request_: ZeroShotRequest, suite: list[T
         replace(request_, offline=False).check()
     parts = shards(request_, 2)
     table = suite[1].own[0]
-    table.write_text(table.read_text().rstrip()[:-1] + "0\n")
+    table.write_text(table.read_text().rstrip()[:-1] + "1\n")
     with refused("parts-of-another-input", where=parts[0].name, names="of task 'bend_disease'"):
         run_merge(request_, parts)
     assert not list(request_.out.rglob("*.json"))
