@@ -67,11 +67,12 @@ class GenerateRequest:
 
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
-        sampling, given = self.sampling, self.given
+        sampling = self.sampling
         if sampling.forbid_both_strands and not sampling.forbid:
             raise InputError("--forbid-both-strands goes with --forbid", fix="Leave it out.", kind="forbid-nothing")
         if self.per_base is not None:
             check_track(self.per_base)
+        given = self.given
         check_output(given, sampling, with_prompt=self.with_prompt)
         check_writable(self.out, self.per_base)
         check_directory(self.model, self.adapter)

@@ -37,9 +37,11 @@ from foundation.terminal import warn
 from foundation.typed import to_json
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from transformers import PreTrainedModel
 
-    AnyModel = PreTrainedModel | CausalLM
+    AnyModel: TypeAlias = PreTrainedModel | CausalLM
 
 COMMAND = "evaluate zero-shot"
 

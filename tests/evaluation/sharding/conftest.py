@@ -36,6 +36,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, genome: dict[str, bytes]) -
     long = [name for name, bases in genome.items() if len(bases) > 100]
     lines = [f"{name}\t{10 + n}\t{90 - n}\t.\t0\t{'+-'[n % 2]}\n" for n, name in enumerate(long)]
     (folder / "regions.bed").write_text("".join(lines))
+    (folder / "few.bed").write_text("".join(f"{name}\t40\t65\n" for name in long[:2]))
     header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
     rows = [
         "\t".join(
@@ -75,7 +76,7 @@ def ask(tiny_directory: Path, classifier: Path, inputs: Path, corpus: Path) -> A
             "mutate": lambda: MutateRequest(
                 model=tiny_directory,
                 fasta=genome,
-                bed=inputs / "regions.bed",
+                bed=inputs / "few.bed",
                 out=folder / "out",
                 window=20,
                 deletions=(1, 3),
