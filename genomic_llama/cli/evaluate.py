@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text, warn
 from genomic_llama.cli.options import Dtype, EngineName, FittingBatchSize, ModelDtype
 from genomic_llama.cli.sharding import (
@@ -131,7 +132,7 @@ def _watch(
     seconds = None if idle is None else 60 * idle
     what = Watch(run=run, suite=suite, out=out, dtype=dtype.value, poll=poll, once=once, idle=seconds)
     count = watch(what)
-    print_lines(f"evaluated {count} checkpoints of {run}; wrote {out}")
+    print_lines(f"evaluated {plural(count, 'checkpoint')} of {run}; wrote {out}")
 
 
 @app.command("zero-shot")
@@ -176,7 +177,7 @@ def zero_shot(
     if missing and not (offline or download):
         lines = "\n".join(describe_missing(missing))
         fix = f"Give --offline to run the rest, --download to fetch them, or put them there:\n{lines}"
-        raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
+        raise InputError(f"no data for {plural(len(missing), 'task')}", where=data, fix=fix, kind="data-missing")
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
         warn("not run, because their data are missing:", *describe_missing(missing))
@@ -228,4 +229,4 @@ def _fetch(tasks: Any, *, yes: bool) -> None:
 
 def _state(task: Any) -> str:
     there, all_files = len(task.found), len(task.paths)
-    return "at hand" if there == all_files else f"{there} of {all_files} files"
+    return "at hand" if there == all_files else f"{there} of {plural(all_files, 'file')}"

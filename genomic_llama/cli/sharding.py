@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.terminal import print_lines
 from genomic_llama.cli.options import EngineName
 
@@ -159,4 +160,4 @@ def merge(
         os.chdir(folder)  # from where the paths of its inputs are given
     request = request.at(Path(os.path.relpath(out)))
     timed = run_merge(request, parts)
-    print_lines(f"merged {len(parts):,} parts; wrote {', '.join(map(str, timed.files))}")
+    print_lines(f"merged {plural(len(parts), 'part')}; wrote {', '.join(map(str, timed.files))}")
