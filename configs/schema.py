@@ -568,7 +568,7 @@ class HeadConfig:
         needs="head.kind",
     )
     validation_fraction: float = setting(
-        "Share of train held out for validation, by a hash of the sequence; not with head.validation or head.split_column",
+        "Share of train held out for validation, by a hash of the sequence; without head.validation and split_column",
         default=0.1,
         nemo="data.validation_fraction",
         needs="head.kind",

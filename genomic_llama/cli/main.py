@@ -76,7 +76,7 @@ def options(
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
     turn_off_telemetry()
-    # Read when torch is imported. Threads that spin between products take cores from each other and from other processes.
+    # Read when torch is imported. Spinning threads take cores from each other and from other processes.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     open_output()
     warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # from torch, about a dependency
