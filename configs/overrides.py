@@ -112,7 +112,7 @@ def _plain_text(content: str, where: str, keys: Collection[str]) -> str:
 def _unquoted(text: str, where: str) -> str:
     quote, inside = text[0], text[1:-1]
     if not re.fullmatch(rf"(?:[^{quote}\\]|\\.)*", inside):
-        fix = f"Put a backslash before each {quote} that is meant."
+        fix = f"Write a literal {quote} as \\{quote}."
         raise _refused(text, "has quotes that do not pair", where, fix, "unpaired-quotes")
     return re.sub(rf"\\([{quote}\\])", r"\1", inside)
 

@@ -123,7 +123,7 @@ def convert(
 def strip(source: Path | str, destination: Path | str, *, overwrite: bool = False) -> Conversion:
     """Write the checkpoint or run `source` without its optimizer state to `destination`, in the same format.
 
-    Errors: `InputError`, also where there is no such state.
+    Errors: `InputError`, also if there is no such state.
     """
     checkpoint = open_checkpoint(Path(source))
     if isinstance(checkpoint, MergedAdapter):

@@ -36,7 +36,7 @@ def decode(ids: npt.ArrayLike, *, skip_special_tokens: bool = True) -> str:
 
 
 def reverse_complement(ids: Ids) -> Ids:
-    """Reverse complement along the last axis; IUPAC codes, case kept, U to A; any other id stays as it is."""
+    """Reverse complement along the last axis; IUPAC codes, case kept, U to A; other ids do not change."""
     backwards = bytearray(ids.tobytes()[::-1]).translate(_COMPLEMENT)  # every axis is backwards, not the last alone
     return np.flip(np.frombuffer(backwards, np.uint8).reshape(ids.shape), axis=tuple(range(ids.ndim - 1)))
 

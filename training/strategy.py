@@ -26,7 +26,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
     """
 
     def setup(self, trainer: Any) -> None:
-        """The ranks have met. Errors: `InputError` where there are others than the trainer was told of."""
+        """Connect the ranks. Errors: `InputError` if their number differs from the trainer's."""
         asked, found = trainer.num_nodes * trainer.num_devices, torch.distributed.get_world_size()
         if found != asked:
             raise InputError(

@@ -151,7 +151,7 @@ def _flag(values: Mapping[str, Any], key: str, path: Path) -> bool:
 
 
 def _pattern(values: Mapping[str, Any], key: str, path: Path) -> list[tuple[str, Any]]:
-    """A mapping of modules to values. PEFT takes regular expressions; a stranger's could run for ever."""
+    """A mapping of modules to values. PEFT takes regular expressions; an untrusted one could run forever."""
     content = values.get(key) or {}
     if not isinstance(content, dict):
         raise InputError(f"{key} is {shown(content)}", where=path, fix=_FIX, kind="adapter-pattern")

@@ -40,7 +40,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         raise InputError(
             f"is not a regular expression: {error}",
             where=where,
-            fix="Escape what is meant literally.",
+            fix="Escape characters that are meant literally.",
             kind="not-a-pattern",
         ) from None
     if compiled.search(""):

@@ -36,7 +36,7 @@ class Constraints:
         return logs
 
     def follow(self, rows: Integers, ids: Integers) -> None:
-        """The samples `rows` went on with `ids`."""
+        """The samples `rows` were continued with `ids`."""
         if self._automaton:
             self._states[rows] = self._automaton.next[self._states[rows], ids]
         if self._words:

@@ -89,7 +89,7 @@ def variant_effects(
     compared on any strand.
 
     `readings`: False for the forward strand, True for the reverse. `batch_size`: sequences of one forward pass, as
-    many as memory allows unless given. `distances`: give the `Shift` of each too. `advance` is told of alleles done, a
+    many as memory allows unless given. `distances`: give the `Shift` of each too. `advance` gets the alleles done, a
     part for each strand.
     """
     rest, batches = iter(alleles), plan_batches(model, batch_size)

@@ -27,7 +27,7 @@ from training.stops import request_restart
 
 
 def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
-    """Train, or go on from the newest whole checkpoint of the run directory.
+    """Train, or resume from the newest complete checkpoint of the run directory.
 
     Errors: `InputError`; `SystemExit` with the statuses of `training.status`.
     """

@@ -177,6 +177,6 @@ def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
 
 
 def exit_with_parent() -> None:
-    """A manager whose process was killed would wait for ever, with all the memory that it was forked with."""
+    """A manager whose process was killed would wait forever, with all the memory that it was forked with."""
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h

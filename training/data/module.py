@@ -105,7 +105,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         """Check the corpora against their manifests and cut them into samples. Errors: `InputError`."""
         trainer = self.trainer
         if trainer is self._prepared_for:
-            return  # a later stage of the same trainer, whose limits are in micro-batches by now
+            return  # a later stage of the same trainer, whose limits are already in micro-batches
         if trainer.max_steps <= 0:
             raise InputError(
                 f"is {trainer.max_steps}", where="trainer.max_steps", fix="Give a number of steps.", kind="max-steps"

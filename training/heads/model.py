@@ -136,7 +136,7 @@ def is_head(name: str, parameter: torch.nn.Parameter) -> bool:
 
 @contextmanager
 def keep_head(model: torch.nn.Module, weights: Path) -> Iterator[None]:
-    """While the checkpoint in `weights` is loaded: the head stays as it is where that has none."""
+    """While the checkpoint in `weights` is loaded: if it has no head, the head keeps its values."""
     found = list(heads(model))
     if found and not any(name.endswith(STORED + "weight") for name in read_metadata(weights).tensors):
         for head in found:

@@ -66,5 +66,5 @@ def drop_torn_line(log: Path) -> None:
 
 
 def rows(log: Path) -> list[dict[str, Any]]:
-    """The lines of a run log, none where there is no log, without damaged ones: they shall not stop the run."""
+    """Lines of a run log, without damaged ones, which must not stop the run. Empty if there is no log."""
     return [row for _, row in read_metrics(log).rows] if log.exists() else []

@@ -29,7 +29,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     docs/training.md defines what is in a line. Over the device it asks for nothing but at a logged step and after a
     validation: one sum over the ranks. `config`: the settings that the recipe was made of. `peak_tflops`: of one
-    device, None where MFU cannot be told.
+    device, None if MFU is unknown.
     """
 
     def __init__(self, run_dir: str, config: dict[str, Any], peak_tflops: float | None = None) -> None:
@@ -184,7 +184,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         return int(self._steps * data.global_batch_size * data.seq_length)
 
     def _resume_training(self, trainer: Any) -> None:
-        """After a checkpoint, where there was one: its hook tells of the beginning alone."""
+        """After a checkpoint, if there was one: its hook only marks the beginning."""
         self._clock.enter("training")
         if (seconds := self._clock.take("checkpoint")) and trainer.is_global_zero:
             self._append(step=trainer.global_step, time=time.time(), checkpoint_seconds=seconds)

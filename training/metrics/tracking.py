@@ -52,7 +52,7 @@ class RunWandbLogger(_WithoutNemos, WandbLogger):  # type: ignore[misc]
 
 
 class RunMLFlowLogger(_WithoutNemos, MLFlowLogger):  # type: ignore[misc]
-    """Sends no usage data, and does with files where there is no server."""
+    """Send no usage data, and write files if there is no server."""
 
     def __init__(self, *, experiment_name: str, run_name: str, tracking_uri: str) -> None:
         allow_files()
