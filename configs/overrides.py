@@ -60,7 +60,7 @@ def kind_of(schema: type, key: str) -> Any:
 
 
 def read_text(kind: Any, text: str, where: str, keys: Collection[str] = ()) -> Any:
-    """The value that `text` stands for in a setting of type `kind`; `${key}` may stand in text for one of `keys`.
+    """The value of `text` for a setting of type `kind`; `${key}` may stand in text for one of `keys`.
 
     Errors: `InputError` of the kinds `no-value`, `not-a-number`, `not-true-or-false`, `not-a-list`, `unpaired-quotes`,
     `reads-elsewhere` and `unprintable`.

@@ -52,17 +52,17 @@ def is_soft_masked(ids: Ids) -> npt.NDArray[np.bool_]:
 
 
 def to_upper(ids: Ids) -> Ids:
-    """Lower-case letters upper-cased; everything else as it is."""
+    """Lower-case letters upper-cased; everything else unchanged."""
     return _look_up(_UPPER, ids)
 
 
 def to_dna(ids: Ids) -> Ids:
-    """U of RNA as T, case kept; everything else as it is."""
+    """U of RNA as T, case kept; everything else unchanged."""
     return _look_up(_DNA, ids)
 
 
 def first_bases(ids: Ids) -> Ids:
-    """IUPAC codes as the first base, by the alphabet, that each stands for (R as A), N as it is: VCF 4.3 on REF."""
+    """IUPAC codes as the alphabetically first base that each denotes (R as A), N unchanged: VCF 4.3 on REF."""
     return _look_up(_FIRST, ids)
 
 

@@ -41,7 +41,7 @@ def read_settings(recipe: Any, config: TrainConfig) -> TrainConfig:
 
 
 def live_settings(trainer: Any, pl_module: Any, config: TrainConfig) -> TrainConfig:
-    """A copy of `config` with the values of a running trainer, whichever door it came through."""
+    """A copy of `config` with the values of a running trainer, however it was started."""
     return _read(
         _live_objects(trainer, pl_module),
         config,

@@ -29,7 +29,7 @@ _NOT_USED = (
 """Change what the adapter computes, in ways that are not merged here: refused where they are set."""
 
 _INITS = (None, True, False, "gaussian", "orthogonal", "eva")
-"""Initial weights that leave the base as it is; PiSSA, OLoRA, CorDA and LoftQ change it."""
+"""Initial weights that do not change the base; PiSSA, OLoRA, CorDA and LoftQ change it."""
 
 _READ = (
     "peft_type", "task_type", "r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora",

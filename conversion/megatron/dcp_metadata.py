@@ -19,7 +19,7 @@ COMMON = "common_state/shard_0_1"
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """A rectangular piece of a tensor: where it lies in the tensor, and its `torch.save` archive in a file."""
+    """A rectangular piece of a tensor: its position in the tensor, and its `torch.save` archive in a file."""
 
     offsets: Shape
     shape: Shape

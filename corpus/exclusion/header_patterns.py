@@ -57,7 +57,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _repeats_a_repeat(parsed: Any, within: bool = False) -> bool:
-    """Whether an unbounded repeat stands inside another: what makes a backtracking matcher exponential."""
+    """Whether an unbounded repeat is inside another, which makes a backtracking matcher exponential."""
     for operation, argument in parsed:
         unbounded = str(operation) in ("MAX_REPEAT", "MIN_REPEAT") and argument[1] == _parser().MAXREPEAT
         if unbounded and within:

@@ -42,7 +42,7 @@ class Taxonomy:
         self.parents[ids] = parents
 
     def roots(self, taxa: Sequence[int]) -> TaxIds:
-        """By taxid: the nearest of `taxa` that it lies below or is, 0 where it is below none."""
+        """By taxid: the nearest of `taxa` that it equals or is below; 0 if none."""
         found = np.zeros_like(self.parents)
         found[list(taxa)] = list(taxa)
         above = self.parents.copy()

@@ -1,4 +1,4 @@
-"""The bases that each token of another tokenizer stands for: single bases, k-mers, or pieces of a BPE.
+"""The bases of each token of another tokenizer: single bases, k-mers, or pieces of a BPE.
 
 ::
 

@@ -24,7 +24,7 @@ class Constraints:
         self._words = [_Words(ids, sampling.repetition_length) for ids in prompts] if penalised else []
 
     def apply(self, logs: Values, rows: Integers, step: int) -> Values:
-        """`logs` [rows, candidates] of the samples `rows`, lowered where something stands against a candidate."""
+        """`logs` [rows, candidates] of the samples `rows`, lowered for penalised or forbidden candidates."""
         if step < self._sampling.min_length:
             logs = np.where(self._candidates == EOS.id, -np.inf, logs)
         if self._automaton:

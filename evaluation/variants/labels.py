@@ -51,7 +51,7 @@ class Labelling:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelValue:
-    """A row of the table: a value as it is written, what it is taken for, and how many alleles to be scored have it."""
+    """A row of the table: a value as written, its class, and how many alleles to be scored have it."""
 
     value: str
     kind: str

@@ -1,4 +1,4 @@
-"""Where the window of a variant lies, and its two sequences: the reference's and the alternative's, of equal length.
+"""The position of a variant's window, and its two sequences: the reference's and the alternative's, of equal length.
 
 Everything is in the coordinates of the strand that is read; on the reverse strand they count from the contig's end.
 

@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """True where the recipe can work as it is and its memory is enough."""
+        """True if the unchanged recipe can work and fits into memory."""
         return self.memory is not None and fits(self.config, self.memory)
 
     @property

@@ -192,7 +192,7 @@ def _paths(job: Job) -> dict[str, list[str]]:
 
 
 def _deepest(path: str, mounts: Sequence[str]) -> str | None:
-    """The mount that a path lies on: a read-only one may be inside one that can be written."""
+    """The mount of a path. A read-only mount may be inside a writable one."""
     holding = [mount for mount in mounts if _is_below(path, [mount])]
     return max(holding, key=lambda mount: len(Path(os.path.normpath(mount)).parts), default=None)
 

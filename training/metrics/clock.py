@@ -1,4 +1,4 @@
-"""Where the wall time of a run goes: one phase at a time, and the share that is worth something over all restarts."""
+"""Wall time of a run by phase, and the goodput over all restarts."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Coding genes: where each base of a coding sequence lies in its contig, and which genes are whole.
+"""Coding genes: the position of each coding base in its contig, and which genes are whole.
 
 A gene counts where its sequence is a start codon, sense codons and one stop codon. What is not is left out, by reason.
 """

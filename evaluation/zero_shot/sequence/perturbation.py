@@ -30,7 +30,7 @@ STATISTICS = ("AUROC", "mean change")
 SITES = {"shine-dalgarno": (5, 15), "kozak": (1, 10)}
 """Bases upstream of the start codon, [nearest, farthest): where the ribosome binds in bacteria, and in eukaryotes."""
 SPACER = 60
-"""The shuffled spacer lies so many bases farther upstream than the site."""
+"""Distance of the shuffled spacer upstream of the site, in bases."""
 
 PAIRS = (
     ("missense", "synonymous"),
