@@ -112,7 +112,7 @@ class CausalLM:
 
 
 def _batches(windows: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
-    """The longest first, as many as `_BATCH_TOKENS` hold."""
+    """Batches, longest sequences first, of at most `_BATCH_TOKENS`."""
     rest = sorted(windows, key=lambda one: -one[1].length)
     while rest:
         size = max(1, _BATCH_TOKENS // max(1, rest[0][1].length))

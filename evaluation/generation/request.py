@@ -1,4 +1,4 @@
-"""What `generate` is asked for, and the job that it is: samples, cut into units of them."""
+"""The request of `generate`, and its job: units of samples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ VLLM = "vllm"
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateRequest:
-    """What is generated, how, and the files that it is written to; see `Sampling`."""
+    """What to generate, how, and the output files; see `Sampling`."""
 
     model: Path
     out: Path

@@ -1,4 +1,4 @@
-"""What is in the label columns as numbers, by the kind of head; every value that cannot be one is refused."""
+"""Label columns as numbers, by the kind of head. Invalid values are refused."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What `evaluate` is asked for where it is cut into shards, and the job that it is: a task of a model is a unit."""
+"""The request of a sharded `evaluate`, and its job: one unit per task and model."""
 
 import json
 from collections.abc import Iterator, Sequence

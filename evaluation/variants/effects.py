@@ -1,4 +1,4 @@
-"""What a variant changes in the log-likelihood: one pass a reference window, and only the rest for its alternatives.
+"""The effect of variants on the log-likelihood: one pass per reference window, and only the rest for each alternative.
 
 Up to the first base that differs, both sequences are the same, so the keys and values of the reference's pass are the
 alternative's too, and so are the log-probabilities. What is left is the part from there on: half a pass for a variant

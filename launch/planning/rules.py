@@ -15,7 +15,7 @@ from foundation.pages.quantities import plural
 from launch.planning.schedule import schedule_rules
 
 Rule = tuple[bool, str, str]
-"""Whether it holds, the problem where it does not, the fix."""
+"""Whether the rule holds, the problem if not, and the fix."""
 
 
 def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:

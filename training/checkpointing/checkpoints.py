@@ -49,7 +49,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         super().on_train_start(trainer, pl_module)
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Where no step was left to train: a kill after the last save may have left an old checkpoint and link."""
+        """If no step was left to train, a kill after the last save may have left an old checkpoint and link."""
         newest = newest_whole(Path(self.dirpath)) if trainer.is_global_zero and not self._trains else None
         if newest is None:
             return

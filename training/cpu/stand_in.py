@@ -151,7 +151,7 @@ def _rng_tracker(tracker: type) -> Any:
 
 
 def _after_the_norm(attributes: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`attributes`, which also asks a layer that owns its norm for what the norm gives."""
+    """`attributes`, which also asks a layer that contains its norm for the norm's attributes."""
 
     def with_norm(layer: Any) -> Any:
         if hasattr(layer, "return_layernorm_output"):

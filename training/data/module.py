@@ -81,7 +81,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
 
     @property
     def source_names(self) -> list[str]:
-        """What `source` in a batch is an index of."""
+        """The sources that `source` in a batch indexes."""
         return source_names(self.sources)
 
     @property
@@ -179,7 +179,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         return consumed_state(self.data_sampler.compute_consumed_samples(steps), self.order_settings())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the samples that a checkpoint had consumed.
+        """Continue after the samples that a checkpoint had consumed.
 
         Errors: `InputError` for another corpus, weight, mode, stride, seq_length, seed or tokenizer.
         """

@@ -54,7 +54,7 @@ class Head(torch.nn.Module):
     def sharded_state_dict(
         self, prefix: str = "", sharded_offsets: tuple[Any, ...] = (), metadata: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """What a checkpoint has of the head, under a name of its own: an output layer's weights are never taken for it.
+        """The head's part of a checkpoint, under its own name: weights of an output layer are never mistaken for it."""
 
         Where a checkpoint that is loaded has no head, what there is stays.
         """

@@ -87,7 +87,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._validation = LossSums(len(trainer.datamodule.source_names))
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """The exact means, also under NeMo's name, for whoever monitors that (`training.strategy`). Collective."""
+        """The exact means, also under NeMo's name, for callbacks that monitor it (`training.strategy`). Collective."""
         assert self._validation is not None
         self._validated, self._validation = self._validation.means(), None
         loss = self._validated[1].loss
@@ -121,7 +121,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._clock.enter("evaluation")
 
     def end_evaluation(self, trainer: Any, values: dict[str, float], left_out: list[str]) -> None:
-        """Log what was found of the live weights, by name, and the tasks that there was no time for."""
+        """Log the metrics of the live weights by name, and the tasks that did not fit into the time."""
         seconds = self._clock.take("evaluation")
         self._clock.enter("training")
         if trainer.is_global_zero:
@@ -176,7 +176,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._tell_loggers(trainer, {f"train/{key}": value for key, value in self.latest.items()})
 
     def _own_fields(self, data: Any, seconds: float) -> dict[str, Any]:
-        """What a line has that only this kind of run knows."""
+        """Values of a line that only this kind of run has."""
         return {}
 
     def _tokens(self, data: Any) -> int:

@@ -31,7 +31,7 @@ class RunTensorBoardLogger(_WithoutNemos, TensorBoardLogger):  # type: ignore[mi
 
 
 class RunWandbLogger(_WithoutNemos, WandbLogger):  # type: ignore[misc]
-    """Goes on with the run whose files `save_dir/wandb` holds, and ends it where training ends.
+    """Continues the run whose files are in `save_dir/wandb`, and ends it when training ends.
 
     Lightning's own leaves that to the exit of the interpreter, which a process that is killed does not reach.
     """
@@ -59,7 +59,7 @@ class RunMLFlowLogger(_WithoutNemos, MLFlowLogger):  # type: ignore[misc]
         super().__init__(experiment_name=experiment_name, run_name=run_name, tracking_uri=tracking_uri)
 
     def log_config(self, config: dict[str, Any]) -> None:
-        """The values of a run as parameters `section.key`, in text of 250 characters at the most."""
+        """The values of a run as parameters `section.key`, in text of at most 250 characters."""
         self.log_hyperparams(flat(config))
 
 

@@ -100,7 +100,7 @@ def changes(gene: Gene, contig: Ids, protocol: Protocol) -> Iterator[Edit]:
 
 
 def single_changes(gene: Gene) -> Iterator[tuple[int, str, str]]:
-    """Every single base of the coding sequence that could be another: its place, the other, and what that is."""
+    """Every possible single-base change of the coding sequence: position, new base, and kind."""
     codons = gene.codons
     for number, codon in enumerate(codons):
         for place in range(3):
