@@ -54,9 +54,9 @@ class Head(torch.nn.Module):
     def sharded_state_dict(
         self, prefix: str = "", sharded_offsets: tuple[Any, ...] = (), metadata: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The head's part of a checkpoint, under its own name: weights of an output layer are never mistaken for it."""
+        """The head's part of a checkpoint, under its own name: weights of an output layer are never mistaken for it.
 
-        Where a checkpoint that is loaded has no head, what there is stays.
+        If a loaded checkpoint has no head, the head keeps its values.
         """
         state = self.state_dict(keep_vars=True)
         if not self.in_checkpoint:
