@@ -119,7 +119,7 @@ def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights
         offset + size > full for offset, size, full in zip(offsets, shape, whole, strict=True)
     ):
         raise InputError(
-            f"a chunk of {name!r} lies outside of the tensor", where=weights / ".metadata", kind="chunk-outside"
+            f"a chunk of {name!r} is outside the tensor", where=weights / ".metadata", kind="chunk-outside"
         )
     info = storage.get((name, offsets))
     if info is None:

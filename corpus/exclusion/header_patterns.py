@@ -47,7 +47,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         raise InputError(
             "matches every header",
             where=where,
-            fix="Write something that a header has to contain.",
+            fix="Write text that a header must contain.",
             kind="pattern-matches-all",
         )
     if _repeats_a_repeat(_parser().parse(pattern)):

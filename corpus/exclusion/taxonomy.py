@@ -116,7 +116,7 @@ class Taxonomy:
         return frozenset(int(line.split("\t", 1)[0]) for line in lines if line)
 
     def _unknown(self, problem: str, kind: str) -> InputError:
-        return InputError(problem, where=self.folder, fix="Check the taxon, or take a taxdump that has it.", kind=kind)
+        return InputError(problem, where=self.folder, fix="Check the taxon, or use a taxdump that has it.", kind=kind)
 
 
 def _read_nodes(path: Path) -> tuple[TaxIds, TaxIds, TaxIds]:

@@ -95,7 +95,7 @@ def plan_preparation(
     sources = [Path(source) for source in sources]
     if STANDARD_INPUT in sources:
         raise InputError(
-            "cannot be planned for others", where="standard input", fix="Name files.", kind="plan-of-standard-input"
+            "cannot be used with --plan-only", where="standard input", fix="Name files.", kind="plan-of-standard-input"
         )
     with _planned(sources, real_directory(out).resolve(), settings, shard_bytes, overwrite) as (work, plan, _):
         return work, plan
@@ -140,7 +140,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     for path, sha256 in checksum_rules(plan.settings).items():
         if sha256 != plan.rule_files[path]:
             raise InputError(
-                "was changed while it was followed",
+                "was changed while its shards were prepared",
                 where=path,
                 fix="Give the same command again.",
                 kind="rule-file-changed",

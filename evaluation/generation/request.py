@@ -95,7 +95,7 @@ class GenerateRequest:
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         if self.forbid_both_strands and not self.forbid:
-            raise InputError("--forbid-both-strands goes with --forbid", fix="Leave it out.", kind="forbid-nothing")
+            raise InputError("--forbid-both-strands needs --forbid", fix="Leave it out.", kind="forbid-nothing")
         if self.per_base is not None:
             check_track(self.per_base)
         sampling, given = self.sampling, self.given

@@ -273,7 +273,7 @@ def _engine(name: EngineName, processes: int | None, ray_address: str | None) ->
         return RayEngine(address=ray_address)
     if ray_address is not None:
         raise InputError(
-            "--ray-address goes with --engine ray",
+            "--ray-address needs --engine ray",
             fix="Add it, or leave the address out.",
             kind="ray-address-without-ray",
         )

@@ -72,7 +72,7 @@ class Sharding:
         ray = self.engine is EngineName.ray
         if self.ray_address is not None and not ray:
             fix = "Add it, or leave the address out."
-            raise InputError("--ray-address goes with --engine ray", fix=fix, kind="ray-address-without-ray")
+            raise InputError("--ray-address needs --engine ray", fix=fix, kind="ray-address-without-ray")
         names = {"--shard": self.shard, "--processes": self.processes, "--devices": self.devices,
                  "--engine ray": ray or None}  # fmt: skip
         given = [name for name, value in names.items() if value is not None]

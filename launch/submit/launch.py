@@ -208,7 +208,7 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     if shutil.which(program) is None:
         raise InputError(
             f"{program} is not on this machine",
-            fix="Print the script with --dry-run, and submit it where it is.",
+            fix="Print the script with --dry-run, and submit it from a machine that has it.",
             kind="no-scheduler",
         )
     run_dir = Path(job.config.run_dir)

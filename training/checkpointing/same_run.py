@@ -58,7 +58,7 @@ def newest_whole(folder: Path) -> Path | None:
         raise InputError(
             f"has no {MANIFEST}, so it may be incomplete",
             where=unknown[0],
-            fix="Give it as init_from, with another run_dir, or take it away.",
+            fix="Give it as init_from with another run_dir, or move it out of the run directory.",
             kind="checkpoint-unknown",
         )
     return None
