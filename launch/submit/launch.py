@@ -173,7 +173,7 @@ def check_container(job: Job, site: Slurm) -> None:
         top = f"/{Path(os.path.normpath(job.directory / next(iter(off.values())))).parts[1]}"
         raise InputError(
             f"{settings}: not on a mount of the container ({', '.join(mounts)})",
-            fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
+            fix=f"Mount its directory, for example 'launch.container_mounts=[{top}:{top}]'.",
             kind="off-container-mounts",
         )
 
