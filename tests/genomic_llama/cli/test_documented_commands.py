@@ -35,6 +35,10 @@ SCHEDULERS = {"--slurm", "--kubernetes", "--skypilot"}
 OTHER_SOFTWARE = {"vllm": "vLLM", "llama-completion": "llama.cpp", "lm_eval": "lm-evaluation-harness"}
 
 
+def _name(program: str) -> str:
+    return program.rpartition("/")[2]
+
+
 def blocks() -> Iterator[Any]:
     for page in PAGES:
         for number, block in enumerate(shell_blocks(page), 1):
@@ -44,12 +48,12 @@ def blocks() -> Iterator[Any]:
 def documented(page: Path) -> Iterator[list[str]]:
     """The arguments of each `genomic-llama` in the shell blocks of a page."""
     for block in shell_blocks(page):
-        yield from (list(words[1:]) for words in block.commands if Path(words[0]).name == "genomic-llama")
+        yield from (list(words[1:]) for words in block.commands if _name(words[0]) == "genomic-llama")
 
 
 def accelerator(command: Sequence[str]) -> str | None:
     """What a command trains on, as composed from its words; None if it does not train. Errors: of the configuration."""
-    name = Path(command[0]).name
+    name = _name(command[0])
     if name == "genomic-llama" and command[1] == "train":
         recipe, *overrides = [word for word in command[2:] if not word.startswith("--")]
     elif "recipes.train" in command:
@@ -65,7 +69,7 @@ def accelerator(command: Sequence[str]) -> str | None:
 def needs(block: Block) -> str | None:
     """What the commands of a block need beside this project on a CPU."""
     words = {word for command in block.commands for word in command}
-    programs = {Path(command[0]).name for command in block.commands}
+    programs = {_name(command[0]) for command in block.commands}
     submitted = any(SCHEDULERS & set(command) and "--dry-run" not in command for command in block.commands)
     if programs & CLUSTER or submitted or "--ray-address" in words or any("SLURM_ARRAY" in word for word in words):
         return "a cluster"
@@ -84,7 +88,7 @@ def test_a_block_says_what_it_needs(block: Block) -> None:
 def test_every_program_exists(block: Block) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     for program, *words in block.commands:
-        name = Path(program).name
+        name = _name(program)
         if name == "make":
             assert words[0] in targets
         elif name in ("python", "torchrun") and "-m" in words:
