@@ -168,7 +168,6 @@ class _Batch:
             self._cache.keep(torch.from_numpy(_padded(kept)).to(reader.device))
             self.slots, self.live, ids = self.slots[kept], self.live[kept], ids[kept]
         tokens = torch.from_numpy(_padded(ids))[:, None].to(reader.device)
-        self._cache.open()
         logits = reader.forward(tokens, self._cache.positions, self._cache)
         self._cache.close()
         return logits[: len(ids)]
