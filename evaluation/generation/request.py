@@ -1,4 +1,4 @@
-"""What `generate` is asked for, and the job that it is: samples, cut into units of them."""
+"""The request of `generate`, and its job: units of samples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ VLLM = "vllm"
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateRequest:
-    """What is generated, how, and the files that it is written to."""
+    """What to generate, how, and the output files."""
 
     model: Path
     out: Path
@@ -69,7 +69,7 @@ class GenerateRequest:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         sampling = self.sampling
         if sampling.forbid_both_strands and not sampling.forbid:
-            raise InputError("--forbid-both-strands goes with --forbid", fix="Leave it out.", kind="forbid-nothing")
+            raise InputError("--forbid-both-strands needs --forbid", fix="Leave it out.", kind="forbid-nothing")
         if self.per_base is not None:
             check_track(self.per_base)
         given = self.given

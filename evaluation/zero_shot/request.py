@@ -78,8 +78,10 @@ class ZeroShotRequest:
         missing = [task for task in found if task.missing]
         if missing and not self.offline:
             lines = "\n".join(describe_missing(missing))
-            fix = f"Give --offline to run the rest, --download to fetch them, or put them there:\n{lines}"
-            raise InputError(f"{len(missing)} tasks have no data", where=self.data, fix=fix, kind="data-missing")
+            fix = f"Give --offline to run the rest, --download to download them, or put them there:\n{lines}"
+            raise InputError(
+                f"no data for {plural(len(missing), 'task')}", where=self.data, fix=fix, kind="data-missing"
+            )
 
     def made(self, *, overwrite: bool = False) -> Work:
         """What decides the results. They have no receipt together: each has one of its own."""

@@ -132,7 +132,7 @@ def decisive(spec: TaskSpec) -> Any:
 def evaluate(
     models: Sequence[Path], tasks: Sequence[TaskData], out: Path, *, dtype: str, batch_size: int | None = None
 ) -> int:
-    """Write the result of each model on each task whose data are at hand; returns how many failed.
+    """Write the result of each model on each task whose data are present; return how many failed.
 
     A task that fails is written as a failure, and the others are run.
     """

@@ -123,7 +123,7 @@ def _watch(
     seconds = None if idle is None else 60 * idle
     what = Watch(run=run, suite=suite, out=out, dtype=dtype.value, poll=poll, once=once, idle=seconds)
     count = watch(what)
-    print_lines(f"evaluated {count} checkpoints of {run}; wrote {out}")
+    print_lines(f"evaluated {plural(count, 'checkpoint')} of {run}; wrote {out}")
 
 
 @app.command("zero-shot")
@@ -135,10 +135,10 @@ def zero_shot(
     task: Task = None,
     offline: Annotated[
         bool,
-        typer.Option("--offline", help="Run the tasks whose data are there, and print what to fetch for the others."),
+        typer.Option("--offline", help="Run the tasks whose data are present; print what the others need."),
     ] = False,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch missing data first. Shows sizes; resumes after an interruption.")
+        bool, typer.Option("--download", help="Download missing data first. Shows sizes; can be resumed.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
@@ -184,7 +184,7 @@ def zero_shot(
 
 @app.command()
 def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
-    """List the published tasks: what each measures, and whether its data are there. With --task, list missing files."""
+    """List the published tasks, what each measures, and whether its data are present. --task lists missing files."""
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.spec import read_tasks
 
@@ -193,7 +193,7 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     rows = [(one.spec.name, one.spec.title, one.spec.statistics[0], _state(one)) for one in found]
     print_table(columns, rows)
     if task and (missing := describe_missing(found)):
-        print_lines("", "To fetch:", *missing)
+        print_lines("", "To download:", *missing)
 
 
 def _fetch(tasks: Any, *, yes: bool) -> None:
@@ -210,4 +210,4 @@ def _fetch(tasks: Any, *, yes: bool) -> None:
 
 def _state(task: Any) -> str:
     there, all_files = len(task.found), len(task.paths)
-    return "at hand" if there == all_files else f"{there} of {all_files} files"
+    return "present" if there == all_files else f"{there} of {plural(all_files, 'file')}"

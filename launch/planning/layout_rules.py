@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
+from foundation.pages.quantities import plural
 from launch.planning.rule import Rule
 
 
@@ -15,7 +16,7 @@ def machine_rules(config: TrainConfig) -> Iterator[Rule]:
     yield machine.accelerator in ("cpu", "gpu"), f"hardware.accelerator={machine.accelerator}", "Use cpu or gpu."
     yield (
         layout.gpus in (None, devices),
-        f"this layout is for {layout.gpus} GPUs, and hardware.devices x hardware.num_nodes = {devices}",
+        f"this layout is for {plural(layout.gpus or 0, 'GPU')}, and hardware.devices x hardware.num_nodes = {devices}",
         f"Give hardware.num_nodes={(layout.gpus or devices) // machine.devices}, or parallelism=data_parallel."
         if (layout.gpus or devices) % machine.devices == 0
         else f"Give hardware.devices={layout.gpus}, or parallelism=data_parallel.",

@@ -7,7 +7,7 @@ from configs.schema import TrainConfig
 from foundation.errors import InputError
 
 Rule = tuple[bool, str, str]
-"""Whether it holds, the problem where it does not, the fix."""
+"""Whether the rule holds, the problem if not, and the fix."""
 
 
 def enforce(rules: Iterator[Rule], config: TrainConfig) -> None:
