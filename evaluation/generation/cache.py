@@ -32,7 +32,7 @@ _BLOCK = 32
 _MOST = {"cpu": 64, "cuda": 512}
 """Rows beyond which a batch gains no more speed."""
 _SHARE = 0.5
-"""Of the free memory, for keys and values; the rest is for what is computed with them."""
+"""Share of the free memory for keys and values."""
 
 
 class Cache:

@@ -183,5 +183,5 @@ class _Batch:
 
 
 def _padded(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """As many as a cache has rows; the last one stands for those that are missing."""
+    """As many as a cache has rows, padded with the last one."""
     return np.pad(values, (0, -len(values) % ROWS), mode="edge")

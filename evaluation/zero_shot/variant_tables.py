@@ -61,7 +61,7 @@ def read_variants(path: Path, layout: str, genome: Path) -> list[Variant]:
     found = list(READERS[layout](path))
     if not found:
         fix = "Give the file as it was published."
-        raise InputError("holds no labelled variant", where=path, fix=fix, kind="table-empty")
+        raise InputError("has no labelled variant", where=path, fix=fix, kind="table-empty")
     if layout not in _BY_GENOME:
         return found
     contigs = load_contigs(genome, [one.contig for one in found])

@@ -159,7 +159,7 @@ def _rng_tracker(tracker: type) -> Any:
 
 
 def _after_the_norm(attributes: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`attributes`, which also asks a layer that owns its norm for what the norm gives."""
+    """`attributes`, which also asks a layer that contains its norm for the norm's attributes."""
 
     def with_norm(layer: Any) -> Any:
         if hasattr(layer, "return_layernorm_output"):
@@ -185,6 +185,6 @@ def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
 
 
 def exit_with_parent() -> None:
-    """A manager whose process was killed would wait for ever, with all the memory that it was forked with."""
+    """A manager whose process was killed would wait forever, with all the memory that it was forked with."""
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
