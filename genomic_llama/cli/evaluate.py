@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text, warn
 from genomic_llama.cli.options import Dtype, FittingBatchSize, ModelDtype
 from genomic_llama.cli.sharding import Sharding, carry_out, sharded
