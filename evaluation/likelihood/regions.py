@@ -158,8 +158,11 @@ def with_tag(regions: Iterable[Region], tag: Ids | None) -> Iterator[Region]:
 _NONE = encode(b"")
 
 
-def check_bed_source(source: Path, bed: Path | None) -> None:
-    """Errors: `InputError` for a BED file over a corpus that keeps no names."""
+def check_source(source: Path, bed: Path | None) -> None:
+    """Before anything slow. Errors: `InputError` for a file that is missing or empty, and for BED without names."""
+    from corpus.streams.compression import check_opens
+
+    check_opens(source)
     if source.is_dir() and bed is not None:
         from corpus.records import check_named
 
