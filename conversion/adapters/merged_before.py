@@ -28,13 +28,12 @@ def refuse_merged_before(adapter: Path, base: Path) -> None:
     record = _record(base)
     if not record.get("adapter_base"):
         return
-    mine, theirs = origin_of(adapter), origin_of(base)
-    same = (
+    mine, known = origin_of(adapter), record.get("adapter_checksum")
+    if (
         any(_is_at(adapter, record.get(key)) for key in ("checkpoint", "source"))
-        or (None not in (mine.run, mine.step) and mine == theirs)
-        or adapter_checksum(adapter) == record.get("adapter_checksum") is not None
-    )
-    if same:
+        or (None not in (mine.run, mine.step) and mine == origin_of(base))
+        or (known is not None and known == adapter_checksum(adapter))
+    ):
         problem = f"is merged into {base} already ({RECORD} says so)"
         fix = f"Use that model without an adapter, or this adapter with its base, {record['adapter_base']}."
         raise InputError(problem, where=adapter, fix=fix, kind="adapter-merged-before")

@@ -73,7 +73,7 @@ def check_outcome(manifest: Manifest, out: Path) -> None:
     """That every split has documents, and train a base to learn from. Errors: `InputError` that says what to change."""
     documents = {split.name: split.documents for split in manifest.splits}
     if not any(documents.values()):
-        fix = 'Check what is left out: genomic-llama prepare --help, "What is left out".'
+        fix = 'Check what is left out: `genomic-llama prepare --help`, "What is left out".'
         raise InputError("every record was left out", where=out, fix=fix, kind="no-document")
     for name, count in documents.items():
         if not count:

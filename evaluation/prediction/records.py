@@ -78,7 +78,8 @@ def check_source(source: Source) -> None:
     check_opens(*(path for path in (source.path, source.genome) if path is not None))
     needs_genome = source.kind in ("bed", "vcf")
     if needs_genome != (source.genome is not None):
-        fix = "Add --genome FASTA." if needs_genome else "Leave --genome out: it is for BED and VCF files."
+        genome = option("genome")
+        fix = f"Add {genome} FASTA." if needs_genome else f"Leave {genome} out: it is for BED and VCF files."
         problem = "needs a genome" if needs_genome else "already contains sequences"
         raise InputError(problem, where=source.path, fix=fix, kind="genome-option")
     if source.kind == "bed":

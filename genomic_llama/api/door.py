@@ -50,15 +50,16 @@ def read_argument(kind: Any, value: Any, where: str) -> Any:
         return value
     if dataclasses.is_dataclass(inner):
         return _instance(inner, value, where)
+    fix = f"Give {inspect.formatannotation(kind)}."
     if typing.get_origin(inner) is Literal:
         inner = str  # which names there are, the function says
     items = typing.get_args(inner)
     if typing.get_origin(inner) is Sequence and items[0] in (*_PLAIN, Path):
         alone = items[0] in (str, Path) and isinstance(value, str | os.PathLike)
-        return _tuple((items[0], ...), [value] if alone else value, where)
+        return _tuple((items[0], ...), [value] if alone else value, where, fix)
     if typing.get_origin(inner) is tuple:
-        return _tuple(items, value, where)
-    return from_json(inner, _as_python(value), where) if inner in (*_PLAIN, Path) else value
+        return _tuple(items, value, where, fix)
+    return from_json(inner, _as_python(value), where, fix=fix) if inner in (*_PLAIN, Path) else value
 
 
 def _model(value: Any, where: str) -> Any:
@@ -75,12 +76,12 @@ def _instance(kind: type, value: Any, where: str) -> Any:
     return value
 
 
-def _tuple(items: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+def _tuple(items: tuple[Any, ...], value: Any, where: str, fix: str) -> tuple[Any, ...]:
     """A tuple of as many items as the annotation says; `...` stands for any number."""
-    read: tuple[Any, ...] = from_json(types.GenericAlias(tuple, (items[0], ...)), _listed(value), where)
+    read: tuple[Any, ...] = from_json(types.GenericAlias(tuple, (items[0], ...)), _listed(value), where, fix=fix)
     if items[-1] is not Ellipsis and len(read) != len(items):
         problem = f"is {shown(value)}, which has {len(read)} items, not {len(items)}"
-        raise InputError(problem, where=where, kind="wrong-type")
+        raise InputError(problem, where=where, fix=fix, kind="wrong-type")
     return read
 
 

@@ -30,7 +30,8 @@ def load_model(
       run is converted into a temporary directory first, which takes as much disk as its weights.
     - `dtype`: number format of the weights: `"float32"`, `"bfloat16"` or `"float16"`. Probabilities are always computed
       in fp32 and sums in fp64.
-    - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; by default the first GPU, or the CPU if there is none.
+    - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ... or a `torch.device`; by default the first GPU, or the CPU if there
+      is none.
     - `adapter`: a directory with a PEFT LoRA adapter to merge into the weights.
     - `progress`: show a progress bar of the conversion.
 

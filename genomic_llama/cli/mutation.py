@@ -63,6 +63,7 @@ def mutate(
     from dataclasses import asdict
 
     from configs.llama import read_architecture
+    from corpus.streams.compression import check_opens
     from evaluation.digest import named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
@@ -79,6 +80,7 @@ def mutate(
     parquet, vcf, page = (beside(out, suffix) for suffix in (".parquet", ".vcf.gz", ".html"))
     if bed is not None:
         check_bed(bed)
+    check_opens(fasta)
     check_writable(parquet, vcf, page, given=out)
     if hub is not None:
         check_directory_writable(hub)

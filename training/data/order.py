@@ -82,16 +82,15 @@ def check_same(
 
 
 def _other_labelled(before: Any, now: Any) -> str:
-    """The same of labelled sequences: where they are from, and how many there were."""
-    here = f"the {now['sequences']:,} of {now['path']}" if isinstance(now, dict) else "those that there are"
-    there = f"{before['sequences']:,} of {before['path']}" if isinstance(before, dict) else "others"
-    count = isinstance(now, dict) and isinstance(before, dict) and now["sequences"] == before["sequences"]
-    what = "other bases or labels, or another order" if count else "another number of them, or other ones"
-    settings = "head.validation, head.validation_fraction, head.split_column and head.truncate decide which they are"
-    return (
-        f"{LABELLED} differs: the sequences for training are {here}, but the checkpoint was trained with {there}; "
-        f"it had {what} ({settings})"
+    """The same of labelled sequences, by their file and their number; an older checkpoint does not say those."""
+    there, here = (
+        f"{one['sequences']:,} sequences of {one['path']}" if isinstance(one, dict) else "others"
+        for one in (before, now)
     )
+    same = isinstance(before, dict) and isinstance(now, dict) and before["sequences"] == now["sequences"]
+    changed = ", with other bases, labels or order" if same else ""
+    also = "head.validation, head.validation_fraction, head.split_column and head.truncate also decide which they are"
+    return f"{LABELLED} differs: the run has {here}, but the checkpoint was trained with {there}{changed} ({also})"
 
 
 def _other_corpus(before: Any, now: Sequence[str], sources: Sequence[Source]) -> str:
