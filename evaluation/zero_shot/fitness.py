@@ -58,16 +58,18 @@ def run(context: Context, protocol: Protocol) -> Found:
         raise InputError("holds no assay", where=folder, fix="Put a .csv file per assay there.", kind="no-assay")
     window, notes = context.fit(protocol.window)
     measures: list[Measure] = []
+    sequences: list[list[str]] = []
     items: dict[str, list[object]] = {name: [] for name in ("assay", "mutant", "fitness", "fit", "score")}
     for assay in assays:
         mutants = list(read_assay(assay))
-        notes += repeated_notes([one.sequence for one in mutants], "mutant", assay.name)
+        sequences.append([one.sequence for one in mutants])
         scores = _scores(context, protocol, assay, mutants, window)
         measures += _measures(context.spec.statistics, assay.stem, mutants, scores)
         columns = ([assay.stem] * len(mutants), [one.name for one in mutants], [one.fitness for one in mutants],
                    [one.fit for one in mutants], scores.tolist())  # fmt: skip
         for name, values in zip(items, columns, strict=True):
             items[name] += values
+    notes += repeated_notes(sequences, "mutant", "the assays")
     return Found(measures=[*_means(context, measures), *measures], items=items, notes=notes)
 
 

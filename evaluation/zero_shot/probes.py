@@ -54,9 +54,9 @@ def run(context: Context, protocol: Protocol) -> Found:
     reading = plan_reading(context.model, batch_size=context.batch_size)
     found: list[Measured] = []
     counts: list[int] = []
+    tests: list[list[bytes]] = []
     for task in _tasks(context, window):
-        for part, rows in (("train", task.train), ("test", task.test)):
-            notes += repeated_notes([ids.tobytes().upper() for ids, _ in rows], "sequence", f"{task.name}, {part},")
+        tests.append([ids.tobytes().upper() for ids, _ in task.test])
         found += probe_task(
             context.model, task, reading, heads=[protocol.head], layer=protocol.layer, pooling=protocol.pooling,
             seeds=protocol.seeds,
@@ -65,6 +65,7 @@ def run(context: Context, protocol: Protocol) -> Found:
     measures = [one for name in context.spec.statistics for one in _measures(name, found, counts)]
     columns = ("task", "features", "head", "seeds", "mcc", "mcc_sd", "auroc", "auroc_sd", "validation_mcc")
     items = {name: [getattr(one, name) for one in found] for name in columns}
+    notes += repeated_notes(tests, "sequence", "the test sets")
     return Found(measures=measures, items=items, notes=notes)
 
 

@@ -59,7 +59,8 @@ def run(context: Context, protocol: Protocol) -> Found:
     variants = read_variants(path, layout, genome)
     variants = sorted(variants, key=lambda one: (one.contig, one.position))  # neighbours share windows
     result, notes = _score(context, protocol, variants, genome)
-    notes += repeated_notes([(one.contig, one.position, one.ref, one.alt) for one in variants], "variant", path.name)
+    keys = [(one.contig, one.position, one.ref, one.alt) for one in variants]
+    notes += repeated_notes([keys], "variant", path.name)
     deltas = [None if effect is None else effect.delta for effect in result.effects]
     scored = [(one, delta) for one, delta in zip(variants, deltas, strict=True) if delta is not None]
     unscored = len(variants) - len(scored)
