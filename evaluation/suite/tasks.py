@@ -144,7 +144,7 @@ def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask,
     score = score_regions(model, read_regions(source, split=split), reading, origin)
     baseline, baseline_name = UNIFORM_BITS, "uniform guess"
     if fitted_on := task.fitted_on or (task.source if split else None):
-        best = best_markov(score_markov(_counts(Path(fitted_on), TRAINING_SPLIT), _counts(source, split)))
+        best = best_markov(score_markov(_counts(Path(fitted_on), TRAINING_SPLIT), _counts(source, split), fitted_on))
         if best.bits_per_base < baseline:
             baseline, baseline_name = best.bits_per_base, f"Markov, order {best.order}"
     return [

@@ -85,6 +85,8 @@ class VariantRun:
 class VariantResult:
     """Alleles with their effects, in the file's order; several may be one of the `haplotypes`, which are scored.
 
+    `repeated`: alleles that are the haplotype of one before them; each counts in the measures.
+
     `labels`: the values of the label, with what they are taken for.
     `calibrations`: where the run has a null, each indel among the random ones of its length.
     `misplaced`: a line for each of the first alleles whose REF is not the genome's, or whose contig is shorter.
@@ -98,6 +100,7 @@ class VariantResult:
     measures: tuple[Discrimination, ...]
     calibrations: tuple[Calibration | None, ...]
     haplotypes: int
+    repeated: int
 
     @property
     def statuses(self) -> Counter[str]:
@@ -160,6 +163,7 @@ class VariantScoring:
         self._random = random_indels(self._alleles, self.contigs, run.null)
         known = [one for one in self._alleles if one.status == SCORED]
         self._distinct, self._which = distinct([*known, *self._random])
+        self._repeated = len(known) - len(set(self._which[: len(known)]))
 
     @property
     def total(self) -> int:
@@ -199,6 +203,7 @@ class VariantScoring:
             measures=discriminate(alleles, effects, labelling, vcf) if labelling else (),
             calibrations=tuple(calibrate(alleles, effects, self._random, of_random)) if self.run.null else (),
             haplotypes=self.total,
+            repeated=self._repeated,
         )
 
     def _haplotypes(self) -> Iterator[Haplotype]:

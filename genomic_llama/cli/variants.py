@@ -100,6 +100,9 @@ def variants(
         print_lines("  most differ: was the VCF file called on this assembly?")
     if label is not None:
         print_lines(*table_lines(result.labels, label))
+        if result.repeated:
+            verb = "repeats" if result.repeated == 1 else "repeat"
+            print_lines(f"{plural(result.repeated, 'allele')} {verb} another one; each counts in the measures")
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"
