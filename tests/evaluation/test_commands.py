@@ -357,7 +357,7 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
         (("generate", "{m}", "--prompt", "ACGT", "--alphabet", "xyz", "--out", "{f}/o"), "alphabet", None),
         (("generate", "{m}", "--out", "{f}/o"), "no-prompt", None),
         (("score", "{m}", "{f}/g.fa", "--distribution", "{f}/x.txt"), "distribution-suffix", "x.txt"),
-        (("mutate", "{m}", "{f}/none.fa", "--out", "{f}/o"), "cannot-be-read", "none.fa"),
+        (("mutate", "{m}", "{f}/none.fa", "--out", "{f}/o"), "missing-file", "none.fa"),
         (("mutate", "{m}", "{f}/g.fa", "--out", "{f}/o", "--window", "99"), "window", None),
         (("generate", "{m}", "--until-eos", "--length", "3", "--out", "{f}/o"), "until-eos-and-length", None),
         (("generate", "{m}", "--forbid-both-strands", "--out", "{f}/o"), "forbid-nothing", None),
