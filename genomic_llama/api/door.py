@@ -48,7 +48,7 @@ def read_argument(kind: Any, value: Any, where: str) -> Any:
     inner, may_be_none = optional(kind)
     if (value is None and may_be_none) or isinstance(kind, str):
         return value
-    if dataclasses.is_dataclass(inner):
+    if dataclasses.is_dataclass(inner) and isinstance(inner, type):
         return _instance(inner, value, where)
     fix = f"Give {inspect.formatannotation(kind)}."
     if typing.get_origin(inner) is Literal:
@@ -78,7 +78,8 @@ def _instance(kind: type, value: Any, where: str) -> Any:
 
 def _tuple(items: tuple[Any, ...], value: Any, where: str, fix: str) -> tuple[Any, ...]:
     """A tuple of as many items as the annotation says; `...` stands for any number."""
-    read: tuple[Any, ...] = from_json(types.GenericAlias(tuple, (items[0], ...)), _listed(value), where, fix=fix)
+    kind: Any = types.GenericAlias(tuple, (items[0], ...))
+    read: tuple[Any, ...] = from_json(kind, _listed(value), where, fix=fix)
     if items[-1] is not Ellipsis and len(read) != len(items):
         problem = f"is {shown(value)}, which has {len(read)} items, not {len(items)}"
         raise InputError(problem, where=where, fix=fix, kind="wrong-type")
@@ -96,4 +97,4 @@ def _as_python(value: Any) -> Any:
     """Numbers and arrays of numpy, pandas and torch as Python's own; a path as text."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value.tolist() if hasattr(value, "tolist") else value
+    return value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
