@@ -66,7 +66,7 @@ def real_file(path: Path, given: Path | None = None) -> Path:
         raise InputError(
             f"is {kind}, a file was expected", where=path, fix="Choose another output.", kind="output-not-a-file"
         )
-    if real.exists() and not (os.access(real, os.W_OK) and real.stat().st_mode & _WRITABLE):
+    if real.exists() and not real.stat().st_mode & _WRITABLE:  # a rename would replace it all the same
         fix = f"Choose another output, or make it writable: chmod u+w {shlex.quote(str(path))}."
         raise InputError("is read-only", where=path, fix=fix, kind="output-read-only")
     return real
