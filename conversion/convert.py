@@ -127,19 +127,19 @@ def convert(
 def strip(source: Path | str, destination: Path | str, *, overwrite: bool = False) -> Conversion:
     """Write the checkpoint or run `source` without its optimizer state to `destination`, in the same format.
 
-    Errors: `InputError`, also where there is no such state.
+    Errors: `InputError`, also if there is no such state.
     """
     checkpoint = open_checkpoint(Path(source))
     if isinstance(checkpoint, MergedAdapter):
         raise InputError(
-            "holds adapters, beside their base",
+            "contains adapters and their base",
             where=source,
             fix="Convert it, for example to nemo: that merges them into the base, without optimizer state.",
             kind="adapters-and-optimizer",
         )
     if not isinstance(checkpoint, MegatronDirectory) or not checkpoint.tensors.others:
         raise InputError(
-            "holds no optimizer state", where=source, fix="There is nothing to strip.", kind="no-optimizer-state"
+            "has no optimizer state", where=source, fix="There is nothing to strip.", kind="no-optimizer-state"
         )
     return convert(source, destination, to=recognise(Path(source)).name, overwrite=overwrite)
 
@@ -151,7 +151,7 @@ def _target(to: str, dtype: str | None) -> tuple[Format, Create]:
         return target, target.create
     if target.create_q8_0 is None:
         names = ", ".join(format.name for format in FORMATS if format.create_q8_0)
-        raise InputError(f"{target.title} has no {Q8_0}", fix=f"It goes with {option('to')}: {names}.", kind="dtype")
+        raise InputError(f"{target.title} has no {Q8_0}", fix=f"Use it with {option('to')}: {names}.", kind="dtype")
     return target, target.create_q8_0
 
 

@@ -101,7 +101,7 @@ def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> Snapshot:
 def publish_directory(directory: Path, path: Path, seen: Snapshot) -> None:
     """Give a directory that is whole and durable the name `path`, in the place of what was `seen` there.
 
-    Errors: `InputError` where something else is there by now: that stays as it is, and `directory` gets another name.
+    Errors: `InputError` if something else has appeared there: it is kept, and `directory` gets another name.
     """
     directory.chmod(0o777 & ~umask())
     with refusals(path), keep_beside(directory, path):
@@ -130,7 +130,7 @@ def _replace(new: Path, path: Path, seen: Snapshot) -> None:
 
 
 def _snapshot(path: Path) -> Snapshot:
-    """All files below `path`, as far as they can be told from others."""
+    """All files below `path`, as far as they can be distinguished from others."""
     found = []
     with contextlib.suppress(FileNotFoundError):  # it changes while it is looked at, and is not what it was
         for file in (path, *(() if path.is_symlink() else path.rglob("*"))):

@@ -193,7 +193,7 @@ class MegatronAdapter:
                 f"has canonical LoRA of q, k and v, whose rows NeMo adds in another order than those of a fused "
                 f"linear_qkv with {groups} groups",
                 where=self.directory,
-                fix="Train with nemo.collections.llm.peft.LoRA: what NeMo computed here is on no projection alone.",
+                fix="Train with nemo.collections.llm.peft.LoRA: NeMo's result here belongs to no single projection.",
                 kind="adapter-canonical-qkv",
             )
 

@@ -37,7 +37,7 @@ _ROPE = "rope_freqs.weight"
 class GgufDirectory:
     """The model in `directory`, checked. See `checkpoint.Checkpoint`; numbers of Q8_0 are read as float32.
 
-    Errors: `InputError` naming the key or the tensor, also for a file that somebody else made.
+    Errors: `InputError` naming the key or the tensor, also for a file from other software.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -164,7 +164,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _escaped(value: Any) -> Any:
-    """Texts as Markdown takes them literally, in a line and in a table's cell."""
+    """Texts escaped for Markdown, in a line and in a table cell."""
     if isinstance(value, str):
         marked = "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|&~" else letter for letter in value)
         return " ".join(marked.split())

@@ -17,7 +17,7 @@ from foundation.spelling import option
 
 
 class TaxonFilter:
-    """Marks records of `taxa`, of the taxa of the presets, and of all that lies below them.
+    """Marks records of `taxa`, of the taxa of the presets, and of all taxa below them.
 
     Without `taxdump` a lineage counts that names a listed taxon or, for a preset, one that the preset says is within;
     a taxid counts only where it is listed itself. With `strict` a record of unknown taxonomy is an `InputError`.
@@ -103,7 +103,7 @@ class TaxonFilter:
 
 
 def _roots(listed: set[int], taxonomy: Taxonomy | None) -> TaxIds:
-    """By taxid: the listed taxon that it is or lies below, 0 where there is none."""
+    """By taxid: the listed taxon that it equals or is below; 0 if none."""
     if taxonomy:
         return taxonomy.roots(sorted(listed))
     roots = np.zeros(max(listed, default=0) + 1, dtype=np.int32)

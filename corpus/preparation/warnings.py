@@ -117,7 +117,7 @@ def _lower_case(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:
         if count and lower[source] == count:
             yield (
                 f"{plan.sources[source].path} is in lower case throughout: training takes that for repeats, of a tenth "
-                "of the weight (dataset.soft_mask_weight); write it in upper case unless it is meant"
+                "of the weight (dataset.soft_mask_weight); write it in upper case unless this is intended"
             )
 
 

@@ -1,4 +1,4 @@
-"""What `embed` is asked for, and the job that it is: embeddings, cut into units of sequences."""
+"""The request of `embed`, and its job: units of sequences."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

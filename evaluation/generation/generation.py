@@ -25,7 +25,7 @@ def generate(
     """Samples of every prompt, in order. `batch_size`: sequences at a time, by default what memory allows.
 
     A sample is drawn from a random stream of its own, seeded with `sampling.seed`, the prompt's name and the sample's
-    number: neither batches nor other prompts change it. The tag of a prompt is read first, and is no part
+    number: neither batches nor other prompts change it. The tag of a prompt is read first, and is not part
     of motifs or of the GC share.
     Where `sampling` rejects samples, those that were rejected each time are left out.
     Errors: `InputError` for a prompt that is empty, no DNA, or too long for the model's positions, and for one that

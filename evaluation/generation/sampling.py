@@ -19,7 +19,7 @@ TEMPERATURES = (0.001, 1000.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How bases are drawn. A `temperature` of 0 takes the most likely.
+    """Sampling options. A `temperature` of 0 takes the most likely base.
 
     length
         New bases at most; None: until EOS, or until the model's positions are full. EOS always ends a sequence, and
@@ -114,7 +114,7 @@ class Sampling:
         return self.gc is not None
 
     def accepts(self, ids: Ids) -> bool:
-        """Whether a finished sample is as asked for."""
+        """Whether a finished sample satisfies the options."""
         if self.gc is None:
             return True
         share = gc_share(ids)

@@ -29,9 +29,9 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """What becomes of a sequence longer than `longest` bases: refused, or cut off at its left or right end.
+    """Treatment of sequences longer than `longest` bases: refuse, or cut the left or right end.
 
-    `fix`: what a refusal says to do, by the names that settings have where the sequences come from.
+    `fix`: what an error tells the user to do, with the settings' names in the place the sequences come from.
     """
 
     longest: int
@@ -60,7 +60,7 @@ def read_ids(sequence: str, where: str, as_dna: AsDna) -> Ids:
 
 
 def make_examples(entries: Iterable[Entry], targets: Targets, cut: Cut, source: object) -> list[Example]:
-    """The entries of one part. What is cut, and what has letters beside A, C, G and T, is counted and said.
+    """The entries of one part. Cut sequences, and those with letters other than A, C, G and T, give a warning.
 
     Errors: `InputError` naming file and row.
     """

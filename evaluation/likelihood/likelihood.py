@@ -96,7 +96,7 @@ def base_log_probabilities(
 ) -> Iterator[Likelihood]:
     """The likelihood of each sequence from a base on, in order; `sequences` are upper-case ids and that base's index.
 
-    `advance` is told of bases done.
+    `advance` is called with the number of bases done.
     Memory: four bytes per base of the sequences that one unit touches.
     Errors: `InputError` for a log-probability that is not a number.
     """

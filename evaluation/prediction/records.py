@@ -135,7 +135,7 @@ def region_record(region: Region, cut: Cut, *, with_place: bool = False) -> Reco
 
 
 def _variants(source: Source) -> Iterator[Record]:
-    """Two records per allele that can be placed; the others are counted and said."""
+    """Two records per allele that can be placed; the others are counted in a warning."""
     assert source.genome is not None
     vcf = read_vcf(source.path)
     contigs = load_contigs(source.genome, {record.contig for record in vcf.records})

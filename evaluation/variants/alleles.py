@@ -98,7 +98,7 @@ def count_statuses(alleles: list[Allele]) -> Counter[str]:
 
 
 def describe_unscored(statuses: Mapping[str, int]) -> list[str]:
-    """How many were not scored, one line per reason; a status that a file made up is its own."""
+    """How many were not scored, one line per reason."""
     return [
         f"{count:,} not scored: {MEANINGS.get(status, status)}"
         for status, count in statuses.items()

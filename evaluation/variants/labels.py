@@ -53,7 +53,7 @@ class Labelling:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelValue:
-    """A row of the table: a value as it is written, what it is taken for, and how many alleles to be scored have it."""
+    """A row of the table: a value as written, its class, and how many alleles to be scored have it."""
 
     value: str
     kind: str
@@ -188,7 +188,7 @@ def _refuse_ambiguous(values: Sequence[tuple[Allele, str]], labelling: Labelling
 
 
 def _ambiguity(value: str, labelling: Labelling) -> tuple[str, str] | None:
-    """The code and the reason where it is not plain which class `value` is; None where it is."""
+    """Kind and reason if the class of `value` is ambiguous; else None."""
     listed = {_canonical(one) for one in (*labelling.positive, *labelling.negative)}
     if _canonical(value) in listed:
         return None

@@ -47,7 +47,7 @@ class VariantRequest:
 
     @property
     def journal(self) -> Path:
-        """What a run has so far."""
+        """The results of a run so far."""
         return journal_path(self.out)
 
     @property

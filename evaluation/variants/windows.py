@@ -1,4 +1,4 @@
-"""Where the window of a variant lies, and its two sequences: the reference's and the alternative's, of equal length.
+"""The position of a variant's window, and its two sequences: the reference's and the alternative's, of equal length.
 
 Everything is in the coordinates of the strand that is read; on the reverse strand they count from the contig's end.
 
@@ -51,7 +51,7 @@ class Placement:
 def plan_placement(
     longest: int, *, window: int | None = None, downstream: int | None = None, grid: int | None = None
 ) -> Placement:
-    """What is not given: a window of 8,192 bases or the model's `longest`, 1,024 of them downstream or half of it.
+    """Defaults: a window of 8,192 bases or the model's `longest`, of which 1,024 or half are downstream.
 
     An effect is felt over the hundreds of bases after a variant; the rest of the window is of more use before it, and
     the other strand reads the other side. The grid is an eighth of what is downstream.

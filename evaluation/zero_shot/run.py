@@ -69,7 +69,7 @@ def _check_same_model(model: Path, folder: Path) -> None:
 def evaluate(
     models: Sequence[Path], tasks: Sequence[TaskData], out: Path, *, dtype: str, batch_size: int | None = None
 ) -> int:
-    """Write the result of each model on each task whose data are at hand; returns how many failed.
+    """Write the result of each model on each task whose data are present; return how many failed.
 
     A task that fails is written as a failure, and the others are run.
     """

@@ -72,7 +72,7 @@ def read_variants(path: Path, layout: str, genome: Path) -> list[Variant]:
     found = list(LAYOUTS[layout].read(path))
     if not found:
         fix = "Give the file as it was published."
-        raise InputError("holds no labelled variant", where=path, fix=fix, kind="table-empty")
+        raise InputError("has no labelled variant", where=path, fix=fix, kind="table-empty")
     check_both_labels([one.label for one in found], label_place(path, layout))
     if layout not in _BY_GENOME:
         return found

@@ -25,7 +25,7 @@ from training.metrics.flops import flops_per_token, layer_adapters
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What `genomic-llama plan` tells."""
+    """The output of `genomic-llama plan`."""
 
     recipe: str
     configuration: str  # name in configs/
@@ -55,14 +55,14 @@ class Plan:
 
     @functools.cached_property
     def shortage(self) -> Shortage | None:
-        """The want of memory, where none fits for that; None where one does, or none can work whatever the memory."""
+        """The missing memory if no layout fits; None if one fits, or if none can work with any memory."""
         if self.fits or self.candidates or self.remedies:
             return None
         return shortage_of(self.config, self.architecture, self.sequence_length)
 
     @property
     def fits(self) -> bool:
-        """True where the recipe can work as it is and its memory is enough."""
+        """True if the unchanged recipe can work and fits into memory."""
         return self.memory is not None and fits(self.config, self.memory)
 
     @property
@@ -160,7 +160,7 @@ def precision_name(config: TrainConfig) -> str:
 
 
 WORTH = 1.05
-"""How much faster a layout has to be to be recommended in place of one that fits; predictions are no finer."""
+"""How much faster a layout must be to be recommended over one that fits. Predictions are not more precise."""
 
 
 def recommended(plan: Plan) -> Candidate | None:
@@ -178,7 +178,7 @@ def run_seconds(plan: Plan, throughput: Throughput) -> float:
 
 
 def _check_options(overrides: tuple[str, ...], *, gpu: str, tokens: float) -> None:
-    """Refuse options that are not numbers of tokens, or say something else than an override."""
+    """Refuse options that are not numbers of tokens, or that contradict an override."""
     if not math.isfinite(tokens) or tokens < 0 or 0 < tokens < 1:
         raise InputError(
             f"{option('tokens', tokens)} is not a number of tokens", fix="Give one, 1e12 for example.", kind="tokens"

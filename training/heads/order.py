@@ -1,4 +1,4 @@
-"""What a checkpoint of a head keeps of its data, and must find again when the run resumes."""
+"""What a checkpoint of a head records of its data, and compares when the run resumes."""
 
 from typing import Any
 

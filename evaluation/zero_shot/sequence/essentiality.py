@@ -1,4 +1,4 @@
-"""Which genes are essential: premature stops near the start of a gene, and how much the model minds them.
+"""Gene essentiality: the change in likelihood from premature stops near the start of a gene.
 
 After Evo (Nguyen et al. 2024): several stop codons, in all frames, 12 bases after the start of the coding sequence;
 the score of a gene is minus the change of the log-likelihood of its window.
