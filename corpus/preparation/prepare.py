@@ -30,6 +30,7 @@ from foundation.errors import InputError
 from foundation.pages.quantities import plural
 from foundation.place import Snapshot, check_replaceable, publish_directory, real_directory
 from foundation.progress import progress_bar
+from foundation.spelling import option
 from foundation.terminal import warn
 
 
@@ -95,7 +96,10 @@ def plan_preparation(
     sources = [Path(source) for source in sources]
     if STANDARD_INPUT in sources:
         raise InputError(
-            "cannot be used with --plan-only", where="standard input", fix="Name files.", kind="plan-of-standard-input"
+            f"cannot be used with {option('plan_only', True)}",
+            where="standard input",
+            fix="Name files.",
+            kind="plan-of-standard-input",
         )
     with _planned(sources, real_directory(out).resolve(), settings, shard_bytes, overwrite) as (work, plan, _):
         return work, plan

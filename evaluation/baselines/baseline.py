@@ -44,11 +44,13 @@ def markov_baselines(corpus: Path, score: Score, *, max_bases: int = MAX_TRAININ
     held_out = count_kmers(_scored_sequences(corpus, score))
     if held_out.targets != score.bases_scored:
         raise InputError(
-            f"{held_out.targets:,} bases to score, {score.bases_scored:,} in the score",
+            f"has {held_out.targets:,} bases to score, and {score.bases_scored:,} in the score",
+            where=score.source,
             fix=_FIX,
             kind="score-base-count",
         )
-    return Baselines(scores=score_markov(training, held_out), training_bases=training.bases, capped=training.capped)
+    scores = score_markov(training, held_out, corpus)
+    return Baselines(scores=scores, training_bases=training.bases, capped=training.capped)
 
 
 def _scored_sequences(corpus: Path, score: Score) -> Iterator[Ids]:

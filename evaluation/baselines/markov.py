@@ -44,11 +44,15 @@ def log_probabilities(training: KmerCounts, order: int) -> npt.NDArray[np.float6
     return logs
 
 
-def score_markov(training: KmerCounts, held_out: KmerCounts) -> tuple[MarkovScore, ...]:
-    """The chains of order 0 to 6, fitted to `training`, on `held_out`. Errors: `InputError` for nothing to learn."""
+def score_markov(training: KmerCounts, held_out: KmerCounts, source: object = None) -> tuple[MarkovScore, ...]:
+    """The chains of order 0 to 6, fitted to `training` of `source`, on `held_out`.
+
+    Errors: `InputError` for nothing to learn.
+    """
     if not training.targets:
         raise InputError(
-            "the training split has no base to count",
+            "has no base to count in its training split",
+            where=source,
             fix="Prepare a corpus with a training split.",
             kind="no-base-to-count",
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from configs.llama import read_architecture
+from corpus.streams.compression import check_opens
 from evaluation.digest import named
 from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
@@ -23,7 +24,8 @@ from evaluation.variants.effects import variant_effects
 from evaluation.variants.haplotypes import Haplotype, haplotypes, tokens_of_unit
 from evaluation.variants.output import journal_path
 from evaluation.variants.windows import Placement
-from foundation.atomic import check_writable
+from foundation.atomic import check_directory_writable, check_writable
+from foundation.place import beside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ class MutateRequest:
     @property
     def files(self) -> list[Path]:
         """What is written."""
-        own = [self.out.with_name(self.out.name + suffix) for suffix in (".parquet", ".vcf.gz", ".html")]
+        own = [beside(self.out, suffix) for suffix in (".parquet", ".vcf.gz", ".html")]
         return own + ([self.hub / SETTINGS] if self.hub else [])
 
     def at(self, out: Path) -> "MutateRequest":
@@ -88,8 +90,10 @@ class MutateRequest:
         _ = self.kinds
         if self.bed is not None:
             check_bed(self.bed)
-        check_writable(self.journal, *self.files[:3])
+        check_opens(self.fasta)
+        check_writable(self.journal, *self.files[:3], given=self.out)
         if self.hub is not None:
+            check_directory_writable(self.hub)
             check_hub(self.hub, self.assembly, fasta=self.fasta, bed=self.bed)
         check_directory(self.model, self.adapter)
         check_language_model(self.model, self.adapter)

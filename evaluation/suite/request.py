@@ -53,7 +53,7 @@ class EvaluateRequest:
         for model in self.models:
             check_directory(model)
             check_kind(wanted, model)
-        check_writable(self.out / PAGE)
+        check_writable(self.out / PAGE, given=self.out)
         read_directory(self.out)  # report what cannot be read before the work
 
     def made(self, *, overwrite: bool = False) -> Work:

@@ -74,7 +74,7 @@ def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask,
     score = score_regions(model, read_regions(source, split=split), reading, origin)
     baseline, baseline_name = UNIFORM_BITS, "uniform guess"
     if fitted_on := task.fitted_on or (task.source if split else None):
-        best = best_markov(score_markov(_counts(Path(fitted_on), TRAINING_SPLIT), _counts(source, split)))
+        best = best_markov(score_markov(_counts(Path(fitted_on), TRAINING_SPLIT), _counts(source, split), fitted_on))
         if best.bits_per_base < baseline:
             baseline, baseline_name = best.bits_per_base, f"Markov, order {best.order}"
     return [
@@ -152,7 +152,8 @@ def _labels(model: "PreTrainedModel", directory: Path, task: LabelTask, batch_si
     how = Predicting(head=head, both_strands=head.both_strands, calibrated=task.calibrated, batch_size=batch_size)
     signal = signal_of(task.genome, task.bigwig, task.bigwig_fill)
     table = LabelledTable(path=Path(task.table), sequence=task.sequence, labels=tuple(task.labels), signal=signal)
-    cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate)
+    fix = "Leave it out, or add truncate: left or right to the task."
+    cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate, fix=fix)
     fitted_on = replace(table, path=Path(task.fitted_on)) if task.fitted_on else None
     found = evaluate_labels(model, table, how, cut, fitted_on=fitted_on)
     return [

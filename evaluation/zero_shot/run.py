@@ -60,7 +60,7 @@ def check_models(models: Sequence[Path], out: Path) -> None:
             raise InputError(
                 f"its results would be with those of {first}", where=model, fix=fix, kind="model-name-twice"
             )
-        check_writable(result_path(model_folder(out, model), "task"))
+        check_writable(result_path(model_folder(out, model), "task"), given=out)
         _check_same_model(model, model_folder(out, model))
 
 

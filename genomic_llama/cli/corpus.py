@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from foundation.atomic import check_writable
 from foundation.errors import InputError, described
 from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text, warn
@@ -146,6 +147,8 @@ def card(
 ) -> None:
     """Write the data card of a corpus: sources, licences, composition, what was left out."""
     from corpus.card.page import read_card_text, write_card
+
+    check_writable(out / "datacard.html", given=out)
 
     for path in write_card(corpus, out, read_card_text(text) if text else None):
         print_lines(f"wrote {path}")
