@@ -77,6 +77,7 @@ def measure(
         seconds=seconds,
         metrics=tuple(found.metrics),
         unscored=found.unscored,
+        records=tuple(found.records),
     )
 
 
