@@ -19,7 +19,7 @@ def count(codes: Codes, most: int, offsets: Numbers, counts: npt.NDArray[np.uint
 
     `state`, kept from call to call: how many bases in a row are known, which, and whether a record begins.
     """
-    run, context, begins = state
+    run, context, begins = state[0], state[1], state[2]
     mask = (1 << (2 * most)) - 1
     for code in codes:
         if code >= OTHER:

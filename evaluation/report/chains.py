@@ -23,8 +23,8 @@ def markov_note(baselines: Baselines) -> str:
     if (saved := short - baselines.best.bits_per_base) > _TELLS:
         notes.append(
             f"Order {baselines.best.order} needs {bits(saved)} bits per base less than any order below {LONG}: "
-            "much of this sequence was seen in training, or its grammar reaches as far back. Relatives on both sides "
-            "of the split look like this."
+            "stretches of this sequence are in the training split too (repeats, or relatives on both sides of the "
+            "split), or its grammar reaches as far back."
         )
     return " ".join(filter(None, notes))
 

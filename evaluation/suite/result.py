@@ -139,7 +139,8 @@ def _complete(evaluation: object) -> None:
         return
     evaluation.setdefault("run", None)
     for key in ("tasks", "others"):
-        for task in evaluation.get(key) or []:
+        tasks = evaluation.get(key)
+        for task in tasks if isinstance(tasks, list) else []:
             if isinstance(task, dict):
                 task.setdefault("records", [])
 
