@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import FILE_NAME, read_manifest
@@ -14,6 +15,7 @@ from corpus.preparation.prepare import prepare
 from corpus.read import documents_of
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
+from genomic_llama.cli.main import app
 
 WriteFasta = Callable[..., Path]
 
@@ -67,3 +69,12 @@ def test_a_manifest_of_an_older_version(tmp_path: Path, write_fasta: WriteFasta)
     manifest = read_manifest(tmp_path / "out")
     assert manifest.resemblance is None
     assert {source.content for source in manifest.sources} == {None}
+
+
+def test_what_is_worth_checking_is_printed(tmp_path: Path, write_fasta: WriteFasta) -> None:
+    lower = write_fasta({f"r{n}": b"acgta" * (n + 9) for n in range(30)}, "lower.fa")
+    prepare([lower], tmp_path / "out", Settings(split=SplitRule(validation_fraction=0.3)))
+    printed = CliRunner().invoke(app, ["corpus", "info", str(tmp_path / "out")]).output
+    assert f"worth checking: {lower} is in lower case throughout" in printed
+    prepare([write_fasta({"a": b"ACGTT"})], tmp_path / "plain", Settings(split=SplitRule(validation_fraction=0)))
+    assert "worth checking" not in CliRunner().invoke(app, ["corpus", "info", str(tmp_path / "plain")]).output
