@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class SourceContent:
     """Letters of all records of a source: `gc`, `at` and `n`, and the lower-case ones among all, `soft_masked`.
 
-    `splits`: bases that went into each split; what is missing was left out.
+    `splits`: bases that went into each split; what is missing was left out. `documents`: of each split, which has those
+    of the first source first.
     """
 
     gc: int
@@ -15,6 +16,7 @@ class SourceContent:
     n: int
     soft_masked: int
     splits: dict[str, int]
+    documents: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,15 +73,18 @@ def _sources(plan: Plan, results: Sequence[ShardResult]) -> Iterable[Source]:
 def _content(parts: Sequence[PartResult]) -> SourceContent:
     letters: Counter[str] = Counter()
     splits: Counter[str] = Counter()
+    documents: Counter[str] = Counter()
     for part in parts:
         letters.update(part.letters)
         splits.update(part.splits)
+        documents.update(part.documents)
     return SourceContent(
         gc=letters["G"] + letters["C"],
         at=letters["A"] + letters["T"],
         n=letters["N"],
         soft_masked=letters["soft_masked"],
         splits={name: splits[name] for name in SPLITS if splits[name]},
+        documents={name: documents[name] for name in SPLITS if documents[name]},
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpus.manifest import read_manifest
+from corpus.read import document_sources
 from evaluation.baselines.kmers import count_kmers, reach
 from evaluation.baselines.markov import (
     MAX_TRAINING_BASES,
@@ -38,9 +39,10 @@ class RecordBits:
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
-    """Orders 0 to 11, as far as they go: `left_out` says why not. `records`: those with a scored base, in order.
+    """Orders 0 to 11, as far as they go: `left_out` says why not.
 
-    `training_bases` were counted; `capped` says that the training split has more.
+    `training_bases` were counted; `capped` says that the training split has more. `records`: those with a scored base,
+    in order; `sources`: the files that they are from, where a corpus tells.
     """
 
     scores: tuple[MarkovScore, ...]
@@ -48,6 +50,7 @@ class Baselines:
     capped: bool
     left_out: str
     records: tuple[RecordBits, ...]
+    sources: tuple[RecordBits, ...]
 
     @property
     def best(self) -> MarkovScore:
@@ -65,13 +68,14 @@ def markov_baselines(corpus: Path, score: Score, *, max_bases: int = MAX_TRAININ
         raise InputError(
             problem, where=score.source, fix="Score without --bed and --strand for a report.", kind="score-of-regions"
         )
-    return fit_baselines(corpus, score, _scored_regions(corpus, score), max_bases=max_bases)
+    source = Path(score.source) if score.split is None else corpus
+    return fit_baselines(corpus, score, source, _scored_regions(source, score), max_bases=max_bases)
 
 
 def fit_baselines(
-    fitted_on: Path, score: Score, regions: Iterator[Region], *, max_bases: int = MAX_TRAINING_BASES
+    fitted_on: Path, score: Score, source: Path, regions: Iterator[Region], *, max_bases: int = MAX_TRAINING_BASES
 ) -> Baselines:
-    """Fit on a FASTA file or the training split of a corpus, evaluate on `regions`, which are those of `score`.
+    """Fit on a FASTA file or the training split of a corpus, evaluate on `regions` of `source`, those of `score`.
 
     Errors: `InputError` where nothing is there to be fitted on, or the score has other bases.
     """
@@ -92,12 +96,14 @@ def fit_baselines(
             kind="score-base-count",
         )
     order = best_markov(scores).order
+    chain = [float(loss.nats[order]) for loss in losses]
     return Baselines(
         scores=scores,
         training_bases=training.bases,
         capped=training.capped,
         left_out=longest.left_out,
-        records=by_record(score, places, [float(loss.nats[order]) for loss in losses]),
+        records=by_record(score, places, chain),
+        sources=by_source(score, source, chain),
     )
 
 
@@ -130,6 +136,12 @@ def by_record(
     )
 
 
+def by_source(score: Score, source: Path, chain: Sequence[float] | None = None) -> tuple[RecordBits, ...]:
+    """As `by_record`, by the file that each document of a corpus is from; none where it does not tell, or of a file."""
+    names = document_sources(source, score.split) if score.split else None
+    return by_record(score, ((name, place) for place, name in enumerate(names)), chain) if names else ()
+
+
 def _most_bases(source: Path) -> int:
     """How many bases there can be to fit on."""
     if source.is_dir():
@@ -138,9 +150,8 @@ def _most_bases(source: Path) -> int:
     return source.stat().st_size * (1 if source.suffix in (".fa", ".fasta", ".fna") else _COMPRESSED)
 
 
-def _scored_regions(corpus: Path, score: Score) -> Iterator[Region]:
+def _scored_regions(source: Path, score: Score) -> Iterator[Region]:
     """Each record of `score`, in its order."""
-    source = Path(score.source) if score.split is None else corpus
     where = f"{source}" if score.split is None else f"{source}, split {score.split}"
     regions = read_regions(source, split=score.split, markup=score.split is None)
     for number, record in enumerate(score.records, start=1):

@@ -1,6 +1,7 @@
 """The records of a score in the report: of each, what the model needs and what the best Markov chain does."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from evaluation.baselines.baseline import Baselines, RecordBits
 from evaluation.likelihood.score import Score
@@ -10,7 +11,16 @@ from foundation.pages.quantities import bits, exact
 SHOWN_RECORDS = 30
 
 
-def record_rows(records: Sequence[RecordBits]) -> list[dict[str, str]]:
+def record_tables(baselines: Baselines) -> list[dict[str, Any]]:
+    """A table of the source files, where there are two or more, and one of the records, if these are others."""
+    files, records = baselines.sources, baselines.records
+    tables = [{"one": "source file", "rows": _rows(files)}] if len(files) > 1 else []
+    if len(files) < 2 or len(records) != len(files):
+        tables.append({"one": "record", "rows": _rows(records)})
+    return tables
+
+
+def _rows(records: Sequence[RecordBits]) -> list[dict[str, str]]:
     """Those with the most bases first."""
     return [
         {
@@ -26,16 +36,17 @@ def record_rows(records: Sequence[RecordBits]) -> list[dict[str, str]]:
 
 
 def records_note(score: Score, baselines: Baselines) -> str:
-    """Which of the records are shown."""
+    """Which of the records are shown, and beside what."""
     total = len(baselines.records)
-    shown = f"{count_records(total)}." if total <= SHOWN_RECORDS else (
-        f"The {SHOWN_RECORDS} with the most bases, of {count_records(total)}; the score file has all documents."
-    )  # fmt: skip
+    notes = [f"{count_records(total)}."]
+    if total > SHOWN_RECORDS:
+        notes = [f"The {SHOWN_RECORDS} with the most bases, of {count_records(total)}."]
     if len(score.records) > total:
-        shown += " Documents of one record are taken together, and what has no scored base is left out."
-    chain = f" The chain is that of order {baselines.best.order}; red where the model does not beat it."
-    held_out = "" if set_name(score) == "Held-out" else " They are of the training split: not held out."
-    return shown + chain + held_out
+        notes.append("Documents of one record are taken together; what has no scored base is left out.")
+    notes.append(f"The Markov chain has order {baselines.best.order}; red where the model does not beat it.")
+    if set_name(score) != "Held-out":
+        notes.append("They are of the training split: not held out.")
+    return " ".join(notes)
 
 
 def _difference(value: float) -> str:

@@ -17,7 +17,7 @@ from evaluation.report.figures import baseline_bars, loss_curve
 from evaluation.report.fit import check_fit
 from evaluation.report.head_report import head_of, head_page
 from evaluation.report.model_card import find_model, model_card
-from evaluation.report.records import record_rows, records_note
+from evaluation.report.records import record_tables, records_note
 from evaluation.report.run_log import RunLog, read_run_log
 from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
 from evaluation.report.stops import describe_stops, read_stops
@@ -111,7 +111,7 @@ def _scores(score: Score, baselines: Baselines, floor: float | None) -> dict[str
         "bars_svg": Markup(baseline_bars(baselines.scores, held_out=score.bits_per_base, floor=floor)),
         "markov_note": markov_note(baselines),
         "baselines": baseline_rows(score, baselines, floor),
-        "records": record_rows(baselines.records),
+        "records": record_tables(baselines),
         "records_note": records_note(score, baselines),
     }
 

@@ -1,6 +1,6 @@
-"""The records of likelihood tasks on the page of an evaluation: one table per task, a column per model."""
+"""The records of likelihood tasks, and their files, on the page of an evaluation: tables with a column per model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evaluation.suite.result import Evaluation, RecordResult, TaskResult
@@ -10,29 +10,31 @@ SHOWN_RECORDS = 30
 
 
 def record_tables(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """A table for each task with two records or more; a model that was measured on others has none in it."""
+    """For each task a table of its source files and one of its records, where these are two or more."""
     tasks: dict[str, list[TaskResult | None]] = {}
     for column, one in enumerate(evaluations):
         for task in one.tasks:
             if task.records:
                 tasks.setdefault(task.name, [None] * len(evaluations))[column] = task
-    return [table for name, found in tasks.items() if (table := _table(name, found))]
+    return [table for name, found in tasks.items() for table in _tables(name, found)]
 
 
-def _table(name: str, found: Sequence[TaskResult | None]) -> dict[str, Any] | None:
+def _tables(name: str, found: Sequence[TaskResult | None]) -> Iterator[dict[str, Any]]:
+    """A model that was measured on other records has none in them."""
     newest = max((task for task in found if task), key=lambda task: task.created)
-    if len(newest.records) < 2:
-        return None
-    columns = [
-        {record.name: record for record in task.records} if task and task.protocol == newest.protocol else {}
-        for task in found
-    ]
-    largest = sorted(newest.records, key=lambda record: -record.count)
-    return {
-        "title": name,
-        "more": exact(len(largest) - SHOWN_RECORDS) if len(largest) > SHOWN_RECORDS else "",
-        "rows": [_row(record, [column.get(record.name) for column in columns]) for record in largest[:SHOWN_RECORDS]],
-    }
+    same = [task if task and task.protocol == newest.protocol else None for task in found]
+    for title, one in (("Source files", "source file"), ("Records", "record")):
+        results = [(task.sources if title == "Source files" else task.records) if task else () for task in same]
+        shown = sorted(max(results, key=len), key=lambda record: -record.count)
+        if len(shown) < 2 or (title == "Records" and len(shown) == len(newest.sources)):
+            continue
+        columns = [{record.name: record for record in column} for column in results]
+        yield {
+            "title": f"{title} of {name}",
+            "one": one,
+            "more": exact(len(shown) - SHOWN_RECORDS) if len(shown) > SHOWN_RECORDS else "",
+            "rows": [_row(record, [column.get(record.name) for column in columns]) for record in shown[:SHOWN_RECORDS]],
+        }
 
 
 def _row(record: RecordResult, found: Sequence[RecordResult | None]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordResult:
-    """One record, such as a genome, of a likelihood task: bits per base of the model, and of the best Markov chain."""
+    """One record, or file, of a likelihood task: bits per base of the model, and of the best Markov chain."""
 
     name: str
     count: int
@@ -59,7 +59,8 @@ class TaskResult:
     """One task of a suite on one model. `fingerprint`: of all that decides its metrics; `created`: when, in UTC.
 
     `protocol`: fingerprint of the task and its files alone; results compare where it is the same. `unscored`: how many
-    alleles were left out, by status. `records`: of likelihood, those with the most bases.
+    alleles were left out, by status. `records`: of likelihood, those with the most bases, and `sources`, the files
+    that a corpus was made from.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class TaskResult:
     metrics: tuple[Metric, ...]
     unscored: dict[str, int]
     records: tuple[RecordResult, ...] = ()
+    sources: tuple[RecordResult, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +144,7 @@ def _complete(evaluation: object) -> None:
         tasks = evaluation.get(key)
         for task in tasks if isinstance(tasks, list) else []:
             if isinstance(task, dict):
-                task.setdefault("records", [])
+                task |= {"records": [], "sources": []}
 
 
 def training_step(model: Path) -> int | None:

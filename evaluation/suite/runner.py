@@ -77,7 +77,8 @@ def measure(
         seconds=seconds,
         metrics=tuple(found.metrics),
         unscored=found.unscored,
-        records=tuple(found.records),
+        records=found.records,
+        sources=found.sources,
     )
 
 

@@ -44,11 +44,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Of one task: its metrics, how many alleles were left out of them, by status, and its records."""
+    """Of one task: its metrics, how many alleles were left out of them, by status, and its records and their files."""
 
     metrics: list[Metric]
     unscored: dict[str, int] = field(default_factory=dict)
-    records: list[RecordResult] = field(default_factory=list)
+    records: tuple[RecordResult, ...] = ()
+    sources: tuple[RecordResult, ...] = ()
 
 
 _COUNTS = ("context_length", "stride", "window", "downstream", "grid", "seeds", "samples")
@@ -125,8 +126,8 @@ def run_task(
     removes it.
     """
     if isinstance(task, LikelihoodTask):
-        metric, records = measure_likelihood(model, directory, task, batch_size=batch_size)
-        return Found(metrics=[metric], records=records)
+        found = measure_likelihood(model, directory, task, batch_size=batch_size)
+        return Found(metrics=[found.metric], records=found.records, sources=found.sources)
     if isinstance(task, RecallTask):
         return Found(metrics=_recall(model, task, batch_size, where))
     if isinstance(task, VariantTask):

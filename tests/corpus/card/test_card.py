@@ -90,6 +90,7 @@ def manifest() -> dict[str, Any]:
                     "n": 4 * number,
                     "soft_masked": 500 * number,
                     "splits": {"train": 900} if number == 1 else {"validation": 1000},
+                    "documents": {},
                 },
             }
             for number in (1, 2)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import FILE_NAME, read_manifest
 from corpus.preparation.prepare import prepare
-from corpus.read import documents_of
+from corpus.read import document_sources, documents_of
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from genomic_llama.cli.main import app
@@ -45,8 +45,11 @@ def test_letters_and_splits(tmp_path: Path, write_fasta: WriteFasta, settings: S
     manifest = prepare(list(files), tmp_path / "out", settings, shard_bytes=shard_bytes)
     bases: dict[str, Counter[str]] = {}
     for split in manifest.splits:
-        for document in documents_of(tmp_path / "out", split.name):
+        documents = list(documents_of(tmp_path / "out", split.name))
+        for document in documents:
             bases.setdefault(document.record.split("_")[0], Counter())[split.name] += len(document.ids)
+        named = [f"{document.record.split('_')[0]}.fa" for document in documents]
+        assert document_sources(tmp_path / "out", split.name) == named
     for source, (path, records) in zip(manifest.sources, files.items(), strict=True):
         text = b"".join(records.values()).decode()
         upper, content = text.upper(), source.content
@@ -69,6 +72,7 @@ def test_a_manifest_of_an_older_version(tmp_path: Path, write_fasta: WriteFasta)
     manifest = read_manifest(tmp_path / "out")
     assert manifest.resemblance is None
     assert {source.content for source in manifest.sources} == {None}
+    assert document_sources(tmp_path / "out", "train") is None
 
 
 def test_what_is_worth_checking_is_printed(tmp_path: Path, write_fasta: WriteFasta) -> None:
