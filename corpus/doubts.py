@@ -33,7 +33,8 @@ def relatives(manifest: Manifest) -> Iterator[tuple[bool, str]]:
             yield False, share
             continue
         meaning = "its loss will be lower than that of new sequences"
-        yield True, f"{share}: {meaning}. --split-by cluster or source keeps relatives together"
+        how = "cluster" if manifest.settings.split.by == "source" else "cluster or source"
+        yield True, f"{share}: {meaning}. --split-by {how} keeps relatives together"
 
 
 def shortened(found: Iterable[str], rest: str) -> Iterator[str]:

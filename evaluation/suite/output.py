@@ -95,9 +95,9 @@ def _section(kind: str, rows: list[Row], evaluations: Sequence[Evaluation], name
         figures = [recall_curve(part, names, number=number) for number, part in enumerate(parts)]
     else:
         figures = [figure for group in _groups(mine) for figure in metric_figures(group, evaluations)]
-    rows = [_table_row(row, names) for row in mine]
     records = record_tables(evaluations) if kind == "likelihood" else []
-    return {"title": title, "note": note, "figures": figures, "rows": rows, "records": records}
+    table = [_table_row(row, names) for row in mine]
+    return {"title": title, "note": note, "figures": figures, "rows": table, "records": records}
 
 
 def _groups(rows: list[Row]) -> list[list[Row]]:

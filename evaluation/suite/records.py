@@ -24,7 +24,9 @@ def _tables(name: str, found: Sequence[TaskResult | None]) -> Iterator[dict[str,
     newest = max((task for task in found if task), key=lambda task: task.created)
     same = [task if task and task.protocol == newest.protocol else None for task in found]
     for title, one in (("Source files", "source file"), ("Records", "record")):
-        results = [(task.sources if title == "Source files" else task.records) if task else () for task in same]
+        results: list[tuple[RecordResult, ...]] = [
+            () if task is None else task.sources if title == "Source files" else task.records for task in same
+        ]
         shown = sorted(max(results, key=len), key=lambda record: -record.count)
         if len(shown) < 2 or (title == "Records" and len(shown) == len(newest.sources)):
             continue
