@@ -1,11 +1,13 @@
 # make demo | test | test-bridge | test-slurm | test-integrations | test-containers | torture | check | audit | release |
 #      venv | docs | transformers5 | bridge | install-gpu | check-install-gpu | lock | clean
 #
-# `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first.
+# `make venv` needs Python 3.11, pip and make, nothing else; every target makes the environment first. With Python 3.12:
+# `make PYTHON=python3.12 venv` and `test-fast`.
 
 unexport PYTHONDONTWRITEBYTECODE  # importing NeMo takes twice as long without compiled modules
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
@@ -15,6 +17,17 @@ UV_VERSION := 0.13.9
 # torch's CPU build comes from PyTorch's own index, or from a wheel folder where pip is configured with one (find-links).
 FIND_LINKS := $(shell $(PYTHON) -m pip config list 2>/dev/null | sed -n "s/.*find-links='\(.*\)'/\1/p" | sort -u)
 TORCH ?= $(if $(FIND_LINKS),$(addprefix --find-links ,$(FIND_LINKS)) --index-strategy unsafe-best-match,--torch-backend cpu)
+
+# Python 3.12 has a lock of its own, with the CUDA build of torch from PyPI, which runs on a CPU too.
+ifeq ($(PYTHON_VERSION),3.12)
+CPU_LOCK := requirements/cpu-3.12.lock
+CPU_SYNC := --python-platform $(shell uname -m)-manylinux_2_40
+# Megatron-Core compiles when it is imported, and without a GPU it cannot ask for the architecture.
+export TORCH_CUDA_ARCH_LIST ?= 9.0
+else
+CPU_LOCK := requirements/cpu.lock
+CPU_SYNC := $(TORCH)
+endif
 
 .PHONY: docs bridge test-bridge python3.12 schemas integrations test-integrations test-containers demo test test-fast test-slurm torture check audit release venv transformers5 install-gpu check-install-gpu lock clean
 
@@ -65,15 +78,15 @@ release: venv
 venv: $(VENV)/.ready
 
 $(UV): Makefile
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
+	$(if $(filter 3.11 3.12,$(PYTHON_VERSION)),,$(error Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11))
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	touch $(UV)
 
 # Transformer Engine's Python, for tests with emulated kernels, beside the packages: among them Megatron-Core would find it
 # without its CUDA libraries, and fail to import.
-$(VENV)/.ready: requirements/cpu.lock requirements/transformer_engine.lock pyproject.toml $(UV)
-	$(UV) pip sync --python $(BIN)/python --require-hashes $(TORCH) requirements/cpu.lock
+$(VENV)/.ready: $(CPU_LOCK) requirements/transformer_engine.lock pyproject.toml $(UV)
+	$(UV) pip sync --python $(BIN)/python --require-hashes $(CPU_SYNC) $(CPU_LOCK)
 	$(UV) pip install --python $(BIN)/python --quiet --no-deps --require-hashes --target $(VENV)/transformer_engine_python \
 		--requirements requirements/transformer_engine.lock
 	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
@@ -170,6 +183,10 @@ check-install-gpu:
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --generate-hashes --python-version 3.11 $(TORCH) \
 		--quiet --no-annotate --custom-compile-command "make lock" --output-file requirements/cpu.lock
+	sed -n 's/^\([A-Za-z0-9._-]*==[^ ;+]*\).*/\1/p' requirements/cpu.lock > requirements/.constraints.txt
+	$(UV) pip compile pyproject.toml --extra dev --extra ray --extra mlflow --constraint requirements/.constraints.txt \
+		--generate-hashes --python-version 3.12 $(BRIDGE_PLATFORM) --quiet --no-annotate \
+		--custom-compile-command "make lock" --output-file requirements/cpu-3.12.lock
 	$(UV) pip compile pyproject.toml --extra ray --extra mlflow --constraint requirements/cpu.lock --generate-hashes \
 		--python-version 3.11 $(TORCH) --quiet --no-annotate --custom-compile-command "make lock" \
 		--output-file requirements/image.lock

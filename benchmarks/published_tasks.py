@@ -187,29 +187,31 @@ def kills() -> None:
         command = [*program, "--data", str(folder / "data"), *tasks, "--out"]
         clock = time.perf_counter()
         subprocess.run([*command, str(folder / "whole")], check=True, capture_output=True)
-        whole, hit, done = time.perf_counter() - clock, 0, 0
+        whole, killed, starts = time.perf_counter() - clock, 0, 0
         generator = random.Random(0)
-        while hit < KILLS:
-            done += _killed([*command, str(folder / "killed")], generator.uniform(0.1, 0.9) * whole)
-            hit += 1
+        while killed < KILLS:
+            killed += _killed([*command, str(folder / "killed")], generator.uniform(0.1, 0.9) * whole)
+            starts += 1
             if _contents(folder / "killed") == _contents(folder / "whole"):
                 _check_same(folder)
                 shutil.rmtree(folder / "killed")  # and once more, from nothing
         subprocess.run([*command, str(folder / "killed")], check=True, capture_output=True)
         _check_same(folder)
-    print(f"\na suite of four tasks, killed {hit} times ({done} found it finished): every result once, the same bytes")
+    print(
+        f"\na suite of four tasks, started {starts} times and killed {killed} times: every result once, the same bytes"
+    )
 
 
 def _killed(command: list[str], seconds: float) -> bool:
-    """True where it was finished before its time was up."""
+    """False where it was finished before its time was up."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        return False
-    return True
+        return True
+    return False
 
 
 def _check_same(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 The shipped YAML files use the part of Hydra that is read here: `defaults` with groups and overrides, `@package` and
 `${key}`; a test compares the result with Hydra's on every configuration and every option of every group. Hydra itself,
-whose import takes longer than a plan, composes the files of a directory of one's own.
+whose import takes longer than a plan, only composes a user's own configuration directory.
 """
 
 import copy
@@ -29,7 +29,7 @@ def compose_config(
 ) -> TrainConfig:
     """The resolved configuration `name` with `key=value` and `group=option` overrides.
 
-    `directory` holds a configuration of one's own; its `defaults` find those of `configs/` too.
+    `directory` is the user's own; its `defaults` may also name files of `configs/`.
 
     Errors: `InputError` for an unknown configuration, key, group or option, a value of the wrong type or a missing one.
     """

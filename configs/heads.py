@@ -1,4 +1,4 @@
-"""What stands on the body of a model in place of its output layer: a linear head for labels of one's own.
+"""The linear head that replaces the output layer of a model, for user-provided labels.
 
 `config.json` names it in transformers' words (`id2label`, `problem_type`), so that transformers loads it, and has the
 rest in `task_head`, which transformers ignores.

@@ -13,7 +13,7 @@ _FIX = f"Give linear_qkv:16, for example; known: {', '.join(MODULES)}."
 def adapter_ranks(dim: int, targets: Iterable[str] = MODULES, pattern: Iterable[str] = ()) -> dict[str, int]:
     """The rank of the adapters beside each of `targets`: `dim`, or that of `pattern`. Empty where `dim` is 0.
 
-    Errors: `InputError` for a module that is not one of `MODULES`, or that has a rank and is no target.
+    Errors: `InputError` for a module that is not one of `MODULES`, or that has a rank but is not a target.
     """
     wanted, ranks = tuple(targets), parse_ranks(pattern)
     if unknown := [name for name in wanted if name not in MODULES]:

@@ -60,7 +60,7 @@ def kind_of(schema: type, key: str) -> Any:
 
 
 def read_text(kind: Any, text: str, where: str, keys: Collection[str] = ()) -> Any:
-    """The value that `text` stands for in a setting of type `kind`; `${key}` may stand in text for one of `keys`.
+    """The value of `text` for a setting of type `kind`; `${key}` may stand in text for one of `keys`.
 
     Errors: `InputError` of the kinds `no-value`, `not-a-number`, `not-true-or-false`, `not-a-list`, `unpaired-quotes`,
     `reads-elsewhere` and `unprintable`.
@@ -112,7 +112,7 @@ def _plain_text(content: str, where: str, keys: Collection[str]) -> str:
 def _unquoted(text: str, where: str) -> str:
     quote, inside = text[0], text[1:-1]
     if not re.fullmatch(rf"(?:[^{quote}\\]|\\.)*", inside):
-        fix = f"Put a backslash before each {quote} that is meant."
+        fix = f"Write a literal {quote} as \\{quote}."
         raise _refused(text, "has quotes that do not pair", where, fix, "unpaired-quotes")
     return re.sub(rf"\\([{quote}\\])", r"\1", inside)
 

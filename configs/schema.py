@@ -1,6 +1,6 @@
-"""The settings of a training run: the one table of them, a row each (`configs.settings`). Values are in the YAML files.
+"""The settings of a training run, one row per setting (`configs.settings`). Values are in the YAML files.
 
-A setting without a default has to be in a configuration. docs/configuration.md is written from these rows.
+A configuration must set each setting that has no default. docs/configuration.md is generated from these rows.
 """
 
 from dataclasses import dataclass, field
@@ -159,7 +159,7 @@ class OptimizerConfig:
         bridge="optimizer.adam_eps",
     )
     weight_decay: float = setting(
-        "Decoupled weight decay; none on norms, biases and embeddings",
+        "Decoupled weight decay; not on norms, biases and the input embedding",
         default=0.1,
         nemo="optim.config.weight_decay",
         bridge=("optimizer.weight_decay", "scheduler.start_weight_decay", "scheduler.end_weight_decay"),
@@ -224,7 +224,7 @@ class PrecisionConfig:
         needs="precision.fp8",
     )
     fp8_amax_history: int = setting(
-        "Steps of history behind the scale of `delayed`",
+        "Length of the amax history of `delayed`",
         unit="steps",
         default=1,
         nemo="trainer.plugins.fp8_amax_history_len",
@@ -247,9 +247,9 @@ class PrecisionConfig:
 
 @dataclass
 class ParallelismConfig:
-    """How the model is split over devices. The remaining factor is data parallelism."""
+    """How the model is split over devices. The devices left over are data-parallel."""
 
-    gpus: int | None = setting("Number of GPUs of a named layout; null: any", unit="GPUs", default=None)
+    gpus: int | None = setting("Number of GPUs that a named layout is for; null: any", unit="GPUs", default=None)
     tensor: int = setting(
         "Tensor-parallel size",
         unit="GPUs",
@@ -320,7 +320,7 @@ class HardwareConfig:
     devices: int = setting(
         "GPUs per node; on a CPU, processes", unit="devices", nemo="trainer.devices", live="trainer.num_devices"
     )
-    num_nodes: int = setting("Nodes", unit="nodes", default=1, nemo="trainer.num_nodes")
+    num_nodes: int = setting("Number of nodes", unit="nodes", default=1, nemo="trainer.num_nodes")
     gpu: str = setting("Name of the GPU", default="none")
     compute_capability: float = setting("CUDA compute capability; decides which FP8 formats are available", default=0.0)
     memory_gib: float = setting("Memory of one GPU", unit="GiB", default=0.0)
@@ -349,7 +349,7 @@ class TrainerConfig:
         live="-",
     )
     evaluate_every: int = setting(
-        "Steps between two evaluations of the live weights; 0: none; docs/training.md",
+        "Steps between two evaluations of the live weights; 0: none. See docs/training.md",
         unit="steps",
         default=0,
         nemo="trainer.callbacks[LiveEvaluation].every",
@@ -358,14 +358,14 @@ class TrainerConfig:
         unless="head.kind",
     )
     evaluate_seconds: float = setting(
-        "Time of one evaluation; tasks that it does not allow are left out, and named in the log",
+        "Time limit of one evaluation; tasks beyond it are left out, and named in the log",
         unit="seconds",
         default=60.0,
         nemo="trainer.callbacks[LiveEvaluation].seconds",
         needs="trainer.evaluate_every",
     )
     evaluate_suite: str | None = setting(
-        "YAML file of tasks for it, of the kinds recall and variants; null: recall",
+        "YAML file of tasks (kinds recall and variants) for these evaluations; null: recall",
         default=None,
         nemo="trainer.callbacks[LiveEvaluation].suite",
         needs="trainer.evaluate_every",
@@ -413,7 +413,7 @@ class LoggingConfig:
 
 @dataclass
 class GuardsConfig:
-    """What protects a run from bad steps and hangs; see docs/recovery.md."""
+    """Protection from bad steps and hangs; see docs/recovery.md."""
 
     non_finite: str = setting(
         "What to do on a NaN or infinite loss or gradient: `skip` the step or `stop`",
@@ -428,14 +428,14 @@ class GuardsConfig:
         bridge="guard.spike",
     )
     spike_deviations: float = setting(
-        "Smallest distance of a spike above the median of recent losses",
+        "A loss is a spike if it is this far above the median of recent losses",
         unit="standard deviations",
         default=10.0,
         nemo="trainer.callbacks[StepGuard].spike_deviations",
         bridge="guard.spike_deviations",
     )
     spike_window: int = setting(
-        "Number of recent steps",
+        "Number of recent steps that a loss is compared with",
         unit="steps",
         default=128,
         nemo="trainer.callbacks[StepGuard].spike_window",
@@ -462,7 +462,7 @@ class GuardsConfig:
         off=0.0,
     )
     hang_factor: float = setting(
-        "The same limit within a step, as a multiple of the median step time; at least a minute",
+        "A rank is also hung if a step takes this multiple of the median step time; at least a minute",
         default=30.0,
         nemo="trainer.callbacks[HangWatch].hang_factor",
         needs="guards.hang_seconds",
@@ -508,7 +508,7 @@ class LoraConfig:
 
     @property
     def ranks(self) -> dict[str, int]:
-        """The rank of the adapters of each layer that has some. Errors: `InputError` for a layer that is not known."""
+        """Rank of the adapters of each layer that has adapters. Errors: `InputError` for an unknown layer."""
         return adapter_ranks(self.dim, self.target_modules, self.rank_pattern)
 
 
@@ -531,7 +531,7 @@ class HeadConfig:
         needs="head.kind",
     )
     validation: str | None = setting(
-        "Validation sequences; null: by head.split_column, or drawn from train",
+        "Validation sequences; null: those of head.split_column, or a share of train",
         default=None,
         nemo="data.validation",
         needs="head.kind",
@@ -553,10 +553,10 @@ class HeadConfig:
         "Column with train, validation or test", default=None, nemo="data.split_column", needs="head.kind"
     )
     genome: str | None = setting(
-        "FASTA file of the regions, where head.train is a BED file", default=None, nemo="data.genome", needs="head.kind"
+        "FASTA file of the regions, if head.train is a BED file", default=None, nemo="data.genome", needs="head.kind"
     )
     bigwig: str | None = setting(
-        "bigWig file whose values in the regions are the labels of `track`; head.labels names them",
+        "bigWig file whose values in the regions are the labels of `track`; head.labels is their name",
         default=None,
         nemo="data.bigwig",
         needs="head.kind",
@@ -568,7 +568,7 @@ class HeadConfig:
         needs="head.kind",
     )
     validation_fraction: float = setting(
-        "Share of train held out for validation, by a hash of the sequence, if neither of the above is given",
+        "Share of train held out for validation, by a hash of the sequence; without head.validation and split_column",
         default=0.1,
         nemo="data.validation_fraction",
         needs="head.kind",
@@ -596,7 +596,7 @@ class HeadConfig:
         default="none",
     )
     label_smoothing: float = setting(
-        "Share of the target that is spread over all classes",
+        "Share of the target that is spread evenly over all classes",
         default=0.0,
         nemo="model.config.head_label_smoothing",
         needs="head.kind",
@@ -623,7 +623,7 @@ class HeadConfig:
 
     @property
     def files(self) -> dict[str, str]:
-        """What it reads, by the name of the setting."""
+        """Files that the head reads, by the name of the setting."""
         names = ("train", "validation", "test", "genome", "bigwig")
         return {f"head.{name}": path for name in names if (path := getattr(self, name)) is not None}
 
@@ -645,7 +645,7 @@ class TrainConfig:
         bridge=("rng.seed", "dataset.seed"),
     )
     init_from: str | None = setting(
-        "Checkpoint or run, of any format, from which a new run takes its weights",
+        "Checkpoint or run, in any format, with the initial weights of a new run",
         default=None,
         nemo="resume.restore_config.path",
         live="-",
@@ -655,7 +655,7 @@ class TrainConfig:
         "`nemo`, or `bridge` (Megatron-Bridge; experimental, docs/engines.md)",
         default="nemo",
     )
-    finetune: bool = setting("Run NeMo's llm.finetune in place of llm.pretrain; needs init_from", default=False)
+    finetune: bool = setting("Run NeMo's llm.finetune instead of llm.pretrain; needs init_from", default=False)
     lora: LoraConfig = field(default_factory=LoraConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)

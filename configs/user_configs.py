@@ -1,4 +1,4 @@
-"""A directory of configurations of one's own, composed by Hydra from its files and the shipped ones.
+"""A user's directory of configurations, composed by Hydra from its files and the shipped ones.
 
 It is looked at first, since it may come from elsewhere: it gives values for our keys, and no more. Hydra would load
 callbacks and plugins that a configuration names, import packages from its search path, and read files and environment

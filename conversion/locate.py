@@ -85,12 +85,12 @@ def newest_first(folder: Path) -> list[Path]:
 
 
 def is_run_checkpoint(path: Path) -> bool:
-    """Whether `path` is named as runs here name checkpoints: what else lies beside them is somebody's own."""
+    """Whether `path` is named as runs here name checkpoints: other names beside them are the user's own."""
     return STEP.fullmatch(path.name) is not None
 
 
 def is_unfinished(path: Path) -> bool:
-    """Whether the checkpoint `path` was not written to its end, as far as can be told.
+    """Whether the checkpoint `path` is known to be incomplete.
 
     A manifest is written last, so one that has it is finished, also where NeMo's mark was left beside it.
     """
@@ -106,7 +106,7 @@ def step_of(path: Path) -> int:
 
 
 def misnamed(path: Path) -> list[str]:
-    """That a checkpoint is of another step than its name says, as a sentence; nothing where that cannot be told."""
+    """A sentence if a checkpoint's step differs from its name; "" if it agrees or is unknown."""
     try:
         manifest = read_manifest(path)
     except InputError:

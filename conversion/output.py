@@ -7,7 +7,7 @@ from foundation.errors import InputError
 
 
 def check_apart(source: Path, destination: Path) -> None:
-    """Refuse an output that is the input, lies in it or holds it."""
+    """Refuse an output that is the input, or is inside it, or contains it."""
     a, b = source.resolve(), destination.resolve()
     if a.is_relative_to(b) or b.is_relative_to(a):
         raise InputError(

@@ -15,8 +15,8 @@ Counts = npt.NDArray[np.int64]
 def count_letters(tokens: Ids, bounds: npt.NDArray[np.int64], *, markup: bool) -> Counts:
     """Counts by `COLUMNS` of each document of a batch, shape [documents, 9]; EOS is not counted.
 
-    With `markup`, tags and separators are not bases; without, their bytes are foreign like any other that is no IUPAC
-    nucleotide code.
+    With `markup`, tags and separators are not bases; without, their bytes are foreign, like all that are not IUPAC
+    nucleotide codes.
     """
     counts = np.zeros((len(bounds) - 1, len(COLUMNS)), dtype=np.int64)
     _count_common(tokens, bounds, counts)

@@ -34,7 +34,7 @@ def relatives(manifest: Manifest) -> Iterator[tuple[bool, str]]:
             continue
         meaning = "its loss will be lower than that of new sequences"
         how = "cluster" if manifest.settings.split.by == "source" else "cluster or source"
-        yield True, f"{share}: {meaning}. --split-by {how} keeps relatives together"
+        yield True, f"{share}: {meaning}. A split by {how} keeps relatives together"
 
 
 def shortened(found: Iterable[str], rest: str) -> Iterator[str]:
@@ -71,5 +71,5 @@ def _lower_case(sources: Iterable[Source]) -> Iterator[str]:
         if source.content and source.bases and source.content.soft_masked == source.bases:
             yield (
                 f"{source.path} is in lower case throughout: training takes that for repeats, of a tenth of the weight "
-                "(dataset.soft_mask_weight); write it in upper case unless it is meant"
+                "(dataset.soft_mask_weight); write it in upper case unless this is intended"
             )

@@ -194,7 +194,7 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
             kind, problem = found
             raise InputError(f"{split.name!r}: {problem}", where=path, fix=_REMEDY, kind=kind)
     if seal == "broken":
-        fix = f"Copy it here again. Where the change is meant, take the key {KEY!r} out of it."
+        fix = f"Copy it here again. If you changed it on purpose, remove its key {KEY!r}."
         raise InputError(
             "was changed since it was written: its own checksum does not match",
             where=path,

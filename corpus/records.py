@@ -13,7 +13,7 @@ from foundation.errors import InputError
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 
-_PREPARE = "Prepare it again, with --record-names."
+_PREPARE = "Prepare it again: `genomic-llama prepare --record-names`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def _joined(corpus: Path, record: str, segments: list[tuple[int, Ids]]) -> Ids:
     end = 0
     for start, ids in segments:
         if start < end:
-            problem, fix = f"has two records {record!r}", "Give the FASTA file of the one that is meant."
+            problem, fix = f"has two records {record!r}", "Give the FASTA file of the one that you need."
             raise InputError(problem, where=corpus, fix=fix, kind="duplicate-name")
         if start > end:
             problem = f"lacks the bases {end + 1:,} to {start:,} of {record!r}"

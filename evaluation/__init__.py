@@ -1,1 +1,1 @@
-"""What a trained model is worth: likelihood of held-out sequence, the baselines it must beat, and the report."""
+"""Evaluation of a trained model: likelihood of held-out sequence, baselines, and the report."""

@@ -61,7 +61,7 @@ def identify(model: Path, adapter: Path | None = None) -> Identity:
 
 
 def model_digest(model: Path, adapter: Path | None = None) -> str:
-    """Of what decides a model's numbers: config.json and the weights, by name and content; and those of an adapter.
+    """Digest of what determines a model's results: config.json and weights by name and content; an adapter's too.
 
     Errors: `InputError`.
     """

@@ -12,7 +12,7 @@ from foundation.receipt import read_receipt, remove_receipt, write_receipt
 
 @dataclass(kw_only=True)
 class Work:
-    """What a command is asked for. `out`: after which the receipt is named; `files`: what it may write.
+    """The request of a command. `out`: names the receipt; `files`: outputs that it may write.
 
     `sources`: the files and folders that it reads, by what they are to it; `settings`: what else decides the result.
     Without outputs, or with standard input as a source, nothing is known to be finished.

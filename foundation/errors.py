@@ -52,7 +52,7 @@ def _reason(error: InputError | OSError) -> str:
 
 
 def _is_homeless() -> bool:
-    """Whether somebody removed the directory that relative paths start from."""
+    """Whether the working directory was removed."""
     try:
         os.getcwd()
     except FileNotFoundError:

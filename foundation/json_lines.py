@@ -8,7 +8,7 @@ from typing import Any
 
 
 def append_line(path: Path, values: Mapping[str, Any]) -> None:
-    """Write `values` as a line at the end of a file. What is not finite is null: JSON has no word for it."""
+    """Write `values` as a line at the end of a file. What is not finite becomes null: JSON cannot express it."""
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(_finite(values), allow_nan=False) + "\n")
 

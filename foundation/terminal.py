@@ -70,7 +70,7 @@ def print_text(text: str) -> None:
 
 
 def print_raw(text: str) -> None:
-    """Write `text` to standard output as it is, for a file or another program: names keep their bytes."""
+    """Write `text` to standard output unchanged, for a file or another program: names keep their bytes."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 

@@ -18,7 +18,7 @@ SIZE_LIMIT = 64 << 20
 
 DEPTH_LIMIT = 64
 VALUE_LIMIT = 1_000_000
-"""Values of a YAML file, each alias counted as what it stands for."""
+"""Values of a YAML file, each alias counted as expanded."""
 
 _RESOLVER = re.compile(r"\$\{(?!\s*[\w.\[\]]+\s*\})")
 """The start of an interpolation that is more than the name of another key."""

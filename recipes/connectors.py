@@ -20,7 +20,7 @@ from tokenizer.vocabulary import VOCAB_SIZE
 
 @io.model_importer(llm.LlamaModel, "hf")
 class GenomicLlamaImporter(HFLlamaImporter):  # type: ignore[misc]
-    """Hugging Face to NeMo 2. An existing output is replaced whole, and only where a conversion wrote it."""
+    """Hugging Face to NeMo 2. An existing output is replaced as a whole, and only if a conversion wrote it."""
 
     def __call__(self, output_path: Path | None = None, overwrite: bool = False, **kwargs: Any) -> Path:
         source, output = Path(self), Path(output_path or self.local_path())
@@ -38,7 +38,7 @@ class GenomicLlamaImporter(HFLlamaImporter):  # type: ignore[misc]
 
 @io.model_exporter(llm.LlamaModel, "hf")
 class GenomicLlamaExporter(HFLlamaExporter):  # type: ignore[misc]
-    """NeMo 2 to Hugging Face. An existing output is replaced whole, and only where a conversion wrote it."""
+    """NeMo 2 to Hugging Face. An existing output is replaced as a whole, and only if a conversion wrote it."""
 
     def __call__(self, output_path: Path | None = None, overwrite: bool = False, **kwargs: Any) -> Path:
         source, output = Path(self), Path(output_path or self.local_path())

@@ -20,7 +20,7 @@ from launch.submit.executors import genomic_slurm as genomic_slurm
 from recipes.recipe import pretrain_recipe
 from training.places import at
 
-turn_off_telemetry()  # what NeMo has not loaded by now stays quiet
+turn_off_telemetry()  # before NeMo loads the libraries that would send it
 
 
 def _register(name: str) -> None:

@@ -53,10 +53,10 @@ class LearningRateSchedule(nl.LRSchedulerModule):  # type: ignore[misc]
 
 
 class StepRates(torch.optim.lr_scheduler.LRScheduler):
-    """The learning rate of each step. Of a checkpoint it takes the step alone: the values are the configuration's.
+    """The learning rate of each step. Only the step is restored from a checkpoint; the values are the configuration's.
 
-    torch's own would go on with the checkpoint's values, so that a run could not be led from the stable part of `wsd`
-    into its decay.
+    torch's own scheduler would restore the checkpoint's values, so a run could not branch from the stable part of
+    `wsd` into its decay.
     """
 
     def __init__(self, optimizer: Any, values: LearningRateSchedule) -> None:

@@ -1,4 +1,4 @@
-"""One function from a resolved configuration to a NeMo recipe; every front door goes through it.
+"""From a resolved configuration to a NeMo recipe: one function for every command.
 
 The functions here and beside it make the parts of a recipe, with what follows from several settings together. The
 settings themselves go to their places by the one table of them (`configs.schema`, `training.places`).
@@ -57,7 +57,7 @@ def build_recipe(config: TrainConfig, architecture: LlamaArchitecture, sequence_
 
 
 def finetune_fields(config: TrainConfig) -> dict[str, Any]:
-    """What `llm.finetune` has beside what `llm.pretrain` has."""
+    """What `llm.finetune` has in addition to `llm.pretrain`."""
     fields: dict[str, Any] = {"tokenizer": "data"}  # NeMo would take the model's, which has none yet
     if config.lora.dim:
         fields["peft"] = run.Config(PatternLoRA)

@@ -146,7 +146,7 @@ def _quiet_libraries() -> None:
 
 
 def _quiet_nemo() -> None:
-    """Likewise of what NeMo says once it is imported."""
+    """The same for NeMo's messages, once it is imported."""
     from nemo.utils import logging as nemo_logging
 
     nemo_logging.set_verbosity(nemo_logging.ERROR)

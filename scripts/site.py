@@ -1,4 +1,4 @@
-"""What mkdocs calls while `make docs` builds the site: folders in the navigation, links that leave docs/, notebooks."""
+"""Hooks of mkdocs for `make docs`: folders in the navigation, links that leave docs/, titles of blocks, notebooks."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _LINK_OUT = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+[^)#\s]+)[^)\s]*\)")
+_NEEDS = re.compile(r"^( *```(?:sh|console))\n *(?:\$ )?# needs (.+)\n", re.MULTILINE)
 
 
 def on_config(config: Any) -> Any:
@@ -52,7 +53,7 @@ def notebook_page(notebook: dict[str, Any]) -> str:
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
-    """Show a link to a file outside docs/ as the file's path, since the site does not hold it.
+    """Titles for the blocks that need a GPU or the like; paths in place of links to files outside docs/.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -66,4 +67,9 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
             raise FileNotFoundError(f"{source}: the link {link[2]} leads to no file")
         return link[0] if target.is_relative_to(docs) else f"{link[1]} (`{target.relative_to(docs.parent)}`)"
 
-    return _LINK_OUT.sub(shown, markdown)
+    return _LINK_OUT.sub(shown, titled(markdown))
+
+
+def titled(markdown: str) -> str:
+    """The first line `# needs X` of a shell block as the block's title."""
+    return _NEEDS.sub(r'\1 title="Needs \2"\n', markdown)

@@ -1,4 +1,4 @@
-"""The house: what may import what. A folder imports from those before it, and inside each folder nothing runs round."""
+"""Layers: a folder imports only from folders before it, and imports inside a folder are acyclic."""
 
 import ast
 import graphlib

@@ -1,4 +1,4 @@
-"""The vocabulary as a Hugging Face tokenizer directory: written, and checked when somebody else's is given.
+"""The vocabulary as a Hugging Face tokenizer directory: written, and checked if it comes from elsewhere.
 
 `tokenizer.json` has a `Fuse` decoder (a null one prints "A C G T") and no post-processor (one that appends EOS makes
 every server prompt after the end of the document).

@@ -36,7 +36,7 @@ def decode(ids: npt.ArrayLike, *, skip_special_tokens: bool = True) -> str:
 
 
 def reverse_complement(ids: Ids) -> Ids:
-    """Reverse complement along the last axis; IUPAC codes, case kept, U to A; any other id stays as it is."""
+    """Reverse complement along the last axis; IUPAC codes, case kept, U to A; other ids do not change."""
     backwards = bytearray(ids.tobytes()[::-1]).translate(_COMPLEMENT)  # every axis is backwards, not the last alone
     return np.flip(np.frombuffer(backwards, np.uint8).reshape(ids.shape), axis=tuple(range(ids.ndim - 1)))
 
@@ -52,17 +52,17 @@ def is_soft_masked(ids: Ids) -> npt.NDArray[np.bool_]:
 
 
 def to_upper(ids: Ids) -> Ids:
-    """Lower-case letters upper-cased; everything else as it is."""
+    """Lower-case letters upper-cased; everything else unchanged."""
     return _look_up(_UPPER, ids)
 
 
 def to_dna(ids: Ids) -> Ids:
-    """U of RNA as T, case kept; everything else as it is."""
+    """U of RNA as T, case kept; everything else unchanged."""
     return _look_up(_DNA, ids)
 
 
 def first_bases(ids: Ids) -> Ids:
-    """IUPAC codes as the first base, by the alphabet, that each stands for (R as A), N as it is: VCF 4.3 on REF."""
+    """IUPAC codes as the alphabetically first base that each denotes (R as A), N unchanged: VCF 4.3 on REF."""
     return _look_up(_FIRST, ids)
 
 

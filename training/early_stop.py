@@ -1,4 +1,4 @@
-"""Early stopping: the end of a run whose validation has not become better for a while."""
+"""Early stopping: end a run whose validation metric no longer improves."""
 
 from pathlib import Path
 from typing import Any

@@ -10,7 +10,7 @@ def finish_updates(optimizer: Any) -> None:
     of its own shard, and Megatron-Core's method below returns early (megatron-core 0.15.3, distrib_optimizer.py:
     `_copy_main_params_to_model_params`). Two things then stay as they were, silently, which it sees to in all other
     cases: the scale of a weight on the ranks that own no part of it, although they gather its bytes; and the transposed
-    copy on Hopper, which the backward pass would read for ever.
+    copy on Hopper, which the backward pass would always read.
 
     The scales are the same on all ranks, which reduce the largest values that they are made of. Frozen weights keep
     theirs, since their bytes are not written. Layers make the copy again from the bytes, after these were gathered.

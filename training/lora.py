@@ -1,4 +1,4 @@
-"""NeMo's LoRA with a rank of its own for some modules."""
+"""NeMo's LoRA with different ranks for some modules."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from configs.lora import parse_ranks
 
 @dataclass
 class PatternLoRA(LoRA):  # type: ignore[misc]
-    """`rank_pattern`: `linear_qkv:16` for modules whose rank is not `dim`; `alpha` is that of all."""
+    """`rank_pattern`: `linear_qkv:16` for modules whose rank is not `dim`; all have the same `alpha`."""
 
     dim: int = 32
     rank_pattern: list[str] = field(default_factory=list)

@@ -41,7 +41,7 @@ def read_settings(recipe: Any, config: TrainConfig) -> TrainConfig:
 
 
 def live_settings(trainer: Any, pl_module: Any, config: TrainConfig) -> TrainConfig:
-    """A copy of `config` with the values of a running trainer, whichever door it came through."""
+    """A copy of `config` with the values of a running trainer, however it was started."""
     return _read(
         _live_objects(trainer, pl_module),
         config,
@@ -50,7 +50,7 @@ def live_settings(trainer: Any, pl_module: Any, config: TrainConfig) -> TrainCon
 
 
 def at(node: Any, place: str) -> Any:
-    """What is in a place of a recipe or of live objects, `None` included; `ABSENT` where there is no such place."""
+    """Value at a place of a recipe or of live objects, including `None`; `ABSENT` if there is no such place."""
     for part in place.split("."):
         name, bracket, wanted = part.partition("[")
         node = getattr(node, name, ABSENT)
@@ -87,7 +87,7 @@ def _same(row: Row, found: dict[str, Any]) -> Any:
 
 
 def _idle(row: Row, config: TrainConfig) -> bool:
-    """Whether the setting that this one needs is off, or one that it gives way to is on, so that it has no effect."""
+    """Whether the setting that this one needs is off, or one that overrides it is on, so that it has no effect."""
     without = bool(row.needs) and _is_off(config, row.needs)
     return without or (bool(row.unless) and not _is_off(config, row.unless))
 

@@ -70,7 +70,7 @@ class Preemption(Callback, IOMixin):  # type: ignore[misc]
         sys.exit(int(status.item()))
 
     def _signal_of_any_rank(self) -> int:
-        """The signal that any rank was asked by, or 0."""
+        """The signal that any rank received, or 0."""
         asked = torch.tensor(self._asked, device="cuda")  # on a CPU the stand-in makes it a CPU tensor
         torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
         return int(asked.item())

@@ -1,4 +1,4 @@
-"""Adapters in recomputed layers: without help those of the first layers would get no gradient, in silence.
+"""Adapters in recomputed layers: by default, those of the first layers would silently get no gradient.
 
 Megatron-Core's recomputation (tensor_parallel/random.py, `CheckpointFunction`) goes backward only where its input has a
 gradient. Beside adapters the embedding is frozen, and what it gives has none.

@@ -1,4 +1,4 @@
-"""NeMo's Megatron strategy, which loads no checkpoint before its files were compared with their manifest."""
+"""NeMo's Megatron strategy, which compares the files of a checkpoint with their manifest before it loads them."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
     """
 
     def setup(self, trainer: Any) -> None:
-        """The ranks have met. Errors: `InputError` where there are others than the trainer was told of."""
+        """Connect the ranks. Errors: `InputError` if their number differs from the trainer's."""
         asked, found = trainer.num_nodes * trainer.num_devices, torch.distributed.get_world_size()
         if found != asked:
             raise InputError(
@@ -38,7 +38,7 @@ class GenomicMegatronStrategy(nl.MegatronStrategy):  # type: ignore[misc]
         super().setup(trainer)
 
     def load_checkpoint(self, checkpoint_path: Any, selective_restore: bool = False) -> dict[str, Any]:
-        """The checkpoint; where it is damaged and the run's own, the newest that is not, with the damaged set aside.
+        """The checkpoint. If it is damaged and the run's own, it is set aside and the newest undamaged one is returned.
 
         One that the user named (`init_from`, also the base of adapters) is compared too where it has a manifest, and
         refused. Errors: `InputError` naming the files that are damaged.

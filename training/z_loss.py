@@ -67,7 +67,7 @@ class _VocabParallelLogSumExp(torch.autograd.Function):
 
 
 class _GradientOfZLoss(torch.autograd.Function):
-    """The loss as it is; backward that of loss + weight * log_z^2."""
+    """Forward: the loss, unchanged; backward: that of loss + weight * log_z^2."""
 
     @staticmethod
     def forward(ctx: Any, loss: torch.Tensor, log_z: torch.Tensor, weight: float) -> torch.Tensor:

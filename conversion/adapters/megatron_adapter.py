@@ -28,6 +28,7 @@ from conversion.megatron.nemo_context import read_head
 from conversion.strict import check_tensors
 from conversion.weight_table import HEAD, Weight, split
 from foundation.errors import InputError, shown
+from foundation.spelling import option
 from foundation.untrusted import read_json
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def base_of(directory: Path) -> Path:
         raise InputError(
             f"names the base checkpoint {str(base)!r}, which does not exist",
             where=path,
-            fix="Give it with --base CHECKPOINT.",
+            fix=f"Give the base as {option('base')}.",
             kind="adapter-base",
         )
     return base
@@ -192,7 +193,7 @@ class MegatronAdapter:
                 f"has canonical LoRA of q, k and v, whose rows NeMo adds in another order than those of a fused "
                 f"linear_qkv with {groups} groups",
                 where=self.directory,
-                fix="Train with nemo.collections.llm.peft.LoRA: what NeMo computed here is on no projection alone.",
+                fix="Train with nemo.collections.llm.peft.LoRA: NeMo's result here belongs to no single projection.",
                 kind="adapter-canonical-qkv",
             )
 

@@ -29,7 +29,7 @@ _NOT_USED = (
 """Change what the adapter computes, in ways that are not merged here: refused where they are set."""
 
 _INITS = (None, True, False, "gaussian", "orthogonal", "eva")
-"""Initial weights that leave the base as it is; PiSSA, OLoRA, CorDA and LoftQ change it."""
+"""Initial weights that do not change the base; PiSSA, OLoRA, CorDA and LoftQ change it."""
 
 _READ = (
     "peft_type", "task_type", "r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_rslora",
@@ -151,7 +151,7 @@ def _flag(values: Mapping[str, Any], key: str, path: Path) -> bool:
 
 
 def _pattern(values: Mapping[str, Any], key: str, path: Path) -> list[tuple[str, Any]]:
-    """A mapping of modules to values. PEFT takes regular expressions; a stranger's could run for ever."""
+    """A mapping of modules to values. PEFT takes regular expressions; an untrusted one could run forever."""
     content = values.get(key) or {}
     if not isinstance(content, dict):
         raise InputError(f"{key} is {shown(content)}", where=path, fix=_FIX, kind="adapter-pattern")

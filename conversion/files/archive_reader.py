@@ -64,7 +64,7 @@ def read_archive(file: MappedFile, start: int, length: int, *, others: Callable[
 
 
 class Inert(StandIn):
-    """What stands for an object of any other class than the allowed ones; does nothing with what it is given."""
+    """Stand-in for objects of all classes that are not allowed; ignores its arguments."""
 
     name = ""
 

@@ -1,7 +1,7 @@
 """A file whose numbers are addressed like memory and read by the system: block by block, and never all of it.
 
 An array of a `MappedFile` is a view of a mapping, so that it can be cut and reshaped without a copy. Touching it would
-end the process without a word (SIGBUS) where somebody cuts the file short meanwhile; `blocks` and `loaded` read the
+end the process without a word (SIGBUS) if the file is cut short meanwhile; `blocks` and `loaded` read the
 file instead, and know when it ends.
 """
 

@@ -1,4 +1,4 @@
-"""Pickles read as data: what they name is looked up in a table, and what stands for it only keeps values.
+"""Pickles read as data: their names are looked up in a table of stand-ins that only keep values.
 
 Python's own unpickler that is written in Python: in the compiled one a memo index of 2**31, in a file of ten bytes,
 takes 34 GB, and no hash of a key can be refused. Each step costs, so that a small pickle cannot ask for much.
@@ -30,7 +30,7 @@ _PLAIN = frozenset((str, bytes, bool, type(None)))
 
 
 class StandIn:
-    """What stands for an object of a stranger's class. Only its own methods are ever called; a key by its identity."""
+    """Stand-in for an object of an untrusted class. Only its own methods are called; a key is hashed by identity."""
 
     def __setstate__(self, state: Any) -> None:
         """Keep or drop the state."""

@@ -29,7 +29,7 @@ _HEADER_LIMIT = 100_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A tensor and where it lies. `dtype` as in `config.json`, or as in the file where no model is stored so."""
+    """A tensor and its position. `dtype` as in `config.json`, or as in the file for dtypes that no model has."""
 
     dtype: str
     shape: Shape

@@ -15,7 +15,7 @@ from foundation.errors import InputError, shown
 
 
 class Record(StandIn):
-    """An object of the pickle: the name of its class, and its state as the pickle has it."""
+    """An object of the pickle: the name of its class, and its pickled state."""
 
     class_name = ""
 

@@ -19,7 +19,7 @@ COMMON = "common_state/shard_0_1"
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """A rectangular piece of a tensor: where it lies in the tensor, and its `torch.save` archive in a file."""
+    """A rectangular piece of a tensor: its position in the tensor, and its `torch.save` archive in a file."""
 
     offsets: Shape
     shape: Shape
@@ -119,7 +119,7 @@ def _chunk(name: str, chunk: Any, whole: Shape, storage: dict[Any, Any], weights
         offset + size > full for offset, size, full in zip(offsets, shape, whole, strict=True)
     ):
         raise InputError(
-            f"a chunk of {name!r} lies outside of the tensor", where=weights / ".metadata", kind="chunk-outside"
+            f"a chunk of {name!r} is outside the tensor", where=weights / ".metadata", kind="chunk-outside"
         )
     info = storage.get((name, offsets))
     if info is None:

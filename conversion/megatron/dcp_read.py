@@ -119,7 +119,7 @@ def _within(chunk: Chunk, leading: Indices) -> Indices:
 
 
 def _place(chunk: Chunk, rest: int) -> tuple[slice, ...]:
-    """Where the chunk lies in the tensor, without the first `rest` dimensions."""
+    """Position of the chunk in the tensor, without the first `rest` dimensions."""
     return tuple(slice(o, o + size) for o, size in zip(chunk.offsets[rest:], chunk.shape[rest:], strict=True))
 
 

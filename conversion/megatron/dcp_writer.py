@@ -63,7 +63,7 @@ class DcpWriter:
     def write(
         self, name: str, dtype: str, size: Shape, pieces: Iterable["Array"], *, offsets: Shape, shape: Shape
     ) -> None:
-        """Append the chunk of the tensor `name` [`size`] that lies at `offsets` and has `shape`, as its rows."""
+        """Append the chunk of the tensor `name` [`size`] at `offsets` with `shape`, as its rows."""
         tensor = self._tensors.setdefault(name, _Tensor(dtype=dtype, size=size))
         assert (tensor.dtype, tensor.size) == (dtype, size), name
         tensor.chunks.append((offsets, shape))

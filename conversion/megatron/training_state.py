@@ -72,7 +72,7 @@ def read_training(checkpoint: MegatronDirectory) -> Training:
     tensors = {name: stored for name, stored in checkpoint.tensors.others.items() if "optimizer." in name}
     if not tensors:
         raise InputError(
-            "holds no optimizer state",
+            "has no optimizer state",
             where=checkpoint.directory,
             fix="Convert the weights alone.",
             kind="no-optimizer-state",

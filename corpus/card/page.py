@@ -129,7 +129,7 @@ def _small_tiles(data: CardData) -> list[dict[str, str]]:
 
 
 def _escaped(value: Any) -> Any:
-    """Texts as Markdown takes them literally, in a line and in a table's cell."""
+    """Texts escaped for Markdown, in a line and in a table cell."""
     if isinstance(value, str):
         marked = "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|&~" else letter for letter in value)
         return " ".join(marked.split())

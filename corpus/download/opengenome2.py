@@ -18,6 +18,7 @@ from corpus.download.files import RemoteFile, download
 from corpus.download.hub import DatasetRepository
 from foundation.atomic import atomic_file
 from foundation.errors import InputError, nearest
+from foundation.pages.quantities import plural
 from foundation.untrusted import read_json
 
 REPOSITORY = "arcinstitute/opengenome2"
@@ -128,9 +129,9 @@ def _check_room(missing: Sequence[RemoteFile], out: Path) -> None:
 
 def _summary(files: Mapping[str, Sequence[RemoteFile]], missing: Sequence[RemoteFile], out: Path, commit: str) -> str:
     lines = [f"{REPOSITORY} at {commit}"]
-    lines += [f"  {name:<14} {len(group):>4} files {_total(group):>12}" for name, group in files.items()]
+    lines += [f"  {name:<14} {plural(len(group), 'file'):>10} {_total(group):>12}" for name, group in files.items()]
     need = _gigabytes(sum(file.size - file.fetched(out) for file in missing))
-    return "\n".join([*lines, f"{need} in {len(missing)} files are needed into {out}."])
+    return "\n".join([*lines, f"{need} in {plural(len(missing), 'file')} to download into {out}."])
 
 
 def _total(files: Sequence[RemoteFile]) -> str:

@@ -40,14 +40,14 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         raise InputError(
             f"is not a regular expression: {error}",
             where=where,
-            fix="Escape what is meant literally.",
+            fix="Escape characters that are meant literally.",
             kind="not-a-pattern",
         ) from None
     if compiled.search(""):
         raise InputError(
             "matches every header",
             where=where,
-            fix="Write something that a header has to contain.",
+            fix="Write text that a header must contain.",
             kind="pattern-matches-all",
         )
     if _repeats_a_repeat(_parser().parse(pattern)):
@@ -57,7 +57,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _repeats_a_repeat(parsed: Any, within: bool = False) -> bool:
-    """Whether an unbounded repeat stands inside another: what makes a backtracking matcher exponential."""
+    """Whether an unbounded repeat is inside another, which makes a backtracking matcher exponential."""
     for operation, argument in parsed:
         unbounded = str(operation) in ("MAX_REPEAT", "MIN_REPEAT") and argument[1] == _parser().MAXREPEAT
         if unbounded and within:

@@ -1,4 +1,4 @@
-"""What is left out of a corpus: the rule, as it is kept in a manifest."""
+"""The rule for records left out of a corpus, as recorded in the manifest."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -13,10 +13,11 @@ from corpus.exclusion.preset import read_preset
 from corpus.exclusion.taxonomy import TaxIds, Taxonomy
 from corpus.scan.batch import Batch
 from foundation.errors import InputError
+from foundation.spelling import option
 
 
 class TaxonFilter:
-    """Marks records of `taxa`, of the taxa of the presets, and of all that lies below them.
+    """Marks records of `taxa`, of the taxa of the presets, and of all taxa below them.
 
     Without `taxdump` a lineage counts that names a listed taxon or, for a preset, one that the preset says is within;
     a taxid counts only where it is listed itself. With `strict` a record of unknown taxonomy is an `InputError`.
@@ -52,7 +53,7 @@ class TaxonFilter:
             reasons[record] = self._reason(taxids, lineages)
             if self._strict and reasons[record] is None and not self._is_known(taxids, lineages):
                 raise InputError(
-                    "has no known taxonomy, which --strict-taxonomy needs for each record",
+                    f"has no known taxonomy, which {option('strict_taxonomy')} needs for each record",
                     where=f"{source}, record {batch.first + record} {batch.names[record]!r}",
                     fix="Give its taxon in the header (taxid=...) or the accession table, or list its accession.",
                     kind="taxonomy-unknown",
@@ -102,7 +103,7 @@ class TaxonFilter:
 
 
 def _roots(listed: set[int], taxonomy: Taxonomy | None) -> TaxIds:
-    """By taxid: the listed taxon that it is or lies below, 0 where there is none."""
+    """By taxid: the listed taxon that it equals or is below; 0 if none."""
     if taxonomy:
         return taxonomy.roots(sorted(listed))
     roots = np.zeros(max(listed, default=0) + 1, dtype=np.int32)

@@ -42,7 +42,7 @@ class Taxonomy:
         self.parents[ids] = parents
 
     def roots(self, taxa: Sequence[int]) -> TaxIds:
-        """By taxid: the nearest of `taxa` that it lies below or is, 0 where it is below none."""
+        """By taxid: the nearest of `taxa` that it equals or is below; 0 if none."""
         found = np.zeros_like(self.parents)
         found[list(taxa)] = list(taxa)
         above = self.parents.copy()
@@ -116,7 +116,7 @@ class Taxonomy:
         return frozenset(int(line.split("\t", 1)[0]) for line in lines if line)
 
     def _unknown(self, problem: str, kind: str) -> InputError:
-        return InputError(problem, where=self.folder, fix="Check the taxon, or take a taxdump that has it.", kind=kind)
+        return InputError(problem, where=self.folder, fix="Check the taxon, or use a taxdump that has it.", kind=kind)
 
 
 def _read_nodes(path: Path) -> tuple[TaxIds, TaxIds, TaxIds]:

@@ -94,7 +94,7 @@ def _splits(plan: Plan, results: Sequence[ShardResult]) -> Iterable[Split]:
 
 
 def _check_names_of_cut_sources(plan: Plan, results: Sequence[ShardResult], work: WorkFolder) -> None:
-    """A file that lies in one part was checked when it was read."""
+    """A file within one part was checked when it was read."""
     read = partial(read_slice, field=plan.settings.text_field, markup=plan.settings.markup)
     slices: dict[int, list[Slice]] = {}
     hashes: dict[int, list[Hashes]] = {}

@@ -140,8 +140,10 @@ def read_plan(path: Path) -> Plan:
     try:
         return _read_plan(path, path.stat().st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        fix = "Name the working folder that genomic-llama prepare --plan-only printed."
-        raise InputError("holds no plan of a preparation", where=path.parent, fix=fix, kind="no-plan") from None
+        fix = "Name the working folder that `genomic-llama prepare --plan-only` printed."
+        raise InputError(
+            "does not contain the plan of a preparation", where=path.parent, fix=fix, kind="no-plan"
+        ) from None
 
 
 @lru_cache(maxsize=1)

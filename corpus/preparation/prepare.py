@@ -28,8 +28,10 @@ from foundation.disk import full_disk, sync
 from foundation.engines.engine import Engine, WorkerDiedError
 from foundation.engines.local import LocalEngine
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.place import Snapshot, check_replaceable, publish_directory, real_directory
 from foundation.progress import progress_bar
+from foundation.spelling import option
 from foundation.terminal import warn
 
 
@@ -96,7 +98,10 @@ def plan_preparation(
     sources = [Path(source) for source in sources]
     if STANDARD_INPUT in sources:
         raise InputError(
-            "cannot be planned for others", where="standard input", fix="Name files.", kind="plan-of-standard-input"
+            f"cannot be used with {option('plan_only', True)}",
+            where="standard input",
+            fix="Name files.",
+            kind="plan-of-standard-input",
         )
     with _planned(sources, real_directory(out).resolve(), settings, shard_bytes, overwrite) as (work, plan, _):
         return work, plan
@@ -123,7 +128,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     shards = range(len(plan.shards))
     missing = [shard for shard in shards if read_result(work, plan, shard) is None]
     if len(missing) < len(shards):
-        warn(f"{len(shards) - len(missing)} of {len(shards)} shards were finished before")
+        warn(f"already finished: {len(shards) - len(missing)} of {plural(len(shards), 'shard')}")
     try:
         work.forget_progress()
         with show_shards(work, plan, missing) as done:
@@ -131,8 +136,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     except BaseException as error:
         finished = sum(read_result(work, plan, shard) is not None for shard in shards)
         if finished:
-            kept = f"{finished} of {len(shards)} shards are finished and kept; give the same command again to continue"
-            warn(kept)
+            warn(f"kept: {finished} of {plural(len(shards), 'shard')}; repeat the command to continue")
         if isinstance(error, WorkerDiedError):
             sources = {str(plan.sources[part.source].path) for part in plan.shards[error.task].parts}
             problem = f"{error.problem}, or the file is damaged"
@@ -142,7 +146,7 @@ def _run_shards(work: WorkFolder, plan: Plan, engine: Engine) -> list[ShardResul
     for path, sha256 in checksum_rules(plan.settings).items():
         if sha256 != plan.rule_files[path]:
             raise InputError(
-                "was changed while it was followed",
+                "was changed while its shards were prepared",
                 where=path,
                 fix="Give the same command again.",
                 kind="rule-file-changed",

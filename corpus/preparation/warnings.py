@@ -11,6 +11,7 @@ from corpus.preparation.redraw import Redrawn
 from corpus.preparation.results import ShardResult
 from corpus.settings import Settings
 from corpus.splits.split import Splitter
+from foundation.spelling import option
 from foundation.terminal import warn
 
 
@@ -23,7 +24,7 @@ def warn_redrawn(documents: Mapping[str, int], before: Settings, redrawn: Redraw
     if (length := redrawn.settings.segment_length) != before.segment_length:
         cut = sum(split.documents for result in redrawn.results for split in result.splits)
         how = f"cut into {cut:,} segments of up to {length:,} bases, and these were drawn"
-        warn(f"note: the corpus was {how}, as with --segment-length {length}")
+        warn(f"note: the corpus was {how}, as with {option('segment_length', length)}")
     for name in redrawn.moved:
         warn(f"note: {name} got the one document whose hash is nearest to it")
 
@@ -54,5 +55,5 @@ def _rna(plan: Plan, results: Sequence[ShardResult]) -> Iterator[str]:
         counts[part.source] += part.uracil
     for source, count in counts.items():
         if count:
-            what = "U of RNA. They are kept and have no weight in training; --rna stores them as T"
+            what = f"U of RNA. They are kept and have no weight in training; {option('rna', True)} stores them as T"
             yield f"{plan.sources[source].path} has {count:,} {what}"

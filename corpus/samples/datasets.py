@@ -43,7 +43,7 @@ class Cutting:
             raise InputError(
                 f"is {self.stride}",
                 where="dataset.stride",
-                fix="It goes with dataset.mode=window alone.",
+                fix="Use it only with dataset.mode=window.",
                 kind="stride-without-window",
             )
         check_stride(self.stride, self.seq_length)

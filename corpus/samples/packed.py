@@ -30,7 +30,7 @@ HEADER = struct.Struct("<8s5Q32s16s")
 PIECE = np.dtype([("start", "<i8"), ("labels", "<i4")])
 
 WINDOWS_AT_ONCE = 10_000
-"""Windows' worth of neighbouring documents that are packed together. 99.97% of each window is used then."""
+"""Number of windows whose neighbouring documents are packed together. They are then 99.97% full."""
 
 _DOCUMENTS_AT_ONCE = 1 << 14
 _REMEDY = "Remove it; the next run packs the split again."
@@ -165,7 +165,7 @@ def _checksum(path: Path) -> bytes:
 
 
 def _chunks(stream: Stream, seq_length: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Pieces of neighbouring documents, `WINDOWS_AT_ONCE` windows' worth or more at a time."""
+    """Pieces of neighbouring documents, at least `WINDOWS_AT_ONCE` windows at a time."""
     waiting: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
     labels = 0
     for first in range(0, stream.documents, _DOCUMENTS_AT_ONCE):

@@ -19,7 +19,7 @@ RECORDS = 1 << 16
 
 
 class Window:
-    """`text[position:end]` is what is still to be scanned; `offset` is where `text[0]` lies in the file."""
+    """`text[position:end]` is what is still to be scanned; `offset` is the position of `text[0]` in the file."""
 
     def __init__(self, stream: io.BufferedReader, offset: int = 0) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""How documents are divided into splits: the rule, as it is kept in a manifest."""
+"""The rule that divides documents into splits, as recorded in the manifest."""
 
 from dataclasses import dataclass
 from pathlib import Path

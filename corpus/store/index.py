@@ -133,7 +133,7 @@ def _read_header(path: Path) -> tuple[int, int]:
 
 
 def _open(path: Path, inode: int) -> int:
-    """A handle. Errors: `InputError` where the name is another file's by now: the tokens would be another corpus's."""
+    """A handle. Errors: `InputError` if another file has taken the name, since its tokens would be another corpus's."""
     handle = os.open(path, os.O_RDONLY)
     if os.fstat(handle).st_ino != inode:
         os.close(handle)

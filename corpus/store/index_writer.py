@@ -22,7 +22,7 @@ Writer = TypeVar("Writer", bound="IndexWriter")
 
 _BUFFER = 1 << 20
 _LARGE = 1 << 20
-"""Tokens of a batch that is worth a thread."""
+"""Smallest number of tokens in a batch that justifies a thread."""
 _WAITING = 2  # batches in memory that are still to be written
 _BLOCK = 1 << 16  # sequences whose index rows are made at once
 

@@ -1,4 +1,4 @@
-"""A split of a corpus as one stream of tokens, whatever number of shards it lies in."""
+"""A split of a corpus as one stream of tokens, over any number of shards."""
 
 from bisect import bisect_right
 from collections import OrderedDict

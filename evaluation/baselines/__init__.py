@@ -1,1 +1,1 @@
-"""What a model has to beat: Markov chains and k-mers."""
+"""Baselines without a model: Markov chains and k-mers."""

@@ -83,7 +83,7 @@ def fit_baselines(
     longest = reach(min(_most_bases(fitted_on), max_bases), available_memory())
     documents = map(letters_scored, read_regions(fitted_on, split=split))
     training = count_kmers(documents, order=longest.order, max_bases=max_bases)
-    chains = fit_chains(training)
+    chains = fit_chains(training, fitted_on)
     places, losses = [], []
     for region in regions:
         places.append((region.contig, region.start))
@@ -91,7 +91,8 @@ def fit_baselines(
     scores = score_markov(losses)
     if scores[0].bases_scored != score.bases_scored:
         raise InputError(
-            f"{scores[0].bases_scored:,} bases to score, {score.bases_scored:,} in the score",
+            f"has {scores[0].bases_scored:,} bases to score, and {score.bases_scored:,} in the score",
+            where=score.source,
             fix=_FIX,
             kind="score-base-count",
         )

@@ -1,4 +1,4 @@
-"""What needs no model to predict labels: the commonest one, and a linear model on counts of k-mers."""
+"""Baselines for labels: the most common one, and a linear model on k-mer counts."""
 
 import warnings
 from collections.abc import Sequence

@@ -71,11 +71,12 @@ class Chains:
         return RecordLoss(bases_scored=targets, nats=nats)
 
 
-def fit_chains(training: KmerCounts) -> Chains:
-    """The chains of all orders that were counted. Errors: `InputError` for nothing to learn."""
+def fit_chains(training: KmerCounts, source: object = None) -> Chains:
+    """The chains of all orders that were counted in `source`. Errors: `InputError` for nothing to learn."""
     if not training.targets:
         raise InputError(
-            "the training split has no base to count",
+            "has no base to count in its training split",
+            where=source,
             fix="Prepare a corpus with a training split.",
             kind="no-base-to-count",
         )

@@ -1,1 +1,1 @@
-"""Causal language models of DNA with another vocabulary than ours, so that they can be compared with it."""
+"""Causal language models of DNA with other vocabularies, for comparison."""

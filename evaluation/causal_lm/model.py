@@ -55,7 +55,7 @@ class CausalLM:
         """ln P of each base of each sequence, in order: NaN where there is none, as for the first token without BOS.
 
         A sequence of more tokens than the context is read in windows that overlap by half.
-        `advance` is told of bases done.
+        `advance` is called with the number of bases done.
         """
         waiting: list[tuple[Ids, Tokens]] = []
         for sequence in sequences:
@@ -85,7 +85,7 @@ class CausalLM:
                 inputs[number] += window.length
                 sequence, tokens = waiting[number]
                 targets = window.end + 1 - window.first_target
-                advance(len(sequence) * targets / (len(tokens.ids) - 1))  # of which the first is no target
+                advance(len(sequence) * targets / (len(tokens.ids) - 1))  # the first is not a target
         for (sequence, tokens), found, read in zip(waiting, logs, inputs, strict=True):
             yield Likelihood(logs=spread(found[tokens.prefix :], tokens, sequence), inputs=read)
 
@@ -112,7 +112,7 @@ class CausalLM:
 
 
 def _batches(windows: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
-    """The longest first, as many as `_BATCH_TOKENS` hold."""
+    """Batches, longest sequences first, of at most `_BATCH_TOKENS`."""
     rest = sorted(windows, key=lambda one: -one[1].length)
     while rest:
         size = max(1, _BATCH_TOKENS // max(1, rest[0][1].length))

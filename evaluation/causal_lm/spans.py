@@ -1,4 +1,4 @@
-"""The bases that each token of another tokenizer stands for: single bases, k-mers, or pieces of a BPE.
+"""The bases of each token of another tokenizer: single bases, k-mers, or pieces of a BPE.
 
 ::
 
@@ -90,7 +90,7 @@ def _by_offsets(offsets: list[tuple[int, ...]], length: int, where: Path) -> Int
 
 
 def _by_names(names: list[str], text: str, where: Path) -> Integers:
-    """Of a tokenizer in Python, which knows no offsets: its tokens are named by their letters."""
+    """For a tokenizer in Python, which has no offsets: its tokens are identified by their letters."""
     if "".join(names) != text:
         raise _lossy(where)
     return np.asarray([0, *accumulate(map(len, names))], dtype=np.int64)

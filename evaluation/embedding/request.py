@@ -1,4 +1,4 @@
-"""What `embed` is asked for, and the job that it is: embeddings, cut into units of sequences."""
+"""The request of `embed`, and its job: units of sequences."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ from evaluation.likelihood.likelihood import Reading, plan_context, plan_reading
 from evaluation.likelihood.model import check_directory, load_model
 from evaluation.likelihood.regions import (
     Region,
-    check_bed_source,
     check_document_names,
     check_markup_options,
+    check_source,
     read_regions,
 )
 from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut, unit_tokens
@@ -66,7 +66,7 @@ class EmbedRequest:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         fasta = None if self.is_corpus else self.source
         check_embedding_file(self.out, fasta=fasta, bed=self.bed, per_base=self.pooling == "none")
-        check_bed_source(self.source, self.bed)
+        check_source(self.source, self.bed)
         self.first()
         if self.bed is not None:
             check_bed(self.bed)

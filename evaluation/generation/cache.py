@@ -15,6 +15,7 @@ Letters in shapes: B rows, H heads, G key-value heads, R heads of a group, T pos
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from evaluation.generation.one_position import attend_one
 from foundation.memory import available_memory
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _BLOCK = 32
 _MOST = {"cpu": 64, "cuda": 512}
 """Rows beyond which a batch gains no more speed."""
 _SHARE = 0.5
-"""Of the free memory, for keys and values; the rest is for what is computed with them."""
+"""Share of the free memory for keys and values."""
 
 
 class Cache:
@@ -45,8 +46,7 @@ class Cache:
         self._ends = torch.tensor(lengths, device=device)
         self._rows = torch.arange(len(lengths), device=device)
         self._layers: list[tuple[Tensor, Tensor]] = []
-        masked = torch.arange(self._capacity, device=device) >= self._ends[:, None]
-        self._bias = torch.zeros(masked.shape, device=device).masked_fill_(masked, -torch.inf)
+        self._places = torch.arange(self._capacity, device=device)
 
     @property
     def positions(self) -> "Tensor":
@@ -63,10 +63,6 @@ class Cache:
             for store, new in zip(self._layers[layer], pair, strict=True):
                 store[first:last, :, : new.shape[2]] = new
 
-    def open(self) -> None:
-        """Make room for one more position of each row."""
-        self._bias[self._place] = 0
-
     def close(self) -> None:
         """The position is filled in all layers."""
         self._ends += 1
@@ -74,19 +70,24 @@ class Cache:
 
     def attend(self, layer: int, query: "Tensor", key: "Tensor", value: "Tensor", scale: float) -> "Tensor":
         """Attention of one new position, [B, H, 1, D], with all before it and itself."""
+        from torch.nn.functional import scaled_dot_product_attention
+
         keys, values = self._layers[layer]
         row, place = self._place
         keys[row, :, place], values[row, :, place] = key[:, :, 0], value[:, :, 0]
         end = -(-(self._longest + 1) // _BLOCK) * _BLOCK
         # One position sees all of them, so the heads of a group can stand for its positions: nothing is repeated.
         grouped = query.reshape(*key.shape[:2], -1, query.shape[3])
+        if _by_rows(query):
+            return attend_one(grouped, keys, values, self._ends, end, scale).view(query.shape)
+        keys, values = keys[:, :, :end], values[:, :, :end]
         if layer == 0:  # the same for all layers
-            self._mask = _mask(grouped, self._bias[:, None, None, :end])
-        return _attend(grouped, keys[:, :, :end], values[:, :, :end], self._mask, scale).view(query.shape)
+            self._known = (self._places[:end] <= self._ends[:, None])[:, None, None]
+        return scaled_dot_product_attention(grouped, keys, values, attn_mask=self._known, scale=scale).view(query.shape)
 
     def keep(self, rows: "Tensor") -> None:
         """Continue with these rows alone."""
-        self._ends, self._bias, self._rows = self._ends[rows], self._bias[rows], self._rows[: len(rows)]
+        self._ends, self._rows = self._ends[rows], self._rows[: len(rows)]
         for layer, (keys, values) in enumerate(self._layers):
             self._layers[layer] = (keys[rows], values[rows])
 
@@ -107,23 +108,8 @@ def rows_that_fit(model: "PreTrainedModel", capacity: int) -> int:
     return max(1, min(_MOST["cuda" if on_gpu else "cpu"], int(free * _SHARE) // row))
 
 
-def _in_two_products(query: "Tensor") -> bool:
-    """Whether two products are quicker for one position than the fused kernel."""
+def _by_rows(query: "Tensor") -> bool:
+    """Whether attention is computed row by row, rather than by torch's fused kernel with a mask."""
     import torch
 
     return query.device.type == "cpu" and query.dtype == torch.float32
-
-
-def _mask(query: "Tensor", bias: "Tensor") -> "Tensor":
-    """What `_attend` adds to the scores: `bias` [B, 1, 1, T] in its form."""
-    return bias.expand(*query.shape[:3], -1).flatten(0, 1) if _in_two_products(query) else bias.to(query.dtype)
-
-
-def _attend(query: "Tensor", keys: "Tensor", values: "Tensor", mask: "Tensor", scale: float) -> "Tensor":
-    """[B, G, R, D]."""
-    import torch
-
-    if not _in_two_products(query):
-        return torch.nn.functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=scale)
-    scores = torch.baddbmm(mask, query.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2), alpha=scale)
-    return torch.bmm(torch.softmax(scores, dim=-1), values.flatten(0, 1)).view(query.shape)

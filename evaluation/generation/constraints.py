@@ -24,7 +24,7 @@ class Constraints:
         self._words = [_Words(ids, sampling.repetition_length) for ids in prompts] if penalised else []
 
     def apply(self, logs: Values, rows: Integers, step: int) -> Values:
-        """`logs` [rows, candidates] of the samples `rows`, lowered where something stands against a candidate."""
+        """`logs` [rows, candidates] of the samples `rows`, lowered for penalised or forbidden candidates."""
         if step < self._sampling.min_length:
             logs = np.where(self._candidates == EOS.id, -np.inf, logs)
         if self._automaton:
@@ -36,7 +36,7 @@ class Constraints:
         return logs
 
     def follow(self, rows: Integers, ids: Integers) -> None:
-        """The samples `rows` went on with `ids`."""
+        """The samples `rows` were continued with `ids`."""
         if self._automaton:
             self._states[rows] = self._automaton.next[self._states[rows], ids]
         if self._words:

@@ -168,7 +168,6 @@ class _Batch:
             self._cache.keep(torch.from_numpy(_padded(kept)).to(reader.device))
             self.slots, self.live, ids = self.slots[kept], self.live[kept], ids[kept]
         tokens = torch.from_numpy(_padded(ids))[:, None].to(reader.device)
-        self._cache.open()
         logits = reader.forward(tokens, self._cache.positions, self._cache)
         self._cache.close()
         return logits[: len(ids)]
@@ -184,5 +183,5 @@ class _Batch:
 
 
 def _padded(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """As many as a cache has rows; the last one stands for those that are missing."""
+    """As many as a cache has rows, padded with the last one."""
     return np.pad(values, (0, -len(values) % ROWS), mode="edge")

@@ -12,6 +12,7 @@ from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.regions import Region, oriented
 from foundation.errors import InputError
 from foundation.progress import Advance, progress_bar
+from foundation.spelling import option
 from tokenizer.sequence import to_upper
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def generate(
     """Samples of every prompt, in order. `batch_size`: sequences at a time, by default what memory allows.
 
     A sample is drawn from a random stream of its own, seeded with `sampling.seed`, the prompt's name and the sample's
-    number: neither batches nor other prompts change it. The tag of a prompt is read first, and is no part
+    number: neither batches nor other prompts change it. The tag of a prompt is read first, and is not part
     of motifs or of the GC share.
     Where `sampling` rejects samples, those that were rejected each time are left out.
     Errors: `InputError` for a prompt that is empty, no DNA, or too long for the model's positions, and for one that
@@ -65,7 +66,7 @@ def accepted(found: Iterable[Generated | None], sampling: Sampling) -> list[Gene
     kept = [one for one in every if one is not None]
     if not kept:
         problem = f"none of {len(every):,} samples was as asked for, each drawn {sampling.tries} times"
-        raise InputError(problem, fix="Widen --gc, or raise --tries.", kind="none-accepted")
+        raise InputError(problem, fix=f"Widen {option('gc')}, or raise {option('tries')}.", kind="none-accepted")
     return kept
 
 
@@ -88,7 +89,7 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
         new = max(sampling.length or 1, sampling.min_length)
         if given + new > longest:
             problem = f"{given:,} letters and {new:,} new ones are more than the model's {longest:,}"
-            fix = f"Give --length {longest - given} or less." if given < longest else "Shorten it."
+            fix = f"Give {option('length', longest - given)} or less." if given < longest else "Shorten it."
             raise InputError(problem, where=where, fix=fix, kind="prompt-too-long")
         if automaton and not automaton.allowed[automaton.follow(to_upper(prompt.ids)), letters].any():
             problem = "every continuation of the prompt contains one of the motifs"

@@ -2,7 +2,7 @@
 
 A state is the set of motif beginnings that the last bases match, so that IUPAC codes need no expansion (GGTNACC is
 one motif, not four). A step that completes a motif is forbidden, and so is one that leads to where every continuation
-completes one sooner or later. What is left can always go on.
+completes one sooner or later. Every remaining state has an allowed continuation.
 """
 
 import re

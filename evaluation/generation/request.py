@@ -1,4 +1,4 @@
-"""What `generate` is asked for, and the job that it is: samples, cut into units of them."""
+"""The request of `generate`, and its job: units of samples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ VLLM = "vllm"
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateRequest:
-    """What is generated, how, and the files that it is written to; see `Sampling`."""
+    """What to generate, how, and the output files; see `Sampling`."""
 
     model: Path
     out: Path
@@ -95,7 +95,7 @@ class GenerateRequest:
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         if self.forbid_both_strands and not self.forbid:
-            raise InputError("--forbid-both-strands goes with --forbid", fix="Leave it out.", kind="forbid-nothing")
+            raise InputError("--forbid-both-strands needs --forbid", fix="Leave it out.", kind="forbid-nothing")
         if self.per_base is not None:
             check_track(self.per_base)
         sampling, given = self.sampling, self.given

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from evaluation.generation.motifs import Motifs
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import Ids, not_nucleotides
 
 Values = npt.NDArray[np.float64]
@@ -18,7 +19,7 @@ TEMPERATURES = (0.001, 1000.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How bases are drawn. A `temperature` of 0 takes the most likely.
+    """Sampling options. A `temperature` of 0 takes the most likely base.
 
     length
         New bases at most; None: until EOS, or until the model's positions are full. EOS always ends a sequence, and
@@ -61,24 +62,29 @@ class Sampling:
                 kind="temperature",
             )
         if not self.alphabet:
-            raise InputError("the alphabet is empty", fix="Give --alphabet ACGT.", kind="alphabet")
+            raise InputError("the alphabet is empty", fix=f"Give {option('alphabet', 'ACGT')}.", kind="alphabet")
         for name, holds, range_, fix in self._ranges():
             if not holds:
-                value = getattr(self, name.replace("-", "_"))
-                raise InputError(f"{name} {value} is outside {range_}", fix=fix, kind=name)
+                value = option(name, getattr(self, name))
+                raise InputError(f"{value} is outside {range_}", fix=fix, kind=name.replace("_", "-"))
         self._check_together()
 
     def _ranges(self) -> tuple[tuple[str, bool, str, str], ...]:
         return (
             ("length", self.length is None or self.length >= 1, "[1, ...]", "Give the number of new bases."),
-            ("min-length", self.min_length >= 0, "[0, ...]", "0 lets EOS come at once."),
+            ("min_length", self.min_length >= 0, "[0, ...]", "0 lets EOS come at once."),
             ("samples", self.samples >= 1, "[1, ...]", "Give the number of sequences per prompt."),
-            ("top-k", self.top_k >= 0, "[0, ...]", "0 keeps all bases."),
-            ("top-p", 0 < self.top_p <= 1, "(0, 1]", "1 keeps all bases."),
-            ("min-p", 0 <= self.min_p <= 1, "[0, 1]", "0 keeps all bases."),
-            ("repetition-penalty", 1 <= self.repetition_penalty < math.inf, "[1, ...]", "1 is no penalty."),
-            ("repetition-length", self.repetition_length >= 1, "[1, ...]", "12 is the default."),
-            ("gc", self.gc is None or 0 <= self.gc[0] <= self.gc[1] <= 1, "[0, 1]", "Give --gc 0.4-0.6."),
+            ("top_k", self.top_k >= 0, "[0, ...]", "0 keeps all bases."),
+            ("top_p", 0 < self.top_p <= 1, "(0, 1]", "1 keeps all bases."),
+            ("min_p", 0 <= self.min_p <= 1, "[0, 1]", "0 keeps all bases."),
+            ("repetition_penalty", 1 <= self.repetition_penalty < math.inf, "[1, ...]", "1 is no penalty."),
+            ("repetition_length", self.repetition_length >= 1, "[1, ...]", "12 is the default."),
+            (
+                "gc",
+                self.gc is None or 0 <= self.gc[0] <= self.gc[1] <= 1,
+                "[0, 1]",
+                f"Give {option('gc', (0.4, 0.6))}.",
+            ),
             ("tries", self.tries >= 1, "[1, ...]", "20 is the default."),
             ("seed", self.seed >= 0, "[0, ...]", "Any whole number will do."),
         )
@@ -86,20 +92,20 @@ class Sampling:
     def _check_together(self) -> None:
         """Refuse options that contradict one another."""
         if self.length is not None and self.min_length > self.length:
-            problem = f"min-length {self.min_length} is more than length {self.length}"
-            raise InputError(problem, fix="Raise --length.", kind="min-length")
+            problem = f"{option('min_length', self.min_length)} is more than {option('length', self.length)}"
+            raise InputError(problem, fix=f"Raise {option('length')}.", kind="min-length")
         drawn = {
-            "samples": self.samples > 1, "top-k": self.top_k > 0, "top-p": self.top_p < 1, "min-p": self.min_p > 0,
+            "samples": self.samples > 1, "top_k": self.top_k > 0, "top_p": self.top_p < 1, "min_p": self.min_p > 0,
             "gc": self.gc is not None,
         }  # fmt: skip
         if not self.temperature and any(drawn.values()):
-            name = next(name for name, given in drawn.items() if given)
-            problem = f"temperature 0 always takes the most likely base, and --{name} has no effect without sampling"
-            raise InputError(problem, fix=f"Leave out --{name}, or raise --temperature.", kind="greedy")
+            name = option(next(name for name, given in drawn.items() if given))
+            problem = f"temperature 0 always takes the most likely base, and {name} has no effect without sampling"
+            raise InputError(problem, fix=f"Leave out {name}, or raise {option('temperature')}.", kind="greedy")
         share = _possible_gc(self.alphabet)
         if self.gc is not None and not (self.gc[0] <= share[1] and share[0] <= self.gc[1]):
             problem = f"no sequence over the alphabet {self.alphabet.decode('latin-1')!r} has a GC share in {self.gc}"
-            raise InputError(problem, fix="Change --alphabet or --gc.", kind="gc-alphabet")
+            raise InputError(problem, fix=f"Change {option('alphabet')} or {option('gc')}.", kind="gc-alphabet")
         self.motifs.check_alphabet(self.alphabet)
 
     @property
@@ -108,7 +114,7 @@ class Sampling:
         return self.gc is not None
 
     def accepts(self, ids: Ids) -> bool:
-        """Whether a finished sample is as asked for."""
+        """Whether a finished sample satisfies the options."""
         if self.gc is None:
             return True
         share = gc_share(ids)
@@ -130,13 +136,16 @@ def _possible_gc(alphabet: bytes) -> tuple[float, float]:
 
 
 def check_alphabet(alphabet: str) -> bytes:
-    """The letters of an option. Errors: `InputError` for what is not a nucleotide, and for U."""
-    letters = alphabet.encode("utf-8", "replace")
+    """The letters of an option, upper case, as models have learnt them; they read prompts and motifs so too.
+
+    Errors: `InputError` for what is not a nucleotide, and for U.
+    """
+    letters, fix = alphabet.upper().encode("utf-8", "replace"), f"Give {option('alphabet', 'ACGT')}"
     if strange := not_nucleotides(letters):
         problem = f"the alphabet has {strange.decode('latin-1')!r}, which is not a nucleotide"
-        raise InputError(problem, fix="Give --alphabet ACGT.", kind="alphabet")
-    if set("Uu") & set(alphabet):
-        fix = "Give --alphabet ACGT: models learn RNA written with T."
+        raise InputError(problem, fix=f"{fix}.", kind="alphabet")
+    if b"U" in letters:
+        fix = f"{fix}: models learn RNA written with T."
         raise InputError(f"the alphabet {alphabet!r} has U", fix=fix, kind="alphabet")
     return letters
 
@@ -149,7 +158,7 @@ def parse_gc(text: str) -> tuple[float, float]:
             raise ValueError(text)
         return float(low), float(high)
     except ValueError:
-        raise InputError(f"gc {text!r} is not a range", fix="Give --gc 0.4-0.6.", kind="gc") from None
+        raise InputError(f"gc {text!r} is not a range", fix=f"Give {option('gc', (0.4, 0.6))}.", kind="gc") from None
 
 
 def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ UNDEFINED_OF_ONE = ("f1", "mcc", "auroc", "auprc", "spearman", "pearson")
 
 
 def check_learnable(targets: Targets, train: Sequence[Example], source: object) -> None:
-    """That every class, and two values of each other label, are left for training. Errors: `InputError`."""
+    """Check that training keeps every class, and two values of each other label. Errors: `InputError`."""
     if missing := _missing_classes(targets, train):
         what = "of the class" if _of_classes(targets) else "that differs in the label"
         problem = f"leaves no training sequence {what} {missing[0]!r} after drawing validation"
@@ -61,7 +61,7 @@ def warn_of_contradictions(targets: Targets, train: Sequence[Example], source: o
 
 
 def warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
-    """Say which sequences two splits share, on either strand. `parts`: train, validation and test, in this order."""
+    """Warn of sequences that two splits share, on either strand. `parts`: train, validation and test, in this order."""
     hashes = {name: [strand_hash(example.ids) for example in examples] for name, examples in parts.items()}
     for later, earlier in ((VALIDATION, TRAIN), (TEST, TRAIN), (TEST, VALIDATION)):
         known = set(hashes[earlier])

@@ -1,4 +1,4 @@
-"""Labels of sequences as classes: one spelling for a number, and none that could be two classes or nothing at all."""
+"""Labels of sequences as classes: numbers have one spelling; ambiguous and missing labels are refused."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What is in the label columns as numbers, by the kind of head; every value that cannot be one is refused."""
+"""Label columns as numbers, by the kind of head. Invalid values are refused."""
 
 import math
 import re
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from evaluation.labelled.labels import MISSING, Row, check_spellings, read_label
 from evaluation.labelled.readers import Entry
 from foundation.errors import InputError, shown
+from foundation.pages.quantities import plural
 
 IGNORED = -100
 """The class of a base without a label, as in PyTorch's cross-entropy."""
@@ -50,7 +51,7 @@ class Targets:
         read_bases: Callable[[Any, str], npt.NDArray[Any]] = self._classes if self.kind == "tokens" else _numbers
         values = read_bases(entry.values[0], entry.where)
         if len(values) != bases:
-            problem = f"has {len(values):,} labels for {bases:,} bases"
+            problem = f"has {plural(len(values), 'label')} for {plural(bases, 'base')}"
             raise InputError(problem, where=entry.where, fix="Give one per base.", kind="label-count")
         return values
 

@@ -99,7 +99,7 @@ def head_of(directory: Path, adapter: Path | None = None) -> Head | None:
 
 
 def _not_an_export(directory: Path) -> InputError:
-    """What the directory is instead, where that can be told."""
+    """What the directory is instead, if it can be recognised."""
     found = recognise(directory)
     if found.name == "nemo":
         try:

@@ -11,6 +11,7 @@ from corpus.markup import check_markup, is_markup, other_strand, split_tag
 from evaluation.likelihood.bed import read_bed, warn_blocks
 from evaluation.rna import AsDna
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import Ids, encode, not_nucleotides, reverse_complement, to_upper
 
 
@@ -99,8 +100,9 @@ def tag_of(text: str) -> Ids:
 def check_markup_options(markup: bool, tag: str | None, *, bed: Path | None, is_corpus: bool) -> Ids | None:
     """The ids of `tag`, the user's, where it is given. Errors: `InputError` for what does not go together."""
     if markup and (bed is not None or is_corpus):
-        problem = "--markup goes with the records of a FASTA file" + (", and a corpus says itself" if is_corpus else "")
-        raise InputError(problem, fix="Leave out --markup, or --bed.", kind="markup-without-fasta")
+        which = ", and a corpus says itself" if is_corpus else ""
+        problem = f"{option('markup')} goes with the records of a FASTA file{which}"
+        raise InputError(problem, fix=f"Leave out {option('markup')}, or {option('bed')}.", kind="markup-without-fasta")
     return None if tag is None else tag_of(tag)
 
 
@@ -149,7 +151,7 @@ def with_tag(regions: Iterable[Region], tag: Ids | None) -> Iterator[Region]:
             yield region
             continue
         if len(region.tag):
-            fix = "Leave --tag out, or the record."
+            fix = f"Leave {option('tag')} out, or the record."
             where = f"record {region.name!r}"
             raise InputError("has a tag of its own", where=where, fix=fix, kind="two-tags")
         yield replace(region, tag=tag)
@@ -158,8 +160,11 @@ def with_tag(regions: Iterable[Region], tag: Ids | None) -> Iterator[Region]:
 _NONE = encode(b"")
 
 
-def check_bed_source(source: Path, bed: Path | None) -> None:
-    """Errors: `InputError` for a BED file over a corpus that keeps no names."""
+def check_source(source: Path, bed: Path | None) -> None:
+    """Before anything slow. Errors: `InputError` for a file that is missing or empty, and for BED without names."""
+    from corpus.streams.compression import check_opens
+
+    check_opens(source)
     if source.is_dir() and bed is not None:
         from corpus.records import check_named
 

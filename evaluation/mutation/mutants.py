@@ -17,7 +17,7 @@ TRANSVERSIONS = str.maketrans("ACGT", "CATG")
 
 @dataclass(frozen=True, kw_only=True)
 class Kinds:
-    """What is made beside all SNVs: deletions of so many bases from each position on, tiles of so many bases."""
+    """Mutants in addition to all SNVs: lengths of deletions at each position, and of tiles."""
 
     deletions: tuple[int, ...] = ()
     tile: int | None = None

@@ -1,4 +1,4 @@
-"""Mutation maps as files: Parquet, a row for each mutant, and VCF, as any tool for variants reads it."""
+"""Mutation maps as files: Parquet and VCF, one row per mutant."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

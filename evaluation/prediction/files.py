@@ -33,7 +33,7 @@ def check_prediction_file(path: Path) -> None:
 
 
 def is_track(path: Path) -> bool:
-    """Whether a file is to hold a number per base of a genome."""
+    """Whether a file is a track with one number per base of a genome."""
     return path.name.lower().endswith(TRACKS)
 
 

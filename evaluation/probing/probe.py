@@ -51,7 +51,7 @@ def probe_task(
     pooling: str,
     seeds: int,
 ) -> list[Measured]:
-    """Each head on the model's embeddings, and a linear head on counts of k-mers, which the model has to beat."""
+    """Each head on the model's embeddings, and as baseline a linear head on k-mer counts."""
     labels = [np.array([label for _, label in part]) for part in (task.train, task.test)]
     embedded = [_embed(model, part, reading, layer, pooling, task.name) for part in (task.train, task.test)]
     plans = [(f"layer {layer}, {pooling}", head, embedded) for head in heads]

@@ -18,7 +18,7 @@ _SHOWN = 20  # classes of a task that are printed
 
 
 def class_lines(task: Task) -> Iterator[str]:
-    """The classes of `task` with their counts, and how much of the test a head may have learnt by heart."""
+    """The classes of `task` with their counts, and how many test sequences are also in train."""
     shown = task.counts[:_SHOWN]
     width = max(len("class"), *(len(one.name) for one in shown))
     yield f"{task.name}  {'class'.ljust(width)}  train   test"

@@ -1,4 +1,4 @@
-"""A loss curve made readable: in bits, smoothed, thinned to what a figure can show, and the range worth showing."""
+"""A readable loss curve: in bits, smoothed, thinned to what a figure can show, with a sensible range."""
 
 import math
 from collections.abc import Sequence

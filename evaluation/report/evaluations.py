@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LINES = "evaluations.jsonl"
 """In the directory that a watcher writes: a line per checkpoint, with `step` and the values by name."""
 FOLDER = "evaluation"
-"""Where in the run the report looks for it."""
+"""Its default path in the run."""
 
 _SHOWN = 8  # lines that can be distinguished in one figure
 
@@ -40,7 +40,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def curves_of(log: RunLog, run: Path) -> Curves:
-    """All that was measured of this one run; a checkpoint's value counts where the live weights have one too."""
+    """All evaluations of this run. If live weights and a checkpoint have a value, the checkpoint's counts."""
     curves: Curves = {}
     found = [(one.step, one.evaluation) for one in log.evaluations]
     last = log.steps[-1].step

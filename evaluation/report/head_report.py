@@ -1,4 +1,4 @@
-"""The page about a run that trained a head: its measures on the validation sequences, and what needs no model."""
+"""The page about a run that trained a head: its validation metrics, compared with baselines."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

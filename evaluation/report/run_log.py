@@ -76,7 +76,7 @@ class Saving:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveEvaluation:
-    """What was found of the weights after `step`, by name; and the tasks that there was no time for."""
+    """Metrics of the weights after `step`, by name, and the tasks left out for lack of time."""
 
     step: int
     evaluation: dict[str, float | None]

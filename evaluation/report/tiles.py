@@ -21,7 +21,7 @@ class Tile:
 
 
 def headline(score: Score, baselines: Baselines, floor: float | None) -> Sequence[Tile]:
-    """The likelihood, what it is worth against counting, and how near to the floor it is where that is known."""
+    """The likelihood, compared with k-mer counting and, if known, with the entropy rate."""
     held_out = Tile(
         label=f"{set_name(score)} bits per base",
         value=bits(score.bits_per_base),

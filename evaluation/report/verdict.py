@@ -30,7 +30,7 @@ def against_baseline(model_bits: float, best: MarkovScore) -> Verdict:
 
 
 def answer(model_bits: float, best: MarkovScore) -> str:
-    """What the report says, in one sentence."""
+    """The report in one sentence."""
     chain = f"the best Markov chain (order {best.order}, {bits(best.bits_per_base)})"
     difference = best.bits_per_base - model_bits
     if abs(difference) < EQUAL_BITS:

@@ -113,7 +113,7 @@ class Progress:
 
 
 def at_once(job: Units[Item], compute: Callable[[list[Item]], Payload]) -> Compute[Item]:
-    """What computes units of `job` that are so short that progress is told at their end."""
+    """Compute units of `job` that are so short that progress is reported at their end."""
 
     def computed(unit: list[Item], advance: Advance) -> Payload:
         payload = compute(unit)

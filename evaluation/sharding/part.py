@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part as it lies on disk. `units`: of all shards together; None while it is not finished."""
+    """A part on disk. `units`: of all shards together; None while it is not finished."""
 
     path: Path
     header: Header

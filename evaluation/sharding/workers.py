@@ -27,6 +27,7 @@ from evaluation.sharding.shard import Shard
 from foundation.disk import full_disk
 from foundation.engines.engine import Engine, WorkerDiedError, worker_died
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.progress import Advance
 from foundation.temporary import locked
 from foundation.terminal import warn
@@ -109,7 +110,7 @@ def _loaded(request: Request) -> Compute[Any]:
 def _run_all(engine: Engine, work: _ShardOfMany) -> None:
     missing = [number for number in work.numbers if not work.finished(number)]
     if len(missing) < work.count:
-        warn(f"{work.count - len(missing)} of {work.count} shards were finished before")
+        warn(f"already finished: {work.count - len(missing)} of {plural(work.count, 'shard')}")
     try:
         engine.run(missing, work, lambda number: None)
     except WorkerDiedError as error:

@@ -21,7 +21,7 @@ Statistic = Callable[[Counts], Values]
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A value with its 95% interval and standard error, over the resamples; None where too few say anything."""
+    """A value with its 95% interval and standard error over the resamples; None if too few are defined."""
 
     value: float
     low: float | None

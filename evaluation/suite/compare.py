@@ -68,7 +68,7 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
 
 
 def _common(found: Sequence[TaskResult]) -> str:
-    """The protocol of most results; of as many, that of the newest."""
+    """The protocol of most results; on a tie, that of the newest."""
     counts = Counter(one.protocol for one in found)
     return max(found, key=lambda one: (counts[one.protocol], one.created)).protocol
 

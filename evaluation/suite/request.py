@@ -1,4 +1,4 @@
-"""What `evaluate` is asked for where it is cut into shards, and the job that it is: a task of a model is a unit."""
+"""The request of a sharded `evaluate`, and its job: one unit per task and model."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -53,8 +53,8 @@ class EvaluateRequest:
         for model in self.models:
             check_directory(model)
             check_kind(wanted, model)
-        check_writable(self.out / PAGE)
-        read_directory(self.out)  # what cannot be read there is told before the work
+        check_writable(self.out / PAGE, given=self.out)
+        read_directory(self.out)  # report what cannot be read before the work
 
     def made(self, *, overwrite: bool = False) -> Work:
         """What decides the results. They have no receipt: each task has a fingerprint of its own."""

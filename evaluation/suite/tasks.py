@@ -198,7 +198,8 @@ def _labels(model: "PreTrainedModel", directory: Path, task: LabelTask, batch_si
     how = Predicting(head=head, both_strands=head.both_strands, calibrated=task.calibrated, batch_size=batch_size)
     signal = signal_of(task.genome, task.bigwig, task.bigwig_fill)
     table = LabelledTable(path=Path(task.table), sequence=task.sequence, labels=tuple(task.labels), signal=signal)
-    cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate)
+    fix = "Leave it out, or add truncate: left or right to the task."
+    cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate, fix=fix)
     fitted_on = replace(table, path=Path(task.fitted_on)) if task.fitted_on else None
     found = evaluate_labels(model, table, how, cut, fitted_on=fitted_on)
     return [

@@ -52,7 +52,7 @@ def size_class(allele: Allele) -> SizeClass | None:
 
 
 def random_indels(alleles: Sequence[Allele], contigs: Mapping[str, Ids], count: int) -> list[Allele]:
-    """`count` random indels for each class that `alleles` has, fewer where the contigs have no room for them."""
+    """`count` random indels for each class that `alleles` has, fewer if the contigs are too short."""
     classes: dict[SizeClass, list[Allele]] = defaultdict(list)
     for allele in alleles:
         if (found := size_class(allele)) is not None:

@@ -1,4 +1,4 @@
-"""What a variant changes in the log-likelihood: one pass a reference window, and only the rest for its alternatives.
+"""The effect of variants on the log-likelihood: one pass per reference window, and only the rest for each alternative.
 
 Up to the first base that differs, both sequences are the same, so the keys and values of the reference's pass are the
 alternative's too, and so are the log-probabilities. What is left is the part from there on: half a pass for a variant
@@ -89,7 +89,7 @@ def variant_effects(
     compared on any strand.
 
     `readings`: False for the forward strand, True for the reverse. `batch_size`: sequences of one forward pass, as
-    many as memory allows unless given. `distances`: give the `Shift` of each too. `advance` is told of alleles done, a
+    many as memory allows unless given. `distances`: give the `Shift` of each too. `advance` gets the alleles done, a
     part for each strand.
     """
     rest, batches = iter(alleles), plan_batches(model, batch_size)

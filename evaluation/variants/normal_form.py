@@ -9,7 +9,7 @@ def normal_form(position: int, ref: Ids, alt: Ids, contig: Ids) -> tuple[int, Id
     """Position from 0, REF and ALT with no base in common but an indel's one before it, as far left as that goes.
 
     `ref` is what `contig` has at `position`, upper case. The normal form of VCF (Tan, Abecasis and Kang 2015). An ALT
-    that is REF stays as it is.
+    that equals REF is not changed.
     """
     left, right = ref.tobytes(), alt.tobytes()
     if left == right:

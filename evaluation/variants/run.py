@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,11 @@ from evaluation.sharding.part import open_part
 from evaluation.sharding.run import resumed
 from evaluation.variants.alleles import (
     MEANINGS,
-    MISMATCH,
     NO_CONTEXT,
     SCORED,
     Allele,
     count_statuses,
-    describe_mismatch,
+    describe_misplaced,
     distinct,
     list_alleles,
 )
@@ -41,12 +39,11 @@ from evaluation.variants.whole_windows import whole_window_effects
 from evaluation.variants.windows import Placement
 from foundation.errors import InputError
 from foundation.progress import progress_bar
+from foundation.spelling import option
 from tokenizer.sequence import Ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-SHOWN_MISMATCHES = 3
 
 UNIT_WINDOWS = 128
 """Of a unit, where its haplotypes share none."""
@@ -88,19 +85,22 @@ class VariantRun:
 class VariantResult:
     """Alleles with their effects, in the file's order; several may be one of the `haplotypes`, which are scored.
 
+    `repeated`: alleles that are the haplotype of one before them; each counts in the measures.
+
     `labels`: the values of the label, with what they are taken for.
     `calibrations`: where the run has a null, each indel among the random ones of its length.
-    `mismatches`: a line for each of the first alleles whose REF is not the genome's.
+    `misplaced`: a line for each of the first alleles whose REF is not the genome's, or whose contig is shorter.
     """
 
     vcf: Vcf
     alleles: tuple[Allele, ...]
     effects: tuple[Effect | None, ...]
-    mismatches: tuple[str, ...]
+    misplaced: tuple[str, ...]
     labels: tuple[LabelValue, ...]
     measures: tuple[Discrimination, ...]
     calibrations: tuple[Calibration | None, ...]
     haplotypes: int
+    repeated: int
 
     @property
     def statuses(self) -> Counter[str]:
@@ -127,14 +127,14 @@ def score_variants(
         progress_bar(f"Scoring {run.vcf.name}", total=scoring.total, unit=" haplotypes") as advance,
         open_part(journal, header_of(run)) if journal else nullcontext() as part,
     ):
-        return scoring.result(resumed(scoring, compute, part, advance))
+        return scoring.result(resumed(scoring, scoring.units(), compute, part, advance))
 
 
 def check_window(run: VariantRun, longest: int) -> None:
     """Errors: `InputError` for a window beyond the model's positions."""
     if run.placement.length > longest:
         problem = f"a window of {run.placement.length:,} bases is longer than the model's {longest:,} positions"
-        fix = f"Give --window {longest} or less."
+        fix = f"Give {option('window', longest)} or less."
         raise InputError(problem, where=run.model, fix=fix, kind="window-beyond-positions")
 
 
@@ -158,11 +158,12 @@ class VariantScoring:
         self._vcf = read_vcf(run.vcf)
         self.contigs = load_contigs(run.fasta, [record.contig for record in self._vcf.records])
         self._alleles = list_alleles(self._vcf, self.contigs, run.vcf)
-        _refuse_foreign(self._alleles, run)
+        _refuse_foreign(self._alleles, self.contigs, run)
         self._labels = check_labels(self._alleles, labelling, run.vcf) if labelling else ()
         self._random = random_indels(self._alleles, self.contigs, run.null)
         known = [one for one in self._alleles if one.status == SCORED]
         self._distinct, self._which = distinct([*known, *self._random])
+        self._repeated = len(known) - len(set(self._which[: len(known)]))
 
     @property
     def total(self) -> int:
@@ -197,11 +198,12 @@ class VariantScoring:
             vcf=self._vcf,
             alleles=tuple(alleles),
             effects=tuple(effects),
-            mismatches=_mismatches(alleles, self.contigs),
+            misplaced=describe_misplaced(alleles, self.contigs),
             labels=self._labels,
             measures=discriminate(alleles, effects, labelling, vcf) if labelling else (),
             calibrations=tuple(calibrate(alleles, effects, self._random, of_random)) if self.run.null else (),
             haplotypes=self.total,
+            repeated=self._repeated,
         )
 
     def _haplotypes(self) -> Iterator[Haplotype]:
@@ -254,20 +256,15 @@ def _strand(delta: float, targets: int, shift: list[float]) -> StrandEffect | No
     return StrandEffect(delta=delta, targets=targets, shift=found) if targets else None
 
 
-def _mismatches(alleles: list[Allele], contigs: dict[str, Ids]) -> tuple[str, ...]:
-    wrong = (allele for allele in alleles if allele.status == MISMATCH)
-    return tuple(describe_mismatch(one, contigs[one.record.contig]) for one in islice(wrong, SHOWN_MISMATCHES))
-
-
-def _refuse_foreign(alleles: list[Allele], run: VariantRun) -> None:
+def _refuse_foreign(alleles: list[Allele], contigs: dict[str, Ids], run: VariantRun) -> None:
     statuses = count_statuses(alleles)
     if statuses[SCORED]:
         return
     found = ", ".join(f"{count:,} {MEANINGS[status]}" for status, count in statuses.items())
+    problem = "; ".join([f"none of its {len(alleles):,} alleles can be scored: {found}",
+                         *describe_misplaced(alleles, contigs)[:1]])  # fmt: skip
     fix = "Give the genome that the VCF file was called on, with the same names of contigs."
-    raise InputError(
-        f"none of its {len(alleles):,} alleles can be scored: {found}", where=run.vcf, fix=fix, kind="vcf-foreign"
-    )
+    raise InputError(problem, where=run.vcf, fix=fix, kind="vcf-foreign")
 
 
 def header_of(run: VariantRun) -> dict[str, Any]:

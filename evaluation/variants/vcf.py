@@ -1,4 +1,4 @@
-"""VCF text, plain or gzip: read by line, and written again with what was found in INFO, and all else as it was."""
+"""VCF text, plain or gzip: read line by line, and written with the results in INFO and everything else unchanged."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -24,7 +24,7 @@ def whole_window_effects(
     readings: tuple[bool, ...],
     advance: Advance = no_progress,
 ) -> list[Effect | None]:
-    """The effect of each allele on each strand; None where nothing is compared. `advance` is told of alleles done."""
+    """The effect of each allele on each strand; None where nothing is compared. `advance` gets the alleles done."""
     of_strands = [_effects(model, alleles, contigs, placement, reverse) for reverse in readings]
     found = []
     for strands in zip(*of_strands, strict=True):

@@ -84,7 +84,7 @@ def _check(what: Watch) -> Suite:
         raise InputError(problem, where=what.run, fix=fix, kind="not-a-run")
     suite = read_suite(what.suite)
     check_suite(suite, what.suite)
-    check_writable(what.out / "index.html")
+    check_writable(what.out / "index.html", given=what.out)
     EvaluateRequest(models=(), suite=what.suite, out=what.out, dtype=what.dtype).check()
     return suite
 

@@ -1,1 +1,1 @@
-"""Published tasks as shipped: what each is, whether its data are at hand, and what a model achieves on it."""
+"""Published tasks: their definitions, their data, and the results of a model."""

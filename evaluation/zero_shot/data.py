@@ -1,4 +1,4 @@
-"""Which tasks have their data at hand, and which files of the others are missing."""
+"""Which tasks have their data on this machine, and which files are missing."""
 
 import re
 from collections.abc import Sequence

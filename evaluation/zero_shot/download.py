@@ -67,7 +67,7 @@ def fetch(plan: Fetch, *, confirm: Callable[[str], bool]) -> bool:
 
 
 def _ask(client: "httpx.Client", file: SourceFile) -> "RemoteFile":
-    """Where the file is, its size, and its SHA-256 where somebody says it."""
+    """Address and size of the file, and its SHA-256 if published."""
     from corpus.download.files import RemoteFile
 
     url = (file.url or "").replace(HUB, _endpoint(), 1)

@@ -97,7 +97,7 @@ _LEAST = {"window": 2, "upstream": 0, "seed": 0, "layer": None}
 
 
 def check_task(spec: TaskSpec) -> Any:
-    """The protocol of `spec`, as its kind has it. Errors: `InputError` for what the kind does not know."""
+    """The protocol of `spec`, of its kind's type. Errors: `InputError` for keys that the kind does not have."""
     where = spec.source or f"task {spec.name}"
     kind = KINDS[_known("kind", spec.kind, tuple(KINDS), where)]
     _known("layout", spec.layout, kind.layouts, where)

@@ -52,7 +52,7 @@ def check_models(models: Sequence[Path], out: Path) -> None:
             raise InputError(
                 f"its results would be with those of {first}", where=model, fix=fix, kind="model-name-twice"
             )
-        check_writable(result_path(model_folder(out, model), "task"))
+        check_writable(result_path(model_folder(out, model), "task"), given=out)
         _check_same_model(model, model_folder(out, model))
 
 
@@ -69,7 +69,7 @@ def _check_same_model(model: Path, folder: Path) -> None:
 def evaluate(
     models: Sequence[Path], tasks: Sequence[TaskData], out: Path, *, dtype: str, batch_size: int | None = None
 ) -> int:
-    """Write the result of each model on each task whose data are at hand; returns how many failed.
+    """Write the result of each model on each task whose data are present; return how many failed.
 
     A task that fails is written as a failure, and the others are run.
     """

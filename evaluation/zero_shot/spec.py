@@ -50,7 +50,7 @@ class SourceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What somebody reports for a model on the task; `source`: where. `protocol` says how theirs differs from ours."""
+    """A published result of a model on the task, and its `source`. `protocol` says how theirs differs from ours."""
 
     model: str
     metric: str
@@ -108,7 +108,7 @@ def task_names() -> list[str]:
 
 
 def read_tasks(wanted: Sequence[str] = ()) -> list[TaskSpec]:
-    """The tasks of these names, or YAML files of one's own; all that are shipped where none is named.
+    """The tasks of these names or YAML files; by default, all shipped tasks.
 
     Errors: `InputError` for an unknown name.
     """

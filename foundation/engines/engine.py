@@ -12,7 +12,7 @@ from foundation.errors import InputError
 Work = Callable[[int], object]
 
 GRACE = 10.0
-"""Seconds that a worker has to remove its temporary files once it is told to end."""
+"""Seconds that a worker has to remove its temporary files after it is asked to end."""
 
 
 class Engine(Protocol):

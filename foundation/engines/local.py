@@ -144,7 +144,7 @@ def _run(work: Work, task: int) -> None:
     _working = True
     try:
         work(task)
-    except SystemExit:  # the task has cleaned up; the pool would take this for a result and go on
+    except SystemExit:  # the task has cleaned up; the pool would take this for a result and continue
         os._exit(1)
     finally:
         _working = False

@@ -84,7 +84,7 @@ def _ray_cluster(address: str | None) -> Iterator[None]:
     turn_off_telemetry()
     import ray
 
-    if ray.is_initialized():  # within somebody's Ray program
+    if ray.is_initialized():  # within a user's Ray program
         yield
         return
     check_reachable(address)

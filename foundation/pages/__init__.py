@@ -1,4 +1,1 @@
-"""How our pages look: one style, figures in its colours, quantities as a reader wants them.
-
-Ground floor: imports conduct of ours.
-"""
+"""HTML pages: one style, figures in its colours, readable quantities."""

@@ -1,6 +1,6 @@
 """What callers have as sequence, read as regions: text, files, and the records of Biopython, pysam, pyfaidx and pandas.
 
-None of these is imported: an object is told by what it has.
+None of these is imported: objects are recognised by their attributes.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""`genomic-llama checkpoint`: what one holds, whether it is whole, and one without its optimizer state."""
+"""`genomic-llama checkpoint`: describe, verify, or strip a checkpoint."""
 
 import json
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def verify(source: Source) -> None:
             "complete: every tensor is present and readable. No checksums were recorded, so values were not compared"
         )
     elif isinstance(record, CheckpointManifest):
-        print_lines(f"verified: {len(record.files)} files, {record.bytes:,} bytes, of step {record.step}")
+        print_lines(f"verified: {plural(len(record.files), 'file')}, {record.bytes:,} bytes, of step {record.step}")
     else:
         count = len(record.tensors) + len(record.optimizer)
-        print_lines(f"verified: {count} checksums of tensors, and {len(record.files)} files")
+        print_lines(f"verified: checksums of {plural(count, 'tensor')} and {plural(len(record.files), 'file')}")
 
 
 @app.command()

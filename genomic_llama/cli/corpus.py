@@ -1,4 +1,4 @@
-"""The command `corpus`: what can be done to a prepared one, and around it."""
+"""`genomic-llama corpus`: inspect, verify, merge, pack and describe corpora."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from foundation.atomic import check_writable
 from foundation.errors import InputError, described
+from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text, warn
 
 app = typer.Typer(help="Inspect, verify, merge and describe prepared corpora.", no_args_is_help=True)
@@ -42,9 +44,11 @@ def info(
     print_table({"split": "left", **dict.fromkeys(numbers, "right")}, rows, padding=0)
     stored = sum(source.bytes for source in manifest.sources)
     records = sum(source.records for source in manifest.sources)
-    print_lines(f"from {len(manifest.sources):,} sources: {records:,} records, {stored:,} stored bytes")
+    print_lines(
+        f"from {plural(len(manifest.sources), 'source')}: {plural(records, 'record')}, {plural(stored, 'stored byte')}"
+    )
     for reason, count in manifest.excluded.items():
-        print_lines(f"left out by {reason}: {count:,} records")
+        print_lines(f"left out by {reason}: {plural(count, 'record')}")
     for sentence in (*doubts(manifest), *(sentence for _, sentence in relatives(manifest))):
         print_lines(f"worth checking: {sentence}")
 
@@ -60,9 +64,9 @@ def verify(corpus: Corpus) -> None:
     with progress_bar("verify", total=size, unit="B") as advance:
         manifest = verify_corpus(corpus, lambda block: advance(len(block)))
     tokens = sum(split.tokens for split in manifest.splits)
-    print_lines(f"{corpus} is complete: {len(manifest.files()):,} files, {tokens:,} tokens")
+    print_lines(f"{corpus} is complete: {plural(len(manifest.files()), 'file')}, {plural(tokens, 'token')}")
     if not has_own_checksum(corpus):
-        print_lines("its manifest is older than manifests' checksums: a changed name would not be seen")
+        print_lines("the manifest is older than manifest checksums: changes to it cannot be detected")
 
 
 @app.command()
@@ -108,11 +112,12 @@ def merge(
 
     for corpus in corpora:
         if (corpus / FILE_NAME).is_file() and not has_own_checksum(corpus):
-            old = "its manifest is from before manifests had a checksum of their own, and is taken as it is"
+            old = "its manifest is older than manifest checksums, and is not verified"
             warn(f"warning: {corpus}: {old}")
     manifest = merge_corpora(corpora, out, copy=copy, overwrite=overwrite)
     for split in manifest.splits:
-        print_lines(f"{split.name}: {split.documents:,} documents, {split.bases:,} bases, {len(split.shards):,} shards")
+        documents, bases = plural(split.documents, "document"), plural(split.bases, "base")
+        print_lines(f"{split.name}: {documents}, {bases}, {plural(len(split.shards), 'shard')}")
     print_lines(f"wrote {out}")
 
 
@@ -145,6 +150,8 @@ def card(
 ) -> None:
     """Write the data card of a corpus: sources, licences, composition, what was left out."""
     from corpus.card.page import read_card_text, write_card
+
+    check_writable(out / "datacard.html", given=out)
 
     for path in write_card(corpus, out, read_card_text(text) if text else None):
         print_lines(f"wrote {path}")
@@ -196,4 +203,4 @@ def download(
         connections=connections,
         confirm=confirm,
     )
-    print_lines(f"{len(paths):,} files in {out}")
+    print_lines(f"{plural(len(paths), 'file')} in {out}")

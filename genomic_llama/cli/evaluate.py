@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text, warn
 from genomic_llama.cli.options import Dtype, EngineName, FittingBatchSize, ModelDtype
 from genomic_llama.cli.sharding import (
@@ -131,7 +132,7 @@ def _watch(
     seconds = None if idle is None else 60 * idle
     what = Watch(run=run, suite=suite, out=out, dtype=dtype.value, poll=poll, once=once, idle=seconds)
     count = watch(what)
-    print_lines(f"evaluated {count} checkpoints of {run}; wrote {out}")
+    print_lines(f"evaluated {plural(count, 'checkpoint')} of {run}; wrote {out}")
 
 
 @app.command("zero-shot")
@@ -142,10 +143,10 @@ def zero_shot(
     task: Task = None,
     offline: Annotated[
         bool,
-        typer.Option("--offline", help="Run the tasks whose data are there, and print what to fetch for the others."),
+        typer.Option("--offline", help="Run the tasks whose data are present; print what the others need."),
     ] = False,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch missing data first. Shows sizes; resumes after an interruption.")
+        bool, typer.Option("--download", help="Download missing data first. Shows sizes; can be resumed.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
@@ -175,8 +176,8 @@ def zero_shot(
     missing = [one for one in tasks if one.missing]
     if missing and not (offline or download):
         lines = "\n".join(describe_missing(missing))
-        fix = f"Give --offline to run the rest, --download to fetch them, or put them there:\n{lines}"
-        raise InputError(f"{len(missing)} tasks have no data", where=data, fix=fix, kind="data-missing")
+        fix = f"Give --offline to run the rest, --download to download them, or put them there:\n{lines}"
+        raise InputError(f"no data for {plural(len(missing), 'task')}", where=data, fix=fix, kind="data-missing")
     failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
     if missing:
         warn("not run, because their data are missing:", *describe_missing(missing))
@@ -187,7 +188,7 @@ def zero_shot(
 
 @app.command()
 def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
-    """List the published tasks: what each measures, and whether its data are there. With --task, list missing files."""
+    """List the published tasks, what each measures, and whether its data are present. --task lists missing files."""
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.spec import read_tasks
 
@@ -196,7 +197,7 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     rows = [(one.spec.name, one.spec.title, one.spec.statistics[0], _state(one)) for one in found]
     print_table(columns, rows)
     if task and (missing := describe_missing(found)):
-        print_lines("", "To fetch:", *missing)
+        print_lines("", "To download:", *missing)
 
 
 def _report(out: Path, tasks: Any) -> None:
@@ -228,4 +229,4 @@ def _fetch(tasks: Any, *, yes: bool) -> None:
 
 def _state(task: Any) -> str:
     there, all_files = len(task.found), len(task.paths)
-    return "at hand" if there == all_files else f"{there} of {all_files} files"
+    return "present" if there == all_files else f"{there} of {plural(all_files, 'file')}"

@@ -27,7 +27,8 @@ def launch(
     skypilot: Annotated[bool, typer.Option("--skypilot", help="Submit a managed job of SkyPilot.")] = False,
     local: Annotated[bool, typer.Option("--local", help="Run on this machine.")] = False,
     site: Annotated[
-        Path | None, typer.Option(help="YAML file with the site's values. Keys: docs/launch.md.", show_default=False)
+        Path | None,
+        typer.Option(help="YAML file with the site's values. Keys: docs/launch.md, docs/cloud.md.", show_default=False),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script and stop.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The commands: options, help and exit statuses. What they do is written on the floors below."""
+"""The command line: options, help and exit statuses. The folders below do the work."""
 
 import os
 import signal
@@ -76,10 +76,10 @@ def options(
 def main() -> None:
     """Run the command line; bad input ends with one message and exit status 1, an interrupt (Typer's) with 130."""
     turn_off_telemetry()
-    # Read when torch is imported. Threads that spin between products take the cores that others, and they, wait for.
+    # Read when torch is imported. Spinning threads take cores from each other and from other processes.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     open_output()
-    warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # torch, of another's dependency
+    warnings.filterwarnings("ignore", message="The pynvml package is deprecated")  # from torch, about a dependency
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
     try:
         app()
@@ -143,7 +143,7 @@ def simulate(
     out: Annotated[Path, typer.Argument(help="FASTA file to write.", show_default=False)],
     contigs: Annotated[int, typer.Option(help="Number of contigs.", min=1)] = 60,
     contig_length: Annotated[int, typer.Option(help="Bases per contig.", min=10)] = 25_000,
-    seed: Annotated[int, typer.Option(help="Another seed gives another genome.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random genome.")] = 0,
 ) -> None:
     """Write a synthetic genome, and print its entropy rate in bits per base."""
     from corpus.synthetic import ENTROPY_RATE, write_synthetic_genome

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from foundation.atomic import check_writable
+from foundation.atomic import check_directory_writable, check_writable
+from foundation.place import beside
 from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import Adapter, Bed, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 
@@ -62,6 +63,7 @@ def mutate(
     from dataclasses import asdict
 
     from configs.llama import read_architecture
+    from corpus.streams.compression import check_opens
     from evaluation.digest import named
     from evaluation.finished import Work, describe
     from evaluation.likelihood.bed import check_bed
@@ -75,11 +77,13 @@ def mutate(
     from foundation.pages.quantities import plural
 
     kinds = Kinds(deletions=tuple(deletion or ()), tile=tile)
-    parquet, vcf, page = (out.with_name(out.name + suffix) for suffix in (".parquet", ".vcf.gz", ".html"))
+    parquet, vcf, page = (beside(out, suffix) for suffix in (".parquet", ".vcf.gz", ".html"))
     if bed is not None:
         check_bed(bed)
-    check_writable(parquet, vcf, page)
+    check_opens(fasta)
+    check_writable(parquet, vcf, page, given=out)
     if hub is not None:
+        check_directory_writable(hub)
         check_hub(hub, assembly, fasta=fasta, bed=bed, overwrite=overwrite)
     check_directory(model, adapter)
     check_language_model(model, adapter)

@@ -29,7 +29,7 @@ def plan(
     counts: Annotated[
         str,
         typer.Option(
-            help="Numbers of GPUs to compare in a proposal: 8,64,512.", show_default="a quarter to four times"
+            help="Numbers of GPUs to compare in a proposal: 8,64,512.", show_default="a quarter to four times --gpus"
         ),
     ] = "",
     time_limit: Annotated[

@@ -1,4 +1,4 @@
-"""The command `prepare`: its many options to settings, and the engine that does the work."""
+"""`genomic-llama prepare`: options to settings, and the engine that runs the shards."""
 
 import os
 import shlex
@@ -164,7 +164,7 @@ def prepare(
         str | None, typer.Option(help="Address of a Ray cluster.", show_default="start one here", rich_help_panel=_WORK)
     ] = None,
     shard_mebibytes: Annotated[
-        int, typer.Option(help="Bytes of source files per shard.", min=1, rich_help_panel=_WORK)
+        int, typer.Option(help="MiB of source files per shard.", min=1, rich_help_panel=_WORK)
     ] = 512,
     plan_only: Annotated[
         bool,
@@ -229,19 +229,19 @@ def prepare(
     for split in manifest.splits:
         print_lines(f"{split.name}: {plural(split.documents, 'document')}, {plural(split.bases, 'base')}")
     if manifest.excluded:
-        print_lines(f"left out: {sum(manifest.excluded.values()):,} records")
+        print_lines(f"left out: {plural(sum(manifest.excluded.values()), 'record')}")
     print_lines(f"wrote {out}")
 
 
 def _array_lines(folder: str, shards: int) -> list[str]:
-    """How others work off a plan: as a job array, or by hand."""
+    """How to prepare the shards of a plan: as a job array, or by hand."""
     last, command = shards - 1, f"genomic-llama corpus shard {shlex.quote(folder)}"
     array = f"sbatch --array=0-{last} --wrap {shlex.quote(f'{command} $SLURM_ARRAY_TASK_ID')}"
     lines = [
-        f"{shards:,} shards. Prepare them as a job array of Slurm:",
+        f"{plural(shards, 'shard')}. Prepare as a job array of Slurm:",
         f"  {array}",
         f"or run `{command} N` for N from 0 to {last}, on any machine that sees these files, in any order.",
-        "Then give this command again without --plan-only.",
+        "Then repeat this command without --plan-only.",
     ]
     if shards > SLURM_ARRAY:
         note = f"Slurm's MaxArraySize is {SLURM_ARRAY + 1:,} unless set higher: --shard-mebibytes makes fewer shards."
@@ -250,11 +250,11 @@ def _array_lines(folder: str, shards: int) -> list[str]:
 
 
 SLURM_ARRAY = 1000
-"""The largest number of tasks in an array of a Slurm that is not configured otherwise."""
+"""Largest number of tasks in an array, by Slurm's default configuration."""
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given, nested as they were; paths as text, as in a settings file."""
+    """The options that were given, nested as before; paths as text, as in a settings file."""
     kept = {key: _without_none(value) if isinstance(value, dict) else value for key, value in values.items()}
     return {key: _as_text(value) for key, value in kept.items() if value is not None and value != []}
 
@@ -273,7 +273,7 @@ def _engine(name: EngineName, processes: int | None, ray_address: str | None) ->
         return RayEngine(address=ray_address)
     if ray_address is not None:
         raise InputError(
-            "--ray-address goes with --engine ray",
+            "--ray-address needs --engine ray",
             fix="Add it, or leave the address out.",
             kind="ray-address-without-ray",
         )

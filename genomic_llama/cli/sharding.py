@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from foundation.terminal import print_lines
 from genomic_llama.cli.options import EngineName
 
@@ -71,7 +72,7 @@ class Sharding:
         ray = self.engine is EngineName.ray
         if self.ray_address is not None and not ray:
             fix = "Add it, or leave the address out."
-            raise InputError("--ray-address goes with --engine ray", fix=fix, kind="ray-address-without-ray")
+            raise InputError("--ray-address needs --engine ray", fix=fix, kind="ray-address-without-ray")
         names = {"--shard": self.shard, "--processes": self.processes, "--devices": self.devices,
                  "--engine ray": ray or None}  # fmt: skip
         given = [name for name, value in names.items() if value is not None]
@@ -159,4 +160,4 @@ def merge(
         os.chdir(folder)  # from where the paths of its inputs are given
     request = request.at(Path(os.path.relpath(out)))
     timed = run_merge(request, parts)
-    print_lines(f"merged {len(parts):,} parts; wrote {', '.join(map(str, timed.files))}")
+    print_lines(f"merged {plural(len(parts), 'part')}; wrote {', '.join(map(str, timed.files))}")

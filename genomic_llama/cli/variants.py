@@ -71,7 +71,7 @@ def variants(
     recomputed unless an input or a setting differs.
     """
     warn(f"Scoring the variants of {vcf} with {model}")
-    from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
+    from evaluation.variants.alleles import MISPLACED, SCORED, describe_unscored
     from evaluation.variants.labels import table_lines
     from evaluation.variants.request import VariantRequest
     from foundation.pages.quantities import plural
@@ -91,14 +91,18 @@ def variants(
     print_lines(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for line in describe_unscored(result.statuses):
         print_lines(line)
-    for line in result.mismatches:
+    for line in result.misplaced:
         print_lines(f"  {line}")
-    if more := result.statuses[MISMATCH] - len(result.mismatches):
-        print_lines(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
-    if result.statuses[MISMATCH] > result.statuses[SCORED]:
+    misplaced = sum(result.statuses[status] for status in MISPLACED)
+    if more := misplaced - len(result.misplaced):
+        print_lines(f"  ... and {more:,} more, {' or '.join(MISPLACED)} in the column status of {paths[1]}")
+    if misplaced > result.statuses[SCORED]:
         print_lines("  most differ: was the VCF file called on this assembly?")
     if label is not None:
         print_lines(*table_lines(result.labels, label))
+        if result.repeated:
+            verb = "repeats" if result.repeated == 1 else "repeat"
+            print_lines(f"{plural(result.repeated, 'allele')} {verb} another one; each counts in the measures")
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"

@@ -14,7 +14,7 @@ def overrides(before: TrainConfig, after: TrainConfig) -> tuple[str, ...]:
 
 
 def training_command(configuration: str, given: Iterable[str], more: Iterable[str] = ()) -> str:
-    """`python -m recipes.train` with `given` overrides and `more`, quoted for a shell; of two for a key the later."""
+    """`python -m recipes.train` with `given` overrides and `more`, quoted for a shell; later values win."""
     words = dict(word.split("=", 1) for word in (*given, *more))
     pairs = [f"{key}={value}" for key, value in words.items()]
     return shlex.join(["python", "-m", "recipes.train", "--config-name", configuration, *pairs])

@@ -15,7 +15,7 @@ GPU_HOURS_BETWEEN_FAILURES = 50_700
 FORWARD_SHARE = 1 / 3
 """Of a step's time: validation has no backward pass."""
 GRACE_SECONDS = 300.0
-"""Of a job's time limit, kept for the last checkpoint; `launch.grace_seconds` by default."""
+"""Seconds of a job's time limit reserved for the last checkpoint; `launch.grace_seconds` by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Disk:
 
 
 def disk(config: TrainConfig, architecture: LlamaArchitecture, *, steps: int, corpus: int | None) -> Disk:
-    """A checkpoint has a bf16 weight, an fp32 master weight and two moments a trained parameter; frozen weights none.
+    """A checkpoint has a bf16 weight, an fp32 master weight and two moments per trained parameter.
 
     With one more than `keep_checkpoints`, since the new one is complete before the oldest is deleted.
     """

@@ -35,7 +35,7 @@ def check_picture(path: Path) -> None:
 
 
 def write_picture(plan: Plan, path: Path) -> None:
-    """Draw the plan into `path`, in the format that its end names."""
+    """Draw the plan into `path`, in the format of its suffix."""
     import matplotlib
 
     kind = path.suffix.lower().removeprefix(".")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Software that was measured by one party at one time: speeds are compared within one, and not across two."""
+    """Software that one party measured at one time. Speeds are compared within a stack, not across stacks."""
 
     name: str
     date: str  # year and month

@@ -11,10 +11,11 @@ from configs.heads import KINDS, MEASURES, POOLINGS
 from configs.llama import LlamaArchitecture
 from configs.schema import HeadConfig, TrainConfig
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from launch.planning.schedule import schedule_rules
 
 Rule = tuple[bool, str, str]
-"""Whether it holds, the problem where it does not, the fix."""
+"""Whether the rule holds, the problem if not, and the fix."""
 
 
 def check_run(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
@@ -215,7 +216,7 @@ def machine_rules(config: TrainConfig) -> Iterator[Rule]:
     yield machine.accelerator in ("cpu", "gpu"), f"hardware.accelerator={machine.accelerator}", "Use cpu or gpu."
     yield (
         layout.gpus in (None, devices),
-        f"this layout is for {layout.gpus} GPUs, and hardware.devices x hardware.num_nodes = {devices}",
+        f"this layout is for {plural(layout.gpus or 0, 'GPU')}, and hardware.devices x hardware.num_nodes = {devices}",
         f"Give hardware.num_nodes={(layout.gpus or devices) // machine.devices}, or parallelism=data_parallel."
         if (layout.gpus or devices) % machine.devices == 0
         else f"Give hardware.devices={layout.gpus}, or parallelism=data_parallel.",

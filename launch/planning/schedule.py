@@ -47,7 +47,7 @@ def schedule_text(values: OptimizerConfig) -> str:
 
 
 def schedule_warning(values: OptimizerConfig, steps: int) -> str:
-    """What a run of `steps` may not expect of its schedule, and what to give instead; "" where there is nothing."""
+    """A warning if `steps` do not fit the schedule, with what to give instead; "" where there is nothing."""
     if steps <= values.schedule_steps:
         return ""
     return (

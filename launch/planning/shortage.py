@@ -19,7 +19,7 @@ NODES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 @dataclass(frozen=True, kw_only=True)
 class SmallestLayout:
-    """A layout, and the memory of one GPU that it needs, whether or not there is so much."""
+    """A layout, and the memory per GPU that it needs, even if that is too much."""
 
     config: TrainConfig
     memory: Memory
@@ -45,7 +45,7 @@ class Shortage:
 
     @functools.cached_property
     def adapters(self) -> str:
-        """The recipe of the same size with low-rank adapters, where a layout of that fits on this machine; else ""."""
+        """The recipe of the same size with low-rank adapters, if one of its layouts fits on this machine; else ""."""
         recipe = f"{self.config.name}_lora"
         if self.config.lora.dim or recipe not in FINETUNE_FACTORIES:
             return ""
@@ -81,7 +81,7 @@ def _smallest_layout(
 
 
 def _whole_node(config: TrainConfig) -> TrainConfig:
-    """`config` on a node with all its GPUs, of which it may have had a part."""
+    """`config` on a node with all its GPUs."""
     known = config.hardware.gpu in group_options("hardware")
     each = hardware_values(config.hardware.gpu)["devices"] if known else config.hardware.devices
     hardware = dataclasses.replace(config.hardware, devices=max(each, config.hardware.devices), num_nodes=1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from configs.schema import TrainConfig
-from foundation.pages.quantities import duration
+from foundation.pages.quantities import duration, plural
 from launch.planning.commands import overrides, plan_command, training_command
 from launch.planning.costs import attention_share
 from launch.planning.memory import GIB, Memory, micro_batches, replicas
@@ -36,7 +36,7 @@ def layout_text(config: TrainConfig) -> str:
     return (
         f"tensor {layout.tensor}, pipeline {layout.pipeline}, context {layout.context}, "
         f"data {replicas(config)}, micro-batch {config.dataset.micro_batch_size} x {micro_batches(config)}, "
-        f"{layout.recompute_layers} layers recomputed"
+        f"{plural(layout.recompute_layers, 'layer')} recomputed"
     )
 
 

@@ -7,6 +7,7 @@ from configs.schema import TrainConfig
 from corpus import synthetic
 from corpus.manifest import Manifest, has_own_checksum, verify
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from launch.preflight.finding import Finding, broken, ok, warning
 from training.data.sources import Source, parse_sources
 
@@ -33,7 +34,7 @@ def corpus_findings(config: TrainConfig) -> Iterator[Finding]:
             yield broken("corpus", str(error), "Prepare it, or copy it here again.")
             continue
         bases = sum(split.bases for split in manifest.splits)
-        yield ok("corpus", f"{source.corpus}: {bases:,} bases, all files of the size that its manifest says")
+        yield ok("corpus", f"{source.corpus}: {plural(bases, 'base')}; all file sizes agree with the manifest")
         if not has_own_checksum(source.corpus):
             found = f"the manifest of {source.corpus} has no checksum of its own"
             yield warning("corpus", found, "An older version wrote it. Some damage would not be noticed.")

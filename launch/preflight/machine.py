@@ -10,6 +10,7 @@ from pathlib import Path
 from configs.schema import HardwareConfig, TrainConfig
 from foundation.disk import full_disk
 from foundation.errors import InputError
+from foundation.pages.quantities import plural
 from training.ranks import outside_a_step, started_ranks
 
 MIN_FREE_BYTES = 64 << 20
@@ -62,7 +63,10 @@ def check_machine(config: TrainConfig) -> None:
     if found < machine.devices:
         fix = f"Look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give hardware.devices={max(found, 1)}. {doctor}"
         raise InputError(
-            f"needs {machine.devices} GPUs per node, but torch finds {found}", where=where, fix=fix, kind="too-few-gpus"
+            f"needs {plural(machine.devices, 'GPU')} per node, but torch finds {found}",
+            where=where,
+            fix=fix,
+            kind="too-few-gpus",
         )
     if importlib.util.find_spec("transformer_engine") is None:
         fix = f"Install it: docs/install.md. {doctor}"

@@ -1,4 +1,4 @@
-"""Environment variables of a GPU run, each with its reason. Site-specific ones (NCCL's interfaces) are the site's."""
+"""Environment variables of a GPU run, each with its reason. NCCL's interfaces are settings of the site."""
 
 from configs.schema import TrainConfig
 
@@ -7,7 +7,7 @@ Variable = tuple[str, str, str]
 
 
 def environment(config: TrainConfig) -> list[Variable]:
-    """The variables that `config` asks for."""
+    """The variables that `config` needs."""
     variables: list[Variable] = [
         ("PYTHONUNBUFFERED", "1", "log lines appear when they are written"),
         ("HF_HUB_OFFLINE", "1", "nothing is looked up on a network"),

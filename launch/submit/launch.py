@@ -173,7 +173,7 @@ def check_container(job: Job, site: Slurm) -> None:
         top = f"/{Path(os.path.normpath(job.directory / next(iter(off.values())))).parts[1]}"
         raise InputError(
             f"{settings}: not on a mount of the container ({', '.join(mounts)})",
-            fix=f"Mount what holds it, for example 'launch.container_mounts=[{top}:{top}]'.",
+            fix=f"Mount its directory, for example 'launch.container_mounts=[{top}:{top}]'.",
             kind="off-container-mounts",
         )
 
@@ -192,7 +192,7 @@ def _paths(job: Job) -> dict[str, list[str]]:
 
 
 def _deepest(path: str, mounts: Sequence[str]) -> str | None:
-    """The mount that a path lies on: a read-only one may be inside one that can be written."""
+    """The mount of a path. A read-only mount may be inside a writable one."""
     holding = [mount for mount in mounts if _is_below(path, [mount])]
     return max(holding, key=lambda mount: len(Path(os.path.normpath(mount)).parts), default=None)
 
@@ -208,7 +208,7 @@ def submit(job: Job, site: Site, script: str, *, target: str) -> int:
     if shutil.which(program) is None:
         raise InputError(
             f"{program} is not on this machine",
-            fix="Print the script with --dry-run, and submit it where it is.",
+            fix="Print the script with --dry-run, and submit it from a machine that has it.",
             kind="no-scheduler",
         )
     run_dir = Path(job.config.run_dir)

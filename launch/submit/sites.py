@@ -1,6 +1,7 @@
-"""What a job needs to know about the place where it runs: one frozen table of fields for each kind of scheduler.
+"""Settings of the site where a job runs: one frozen dataclass per kind of scheduler.
 
-Values come from a YAML file of one's own (`--site my_cluster.yaml`) and from `launch.KEY=VALUE`.
+Values come from a YAML file (`--site my_cluster.yaml`) and from `launch.KEY=VALUE`; docs/launch.md and docs/cloud.md
+list the keys.
 """
 
 import re
@@ -23,10 +24,10 @@ class Slurm:
     partition: str | None = None
     qos: str | None = None
     time: str = "04:00:00"  # limit of one job; the next job resumes the run
-    grace_seconds: int = 300  # before the limit, when the run is asked to save and leave
-    gres: str | None = None  # in place of --gpus-per-node, where a cluster wants gpu:8 or the like
+    grace_seconds: int = 300  # before the limit, when the run is asked to save and exit
+    gres: str | None = None  # instead of --gpus-per-node, for clusters that need gpu:8
     container_image: str | None = None  # a .sqsh file, or nvcr.io#nvidia/pytorch:TAG; null: no container
-    container_mounts: list[str] = field(default_factory=list)  # /path:/path; the working directory always is one
+    container_mounts: list[str] = field(default_factory=list)  # /path:/path; the working directory is always mounted
     command_prefix: str | None = None  # before python on each rank: apptainer exec --nv /lustre/genomic-llama.sif
     setup: str | None = None  # a shell line before training, in the container: . .venv/bin/activate
     environment: dict[str, str] = field(default_factory=dict)  # more variables, for NCCL above all
@@ -57,10 +58,10 @@ class Kubernetes:
     memory: str | None = None  # requested for each node; null: 64Gi for each GPU, 4Gi for each CPU process
     resources: dict[str, str] = field(default_factory=dict)  # more devices of each node: rdma/ib: "8"
     ipc_lock: bool | None = None  # capability IPC_LOCK, for RDMA; null: where resources names an RDMA device
-    restarts: int = 3  # after a failure; those after a saved checkpoint (status 75) or an eviction are not counted
+    restarts: int = 3  # after a failure; not counted after a saved checkpoint (status 75) or an eviction
     grace_seconds: int = 300  # from SIGTERM until the pod is killed: time to finish a step and save
     node_selector: dict[str, str] = field(default_factory=dict)
-    tolerations: list[str] = field(default_factory=list)  # as kubectl has taints: nvidia.com/gpu=present:NoSchedule
+    tolerations: list[str] = field(default_factory=list)  # in kubectl's form: nvidia.com/gpu=present:NoSchedule
     annotations: dict[str, str] = field(default_factory=dict)  # of the pods, for a network plugin
     labels: dict[str, str] = field(default_factory=dict)  # of the pods
     environment: dict[str, str] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Skypilot:
     image: str | None = None  # docker:nvcr.io/...; null: SkyPilot's own
     infra: str | None = None  # aws/us-east-1, k8s/my-context, ...; null: the cheapest
     use_spot: bool = False
-    restarts: int = 3  # after a failure; those after a preemption or a saved checkpoint (75) are not counted
+    restarts: int = 3  # after a failure; not counted after a preemption or a saved checkpoint (75)
     setup: str = "make install-gpu PYTHON=python3"
     mounts: dict[str, str] = field(default_factory=dict)  # buckets that stay connected: /data: s3://bucket
     mount_mode: str = "MOUNT_CACHED"  # of mounts: writes go through a cache on disk; MOUNT: straight to the bucket
@@ -95,7 +96,7 @@ SITES: dict[str, type[Site]] = {"slurm": Slurm, "kubernetes": Kubernetes, "skypi
 
 
 def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple[Site, list[str]]:
-    """The site of a target from a YAML file and `launch.KEY=VALUE` overrides, and examples of those that lack.
+    """The site of a target from a YAML file and `launch.KEY=VALUE` overrides, and examples of missing keys.
 
     Errors: `InputError` for an unknown key, a wrong type, or a line break where a script cannot have one.
     """
@@ -112,7 +113,7 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
         values[key] = read_text(kind_of(SITES[target], key), text, f"launch.{key}")
     missing = {one.name: one.metadata["example"] for one in fields(SITES[target]) if one.default == MISSING}
     missing = {name: example for name, example in missing.items() if values.get(name, MISSING) == MISSING}
-    # Read with an example in the place of what lacks, so that all that is wrong otherwise is told first.
+    # Read with examples in place of missing values, so that all other errors are reported first.
     site: Site = from_settings(SITES[target], {**values, **missing}, where="launch")
     if isinstance(site, Slurm):
         _check_time(site)
@@ -132,11 +133,11 @@ def read_site(target: str, file: Path | None, overrides: Sequence[str]) -> tuple
 
 
 LEAST_SECONDS = 180
-"""From the start of a job to the signal before its limit."""
+"""Smallest time from the start of a job to the signal before its limit."""
 
 
 def _check_time(site: Slurm) -> None:
-    """That the limit is one, and leaves time to train before the run is asked to save."""
+    """Check that the limit is valid, and leaves time to train before the run is asked to save."""
     seconds = slurm_seconds(site.time)
     if seconds is None:
         raise InputError(
@@ -156,9 +157,9 @@ def _check_time(site: Slurm) -> None:
 
 
 def slurm_seconds(time: str) -> int | None:
-    """Seconds of a time limit with hours, minutes and seconds, and maybe days; None where it is none.
+    """Seconds of a time limit with hours, minutes, seconds and optional days; None if it is not one.
 
-    Slurm's other spellings are refused: a bare number is minutes, and YAML makes seconds of 12:00:00.
+    Slurm's other spellings are refused: a bare number is minutes, and YAML 1.1 reads 12:00:00 as seconds.
     """
     found = re.fullmatch(r"(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)", time)
     if found is None:
@@ -168,12 +169,12 @@ def slurm_seconds(time: str) -> int | None:
 
 
 def _check_directives(site: Slurm) -> None:
-    """That what stands in #SBATCH lines, which no shell reads, is one word each."""
+    """Check that each value in an #SBATCH line, which no shell reads, is one word."""
     for name in ("account", "partition", "qos", "gres"):
         value = getattr(site, name)
         if value is not None and not re.fullmatch(r"[^\s'\"\\;#$`]+", value):
             raise InputError(
-                f"launch.{name}={value!r}", fix="Give one word, as Slurm has it, without quotes.", kind="not-one-word"
+                f"launch.{name}={value!r}", fix="Give one word without quotes, as in sbatch.", kind="not-one-word"
             )
 
 

@@ -33,7 +33,7 @@ class Schedule(Callback):  # type: ignore[misc]
     min_lr: float
 
     def on_train_start(self, context: Any) -> None:
-        """By the steps of the run: Megatron-Core counts none where the guard left an update out."""
+        """By the steps of the run, because Megatron-Core does not count updates that the guard skipped."""
         peak, done = context.scheduler.max_lr, context.state.train_state
         context.scheduler.get_lr = lambda group: learning_rate(done.step, lr=group.get("max_lr", peak), **vars(self))
 

@@ -27,7 +27,7 @@ from training.stops import request_restart
 
 
 def train(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int) -> None:
-    """Train, or go on from the newest whole checkpoint of the run directory.
+    """Train, or resume from the newest complete checkpoint of the run directory.
 
     Errors: `InputError`; `SystemExit` with the statuses of `training.status`.
     """
@@ -100,7 +100,7 @@ def _train(config: TrainConfig, architecture: LlamaArchitecture, length: int, ra
 
 
 def _status(run_dir: Path, rank: int, asked: list[int]) -> int:
-    """The exit status of a run that Bridge ended, with a checkpoint, since a rank was asked to leave. Collective."""
+    """The exit status of a run that Bridge ended with a checkpoint because a rank was asked to stop. Collective."""
     import torch
 
     values = torch.tensor([max(asked, default=0), 0], device="cuda")  # on a CPU the stand-in makes it a CPU tensor

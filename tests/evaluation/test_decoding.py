@@ -61,7 +61,6 @@ def _stepwise(model: Any, tokens: Any) -> Any:
             found.append(logits)
         steps = [torch.cat(found)]
         for place in range(20, tokens.shape[1]):
-            cache.open()
             steps.append(reader.forward(tokens[:, place : place + 1], cache.positions, cache))
             cache.close()
     return torch.stack(steps, dim=1)

@@ -135,8 +135,8 @@ def test_values_that_are_not_such_are_refused() -> None:
     for text in ("0.4", "a-b", "", "-", "0.4-"):
         with refused("gc"):
             parse_gc(text)
-    assert check_alphabet("ACGTN") == b"ACGTN"
-    for letters in ("ACGU", "AXZ", "é"):
+    assert check_alphabet("ACGTN") == check_alphabet("acgTn") == b"ACGTN"
+    for letters in ("ACGU", "acgu", "AXZ", "é"):
         with refused("alphabet"):
             check_alphabet(letters)
     for word in ("", "GAATTC,", "EcoRI", "GA|TC"):

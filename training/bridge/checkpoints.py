@@ -31,7 +31,7 @@ def newest_sealed(folder: Path) -> tuple[int, Path] | None:
 
 
 def check_resumed(checkpoint: Path, trained_with: Mapping[str, Any]) -> None:
-    """That a run may go on from `checkpoint`, which is what was written. Collective.
+    """Check that a run may resume from `checkpoint`, and that its files are intact. Collective.
 
     Errors: `InputError` for a damaged one, and for one that was trained with something else.
     """

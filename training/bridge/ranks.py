@@ -53,7 +53,7 @@ def _read_slurm(machine: HardwareConfig) -> None:
 
 
 def _start_others(machine: HardwareConfig) -> None:
-    """Start the other ranks of this machine with this command, and end with them."""
+    """Start the other ranks of this machine with this command, and exit with them."""
     first = int(os.environ.get("NODE_RANK", "0")) * machine.devices
     os.environ |= {"WORLD_SIZE": str(machine.devices * machine.num_nodes), "RANK": str(first), "LOCAL_RANK": "0"}
     os.environ.setdefault("MASTER_ADDR", "localhost")

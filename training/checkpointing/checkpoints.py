@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there: `step=N`, named by the optimizer steps that were done.
+"""Checkpoints that are complete or absent: `step=N`, named by the number of finished optimizer steps.
 
-NeMo marks a checkpoint as unfinished, writes it, and takes the mark away; whether the data is on the disk by then, it
-does not ask. Here the mark is durable first, then the data, then `manifest.json` (`conversion.manifest`), which alone
-makes a checkpoint one to resume from; then `step=N-last` is pointed to it, and then an old one is removed.
+NeMo marks a checkpoint as unfinished, writes it, and removes the mark without checking that the data is on disk. Here
+the mark is durable first, then the data, then `manifest.json` (`conversion.manifest`), without which a run does not
+resume from a checkpoint. Then the link `step=N-last` moves to it, and last an old checkpoint is removed.
 """
 
 import shutil
@@ -49,7 +49,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
         super().on_train_start(trainer, pl_module)
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Where no step was left to train: a kill after the last save may have left an old checkpoint and link."""
+        """If no step was left to train, a kill after the last save may have left an old checkpoint and link."""
         newest = newest_whole(Path(self.dirpath)) if trainer.is_global_zero and not self._trains else None
         if newest is None:
             return
@@ -79,7 +79,7 @@ class StepCheckpoints(nl.ModelCheckpoint):  # type: ignore[misc]
     def nemo_topk_check_previous_run(self) -> None:
         """Take over the run's checkpoints. NeMo's own reads a `step` in the path of the run as theirs.
 
-        A copy that somebody made beside them, `step=3-best`, is not counted, and never removed.
+        A manual copy beside them, such as `step=3-best`, is not counted and never removed.
         """
         whole = [path for path in newest_first(Path(self.dirpath)) if (path / MANIFEST).is_file()]
         steps = {

@@ -1,4 +1,4 @@
-"""What the first rank does for all of them before they have met: how it ended, they hear at once, with its own words.
+"""Work of the first rank before the ranks are connected. All ranks get its result, or its error, at once.
 
 Without this a rank that is refused leaves the others waiting for it, until a timeout of half an hour.
 """
@@ -25,7 +25,7 @@ _ACKNOWLEDGE_SECONDS = 300.0
 
 @contextmanager
 def broadcast_failure(trainer: Any) -> Iterator[None]:
-    """What the first rank does in this context is done before the others enter it; its error is theirs too.
+    """The first rank runs this context before the others enter it; its error is raised on all.
 
     Errors: that of the first rank, on every other as an `InputError`; there also where the first rank gives no answer.
     """

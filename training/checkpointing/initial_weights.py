@@ -1,4 +1,4 @@
-"""The weights that a run starts from, through the converter: NeMo gets what we wrote, never a stranger's files.
+"""Initial weights of a run, through the converter: NeMo only gets files that we wrote.
 
 NeMo's loader unpickles `.metadata`, `common.pt` and objects in the shards, and builds what `context/io.json` names, so
 a checkpoint that it opens can run any code. The converter reads all formats as data. What it wrote is kept beside the
@@ -62,7 +62,7 @@ def _refuse_damaged(source: Path) -> None:
 
 
 def _fingerprint(source: Path) -> str:
-    """Of names, sizes and times: another checkpoint of this name gets another copy."""
+    """Digest of names, sizes and times: a changed checkpoint with the same name gets another copy."""
     digest = hashlib.sha256(str(source.resolve()).encode("utf-8", "surrogateescape"))
     for path in sorted(source.rglob("*")):
         if path.is_file():

@@ -38,7 +38,7 @@ def hold(run_dir: Path) -> None:
 
 
 def holder(run_dir: Path) -> str:
-    """The process that trains in `run_dir`, as it wrote itself down; "" where none does, or none can be told.
+    """The process that trains in `run_dir`, as it recorded itself; "" if there is none or it is unknown.
 
     Only asks: a lock that is taken for a moment could turn away a run that starts in it.
     """

@@ -33,7 +33,7 @@ class OptimizerLayout:
         return f"tensor {self.tensor}, pipeline {self.pipeline} and the {kind} optimizer"
 
     def fits(self, other: "OptimizerLayout") -> bool:
-        """The plain optimizer's state is stored parameter by parameter, so that it can be cut again."""
+        """The plain optimizer's state is stored per parameter, so it can be sharded differently."""
         return self == other or not (self.distributed or other.distributed)
 
 
@@ -53,7 +53,7 @@ def live_layout(strategy: Any) -> OptimizerLayout:
 
 
 def check_same_layout(folder: Path, now: OptimizerLayout) -> None:
-    """That the optimizer's state of the checkpoint in `folder` that a run resumes from can be loaded under `now`.
+    """Check that the layout `now` can load the optimizer state of the checkpoint that a run in `folder` resumes from.
 
     What is damaged is left to the check of the whole checkpoint, and the one before it is asked.
     Errors: `InputError` of the kind `optimizer-layout` that names both layouts.

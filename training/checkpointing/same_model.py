@@ -16,7 +16,7 @@ from training.checkpointing.same_run import MAY_CHANGE, newest_whole
 
 
 def check_initial_weights(config: TrainConfig, architecture: LlamaArchitecture) -> None:
-    """Refuse an `init_from` that is not there or of another model, where the run would start from it.
+    """Refuse an `init_from` that is missing or of another model, if the run would start from it.
 
     Errors: `InputError`.
     """

@@ -58,7 +58,7 @@ def newest_whole(folder: Path) -> Path | None:
         raise InputError(
             f"has no {MANIFEST}, so it may be incomplete",
             where=unknown[0],
-            fix="Give it as init_from, with another run_dir, or take it away.",
+            fix="Give it as init_from with another run_dir, or move it out of the run directory.",
             kind="checkpoint-unknown",
         )
     return None
@@ -74,7 +74,7 @@ def lost_step(run: Path) -> int | None:
 
 
 def check_same_run(folder: Path, now: Mapping[str, Any], sources: Sequence[Source]) -> None:
-    """That what `newest_whole` finds was trained with what there is `now`, of `trained_with`, and with `sources`.
+    """Check that the checkpoint of `newest_whole` was trained with `now` (as of `trained_with`) and `sources`.
 
     A manifest that is damaged is left to the check of the whole checkpoint, and the one before it is asked.
     Errors: `InputError` that names each difference, with both values.

@@ -52,7 +52,7 @@ def seal(directory: Path, step: int, trained_with: dict[str, Any], *, run: str) 
 
 
 def damage(directory: Path, manifest: CheckpointManifest) -> list[str]:
-    """What is wrong with a checkpoint, a sentence for each file; the same answer on every rank. Collective."""
+    """What is wrong with a checkpoint, one sentence per file; the same on every rank. Collective."""
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
     mine = list(check_against_manifest(directory, share(manifest, rank, ranks)))
     gathered: list[list[str]] = [[]] * ranks

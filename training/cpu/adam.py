@@ -66,7 +66,7 @@ class CpuAdamW(torch.optim.Optimizer):
 
 
 def check_steps(state: Any) -> None:
-    """Refuse the optimizer's part of a checkpoint whose parameter groups do not say how many steps they made.
+    """Refuse optimizer state whose parameter groups do not record the number of steps.
 
     Torch's own AdamW, which an earlier version used, kept them elsewhere. Without them, Adam would count steps from 0
     with old moments. Errors: `InputError`.

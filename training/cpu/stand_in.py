@@ -29,6 +29,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from foundation.errors import InputError
+from training.cpu.products import matmul
 
 Seam = tuple[object, str, object]
 """An object, the name of one of its attributes, and a temporary replacement."""
@@ -95,13 +96,18 @@ def _patches_of_nemo(stack: contextlib.ExitStack) -> Iterator[Seam]:
 
 
 class _CudaToCpu(TorchFunctionMode):
-    """Rewrites the arguments that ask for CUDA. Thread-local, like every torch function mode."""
+    """Rewrites the arguments that ask for CUDA, and has products computed by oneDNN.
+
+    Thread-local, like every torch function mode; a CPU's backward pass runs in the same thread.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if not kwargs and func not in _ASKING:
+        if not kwargs and func not in _REWRITTEN:
             return func(*args)  # nearly all of the thousands of calls of a step
+        if func in _PRODUCTS and not kwargs:
+            return matmul(*args)
         kwargs = dict(kwargs or {})
         if _is_cuda(kwargs.get("device")):
             kwargs["device"] = "cpu"
@@ -116,8 +122,10 @@ class _CudaToCpu(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-_ASKING = frozenset({torch.Tensor.cuda, torch.Tensor.pin_memory, torch.Tensor.to, torch.Tensor.type})
-"""Functions that can ask for CUDA without a keyword."""
+_PRODUCTS = frozenset({torch.matmul, torch.Tensor.matmul})
+
+_REWRITTEN = frozenset({torch.Tensor.cuda, torch.Tensor.pin_memory, torch.Tensor.to, torch.Tensor.type}) | _PRODUCTS
+"""Functions whose calls are rewritten even without a keyword."""
 
 
 def _is_cuda(device: object) -> bool:
@@ -151,7 +159,7 @@ def _rng_tracker(tracker: type) -> Any:
 
 
 def _after_the_norm(attributes: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`attributes`, which also asks a layer that owns its norm for what the norm gives."""
+    """`attributes`, which also asks a layer that contains its norm for the norm's attributes."""
 
     def with_norm(layer: Any) -> Any:
         if hasattr(layer, "return_layernorm_output"):
@@ -177,6 +185,6 @@ def forked_queue(stack: contextlib.ExitStack) -> Callable[[], Any]:
 
 
 def exit_with_parent() -> None:
-    """A manager whose process was killed would wait for ever, with all the memory that it was forked with."""
+    """A manager whose process was killed would wait forever, with all the memory that it was forked with."""
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h

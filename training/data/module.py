@@ -81,7 +81,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
 
     @property
     def source_names(self) -> list[str]:
-        """What `source` in a batch is an index of."""
+        """The sources that `source` in a batch indexes."""
         return source_names(self.sources)
 
     @property
@@ -105,7 +105,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         """Check the corpora against their manifests and cut them into samples. Errors: `InputError`."""
         trainer = self.trainer
         if trainer is self._prepared_for:
-            return  # a later stage of the same trainer, whose limits are in micro-batches by now
+            return  # a later stage of the same trainer, whose limits are already in micro-batches
         if trainer.max_steps <= 0:
             raise InputError(
                 f"is {trainer.max_steps}", where="trainer.max_steps", fix="Give a number of steps.", kind="max-steps"
@@ -179,7 +179,7 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
         return consumed_state(self.data_sampler.compute_consumed_samples(steps), self.order_settings())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the samples that a checkpoint had consumed.
+        """Continue after the samples that a checkpoint had consumed.
 
         Errors: `InputError` for another corpus, weight, mode, stride, seq_length, seed or tokenizer.
         """

@@ -1,4 +1,4 @@
-"""What one rank does before the others read: the built-in corpus, checksums, packing."""
+"""Work of one rank before the others read: the built-in corpus, checksums, packing."""
 
 from collections.abc import Sequence
 from pathlib import Path

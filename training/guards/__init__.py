@@ -1,1 +1,1 @@
-"""What stops a run before it spoils its weights, or waits for ever."""
+"""Guards that stop a run before it corrupts its weights or hangs forever."""

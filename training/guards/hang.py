@@ -1,4 +1,4 @@
-"""The guard of time: a rank that shows no sign of life for too long says where it is, and ends itself."""
+"""Hang detection: a rank without progress for too long reports where it is, and exits."""
 
 import faulthandler
 import multiprocessing
@@ -95,7 +95,7 @@ class HangWatch(Callback, IOMixin):  # type: ignore[misc]
                 self._abort(limit)
 
     def _abort(self, limit: float) -> None:
-        """Report, and leave: the thread that trains is stuck, so nothing else can."""
+        """Report and exit, from this thread, because the training thread is stuck."""
         status = HUNG if self._hung_before else PREEMPTED
         try:
             report = report_here(

@@ -13,7 +13,7 @@ from pathlib import Path
 from foundation.atomic import atomic_file
 
 GRACE_SECONDS = 10.0
-"""That the ranks' reports may come after the first one: their limits began to count at a sign of life of each."""
+"""Time for the reports of the other ranks: each rank's limit counts from its own last progress."""
 
 WAITING = (
     "torch/distributed/",

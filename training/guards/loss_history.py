@@ -1,4 +1,4 @@
-"""Which steps are not to be trusted: no number, or a loss far above the recent ones. Pure arithmetic.
+"""Which steps are bad: not finite, or a loss far above the recent ones. Pure arithmetic.
 
 Practice elsewhere: PaLM (Chowdhery et al. 2022, section 5.1) went back to a checkpoint before a spike and left out some
 hundreds of batches; OLMo-core's SkipStepOptimizer leaves out a step above mean + 6 standard deviations of the last 128.

@@ -13,7 +13,7 @@ import torch
 from foundation.atomic import atomic_file
 
 MOST_SAVED = 32
-"""Steps whose batches are kept in a run: a blend with many spikes shall not fill the disk."""
+"""Largest number of steps whose batches are saved, so that a run with many spikes does not fill the disk."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,7 @@ class StepGuard(Callback, IOMixin):  # type: ignore[misc]
         return "it is configured to" if action == "stop" else ""
 
     def _listed(self, step: int) -> range | None:
-        """The entry of `guards.skip_steps` that a step is of."""
+        """The entry of `guards.skip_steps` that contains a step."""
         return next((steps for steps in self._left_out if step in steps), None)
 
     def _record(self, trainer: Any, event: dict[str, Any], reason: str) -> None:

@@ -1,1 +1,1 @@
-"""Heads for labels of one's own: the model, its data, its loss, and what is measured while it trains."""
+"""Heads for user-provided labels: model, data, loss, and metrics during training."""

@@ -101,7 +101,7 @@ class EveryExample:
 
 
 def sample(example: Example, *, turned: bool) -> dict[str, Any]:
-    """Ids and target of an example; both turned round where the other strand is read."""
+    """Ids and target of an example; both reversed if the other strand is read."""
     if not turned:
         return {"ids": example.ids, "target": example.target}
     per_base = np.ndim(example.target) == 1 and len(example.target) == len(example.ids)

@@ -79,7 +79,7 @@ class LabelledDataModule(GenomicDataModule):
         """Nothing: the files are read as they are."""
 
     def setup(self, stage: str = "") -> None:
-        """Read the sequences. Errors: `InputError`, also where they are not of the labels of the model."""
+        """Read the sequences. Errors: `InputError`, also if their labels differ from those of the model."""
         if self.trainer is self._prepared_for:
             return
         splits = splits_of(self.head, self.seq_length)

@@ -1,4 +1,4 @@
-"""The run log of a head: beside the loss, how good its validation predictions are, and what needs no model achieves."""
+"""The run log of a head: beside the loss, how good its validation predictions are, compared with baselines."""
 
 from typing import Any
 

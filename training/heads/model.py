@@ -54,9 +54,9 @@ class Head(torch.nn.Module):
     def sharded_state_dict(
         self, prefix: str = "", sharded_offsets: tuple[Any, ...] = (), metadata: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """What a checkpoint has of the head, under a name of its own: an output layer's weights are never taken for it.
+        """The head's part of a checkpoint, under its own name: weights of an output layer are never mistaken for it.
 
-        Where a checkpoint that is loaded has no head, what there is stays.
+        If a loaded checkpoint has no head, the head keeps its values.
         """
         state = self.state_dict(keep_vars=True)
         if not self.in_checkpoint:
@@ -136,7 +136,7 @@ def is_head(name: str, parameter: torch.nn.Parameter) -> bool:
 
 @contextmanager
 def keep_head(model: torch.nn.Module, weights: Path) -> Iterator[None]:
-    """While the checkpoint in `weights` is loaded: the head stays as it is where that has none."""
+    """While the checkpoint in `weights` is loaded: if it has no head, the head keeps its values."""
     found = list(heads(model))
     if found and not any(name.endswith(STORED + "weight") for name in read_metadata(weights).tensors):
         for head in found:

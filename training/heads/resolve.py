@@ -62,6 +62,6 @@ def standardised(examples: list[Example], head: Head) -> list[Example]:
 
 
 def _values(examples: list[Example], columns: int) -> Any:
-    """[samples or bases, columns], in 64 bits: the squares of large numbers are in no fewer."""
+    """[samples or bases, columns], in 64 bits, for the squares of large numbers."""
     found = [np.reshape(example.target, (-1, columns)) for example in examples]
     return np.concatenate(found).astype(np.float64)

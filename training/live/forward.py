@@ -54,7 +54,7 @@ def row_sums(
 
 
 def _speaks() -> bool:
-    """Whether this rank tells the results of its replica, which several have."""
+    """Whether this rank reports the results of its replica, which several ranks have."""
     return bool(
         parallel_state.is_pipeline_last_stage(ignore_virtual=True)
         and parallel_state.get_tensor_model_parallel_rank() == 0

@@ -1,4 +1,4 @@
-"""What is asked of the live weights: rows of a task, and its measures from the sums over each row's bases."""
+"""Tasks for the live weights: rows to read, and metrics from the sums over each row's bases."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

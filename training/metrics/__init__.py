@@ -1,1 +1,1 @@
-"""What is measured of a run while it trains, and where it goes: the run log, the console, the loggers."""
+"""Metrics of a run while it trains, for the run log, the console and the loggers."""

@@ -1,4 +1,4 @@
-"""Where the wall time of a run goes: one phase at a time, and the share that is worth something over all restarts."""
+"""Wall time of a run by phase, and the goodput over all restarts."""
 
 import time
 from dataclasses import dataclass
@@ -66,5 +66,5 @@ def drop_torn_line(log: Path) -> None:
 
 
 def rows(log: Path) -> list[dict[str, Any]]:
-    """The lines of a run log, none where there is no log, without damaged ones: they shall not stop the run."""
+    """Lines of a run log, without damaged ones, which must not stop the run. Empty if there is no log."""
     return [row for _, row in read_metrics(log).rows] if log.exists() else []

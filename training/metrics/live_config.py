@@ -1,4 +1,4 @@
-"""The values of a running trainer, whichever front door it came through: what `config.yaml` of a run says."""
+"""The values of a running trainer, however it was started, for the run's `config.yaml`."""
 
 from dataclasses import asdict, fields
 from typing import Any

@@ -39,7 +39,7 @@ def check_loggers(config: TrainConfig) -> None:
 
 
 def logger_fields(config: TrainConfig) -> dict[str, Any]:
-    """Fields of NeMo's `NeMoLogger`. All of them write inside the run directory, or to the server that was named."""
+    """Fields of NeMo's `NeMoLogger`. All of them write inside the run directory, or to the configured server."""
     import nemo_run as run
 
     from training.metrics.tracking import RunMLFlowLogger, RunTensorBoardLogger, RunWandbLogger

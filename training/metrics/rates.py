@@ -1,4 +1,4 @@
-"""How fast a run is, from what it did in how long."""
+"""The speed of a run: what it did in which time."""
 
 from dataclasses import dataclass
 

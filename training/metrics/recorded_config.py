@@ -27,7 +27,7 @@ def recorded_config(config: Mapping[str, Any], run: str) -> dict[str, Any]:
 
 
 def write_config(run_dir: Path, config: Mapping[str, Any]) -> None:
-    """Write `config.yaml`, whole or not at all."""
+    """Write `config.yaml` atomically."""
     with atomic_file(run_dir / NAME) as path:
         path.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
 

@@ -29,7 +29,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
 
     docs/training.md defines what is in a line. Over the device it asks for nothing but at a logged step and after a
     validation: one sum over the ranks. `config`: the settings that the recipe was made of. `peak_tflops`: of one
-    device, None where MFU cannot be told.
+    device, None if MFU is unknown.
     """
 
     def __init__(self, run_dir: str, config: dict[str, Any], peak_tflops: float | None = None) -> None:
@@ -87,7 +87,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._validation = LossSums(len(trainer.datamodule.source_names))
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """The exact means, also under NeMo's name, for whoever monitors that (`training.strategy`). Collective."""
+        """The exact means, also under NeMo's name, for callbacks that monitor it (`training.strategy`). Collective."""
         assert self._validation is not None
         self._validated, self._validation = self._validation.means(), None
         loss = self._validated[1].loss
@@ -121,7 +121,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._clock.enter("evaluation")
 
     def end_evaluation(self, trainer: Any, values: dict[str, float], left_out: list[str]) -> None:
-        """Log what was found of the live weights, by name, and the tasks that there was no time for."""
+        """Log the metrics of the live weights by name, and the tasks that did not fit into the time."""
         seconds = self._clock.take("evaluation")
         self._clock.enter("training")
         if trainer.is_global_zero:
@@ -176,7 +176,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         self._tell_loggers(trainer, {f"train/{key}": value for key, value in self.latest.items()})
 
     def _own_fields(self, data: Any, seconds: float) -> dict[str, Any]:
-        """What a line has that only this kind of run knows."""
+        """Values of a line that only this kind of run has."""
         return {}
 
     def _tokens(self, data: Any) -> int:
@@ -184,7 +184,7 @@ class RunLog(Callback, IOMixin):  # type: ignore[misc]
         return int(self._steps * data.global_batch_size * data.seq_length)
 
     def _resume_training(self, trainer: Any) -> None:
-        """After a checkpoint, where there was one: its hook tells of the beginning alone."""
+        """After a checkpoint, if there was one: its hook only marks the beginning."""
         self._clock.enter("training")
         if (seconds := self._clock.take("checkpoint")) and trainer.is_global_zero:
             self._append(step=trainer.global_step, time=time.time(), checkpoint_seconds=seconds)

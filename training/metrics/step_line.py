@@ -1,4 +1,4 @@
-"""A training line of `metrics.jsonl`, of whichever engine; docs/training.md defines what is in it."""
+"""A training line of `metrics.jsonl`, of either engine; docs/training.md defines what is in it."""
 
 import resource
 import time

@@ -1,4 +1,4 @@
-"""What Weights & Biases and MLflow are told, whichever training engine writes to them."""
+"""What Weights & Biases and MLflow get, from either training engine."""
 
 import os
 import re

@@ -31,7 +31,7 @@ class RunTensorBoardLogger(_WithoutNemos, TensorBoardLogger):  # type: ignore[mi
 
 
 class RunWandbLogger(_WithoutNemos, WandbLogger):  # type: ignore[misc]
-    """Goes on with the run whose files `save_dir/wandb` holds, and ends it where training ends.
+    """Continues the run whose files are in `save_dir/wandb`, and ends it when training ends.
 
     Lightning's own leaves that to the exit of the interpreter, which a process that is killed does not reach.
     """
@@ -52,14 +52,14 @@ class RunWandbLogger(_WithoutNemos, WandbLogger):  # type: ignore[misc]
 
 
 class RunMLFlowLogger(_WithoutNemos, MLFlowLogger):  # type: ignore[misc]
-    """Sends no usage data, and does with files where there is no server."""
+    """Send no usage data, and write files if there is no server."""
 
     def __init__(self, *, experiment_name: str, run_name: str, tracking_uri: str) -> None:
         allow_files()
         super().__init__(experiment_name=experiment_name, run_name=run_name, tracking_uri=tracking_uri)
 
     def log_config(self, config: dict[str, Any]) -> None:
-        """The values of a run as parameters `section.key`, in text of 250 characters at the most."""
+        """The values of a run as parameters `section.key`, in text of at most 250 characters."""
         self.log_hyperparams(flat(config))
 
 

@@ -1,4 +1,4 @@
-"""Which genes are essential: premature stops near the start of a gene, and how much the model minds them.
+"""Gene essentiality: the change in likelihood from premature stops near the start of a gene.
 
 After Evo (Nguyen et al. 2024): several stop codons, in all frames, 12 bases after the start of the coding sequence;
 the score of a gene is minus the change of the log-likelihood of its window.
@@ -58,7 +58,8 @@ def run(context: Context, protocol: Protocol) -> Found:
     if not 0 < truth.sum() < len(truth):
         problem = f"{int(truth.sum())} of the {len(truth)} genes of {annotation.name} that it names are essential"
         fix = "Both kinds are needed: give the table of this genome, with its names or locus tags."
-        raise InputError(problem, where=table, fix=fix, kind="labels-of-one-kind")
+        where = table if context.spec.layout == "deg" else f"{table}, column essential"
+        raise InputError(problem, where=where, fix=fix, kind="labels-of-one-kind")
     edits = [insert_bases(one, "stops", protocol.at, protocol.stops, genome.contigs[one.contig]) for one in genes]
     window, notes = context.fit(protocol.window)
     placement = plan_placement(context.positions, window=window, downstream=min(protocol.downstream, window // 2))

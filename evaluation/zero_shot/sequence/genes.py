@@ -1,4 +1,4 @@
-"""Coding genes: where each base of a coding sequence lies in its contig, and which genes are whole.
+"""Coding genes: the position of each coding base in its contig, and which genes are whole.
 
 A gene counts where its sequence is a start codon, sense codons and one stop codon. What is not is left out, by reason.
 """
@@ -150,7 +150,7 @@ def _read(contig: Ids, places: npt.NDArray[np.int64], reverse: bool) -> str:
 def _called(fasta: Path) -> tuple[dict[str, Ids], list[Gene]]:
     """Open reading frames from ATG to a stop, 300 bases or more, on both strands; of those that overlap, the longest.
 
-    They stand in for genes where there is no annotation; most of that length are genes in phages and bacteria.
+    They replace genes if there is no annotation; most of that length are genes in phages and bacteria.
     """
     from evaluation.likelihood.regions import read_regions
 

@@ -2,8 +2,8 @@
 
 ::
 
-    needle (64) | the genome goes on | needle again: 16 bases of it as a cue, 48 that count
-    other (64)  | the genome goes on | needle again                       the control
+    needle (64) | the genome continues | needle again: 16 bases of it as a cue, 48 that count
+    other (64)  | the genome continues | needle again                       the control
 
 Real sequence can be guessed without the first copy, so what counts is the gain over the control.
 """
@@ -47,7 +47,7 @@ class Sample:
 
 
 def run(context: Context, protocol: Protocol) -> Found:
-    """Each distance has its own places; a genome too short for a distance is told in the notes."""
+    """Each distance has its own places; the notes name distances that a genome is too short for."""
     fasta = context.data.own[0]
     distances = fitting(list(protocol.distances), context.positions, where=f"task {context.spec.name}")
     contigs = [to_upper(region.ids) for region in read_regions(fasta)]

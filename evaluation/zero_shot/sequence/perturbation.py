@@ -30,7 +30,7 @@ STATISTICS = ("AUROC", "mean change")
 SITES = {"shine-dalgarno": (5, 15), "kozak": (1, 10)}
 """Bases upstream of the start codon, [nearest, farthest): where the ribosome binds in bacteria, and in eukaryotes."""
 SPACER = 60
-"""The shuffled spacer lies so many bases farther upstream than the site."""
+"""Distance of the shuffled spacer upstream of the site, in bases."""
 
 PAIRS = (
     ("missense", "synonymous"),
@@ -100,7 +100,7 @@ def changes(gene: Gene, contig: Ids, protocol: Protocol) -> Iterator[Edit]:
 
 
 def single_changes(gene: Gene) -> Iterator[tuple[int, str, str]]:
-    """Every single base of the coding sequence that could be another: its place, the other, and what that is."""
+    """Every possible single-base change of the coding sequence: position, new base, and kind."""
     codons = gene.codons
     for number, codon in enumerate(codons):
         for place in range(3):

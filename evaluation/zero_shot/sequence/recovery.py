@@ -1,4 +1,4 @@
-"""Sequence recovery: the model continues a gene, and what it writes is aligned with what is there."""
+"""Sequence recovery: the model continues a gene, and its output is aligned with the real sequence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ def identity(one: str, other: str) -> float:
 
 
 def _measure(metric: str, values: Sequence[float], others: Sequence[float]) -> Measure:
-    """`others`: what the same part of another gene achieves, the chance of an alignment."""
+    """`others`: identity with the same part of another gene, as the chance level."""
     found = mean_estimate(np.array(values), np.ones(len(values)))
     chance = float(np.mean(others)) if others else None
     return Measure(

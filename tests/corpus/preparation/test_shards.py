@@ -91,11 +91,11 @@ def test_goes_on_after_bad_input(tmp_path: Path, genomes: list[Path], capsys: py
     genomes[2].write_bytes(good + b">protein\nMKL\n")
     with refused("not-nucleotides", where="2.fa, record 6 'protein'", fix="protein"):
         prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
-    assert "shards are finished and kept; give the same command again" in capsys.readouterr().err
+    assert "repeat the command to continue" in capsys.readouterr().err
     assert list((tmp_path / ".out.prepare" / "shards").glob("*/result.json"))
     genomes[2].write_bytes(good)
     prepare(genomes, tmp_path / "out", SETTINGS, shard_bytes=5000)
-    assert "shards were finished before" in capsys.readouterr().err
+    assert "already finished: " in capsys.readouterr().err
     assert files(tmp_path / "out") == files(tmp_path / "expected")
     assert not (tmp_path / ".out.prepare").exists()
 

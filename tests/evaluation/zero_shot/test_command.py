@@ -67,7 +67,7 @@ def test_options_that_cannot_be(arguments: tuple[str, ...], kind: str, model_dir
 
 def test_tasks_says_what_is_at_hand(scored: Path) -> None:
     listed = run("tasks", "--data", scored, "--task", "bend_disease", "--task", "brca2").output
-    assert "at hand" in listed
+    assert "present" in listed
     assert "1 of 2 files" in listed
     assert str(scored / "brca2" / "brca2_vep.parquet") in listed
     assert "brca2_vep.parquet" not in run("tasks", "--data", scored).output

@@ -76,6 +76,8 @@ def test_variants_of_a_table_are_those_of_a_vcf_file(model: Any, tmp_path: Path)
     found = gl.variants(model, GENOME, table, **options)
     assert list(found.index) == ["x", "y", "z", "z", "w"]
     assert list(found["status"]) == ["scored", "ref_mismatch", "scored", "scored", "scored"]
+    beyond = gl.variants(model, GENOME, table.assign(POS=[49, 50, 48, 900], REF=["A", "A", "GAT", "T"]), **options)
+    assert list(beyond["status"]) == ["scored", *["outside_contig"] * 4]
     assert np.isnan(found["delta"].iloc[1])
     assert (found.loc[found["status"] == "scored", "divergence"] > 0).all()
     same = gl.variants(model, str(tmp_path / "g.fa"), tmp_path / "v.vcf", **options)
@@ -224,6 +226,14 @@ def test_numbers_are_numbers_where_nothing_is_scored(model: Any) -> None:
 def test_a_motif_may_be_given_alone(model: Any) -> None:
     alone, listed = (gl.generate(model, "ACGT", length=9, forbid=motif, seed=2) for motif in ("GA", ["GA"]))
     pd.testing.assert_frame_equal(alone, listed)
+
+
+def test_case_does_not_matter_in_what_is_asked_of_generation(model: Any) -> None:
+    options: dict[str, Any] = {"length": 9, "min_length": 9, "seed": 3}
+    upper = gl.generate(model, "|D__BACT|ACGTT", alphabet="ACG", forbid="GA", **options)
+    lower = gl.generate(model, "|d__bact|acgtt", alphabet="acg", forbid="ga", **options)
+    pd.testing.assert_frame_equal(upper, lower)
+    assert len(upper["sequence"][0]) == 9
 
 
 def test_a_device_that_is_not_here(directory: Path) -> None:

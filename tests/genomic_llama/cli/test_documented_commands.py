@@ -1,16 +1,20 @@
-"""Commands in the documentation: each one parses, with options and settings that exist; those of tutorials are run."""
+"""Commands in the documentation: each one exists and parses; those of tutorials are run.
+
+A block with a command that needs a GPU, a cluster or other software is marked so, and no other block is.
+"""
 
 import os
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
+from shell_blocks import Block, shell_blocks
 from tiny_llama import save_tiny_llama
 from typer.testing import CliRunner
 
@@ -20,30 +24,88 @@ from genomic_llama.cli.main import app
 from launch.planning.names import configuration
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WRITTEN_BY_SCRIPTS = {"commands.md", "api.md", "configuration.md", "support.md"}
-RUN = {"train", "plan", "doctor", "launch"}
-PLACEHOLDERS = ("…", "...", "<")
+PAGES = [
+    page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.name not in WRITTEN_BY_SCRIPTS
+]
+COMPOSED = {"train", "plan", "doctor", "launch"}
+EVERYWHERE = {".", "cat", "cd", "cmp", "echo", "export", "for", "git", "head", "ls", "pip", "python3.11"}
+CLUSTER = {"sbatch", "squeue", "torchrun"}
+SCHEDULERS = {"--slurm", "--kubernetes", "--skypilot"}
+OTHER_SOFTWARE = {"vllm": "vLLM", "llama-completion": "llama.cpp", "lm_eval": "lm-evaluation-harness"}
+
+
+def _name(program: str) -> str:
+    return program.rpartition("/")[2]
+
+
+def blocks() -> Iterator[Any]:
+    for page in PAGES:
+        for number, block in enumerate(shell_blocks(page), 1):
+            yield pytest.param(block, id=f"{page.stem} {number}")
 
 
 def documented(page: Path) -> Iterator[list[str]]:
-    """The arguments of each `genomic-llama` in the shell blocks of a page, without those that leave something out."""
-    for block in re.findall(r"^ *```(?:sh|console)?\n(.*?)^ *```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-        for line in block.replace("\\\n", " ").splitlines():
-            line = line.strip().removeprefix("$ ")
-            if line.startswith("genomic-llama ") and not any(mark in line for mark in PLACEHOLDERS):
-                yield shlex.split(line, comments=True)[1:]
+    """The arguments of each `genomic-llama` in the shell blocks of a page."""
+    for block in shell_blocks(page):
+        yield from (list(words[1:]) for words in block.commands if _name(words[0]) == "genomic-llama")
 
 
-ALL = [
-    pytest.param(arguments, id=f"{page.stem}: {' '.join(arguments)[:60]}")
-    for page in PAGES
-    if page.name not in WRITTEN_BY_SCRIPTS
-    for arguments in documented(page)
-]
+def accelerator(command: Sequence[str]) -> str | None:
+    """What a command trains on, as composed from its words; None if it does not train. Errors: of the configuration."""
+    name = _name(command[0])
+    if name == "genomic-llama" and command[1] == "train":
+        recipe, *overrides = [word for word in command[2:] if not word.startswith("--")]
+    elif "recipes.train" in command:
+        recipe, overrides = command[command.index("--config-name") + 1], [word for word in command if "=" in word]
+    elif name == "nemo":
+        recipe, overrides = command[command.index("--factory") + 1], []
+    else:
+        return None
+    config, own = configuration(recipe)
+    return compose_config(config, [*own, *overrides]).hardware.accelerator
 
 
-@pytest.mark.parametrize("arguments", ALL)
+def needs(block: Block) -> str | None:
+    """What the commands of a block need beside this project on a CPU."""
+    words = {word for command in block.commands for word in command}
+    programs = {_name(command[0]) for command in block.commands}
+    submitted = any(SCHEDULERS & set(command) and "--dry-run" not in command for command in block.commands)
+    if programs & CLUSTER or submitted or "--ray-address" in words or any("SLURM_ARRAY" in word for word in words):
+        return "a cluster"
+    if words & {"install-gpu", "sglang.launch_server", "--devices"} or "gpu" in map(accelerator, block.commands):
+        return "a GPU"
+    return next((software for program, software in OTHER_SOFTWARE.items() if program in programs), None)
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_a_block_says_what_it_needs(block: Block) -> None:
+    assert block.commands
+    assert block.needs == needs(block)
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_every_program_exists(block: Block) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for program, *words in block.commands:
+        name = _name(program)
+        if name == "make":
+            assert words[0] in targets
+        elif name in ("python", "torchrun") and "-m" in words:
+            module = words[words.index("-m") + 1]
+            assert block.needs or find_spec(module), module
+        else:
+            assert block.needs or name in EVERYWHERE | {"genomic-llama", "nemo", "python"}, name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(arguments, id=f"{page.stem}: {' '.join(arguments)[:60]}")
+        for page in PAGES
+        for arguments in documented(page)
+    ],
+)
 def test_parses(arguments: list[str]) -> None:
     command: Any = typer.main.get_command(app)
     context = command.make_context("genomic-llama", list(arguments))
@@ -52,7 +114,7 @@ def test_parses(arguments: list[str]) -> None:
         name, command, rest = command.resolve_command(context, rest)
         context = command.make_context(name, rest, parent=context)
         rest = [*context._protected_args, *context.args]
-    if context.info_name in RUN and (recipe := context.params.get("recipe")):
+    if context.info_name in COMPOSED and (recipe := context.params.get("recipe")):
         words = [word for word in context.params.get("overrides") or () if not word.startswith("launch.")]
         name, own = configuration(recipe)
         compose_config(name, [*own, *words])

@@ -7,6 +7,7 @@ import shlex
 import stat
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,15 @@ def test_the_examples_of_the_documents(line: str, tmp_path: Path) -> None:
 
 def test_the_documents_have_an_example_of_each_target() -> None:
     assert {word for line in examples() for word in shlex.split(line) if word in TARGETS} == TARGETS
+
+
+@pytest.mark.parametrize("target", sorted(SITES))
+def test_the_documents_list_every_key(target: str) -> None:
+    page = "cloud.md" if target in ("kubernetes", "skypilot") else "launch.md"
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    listed = {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(.+?)`", row)}
+    names = {one.name for one in fields(SITES[target])}
+    assert {name for name in names if not {name, f"launch.{name}"} & listed} == set()
 
 
 def test_a_site_of_ones_own(tmp_path: Path) -> None:
