@@ -27,7 +27,8 @@ def _tables(name: str, found: Sequence[TaskResult | None]) -> Iterator[dict[str,
         results: list[tuple[RecordResult, ...]] = [
             () if task is None else task.sources if title == "Source files" else task.records for task in same
         ]
-        shown = sorted(max(results, key=len), key=lambda record: -record.count)
+        longest = max(len(column) for column in results)
+        shown = sorted(next(column for column in results if len(column) == longest), key=lambda record: -record.count)
         if len(shown) < 2 or (title == "Records" and len(shown) == len(newest.sources)):
             continue
         columns = [{record.name: record for record in column} for column in results]
