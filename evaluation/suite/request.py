@@ -112,11 +112,14 @@ class EvaluateJob(ModelTasks):
             found[item.model][result.fingerprint] = result
         for job, mine in zip(self._jobs, found, strict=True):
             keep(job, mine, self._request.suite)
-        return compare_all(self._request.out), [*(job.path for job in self._jobs), self._request.out / PAGE]
+        return compare_all(self._request.out, self._request.models), [
+            *(job.path for job in self._jobs),
+            self._request.out / PAGE,
+        ]
 
 
-def compare_all(out: Path) -> list[Evaluation]:
-    """Write the page that compares the results in the directory `out`; these results."""
-    evaluations = read_directory(out)
+def compare_all(out: Path, models: Sequence[Path] = ()) -> list[Evaluation]:
+    """Write the page that compares the results in the directory `out`, those of `models` last; these results."""
+    evaluations = read_directory(out, models)
     write_comparison(evaluations, out / PAGE)
     return evaluations

@@ -78,6 +78,8 @@ def measure(
         seconds=seconds,
         metrics=tuple(found.metrics),
         unscored=found.unscored,
+        records=found.records,
+        sources=found.sources,
     )
 
 

@@ -4,14 +4,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.baselines.baseline import TRAINING_SPLIT, UNIFORM_BITS
-from evaluation.baselines.kmers import KmerCounts, count_kmers
-from evaluation.baselines.markov import MAX_TRAINING_BASES, best_markov, score_markov
+from evaluation.baselines.baseline import UNIFORM_BITS
 from evaluation.labelled.examples import Cut
 from evaluation.labelled.signal import signal_of
 from evaluation.likelihood.likelihood import plan_reading
-from evaluation.likelihood.regions import letters_scored, read_regions
-from evaluation.likelihood.scoring import Source, score_regions
 from evaluation.prediction.evaluating import WORDS, LabelledTable, evaluate_labels
 from evaluation.prediction.predicting import Predicting, check_predictor
 from evaluation.probing.datasets import read_task
@@ -26,8 +22,9 @@ from evaluation.suite.config import (
     Task,
     VariantTask,
 )
+from evaluation.suite.likelihood import measure_likelihood
 from evaluation.suite.recall import measure_recall
-from evaluation.suite.result import Metric
+from evaluation.suite.result import Metric, RecordResult
 from evaluation.variants.alleles import SCORED
 from evaluation.variants.labels import Labelling, table_lines
 from evaluation.variants.measures import ALL, Interval
@@ -41,10 +38,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Of one task: its metrics, and how many alleles were left out of them, by status."""
+    """Of one task: its metrics, how many alleles were left out of them, by status, and its records and their files."""
 
     metrics: list[Metric]
     unscored: dict[str, int] = field(default_factory=dict)
+    records: tuple[RecordResult, ...] = ()
+    sources: tuple[RecordResult, ...] = ()
 
 
 def run_task(
@@ -56,7 +55,8 @@ def run_task(
     removes it.
     """
     if isinstance(task, LikelihoodTask):
-        return Found(metrics=_likelihood(model, directory, task, batch_size))
+        found = measure_likelihood(model, directory, task, batch_size=batch_size)
+        return Found(metrics=[found.metric], records=found.records, sources=found.sources)
     if isinstance(task, RecallTask):
         return Found(metrics=_recall(model, task, batch_size, where))
     if isinstance(task, VariantTask):
@@ -64,31 +64,6 @@ def run_task(
     if isinstance(task, LabelTask):
         return Found(metrics=_labels(model, directory, task, batch_size))
     return Found(metrics=_probe(model, task, batch_size))
-
-
-def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask, batch_size: int) -> list[Metric]:
-    source = Path(task.source)
-    split = task.split if source.is_dir() else None
-    reading = plan_reading(model, context_length=task.context_length, stride=task.stride, batch_size=batch_size)
-    origin = Source(model=str(directory), source=task.source, split=split)
-    score = score_regions(model, read_regions(source, split=split), reading, origin)
-    baseline, baseline_name = UNIFORM_BITS, "uniform guess"
-    if fitted_on := task.fitted_on or (task.source if split else None):
-        best = best_markov(score_markov(_counts(Path(fitted_on), TRAINING_SPLIT), _counts(source, split), fitted_on))
-        if best.bits_per_base < baseline:
-            baseline, baseline_name = best.bits_per_base, f"Markov, order {best.order}"
-    return [
-        Metric(
-            kind=KINDS[type(task)], name=task.name, part="", metric="bits per base", value=score.bits_per_base,
-            low=None, high=None, better="lower", baseline=baseline, baseline_name=baseline_name,
-            count=score.bases_scored,
-        )
-    ]  # fmt: skip
-
-
-def _counts(source: Path, split: str | None) -> KmerCounts:
-    regions = read_regions(source, split=split if source.is_dir() else None)
-    return count_kmers(map(letters_scored, regions), max_bases=MAX_TRAINING_BASES)
 
 
 def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int, where: str) -> list[Metric]:

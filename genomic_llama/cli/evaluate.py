@@ -104,7 +104,7 @@ def suite(
     if cut.whole:
         request.check()
         evaluate_models(models, read_suite(suite), suite, out, dtype.value)
-        evaluations = compare_all(out)
+        evaluations = compare_all(out, models)
     elif timed := carry_out(request, cut, overwrite=False).timed:
         evaluations = timed.result
     else:  # one shard
