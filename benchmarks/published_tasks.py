@@ -20,7 +20,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from evaluation.likelihood.attention import use_attention
+from benchmarks.twins import twin_models
 from evaluation.statistics.delong import compare_aurocs
 from evaluation.statistics.matched import auprc_by_group, pairwise_accuracy
 from evaluation.statistics.ranking import Correlated, Ranked
@@ -155,22 +155,7 @@ def _allele(contig: Ids, position: int, generator: Any) -> Allele:
 
 
 def _models() -> tuple[Any, Any]:
-    import copy
-
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=256, hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=WINDOW, bos_token_id=None, eos_token_id=0,
-        pad_token_id=1, initializer_range=0.1,
-        attn_implementation="sdpa",
-    )  # fmt: skip
-    peer = LlamaForCausalLM(config).eval()
-    ours = LlamaForCausalLM(copy.deepcopy(config)).eval()
-    ours.load_state_dict(peer.state_dict())
-    use_attention(ours)
-    return ours, peer
+    return twin_models(hidden=64, intermediate=192, layers=2, positions=WINDOW)
 
 
 KILLS, KILLED_TASKS = 20, ("bend_disease", "bend_expression", "lrb_eqtl", "lrb_omim")
@@ -187,29 +172,31 @@ def kills() -> None:
         command = [*program, "--data", str(folder / "data"), *tasks, "--out"]
         clock = time.perf_counter()
         subprocess.run([*command, str(folder / "whole")], check=True, capture_output=True)
-        whole, hit, done = time.perf_counter() - clock, 0, 0
+        whole, killed, starts = time.perf_counter() - clock, 0, 0
         generator = random.Random(0)
-        while hit < KILLS:
-            done += _killed([*command, str(folder / "killed")], generator.uniform(0.1, 0.9) * whole)
-            hit += 1
+        while killed < KILLS:
+            killed += _killed([*command, str(folder / "killed")], generator.uniform(0.1, 0.9) * whole)
+            starts += 1
             if _contents(folder / "killed") == _contents(folder / "whole"):
                 _check_same(folder)
                 shutil.rmtree(folder / "killed")  # and once more, from nothing
         subprocess.run([*command, str(folder / "killed")], check=True, capture_output=True)
         _check_same(folder)
-    print(f"\na suite of four tasks, killed {hit} times ({done} found it finished): every result once, the same bytes")
+    print(
+        f"\na suite of four tasks, started {starts} times and killed {killed} times: every result once, the same bytes"
+    )
 
 
 def _killed(command: list[str], seconds: float) -> bool:
-    """True where it was finished before its time was up."""
+    """False where it was finished before its time was up."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        return False
-    return True
+        return True
+    return False
 
 
 def _check_same(folder: Path) -> None:

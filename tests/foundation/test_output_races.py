@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from refusal import refused
 
 from foundation import place
 from foundation.atomic import atomic_directory, atomic_file, check_writable
@@ -202,6 +203,17 @@ def test_what_is_no_file_is_never_replaced_by_one(tmp_path: Path) -> None:
             check_writable(path)
         assert caught.value.kind == "output-not-a-file"
         assert path.stat().st_mode == before
+
+
+def test_a_file_without_permission_to_write_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "kept").chmod(0o444)
+    for output in (lambda: check_writable(tmp_path / "kept"), lambda: atomic_file(tmp_path / "kept").__enter__()):
+        with refused("output-read-only", where="kept", fix="chmod u+w"):
+            output()
+    assert (tmp_path / "kept").read_text() == "kept"
+    (tmp_path / "kept").chmod(0o644)
+    check_writable(tmp_path / "kept")
 
 
 def test_a_hidden_file_of_ones_own_is_nothing_that_a_command_left(tmp_path: Path) -> None:
