@@ -114,7 +114,13 @@ def test_gff_is_told_how_to_become_bed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"), [("c1\t5\t5", "bed-empty-region"), ("c1\t6\t5", "bed-empty-region"), ("#x\n", "bed-empty")]
+    ("text", "kind"),
+    [
+        ("c1\t5\t5", "bed-empty-region"),
+        ("c1\t-1\t5", "bed-start"),
+        ("c1\t6\t5", "bed-empty-region"),
+        ("#x\n", "bed-empty"),
+    ],
 )
 def test_nothing_to_read_is_refused(tmp_path: Path, text: str, kind: str) -> None:
     with refused(kind):
