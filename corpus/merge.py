@@ -50,6 +50,7 @@ def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: 
             sources=tuple(source for manifest in manifests for source in manifest.sources),
             excluded=excluded,
             splits=splits,
+            resemblance=None,  # of the sources of one corpus with those of another nothing is known
         )
         write_manifest(merged, folder)
     return merged

@@ -3,6 +3,7 @@
 Functions that it decorates with `torch.compile` are compiled at their first call: importing the compiler is slow too.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
@@ -56,5 +57,14 @@ def _compiled_later() -> Iterator[None]:
         torch.compile = compile_now
 
 
+def _name_an_architecture() -> None:
+    """Name a GPU architecture for the CUDA code that Megatron-Core compiles at import, if torch has CUDA and no GPU."""
+    import torch
+
+    if torch.version.cuda and not torch.cuda.is_available():
+        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", "9.0")
+
+
+_name_an_architecture()
 with deferred_imports(DEFERRED), _compiled_later():
     from recipes.recipe import build_recipe as build_recipe

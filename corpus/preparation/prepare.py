@@ -18,6 +18,7 @@ from corpus.preparation.redraw import can_redraw, redraw
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.shard_progress import show_shards
+from corpus.preparation.sketches import resemblance
 from corpus.preparation.warnings import warn_doubtful, warn_redrawn
 from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
@@ -77,7 +78,8 @@ def prepare(
             work.remove()  # other settings make other shards
             raise
         folders = [folder(shard) for shard in range(len(results))]
-        warn_doubtful(plan, manifest, results, folders)
+        manifest = dataclasses.replace(manifest, resemblance=resemblance(manifest.sources, folders))
+        warn_doubtful(plan, manifest, results)
         _put_together(work, folders, manifest, out, seen)
     return manifest
 

@@ -21,7 +21,8 @@ Corpus = Annotated[Path, typer.Argument(help="A prepared corpus.", show_default=
 def info(
     corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False
 ) -> None:
-    """Print the contents of a corpus: splits, sources, records left out."""
+    """Print the contents of a corpus: splits, sources, records left out, what is worth checking."""
+    from corpus.doubts import doubts, relatives
     from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
     from foundation.typed import to_json
@@ -48,6 +49,8 @@ def info(
     )
     for reason, count in manifest.excluded.items():
         print_lines(f"left out by {reason}: {plural(count, 'record')}")
+    for sentence in (*doubts(manifest), *(sentence for _, sentence in relatives(manifest))):
+        print_lines(f"worth checking: {sentence}")
 
 
 @app.command()

@@ -409,7 +409,8 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     card = (files / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
     assert "2 layers of 32, 4 heads, 2 key-value heads, and 24 positions" in card
-    assert re.search(r"\| `genome\.fa` \| [\d,]+ \| divided \|", card)
+    assert re.search(r"\| `genome\.fa` \| [\d,]+ \| \d\d\.\d% \|", card)
+    assert "Held out, and not trained on" not in card
     assert "is **not better than** the best Markov chain" in card
     assert "    trainer:\n      max_steps: 40\n" in card
 
@@ -440,7 +441,7 @@ def test_a_card_says_what_a_fine_tune_began_from(
 def test_a_card_says_which_genomes_are_held_out(
     tiny_directory: Path, write_run: Callable[..., Path], files: Path
 ) -> None:
-    """Split by source, whole files are; each is told by where its bases are."""
+    """Split by source, whole files are: they are named as such, and are no row of the training sources."""
     genomes = [files / f"g{number}.fa" for number in range(8)]
     for number, genome in enumerate(genomes):
         genome.write_text(f">r\n{TEXT[: 30 + number].replace('N', 'A')}\n")
@@ -451,9 +452,12 @@ def test_a_card_says_which_genomes_are_held_out(
         "report", write_run(), "--corpus", files / "corpus", "--score", files / "s.json", "--out", files / "r.html",
         "--model-card", files / "README.md",
     )  # fmt: skip
-    rows = re.findall(r"\| `g(\d)\.fa` \| \d+ \| (.+?) \|", (files / "README.md").read_text())
+    card = (files / "README.md").read_text()
+    rows = re.findall(r"\| `g(\d)\.fa` \| \d+ \| (.+?) \|", card)
     assert 0 < len(held_out) < 8
-    assert dict(rows) == {str(n): "validation, held out" if n in held_out else "train" for n in range(8)}
+    assert dict(rows) == {str(n): "all" for n in range(8) if n not in held_out}
+    (line,) = (line for line in card.splitlines() if line.startswith("Held out, and not trained on: "))
+    assert re.findall(r"`g(\d)\.fa`", line) == [str(n) for n in sorted(held_out)]
 
 
 def test_a_report_and_its_card_are_both_written_or_none(
