@@ -8,6 +8,7 @@ from pathlib import Path
 
 from configs.llama import LlamaArchitecture
 from conversion.adapters.merged import MergedAdapter
+from conversion.adapters.merged_before import adapter_checksum
 from conversion.calibration import with_calibration
 from conversion.checkpoint import Checkpoint, Rows, Writer
 from conversion.export_adapter import export_adapter
@@ -28,6 +29,7 @@ from foundation.atomic import atomic_directory
 from foundation.checksum import xxh3_128_of
 from foundation.errors import InputError, nearest
 from foundation.progress import Advance, progress_bar
+from foundation.spelling import option
 from tokenizer.vocabulary import VOCAB_SIZE
 
 Q8_0 = "q8_0"
@@ -62,7 +64,7 @@ def convert(
     if to == "peft":
         if optimizer or compare:
             problem = "an adapter has neither optimizer state to take along nor logits of its own"
-            fix = "Leave out --optimizer and --verify logits."
+            fix = f"Leave out {option('optimizer')} and the comparison of logits."
             raise InputError(problem, where=source, fix=fix, kind="option-not-for-adapters")
         return export_adapter(source, destination, base=base, dtype=dtype, overwrite=overwrite)
     target, create = _target(to, dtype)
@@ -70,6 +72,7 @@ def convert(
     name, checkpoint = open_source(source, base)
     if isinstance(checkpoint, MergedAdapter) and dtype is not None:
         checkpoint = checkpoint.in_fp32()
+    merged = checkpoint if isinstance(checkpoint, MergedAdapter) else None
     _check_dtypes(checkpoint, dtype)
     _check_head(checkpoint, target)
     training = _training(checkpoint, target) if optimizer else None
@@ -116,7 +119,8 @@ def convert(
             run=origin.run,
             step=origin.step,
             not_finite=damaged,
-            adapter_base=checkpoint.base.directory if isinstance(checkpoint, MergedAdapter) else None,
+            adapter_base=merged.base.directory if merged else None,
+            adapter_checksum=adapter_checksum(merged.directory) if merged else None,
         )
 
 
@@ -147,7 +151,7 @@ def _target(to: str, dtype: str | None) -> tuple[Format, Create]:
         return target, target.create
     if target.create_q8_0 is None:
         names = ", ".join(format.name for format in FORMATS if format.create_q8_0)
-        raise InputError(f"{target.title} has no {Q8_0}", fix=f"Use it with --to {names}.", kind="dtype")
+        raise InputError(f"{target.title} has no {Q8_0}", fix=f"Use it with {option('to')}: {names}.", kind="dtype")
     return target, target.create_q8_0
 
 
@@ -157,7 +161,7 @@ def _training(checkpoint: Checkpoint, target: Format) -> Training:
         raise InputError(
             "its optimizer state is that of the adapters, which are merged into their base",
             where=checkpoint.directory,
-            fix="Leave --optimizer out. To continue training the adapters, resume their run.",
+            fix=f"Leave {option('optimizer')} out. To continue training the adapters, resume their run.",
             kind="optimizer-of-adapters",
         )
     if target.prefix is None or not isinstance(checkpoint, MegatronDirectory):
@@ -178,7 +182,8 @@ def _check_dtypes(checkpoint: Checkpoint, dtype: str | None) -> None:
         raise InputError(
             f"the weights have different dtypes: {stored}",
             where=checkpoint.directory,
-            fix="Choose one: --dtype float32 keeps every number, --dtype bfloat16 rounds those that are wider.",
+            fix=f"Choose one: {option('dtype', 'float32')} keeps every number, "
+            f"{option('dtype', 'bfloat16')} rounds those that are wider.",
             kind="mixed-dtypes",
         )
 
@@ -189,7 +194,8 @@ def _check_head(checkpoint: Checkpoint, target: Format) -> None:
         raise InputError(
             f"has a head, which {target.title} cannot store",
             where=checkpoint.directory,
-            fix="Convert it with --to hf; for the body alone, convert the checkpoint that it was trained from.",
+            fix=f"Convert it with {option('to', 'hf')}; "
+            "for the body alone, convert the checkpoint that it was trained from.",
             kind="head-format",
         )
 

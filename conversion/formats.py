@@ -9,6 +9,7 @@ from typing import Protocol
 from configs.llama import LlamaArchitecture
 from conversion.adapters.megatron_adapter import MegatronAdapter, base_of, is_adapter
 from conversion.adapters.merged import MergedAdapter
+from conversion.adapters.merged_before import refuse_merged_before
 from conversion.adapters.peft_adapter import PeftAdapter, is_peft
 from conversion.checkpoint import Checkpoint, Writer, check_size
 from conversion.gguf.gguf_directory import NAME as GGUF_FILE
@@ -23,6 +24,7 @@ from conversion.megatron.training_state import Training
 from conversion.weight_table import expand
 from foundation.errors import InputError, nearest
 from foundation.memory import bounded_memory
+from foundation.spelling import option
 from foundation.terminal import warn
 from tokenizer.vocabulary import VOCAB_SIZE
 
@@ -171,13 +173,15 @@ def open_source(source: Path, base: Path | None) -> tuple[str, Checkpoint]:
         return found.name, found.open(source)
     if is_peft(source):
         return "peft", open_adapted(source, open_checkpoint(base))
-    directory = find_adapter(source)
+    directory, model = find_adapter(source), open_checkpoint(base)
+    refuse_merged_before(directory, model.directory)
     with bounded_memory(source):
-        return "nemo", _merged(directory, open_checkpoint(base))
+        return "nemo", _merged(directory, model)
 
 
 def open_adapted(adapter: Path, base: Checkpoint) -> MergedAdapter:
     """`base` with the adapter in a directory of PEFT merged into it. Errors: `InputError`."""
+    refuse_merged_before(adapter, base.directory)
     with bounded_memory(adapter):
         return MergedAdapter(PeftAdapter(adapter, base.weights), base)
 
@@ -185,7 +189,7 @@ def open_adapted(adapter: Path, base: Checkpoint) -> MergedAdapter:
 def find_adapter(source: Path) -> Path:
     """The checkpoint of adapters that `source`, it or a run, means. Errors: `InputError` where it is another."""
     if is_peft(source):
-        fix = "Use it directly, or merge it: --to hf --base MODEL."
+        fix = f"Use it directly, or merge it: {option('to', 'hf')} and its model as {option('base')}."
         raise InputError("is an adapter of PEFT already", where=source, fix=fix, kind="not-an-adapter")
     locate = {"nemo": _located, "bridge": find_iteration}.get(recognise(source).name)
     if locate is not None and is_adapter(directory := locate(source)):
@@ -193,7 +197,8 @@ def find_adapter(source: Path) -> Path:
     raise InputError(
         "is not a checkpoint of adapters",
         where=source,
-        fix="Give a run of `lora.dim` above 0, or its checkpoint. Without --base, convert exports whole models.",
+        fix="Give a run of `lora.dim` above 0, or its checkpoint. "
+        f"Without {option('base')}, convert exports whole models.",
         kind="not-an-adapter",
     )
 

@@ -43,8 +43,9 @@ class Conversion:
 
     `source` is what was asked for, `checkpoint` the one that was taken for it; None in records that do not say.
     `optimizer` has the chunks of its tensors, where its state came along. `adapter_base` is the checkpoint that
-    adapters were merged into. `not_finite` counts the values that are NaN or infinite, by tensor. `run` and `step`: of
-    the training run that the weights are of, where known (`conversion.origin`).
+    adapters were merged into, `adapter_checksum` that of their tensors, if PEFT wrote them. `not_finite` counts the
+    values that are NaN or infinite, by tensor. `run` and `step`: of the training run that the weights are of, where
+    known (`conversion.origin`).
     """
 
     format: str
@@ -60,6 +61,7 @@ class Conversion:
     versions: dict[str, str]
     checkpoint: str | None = None
     adapter_base: str | None = None
+    adapter_checksum: str | None = None
     not_finite: dict[str, int] = dataclasses.field(default_factory=dict)
     run: str | None = None
     step: int | None = None
@@ -81,6 +83,7 @@ def write_record(
     step: int | None,
     not_finite: Mapping[str, int],
     adapter_base: Path | None,
+    adapter_checksum: str | None = None,
 ) -> Conversion:
     """Write `conversion.json` into `directory`; the files `large` hold tensors.
 
@@ -95,6 +98,7 @@ def write_record(
         bytes=size,
         optimizer=dict(optimizer),
         adapter_base=None if adapter_base is None else str(adapter_base),
+        adapter_checksum=adapter_checksum,
         not_finite=dict(not_finite),
         architecture=dataclasses.asdict(architecture),
         tensors=dict(tensors),

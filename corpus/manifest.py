@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
 from corpus.letters import BASES, COLUMNS
 from corpus.settings import Settings
+from corpus.source import Resemblance, Source
 from corpus.splits.rule import SPLITS
 from corpus.store.document_names import SUFFIX as NAMES
 from corpus.store.document_names import names_path
@@ -33,18 +35,6 @@ _DIFFERENCES = {
     "checksum": "was changed: its checksum is not the manifest's",
 }
 _SEALED = SealedFormat(indent=2, over="text")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One input file. `bytes` and `sha256`: of the file as stored; `bases`: letters of all its records."""
-
-    path: str
-    format: str
-    bytes: int
-    sha256: str
-    records: int
-    bases: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +128,7 @@ class Manifest:
     """A prepared corpus.
 
     `versions`: of what prepared it; `rule_files`: sha256 of each file that the settings name; `excluded`: records left
-    out, by reason.
+    out, by reason; `resemblance`: None in a corpus of an older version, or a merged one.
     """
 
     format_version: int
@@ -148,6 +138,7 @@ class Manifest:
     sources: tuple[Source, ...]
     excluded: dict[str, int]
     splits: tuple[Split, ...]
+    resemblance: Resemblance | None = None
 
     def split(self, name: str) -> Split | None:
         """The split of that name, where there is one."""
@@ -196,9 +187,7 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
             fix=_REMEDY,
             kind="manifest-version",
         )
-    if isinstance(settings := value.get("settings"), dict):
-        settings.setdefault("rna", False)  # older corpora have U as it was
-        settings.setdefault("record_names", None)  # and no names
+    _complete(value)
     manifest = from_json(Manifest, value, str(path), fix=_REMEDY)
     for split in manifest.splits:
         if found := _contradiction(split):
@@ -213,6 +202,17 @@ def _read(path: Path, modified: int, size: int) -> Manifest:
             kind="manifest-changed",
         )
     return manifest
+
+
+def _complete(value: dict[str, Any]) -> None:
+    """Add what older versions did not write: they kept U as it was, and no names."""
+    if isinstance(settings := value.get("settings"), dict):
+        settings.setdefault("rna", False)
+        settings.setdefault("record_names", None)
+    value.setdefault("resemblance", None)
+    for source in sources if isinstance(sources := value.get("sources"), list) else []:
+        if isinstance(source, dict):
+            source.setdefault("content", None)
 
 
 def _contradiction(split: Split) -> tuple[str, str] | None:

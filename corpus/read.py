@@ -1,5 +1,6 @@
 """The documents of a prepared corpus, for whoever wants whole sequences and not samples."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,6 @@ class Document:
     ids: Ids
 
 
-def read_documents(corpus: Path, split: str) -> Iterator[tuple[str, Ids]]:
-    """Name and bases of each document of a split, in order. Errors: `InputError`."""
-    return ((document.name, document.ids) for document in documents_of(corpus, split))
-
-
 def documents_of(corpus: Path, split: str) -> Iterator[Document]:
     """The documents of a split, in order. Errors: `InputError`."""
     stream = open_split(corpus, split)
@@ -51,6 +47,22 @@ def document_names(corpus: Path, split: str) -> Iterator[DocumentName | None]:
             yield from read_names(names_path(Path(corpus) / shard.name), shard.documents)
         else:
             yield from [None] * shard.documents
+
+
+def document_sources(corpus: Path, split: str) -> list[str] | None:
+    """The source of each document of a split: its file's name, or its path where files share a name.
+
+    None in a corpus that does not tell. Errors: `InputError` where the corpus has no such split.
+    """
+    manifest, documents = read_manifest(corpus), _split(corpus, split).documents
+    files = Counter(Path(source.path).name for source in manifest.sources)
+    found: list[str] = []
+    for source in manifest.sources:
+        if source.content is None:
+            return None
+        name = Path(source.path).name
+        found += [name if files[name] == 1 else source.path] * source.content.documents.get(split, 0)
+    return found if len(found) == documents else None
 
 
 def open_split(corpus: Path, split: str) -> TokenStream:

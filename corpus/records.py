@@ -13,7 +13,7 @@ from foundation.errors import InputError
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 
-_PREPARE = "Prepare it again, with --record-names."
+_PREPARE = "Prepare it again: `genomic-llama prepare --record-names`."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from foundation.disk import full_disk, refusals, sync, umask
+from foundation.errors import InputError
 from foundation.place import check_replaceable, keep_beside, publish_directory, real_directory, real_file
 from foundation.temporary import remove_stale, temporary_beside
 
@@ -20,7 +21,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     path = real_file(path)
     with refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path, path)
         remove_stale(path)
     with temporary_beside(path, tempfile.mkstemp) as temporary:
         try:
@@ -47,7 +48,7 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
     path = real_directory(path)
     seen = check_replaceable(path, mark=mark, overwrite=overwrite)
     with refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path, path)
         remove_stale(path)
     with temporary_beside(path, tempfile.mkdtemp) as temporary:
         try:
@@ -60,17 +61,35 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_writable(*paths: Path | None) -> None:
+def check_writable(*paths: Path | None, given: Path | None = None) -> None:
     """That files of these names can be written, told before the work whose results they are to hold; None is left out.
 
+    `given`: what the user gave, where the names are made from it; a folder that refuses them is an error of that.
     Errors: `InputError` for a directory in their place, a disk that is full or read-only, or one that has gone.
     """
     for path in paths:
-        if path is None:
-            continue
-        path = real_file(path)
-        with refusals(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as file:
-                file.write(b"0")
-                file.flush()
+        if path is not None:
+            _check_folder(real_file(path, given), given or path)
+
+
+def check_directory_writable(path: Path) -> None:
+    """The same for an output that is a directory; what is in its place is `check_replaceable`'s matter."""
+    _check_folder(real_directory(path), path)
+
+
+def _check_folder(path: Path, given: Path) -> None:
+    """That something named `path` can be made. Errors: `InputError` that names what was `given`."""
+    with refusals(given):
+        _make_folder(path, given)
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as file:
+            file.write(b"0")
+            file.flush()
+
+
+def _make_folder(path: Path, given: Path) -> None:
+    """The folder of `path`, with those that it is in. Errors: `InputError` where a file is in the place of one."""
+    nearest = next((folder for folder in path.parents if folder.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        problem = f"cannot be written: {nearest} is a file, not a directory"
+        raise InputError(problem, where=given, fix="Choose another output.", kind="output-not-a-directory")
+    path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,9 @@ import ctypes
 import errno
 import itertools
 import os
+import shlex
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,13 +17,16 @@ from pathlib import Path
 
 from foundation.disk import refusals, sync, umask
 from foundation.errors import InputError
+from foundation.spelling import option
 from foundation.terminal import warn
 
 
 def real_directory(path: Path) -> Path:
     """The place of an output that is a directory: where a link leads. Errors: `InputError` for a link to itself."""
     path = Path(path)
-    if not path.is_symlink() and path.name not in ("", ".."):
+    with refusals(path):
+        link = path.is_symlink()
+    if not link and path.name not in ("", ".."):
         return path  # as it was given, for messages
     real = Path(os.path.realpath(path))
     if real.is_symlink():
@@ -40,19 +45,38 @@ def real_paths(paths: Iterable[Path]) -> list[str]:
     ]
 
 
-def real_file(path: Path) -> Path:
-    """The same for a file. Errors: `InputError`, also for a directory, a pipe or a device in its place."""
+def beside(out: Path, suffix: str) -> Path:
+    """The output that is named after `out`, as OUT.tsv. Errors: `InputError` for a path that ends in no name."""
+    if out.name in ("", ".."):
+        fix = f"Give the beginning of a file's name: {out / 'NAME'} for {out / f'NAME{suffix}'}."
+        raise InputError("is a directory, and outputs are named after it", where=out, fix=fix, kind="output-unnamed")
+    return out.with_name(out.name + suffix)
+
+
+def real_file(path: Path, given: Path | None = None) -> Path:
+    """The same for a file. `given`: what the user named it by, where that is another path.
+
+    Errors: `InputError`, also for a directory, a pipe, a device or a file without permission to write in its place.
+    """
     path = Path(path)
     if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
         fix = "Name a regular file: the output is written beside it, then renamed."
-        raise InputError("is not a place for a file", where=path, fix=fix, kind="output-not-a-file")
+        raise InputError("is not a place for a file", where=given or path, fix=fix, kind="output-not-a-file")
     real = real_directory(path)
-    if real.exists() and not real.is_file():
-        kind = "a directory" if real.is_dir() else "a pipe, a socket or a device"
+    with refusals(given or path):
+        mode = real.stat().st_mode if real.exists() else None
+    if mode is not None and not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         raise InputError(
             f"is {kind}, a file was expected", where=path, fix="Choose another output.", kind="output-not-a-file"
         )
+    if mode is not None and not mode & _WRITABLE:  # a rename would replace it all the same
+        fix = f"Choose another output, or make it writable: chmod u+w {shlex.quote(str(path))}."
+        raise InputError("is read-only", where=path, fix=fix, kind="output-read-only")
     return real
+
+
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ def check_replaceable(path: Path, *, mark: str, overwrite: bool) -> Snapshot:
     if not path.is_dir() or not any(path.iterdir()):
         return Snapshot(frozenset())
     if not overwrite:
-        fix = "Choose another output, or pass --overwrite to replace it."
+        fix = f"Choose another output, or pass {option('overwrite', True)} to replace it."
         raise InputError("already exists", where=path, fix=fix, kind="output-exists")
     if not (path / mark).exists():
         problem = f"has no {mark}, so it is not replaced"

@@ -47,5 +47,9 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, function = _PLACES[name].partition(":")
-    return getattr(import_module(module), function)
+    module, _, attribute = _PLACES[name].partition(":")
+    found = getattr(import_module(module), attribute)
+    if not module.startswith("genomic_llama.") and name != "InputError":  # a function that commands call too
+        found = import_module("genomic_llama.api.door").public(found)
+    globals()[name] = found
+    return found

@@ -1,5 +1,7 @@
 """NeMo and the recipes, imported without what no run of a Llama uses: more than half, which waits until it is used."""
 
+import os
+
 from foundation.deferred_imports import deferred_imports
 from recipes.late_compiler import late_compiler
 
@@ -33,5 +35,14 @@ DEFERRED = (
 )
 
 
+def _name_an_architecture() -> None:
+    """Name a GPU architecture for the CUDA code that Megatron-Core compiles at import, if torch has CUDA and no GPU."""
+    import torch
+
+    if torch.version.cuda and not torch.cuda.is_available():
+        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", "9.0")
+
+
+_name_an_architecture()
 with deferred_imports(DEFERRED, true=_TABLES), late_compiler():
     from recipes.recipe import build_recipe as build_recipe

@@ -28,6 +28,7 @@ from conversion.megatron.nemo_context import read_head
 from conversion.strict import check_tensors
 from conversion.weight_table import HEAD, Weight, split
 from foundation.errors import InputError, shown
+from foundation.spelling import option
 from foundation.untrusted import read_json
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def base_of(directory: Path) -> Path:
         raise InputError(
             f"names the base checkpoint {str(base)!r}, which does not exist",
             where=path,
-            fix="Give it with --base CHECKPOINT.",
+            fix=f"Give the base as {option('base')}.",
             kind="adapter-base",
         )
     return base

@@ -54,7 +54,9 @@ class PeftAdapter:
             expected |= {lora_name(module, "A"): (rank, columns), lora_name(module, "B"): (rows, rank)}
             if self._config.dora:
                 expected[_magnitude_name(module)] = (rows,)
-        self.head: Head | None = _read_head(directory, self._config.task_type)
+        outputs = self._tensors.get(f"{PREFIX}{peft_head.MODULE}.weight")
+        labels = outputs.shape[0] if outputs is not None and outputs.shape else 0
+        self.head: Head | None = _read_head(directory, self._config.task_type, labels)
         if self.head:
             expected |= head_shapes(self.head, hidden=weights[0].fused_shape[1])
         found = {name: tensor.shape for name, tensor in self._tensors.items()}
@@ -126,12 +128,12 @@ def head_shapes(head: Head, *, hidden: int) -> dict[str, Shape]:
     return {f"{name}.weight": (labels, hidden), **({f"{name}.bias": (labels,)} if head.bias else {})}
 
 
-def _read_head(directory: Path, task_type: str | None) -> Head | None:
-    """The head in `directory`. Errors: `InputError` where its two files differ about it."""
+def _read_head(directory: Path, task_type: str | None, labels: int) -> Head | None:
+    """The head in `directory`, of so many `labels`. Errors: `InputError` where its two files differ about it."""
     head = peft_head.read_head(directory)
     if head is None and task_type in peft_head.TASK_TYPES:
-        problem = f"has a head (task_type {task_type}), and no {peft_head.NAME} that says what it predicts"
-        fix = "Merge it with PEFT (`merge_and_unload`), or write it with `genomic-llama convert RUN ADAPTER --to peft`."
+        problem = f"has a head (task_type {task_type}) that PEFT trained, and PEFT does not keep what it predicts"
+        fix = f"Write {peft_head.NAME} there with its labels: {peft_head.example(task_type, labels)}"
         raise InputError(problem, where=directory, fix=fix, kind="adapter-head")
     if head is not None and task_type != peft_head.task_type(head):
         problem = f"task_type is {shown(task_type)}, and {peft_head.NAME} has a head of {peft_head.task_type(head)}"

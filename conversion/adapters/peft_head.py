@@ -28,6 +28,16 @@ def task_type(head: Head) -> str:
     return TASK_TYPES[head.bias]
 
 
+def example(task_type: str | None, labels: int) -> str:
+    """What to write into `task_head.json` for a head of transformers' class that PEFT trained alone."""
+    names = [f"NAME{number}" for number in range(min(labels, _NAMED))] + ["..."] * (labels > _NAMED)
+    kind, pooling = ("classify", "last") if task_type == TASK_TYPES[0] else ("tokens", "none")
+    return json.dumps({"kind": kind, "labels": names, "pooling": pooling})
+
+
+_NAMED = 4
+
+
 def write_head(directory: Path, head: Head) -> None:
     """Say beside an adapter what its head predicts."""
     (directory / NAME).write_text(json.dumps(asdict(head), indent=2) + "\n", encoding="utf-8")

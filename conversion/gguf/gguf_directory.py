@@ -21,6 +21,7 @@ from conversion.gguf.q8_0 import BLOCK, dequantise, quantise
 from conversion.strict import check_tensors
 from conversion.weight_table import Weight, expand, fuse
 from foundation.errors import InputError
+from foundation.spelling import option
 from foundation.untrusted import parse_json
 from tokenizer.vocabulary import VOCAB_SIZE
 
@@ -101,7 +102,7 @@ class GgufWriter:
         for name, (kind, shape) in tensors.items():
             if kind == "q8_0" and shape[1] % BLOCK:
                 problem = f"tensor {name!r} has rows of {shape[1]} numbers, and Q8_0 stores {BLOCK} together"
-                raise InputError(problem, fix="Choose another --dtype, such as bfloat16.", kind="q8_0-shape")
+                raise InputError(problem, fix=f"Choose another {option('dtype')}, such as bfloat16.", kind="q8_0-shape")
         self._file = FlushedFile(directory / NAME)
         write_header(self._file, metadata(architecture, self._stored), tensors)
         if architecture.rope_scaling:

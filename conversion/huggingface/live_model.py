@@ -15,6 +15,7 @@ from conversion.checkpoint import Checkpoint, Rows
 from conversion.files.mapped_file import loaded
 from foundation.errors import InputError
 from foundation.progress import Advance, no_progress
+from foundation.spelling import option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,6 +109,6 @@ def _check_finite(tensor: "Tensor", name: str, checkpoint: Checkpoint, dtype: st
     raise InputError(
         f"tensor {name!r} has values that are NaN or infinite" + (f" in {dtype}" if narrower else ""),
         where=checkpoint.directory,
-        fix=f"Give --dtype {stored}: float16 ends at 65,504." if narrower else "Take an earlier checkpoint.",
+        fix=f"Give {option('dtype', stored)}: float16 ends at 65,504." if narrower else "Take an earlier checkpoint.",
         kind="weights-not-finite",
     )

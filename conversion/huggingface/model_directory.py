@@ -20,6 +20,7 @@ from conversion.huggingface.tokenizer_directory import write_tokenizer_of
 from conversion.strict import check_tensors, common_dtype, is_copy_of_embeddings, stored_dtypes
 from conversion.weight_table import Shape, Weight, expand, fuse, split
 from foundation.errors import InputError
+from foundation.spelling import option
 from foundation.untrusted import read_json
 from tokenizer.huggingface import validate_tokenizer
 from tokenizer.vocabulary import EOS, PAD, VOCAB_SIZE
@@ -126,9 +127,9 @@ def refuse_adapter(directory: Path) -> None:
             raise InputError(
                 "belongs to a PEFT adapter, which names its base but is not the model",
                 where=directory / name,
-                fix="Give the model's own directory, and this one beside it: --adapter DIRECTORY to use it, or "
-                "`convert DIRECTORY OUT --to hf --base MODEL` to merge it. Where weights lie beside it, take the "
-                "adapter's files out of the directory to use them without it.",
+                fix=f"Give the model's own directory, and this one beside it, as {option('adapter')}; or "
+                "merge it: `genomic-llama convert DIRECTORY OUT --to hf --base MODEL`. Where weights lie beside it, "
+                "take the adapter's files out of the directory to use them without it.",
                 kind="peft-adapter",
             )
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus.card.lengths import Lengths
-from corpus.manifest import Manifest, Source, Split
+from corpus.doubts import doubts, relatives
+from corpus.manifest import Manifest, Split
+from corpus.source import SharedKmers, Source
 from foundation.typed import to_json
 
 Histogram = Mapping[int, int]
@@ -30,6 +32,10 @@ class CardData:
     excluded : (reason, records)
         Most first.
     settings, versions : (name, value)
+    doubts : sentences
+        On the sources and the splits.
+    shared : share of 32-mers by split
+        Of a held-out split, those that train has too; the sample's size with it.
     """
 
     splits: tuple[Split, ...]
@@ -41,6 +47,8 @@ class CardData:
     excluded: tuple[tuple[str, int], ...]
     settings: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
+    doubts: tuple[str, ...]
+    shared: Mapping[str, SharedKmers]
 
     @property
     def documents(self) -> int:
@@ -75,6 +83,8 @@ def card_data(manifest: Manifest, exact_lengths: Lengths | None = None) -> CardD
         excluded=tuple(Counter(manifest.excluded).most_common()),
         settings=tuple((key.replace("_", " "), _text(value)) for key, value in to_json(manifest.settings).items()),
         versions=tuple(manifest.versions.items()),
+        doubts=(*doubts(manifest), *(text for doubtful, text in relatives(manifest) if doubtful)),
+        shared=manifest.resemblance.splits if manifest.resemblance else {},
     )
 
 

@@ -13,6 +13,7 @@ from foundation.pages.quantities import short
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LEAST_SPAN = 20  # percent points of GC
 _TICKS = 3  # at the least, on the axis of lengths
 _STEPS = (
     (1,),
@@ -44,9 +45,17 @@ def gc_figure(gc: Histogram) -> str:
     """Documents by GC percent."""
     figure, axes = canvas(height=3.2, width=0.91)
     axes.bar(list(gc), list(gc.values()), width=0.86, color=ACCENT)
-    axes.set(xlim=(-1, 101), xlabel="GC of a document, percent of A, C, G and T", ylabel="documents")
+    axes.set(xlim=_gc_range(gc), xlabel="GC of a document, percent of A, C, G and T", ylabel="documents")
+    axes.locator_params(axis="x", integer=True)
     _finish(axes)
     return to_svg(figure, "gc", "Documents by GC percent")
+
+
+def _gc_range(gc: Histogram) -> tuple[float, float]:
+    """All bars, with room beside them, and no less than a span of percent points."""
+    low, high = min(gc), max(gc)
+    room = max(2.0, (_LEAST_SPAN - (high - low)) / 2)
+    return max(-1.0, low - room), min(101.0, high + room)
 
 
 def log_ticks(low: float, high: float) -> list[float]:

@@ -3,9 +3,8 @@
 Made from `manifest.json` and the indices beside it, and from what its maker says of licences and purpose.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from corpus.card.data import CardData, card_data, gc_and_acgt
 from corpus.card.figures import gc_figure, length_figure
 from corpus.card.histogram import gc_summary, length_summary
 from corpus.card.lengths import read_lengths
-from corpus.manifest import Source, Split, read_manifest
+from corpus.card.tables import CONTENT, content_cells, counted, letter_shares, share, source_cells, split_cells
+from corpus.manifest import read_manifest
 from foundation.pages.page import render_page, render_text, write_texts
 from foundation.pages.quantities import exact, short
 from foundation.typed import from_settings, to_json
@@ -63,17 +63,23 @@ def write_card_of(data: CardData, text: CardText, out: Path, *, name: str) -> tu
         "tiles": {"large": _large_tiles(data), "small": _small_tiles(data)},
         "lengths": data.lengths and length_summary(data.lengths, data.exact_lengths, markup=data.markup > 0),
         "gc": data.gc and gc_summary(data.gc),
-        "composition": _shares(data.composition),
-        "splits": [_split_cells(split) for split in data.splits],
+        "composition": letter_shares(data.composition),
+        "splits": [split_cells(split, data.shared.get(split.name)) for split in data.splits],
         "excluded": [(reason, exact(count)) for reason, count in data.excluded],
         "excluded_total": exact(sum(count for _, count in data.excluded)),
-        "sources": [_source_cells(source, text) for source in data.sources[:SHOWN_SOURCES]],
+        "sources": [
+            source_cells(source, text.source_licences, text.licence) for source in data.sources[:SHOWN_SOURCES]
+        ],
+        "contents": [content_cells(source) for source in data.sources[:SHOWN_SOURCES] if source.content],
+        "content_head": CONTENT,
+        "doubts": data.doubts,
+        "shared": bool(data.shared),
         "more_sources": len(data.sources) - SHOWN_SOURCES,
         "settings": data.settings,
         "versions": data.versions,
     }
     figures = {
-        "length_svg": Markup(length_figure(data.lengths)) if data.lengths else "",
+        "length_svg": Markup(length_figure(data.lengths)) if len(data.lengths) > 1 else "",  # not of one length
         "gc_svg": Markup(gc_figure(data.gc)) if data.gc else "",
     }
     page, text_page = out / HTML, out / MARKDOWN
@@ -89,8 +95,8 @@ def write_card_of(data: CardData, text: CardText, out: Path, *, name: str) -> tu
 def _subtitle(data: CardData) -> str:
     files = len(data.sources)
     return (
-        f"{short(data.bases)} bases in {_counted(data.documents, 'document')} from {_counted(files, 'file')}, "
-        f"in {_counted(len(data.splits), 'split')}"
+        f"{short(data.bases)} bases in {counted(data.documents, 'document')} from {counted(files, 'file')}, "
+        f"in {counted(len(data.splits), 'split')}"
     )
 
 
@@ -98,7 +104,7 @@ def _answer(data: CardData) -> str:
     """What the card says, in one sentence."""
     train = sum(split.bases for split in data.splits if split.name == "train")
     held_out = [split.name for split in data.splits if split.name != "train"]
-    kept = f" and {_share(data.bases - train, data.bases)} held out for {' and '.join(held_out)}" if held_out else ""
+    kept = f" and {share(data.bases - train, data.bases)} held out for {' and '.join(held_out)}" if held_out else ""
     return f"A corpus of {short(data.bases)} bases: {short(train)} to train on{kept}."
 
 
@@ -107,7 +113,7 @@ def _large_tiles(data: CardData) -> list[dict[str, str]]:
     return [
         {"label": "Bases", "value": short(data.bases), "note": f"{exact(data.bases)}, both cases, all letters"},
         {"label": "Documents", "value": short(data.documents), "note": f"{exact(data.tokens)} tokens, one EOS each"},
-        {"label": "Held out", "value": _share(held_out, data.bases), "note": "of the bases: validation and test"},
+        {"label": "Held out", "value": share(held_out, data.bases), "note": "of the bases: validation and test"},
     ]
 
 
@@ -115,52 +121,11 @@ def _small_tiles(data: CardData) -> list[dict[str, str]]:
     left_out = sum(count for _, count in data.excluded)
     n_bases = data.composition["N"]
     return [
-        {"label": "GC", "value": _share(*gc_and_acgt(data.composition)), "note": "of A, C, G and T"},
-        {"label": "N", "value": _share(n_bases, data.bases), "note": f"{exact(n_bases)} bases"},
-        {"label": "Soft-masked", "value": _share(data.soft_masked, data.bases), "note": "lower-case bases: repeats"},
+        {"label": "GC", "value": share(*gc_and_acgt(data.composition)), "note": "of A, C, G and T"},
+        {"label": "N", "value": share(n_bases, data.bases), "note": f"{exact(n_bases)} bases"},
+        {"label": "Soft-masked", "value": share(data.soft_masked, data.bases), "note": "lower-case bases: repeats"},
         {"label": "Left out", "value": short(left_out), "note": "records, by the rules below"},
     ]
-
-
-def _shares(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    total, most = sum(counts.values()), max(counts.values(), default=0)
-    return [
-        {"name": letter, "share": _share(count, total), "count": exact(count), "width": round(100 * count / most, 2)}
-        for letter, count in counts.items()
-        if count
-    ]
-
-
-def _split_cells(split: Split) -> Sequence[str]:
-    return (
-        split.name,
-        exact(split.documents),
-        exact(split.bases),
-        exact(split.tokens),
-        _share(*gc_and_acgt(split.composition)),
-        _share(split.composition["N"], split.bases),
-        _share(split.soft_masked, split.bases),
-    )
-
-
-def _source_cells(source: Source, text: CardText) -> Sequence[str]:
-    name = Path(source.path).name
-    licence = next((text.source_licences[key] for key in text.source_licences if fnmatch(name, key)), text.licence)
-    counts = (exact(source.records), exact(source.bases), exact(source.bytes))
-    return (name, licence or "not stated", *counts, source.sha256)
-
-
-def _share(part: int, whole: int) -> str:
-    """In percent, and never 0 or 100 where it is only nearly so."""
-    if not whole:
-        return "none"
-    if 0 < part < whole and (nearly := {"0.00%": "< 0.01%", "100.00%": "> 99.99%"}.get(f"{part / whole:.2%}")):
-        return nearly
-    return f"{part / whole:.2%}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{exact(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def _escaped(value: Any) -> Any:

@@ -13,6 +13,7 @@ from corpus.exclusion.preset import read_preset
 from corpus.exclusion.taxonomy import TaxIds, Taxonomy
 from corpus.scan.batch import Batch
 from foundation.errors import InputError
+from foundation.spelling import option
 
 
 class TaxonFilter:
@@ -52,7 +53,7 @@ class TaxonFilter:
             reasons[record] = self._reason(taxids, lineages)
             if self._strict and reasons[record] is None and not self._is_known(taxids, lineages):
                 raise InputError(
-                    "has no known taxonomy, which --strict-taxonomy needs for each record",
+                    f"has no known taxonomy, which {option('strict_taxonomy')} needs for each record",
                     where=f"{source}, record {batch.first + record} {batch.names[record]!r}",
                     fix="Give its taxon in the header (taxid=...) or the accession table, or list its accession.",
                     kind="taxonomy-unknown",

@@ -7,13 +7,15 @@ from functools import partial
 
 import numpy as np
 
-from corpus.manifest import FORMAT_VERSION, Manifest, Source, Split, add_splits, without_names
+from corpus.manifest import FORMAT_VERSION, Manifest, Split, add_splits, without_names
 from corpus.preparation.plan import Plan
 from corpus.preparation.record_names import FILE_NAME, Hashes, check_names
-from corpus.preparation.results import ShardResult
+from corpus.preparation.results import PartResult, ShardResult
 from corpus.preparation.work_folder import WorkFolder
 from corpus.readers.formats import Slice, read_slice
 from corpus.settings import MOST_NAMED
+from corpus.source import Source, SourceContent
+from corpus.splits.rule import SPLITS
 from foundation.versions import version_shown
 
 _RECORDED = ("genomic-llama", "numpy", "isal", "zstandard", "pyarrow", "orjson", "xxhash")
@@ -49,24 +51,41 @@ def _few_enough(results: Sequence[ShardResult], splits: Iterable[Split]) -> bool
 
 
 def _sources(plan: Plan, results: Sequence[ShardResult]) -> Iterable[Source]:
-    parts = [part for result in results for part in result.parts]
-    records: Counter[int] = Counter()
-    bases: Counter[int] = Counter()
-    for part in parts:
-        records[part.source] += part.records
-        bases[part.source] += part.bases
-    first = {part.source: part for part in reversed(parts)}
+    parts: dict[int, list[PartResult]] = {}
+    for result in results:
+        for part in result.parts:
+            parts.setdefault(part.source, []).append(part)
     for number, source in enumerate(plan.sources):
-        sha256 = first[number].sha256
+        own = parts[number]
+        sha256 = own[0].sha256
         assert sha256 is not None, "the shard of a source's first part knows its checksum"
         yield Source(
             path=str(source.path),
             format=source.format,
-            bytes=first[number].bytes,
+            bytes=own[0].bytes,
             sha256=sha256,
-            records=records[number],
-            bases=bases[number],
+            records=sum(part.records for part in own),
+            bases=sum(part.bases for part in own),
+            content=_content(own),
         )
+
+
+def _content(parts: Sequence[PartResult]) -> SourceContent:
+    letters: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    documents: Counter[str] = Counter()
+    for part in parts:
+        letters.update(part.letters)
+        splits.update(part.splits)
+        documents.update(part.documents)
+    return SourceContent(
+        gc=letters["G"] + letters["C"],
+        at=letters["A"] + letters["T"],
+        n=letters["N"],
+        soft_masked=letters["soft_masked"],
+        splits={name: splits[name] for name in SPLITS if splits[name]},
+        documents={name: documents[name] for name in SPLITS if documents[name]},
+    )
 
 
 def _splits(plan: Plan, results: Sequence[ShardResult]) -> Iterable[Split]:

@@ -14,6 +14,7 @@ from corpus.splits.rule import SPLITS, SplitRule
 from corpus.splits.split import draw, seeded, unit_hashes
 from foundation.errors import InputError
 from foundation.place import real_paths
+from foundation.spelling import option
 
 
 def check_output(sources: Sequence[Path], out: Path) -> None:
@@ -62,7 +63,7 @@ def check_source_split(sources: Sequence[Path], rule: SplitRule) -> None:
         return
     seeds = (seed for seed in range(_TRIES // len(hashes)) if not _empty(dataclasses.replace(rule, seed=seed), hashes))
     seed = next(seeds, None)
-    fix = "Split by sequence instead." if seed is None else f"Use --seed {seed}, or another fraction."
+    fix = "Split by sequence instead." if seed is None else f"Use {option('seed', seed)}, or another fraction."
     units = f"the only {rule.by} is not" if len(hashes) == 1 else f"none of the {len(hashes):,} {rule.by}s is"
     problem = f"{units} drawn for {' and '.join(empty)} with seed {rule.seed}"
     raise InputError(problem, where=f"split by {rule.by}", fix=fix, kind="empty-split")
@@ -72,7 +73,7 @@ def check_outcome(manifest: Manifest, out: Path) -> None:
     """That every split has documents, and train a base to learn from. Errors: `InputError` that says what to change."""
     documents = {split.name: split.documents for split in manifest.splits}
     if not any(documents.values()):
-        fix = 'Check what is left out: genomic-llama prepare --help, "What is left out".'
+        fix = 'Check what is left out: `genomic-llama prepare --help`, "What is left out".'
         raise InputError("every record was left out", where=out, fix=fix, kind="no-document")
     for name, count in documents.items():
         if not count:
@@ -94,9 +95,10 @@ def _remedy(name: str, names: Path | None, total: int) -> str:
     if names is not None:
         return f"Compare the names in {names} with those of the records."
     if total == 1:
-        return "Hold nothing out, with --validation-fraction 0, or give --split-by sequence."
-    change = "Lower --validation-fraction" if name == "train" else f"Raise --{name}-fraction, try another --seed"
-    return f"{change}, or cut contigs into more documents with a smaller --segment-length."
+        return f"Hold nothing out, with {option('validation_fraction', 0)}, or split by sequence."
+    lower, more = f"Lower {option('validation_fraction')}", f"Raise {option(f'{name}_fraction')}"
+    change = lower if name == "train" else f"{more}, try another {option('seed')}"
+    return f"{change}, or cut contigs into more documents with a smaller {option('segment_length')}."
 
 
 def _empty(rule: SplitRule, hashes: npt.NDArray[np.uint64]) -> list[str]:

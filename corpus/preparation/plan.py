@@ -25,8 +25,6 @@ from foundation.typed import from_json, to_json
 SHARD_BYTES = 512 << 20
 """Stored bytes of the sources of one shard, about."""
 
-FILE_NAME = "plan.json"
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSource:
@@ -140,7 +138,7 @@ def read_plan(path: Path) -> Plan:
     try:
         return _read_plan(path, path.stat().st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        fix = "Name the working folder that genomic-llama prepare --plan-only printed."
+        fix = "Name the working folder that `genomic-llama prepare --plan-only` printed."
         raise InputError(
             "does not contain the plan of a preparation", where=path.parent, fix=fix, kind="no-plan"
         ) from None

@@ -18,11 +18,13 @@ from corpus.preparation.redraw import can_redraw, redraw
 from corpus.preparation.results import ShardResult, read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.shard_progress import show_shards
+from corpus.preparation.sketches import resemblance
 from corpus.preparation.warnings import warn_doubtful, warn_redrawn
 from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
+from foundation.atomic import check_directory_writable
 from foundation.disk import full_disk, sync
 from foundation.engines.engine import Engine, WorkerDiedError
 from foundation.engines.local import LocalEngine
@@ -30,6 +32,7 @@ from foundation.errors import InputError
 from foundation.pages.quantities import plural
 from foundation.place import Snapshot, check_replaceable, publish_directory, real_directory
 from foundation.progress import progress_bar
+from foundation.spelling import option
 from foundation.terminal import warn
 
 
@@ -75,7 +78,8 @@ def prepare(
             work.remove()  # other settings make other shards
             raise
         folders = [folder(shard) for shard in range(len(results))]
-        warn_doubtful(plan, manifest, results, folders)
+        manifest = dataclasses.replace(manifest, resemblance=resemblance(manifest.sources, folders))
+        warn_doubtful(plan, manifest, results)
         _put_together(work, folders, manifest, out, seen)
     return manifest
 
@@ -95,7 +99,10 @@ def plan_preparation(
     sources = [Path(source) for source in sources]
     if STANDARD_INPUT in sources:
         raise InputError(
-            "cannot be used with --plan-only", where="standard input", fix="Name files.", kind="plan-of-standard-input"
+            f"cannot be used with {option('plan_only', True)}",
+            where="standard input",
+            fix="Name files.",
+            kind="plan-of-standard-input",
         )
     with _planned(sources, real_directory(out).resolve(), settings, shard_bytes, overwrite) as (work, plan, _):
         return work, plan
@@ -107,6 +114,7 @@ def _planned(
 ) -> Iterator[tuple[WorkFolder, Plan, Snapshot]]:
     """The working folder of `out`, held, with the plan in it; and what may be replaced."""
     check_output(sources, out)
+    check_directory_writable(out)
     seen = check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     check_source_split(sources, settings.split)
     with progress_bar("look at the sources", total=len(sources), unit=" files") as advance:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from corpus.composition import Counts, count_letters
 from corpus.exclusion.excluder import Excluder
-from corpus.letters import BASES, FOREIGN, OTHER, SOFT_MASKED
+from corpus.letters import BASES, COLUMNS, FOREIGN, OTHER
 from corpus.markup import to_dna_outside_tags
 from corpus.preparation.documents import cut, join, keep
 from corpus.preparation.split_writer import SplitWriter
 from corpus.scan.batch import Batch
 from corpus.scan.foreign_letters import explain_letters
 from corpus.settings import Settings
+from corpus.splits.rule import SPLITS
 from corpus.splits.sketch import KEPT_OF_A_SOURCE, Hashes, Sketch, sketch_hashes
 from corpus.splits.split import UNDECIDED, Splits, Splitter
 from corpus.store.document_names import record_lines, segment_lines
@@ -26,15 +27,19 @@ from tokenizer.sequence import Ids
 
 @dataclass(kw_only=True)
 class PartTotals:
-    """What was taken of one part of a source, records that are left out too. `sketch`: of those that are not."""
+    """What was taken of one part of a source, records that are left out too.
+
+    `letters`: by `corpus.letters.COLUMNS`. Of what is not left out: `documents` and `bases` by split, and `sketch`.
+    """
 
     source: Path
     number: int
     markup: bool
     records: int = 0
-    bases: int = 0
-    soft_masked: int = 0
+    letters: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(COLUMNS), dtype=np.int64))
     uracil: int = 0
+    documents: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SPLITS), dtype=np.int64))
+    bases: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SPLITS), dtype=np.int64))
     sketch: Sketch = field(default_factory=lambda: Sketch(KEPT_OF_A_SOURCE))
 
 
@@ -67,8 +72,7 @@ class RecordWriter:
     def _assign_splits(self, batch: Batch, taken: PartTotals, counts: Counts) -> tuple[npt.NDArray[np.bool_], Splits]:
         """Which records of one source are kept, and their splits. Errors: for foreign letters."""
         taken.records += len(batch)
-        taken.bases += int(counts[:, BASES].sum())
-        taken.soft_masked += int(counts[:, SOFT_MASKED].sum())
+        taken.letters += counts.sum(axis=0)
         if counts[:, OTHER].any():
             taken.uracil += int((to_dna_outside_tags(batch.tokens) != batch.tokens).sum())
         kept = np.ones(len(batch), dtype=bool)
@@ -93,11 +97,29 @@ class RecordWriter:
             splits, owners = splits[record], owners[record]
             counts = count_letters(tokens, bounds, markup=False)
         splits = self.splitter.by_sequence(splits, tokens, bounds)
+        for taken, documents, bases in zip(sources, *by_split(owners, splits, counts, len(sources)), strict=True):
+            taken.documents += documents
+            taken.bases += bases
         documents, hashes = write_documents(self._writers, tokens, bounds, splits, counts, names)
         if len(documents):
             numbers, firsts = np.unique(owners[documents], return_index=True)
             for number, own in zip(numbers, np.split(hashes, firsts[1:]), strict=True):
                 sources[number].sketch.add(own)
+
+
+def by_split(
+    owners: npt.NDArray[np.int64], splits: Splits, counts: Counts, number: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Documents and bases in each split of each of so many owners: [owners, splits]."""
+    cells = owners * len(SPLITS) + splits
+    bases = np.bincount(cells, counts[:, BASES].sum(axis=1), minlength=number * len(SPLITS))
+    documents = np.bincount(cells, minlength=number * len(SPLITS))
+    return documents.reshape(number, -1), bases.astype(np.int64).reshape(number, -1)
+
+
+def by_name(counts: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Counts of the splits that have any, by their names."""
+    return {name: count for name, count in zip(SPLITS, counts.tolist(), strict=True) if count}
 
 
 def write_documents(

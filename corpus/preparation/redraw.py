@@ -19,7 +19,7 @@ import numpy.typing as npt
 from corpus.composition import count_letters
 from corpus.manifest import Shard
 from corpus.preparation.documents import cut
-from corpus.preparation.record_writer import write_documents
+from corpus.preparation.record_writer import by_name, by_split, write_documents
 from corpus.preparation.results import ShardResult
 from corpus.preparation.sketches import copy_sketches
 from corpus.preparation.split_writer import open_writers
@@ -33,6 +33,7 @@ from corpus.store.document_names import names_path, read_lines, segment_lines
 from corpus.store.index import TokenIndex
 from foundation.disk import full_disk, sync
 from foundation.progress import Advance, progress_bar
+from tokenizer.sequence import Ids
 
 FEW = 100
 """Documents below which they are cut."""
@@ -72,7 +73,7 @@ def redraw(work: WorkFolder, settings: Settings, results: Sequence[ShardResult])
         pool = [
             strand_hashes(tokens, bounds, seed=rule.seed)
             for shard, result in enumerate(results)
-            for split, tokens, bounds, _ in _documents(work.shard(shard), result, settings, advance)
+            for split, tokens, bounds, _, _ in _documents(work.shard(shard), result, settings, advance)
             if split in drawn
         ]
         hashes = np.unique(np.concatenate(pool))
@@ -117,20 +118,23 @@ def _with_segments(settings: Settings, results: Sequence[ShardResult]) -> Settin
 
 def _documents(
     folder: Path, result: ShardResult, settings: Settings, advance: Advance
-) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str]]]:
-    """The documents of a finished shard, cut: their split, tokens, bounds and lines of names, in batches."""
+) -> Iterator[tuple[int, Ids, npt.NDArray[np.int64], list[str], npt.NDArray[np.int64]]]:
+    """The documents of a finished shard, cut: their split, tokens, bounds, lines of names and parts, in batches."""
     for split in result.splits:
+        documents = [part.documents.get(split.name, 0) for part in result.parts]
+        parts = np.repeat(np.arange(len(documents)), documents)
         for stored in split.shards:
             index = TokenIndex(folder / stored.name)
             known = _names(folder, stored)
             for tokens, bounds in _batches(index):
                 advance(len(tokens))
                 names = list(islice(known, len(bounds) - 1))
+                own, parts = parts[: len(names)], parts[len(names) :]
                 if settings.segment_length is not None and not any("\t" in name for name in names):
                     batch = Batch(first=1, names=names, descriptions=names, tokens=tokens, bounds=bounds)
                     tokens, bounds, record, starts = cut(batch, settings.segment_length)
-                    names = segment_lines(names, record, starts)
-                yield SPLITS.index(split.name), tokens, bounds, names
+                    names, own = segment_lines(names, record, starts), own[record]
+                yield SPLITS.index(split.name), tokens, bounds, names, own
             index.close()
 
 
@@ -164,15 +168,22 @@ def _write(
     hashes, drawn_splits, drawn = drawing
     folder = work.redrawn(shard)
     folder.mkdir(parents=True)
+    totals = np.zeros((2, len(result.parts), len(SPLITS)), dtype=np.int64)
     with open_writers(folder, settings, shard) as writers:
-        for split, tokens, bounds, names in _documents(work.shard(shard), result, settings, advance):
+        for split, tokens, bounds, names, owners in _documents(work.shard(shard), result, settings, advance):
             splits = np.full(len(bounds) - 1, split, dtype=np.uint8)
             if split in drawn:
-                own = strand_hashes(tokens, bounds, seed=settings.split.seed)
-                splits = drawn_splits[np.searchsorted(hashes, own)]
+                places = np.searchsorted(hashes, strand_hashes(tokens, bounds, seed=settings.split.seed))
+                splits = drawn_splits[places]
             counts = count_letters(tokens, bounds, markup=settings.markup)
+            totals += by_split(owners, splits, counts, len(result.parts))
             write_documents(writers, tokens, bounds, splits, counts, names)
     copy_sketches(work.shard(shard), folder, writers.values())
     for path in (*folder.iterdir(), folder):
         sync(path)
-    return dataclasses.replace(result, splits=tuple(writer.split() for writer in writers.values() if writer.documents))
+    parts = [
+        dataclasses.replace(part, documents=by_name(documents), splits=by_name(bases))
+        for part, documents, bases in zip(result.parts, *totals, strict=True)
+    ]
+    written = tuple(writer.split() for writer in writers.values() if writer.documents)
+    return dataclasses.replace(result, parts=tuple(parts), splits=written)

@@ -17,7 +17,8 @@ class PartResult:
     """What was read of a part of a source.
 
     `sha256`: of the whole source, known to the shard of its first part; `bytes`: of the whole source; `records`,
-    `bases`, `soft_masked` (lower-case bases) and `uracil` (U that is kept): of the part, excluded ones too.
+    `bases`, `letters` (counts by `corpus.letters.COLUMNS`) and `uracil` (U that is kept): of the part, excluded ones
+    too. `documents` and `splits`: documents and bases that went into each split.
     """
 
     source: int
@@ -25,8 +26,10 @@ class PartResult:
     bytes: int
     records: int
     bases: int
-    soft_masked: int
+    letters: dict[str, int]
     uracil: int
+    documents: dict[str, int]
+    splits: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from corpus.letters import BASES, COLUMNS
 from corpus.markup import to_dna_outside_tags
 from corpus.preparation.plan import Part, Plan, PlannedSource, read_plan
 from corpus.preparation.record_names import RecordNames
-from corpus.preparation.record_writer import PartTotals, RecordWriter
+from corpus.preparation.record_writer import PartTotals, RecordWriter, by_name
 from corpus.preparation.results import PartResult, ShardResult, read_result, write_result
 from corpus.preparation.sketches import write_sketches
 from corpus.preparation.split_writer import open_writers
@@ -160,9 +161,11 @@ class _Reading:
             sha256=self._checksum,
             bytes=self._size if self._source.path == STANDARD_INPUT else self._source.bytes,
             records=self.taken.records,
-            bases=self.taken.bases,
-            soft_masked=self.taken.soft_masked,
+            bases=int(self.taken.letters[BASES].sum()),
+            letters=dict(zip(COLUMNS, self.taken.letters.tolist(), strict=True)),
             uracil=self.taken.uracil,
+            documents=by_name(self.taken.documents),
+            splits=by_name(self.taken.bases),
         )
 
     def _observe(self, block: memoryview) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from corpus.preparation.record_writer import PartTotals
 from corpus.preparation.split_writer import SplitWriter
+from corpus.source import NearSource, Resemblance, SharedKmers, Source
 from corpus.splits.rule import SPLITS
 from corpus.splits.sketch import KEPT, KEPT_OF_A_SOURCE, Hashes, K
 
@@ -40,6 +41,21 @@ def copy_sketches(old: Path, new: Path, writers: Iterable[SplitWriter]) -> None:
 def read_sketches(folders: Iterable[Path]) -> list[Rows]:
     """What `write_sketches` wrote, folder by folder."""
     return [np.fromfile(folder / FILE_NAME, dtype=_ROW) for folder in folders]
+
+
+def resemblance(sources: Sequence[Source], folders: Iterable[Path]) -> Resemblance:
+    """What the sketches of all shards, in their folders, say; of equal files nothing, whose checksums tell."""
+    sketches = read_sketches(folders)
+    near = tuple(
+        NearSource(path=sources[one.second].path, other=sources[one.first].path, identity=round(one.identity, 6))
+        for one in near_identical(sketches)
+        if sources[one.first].sha256 != sources[one.second].sha256
+    )
+    shares = shares_in_train(sketches)
+    return Resemblance(
+        sources=near,
+        splits={name: SharedKmers(looked_at=count, share=round(share, 6)) for name, (count, share) in shares.items()},
+    )
 
 
 def shares_in_train(shards: Sequence[Rows]) -> dict[str, tuple[int, float]]:

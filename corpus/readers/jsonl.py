@@ -13,6 +13,7 @@ import orjson
 from corpus.scan.batch import Batch, BatchBuilder
 from corpus.streams.compression import READ, open_source
 from foundation.errors import InputError, shown
+from foundation.spelling import option
 
 SEQUENCE_FIELDS = ("text", "sequence")
 NAME_FIELDS = ("record", "id", "name", "accession")
@@ -112,7 +113,7 @@ def _text(row: dict[str, Any], fields: tuple[str, ...]) -> str:
             raise InputError(f"field {field!r} is {how}", fix=fix, kind=kind)
     there = ", ".join(map(repr, row)) or "none"
     problem = f"has no field {' or '.join(map(repr, fields))}; its fields are: {there[:500]}"
-    raise InputError(problem, fix="Name the field with --text-field.", kind="no-text-field")
+    raise InputError(problem, fix=f"Name the field with {option('text_field')}.", kind="no-text-field")
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from corpus.scan.scanner import find
 from corpus.scan.window import RECORDS
 from corpus.streams.compression import Observe, ObservedFile, named_errors
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import Ids
 from tokenizer.vocabulary import EOS
 
@@ -80,21 +81,20 @@ def _sequence_column(path: Path, schema: Any, field: str | None) -> str:
         raise InputError(
             f"has the columns {' and '.join(map(repr, both))}",
             where=path,
-            fix="Name one: --text-field.",
+            fix=f"Name one: {option('text_field')}.",
             kind="two-text-columns",
         )
     name = next((name for name in wanted if name in schema.names), None)
     if name is None:
         there = ", ".join(map(repr, schema.names)) or "none"
         problem = f"has no column {' or '.join(map(repr, wanted))}; its columns are: {there[:500]}"
-        raise InputError(problem, where=path, fix="Name the column with --text-field.", kind="no-text-field")
+        raise InputError(problem, where=path, fix=f"Name the column with {option('text_field')}.", kind="no-text-field")
     if schema.names.count(name) > 1:
         raise InputError(f"has several columns {name!r}", where=path, fix="Rename one of them.", kind="column-twice")
     if not _is_text(schema.field(name).type):
         problem = f"column {name!r} holds {schema.field(name).type}, not strings"
-        raise InputError(
-            problem, where=path, fix="Name the column of the sequences with --text-field.", kind="column-not-text"
-        )
+        fix = f"Name the column of the sequences with {option('text_field')}."
+        raise InputError(problem, where=path, fix=fix, kind="column-not-text")
     return name
 
 

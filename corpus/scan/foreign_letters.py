@@ -34,8 +34,8 @@ def _fix(letter: bytes, foreign: bytes) -> str:
         return "It looks like an alignment; remove the gaps: sed '/^>/!s/[-.]//g'."
     if letter in b"|#" or (letter == b"@" and ord("+") not in foreign):
         return (
-            "It looks like OpenGenome2's tags and joins: `score` and `embed` read them with --markup, and so does "
-            "`prepare` in JSONL and Parquet."
+            "It looks like OpenGenome2's tags and joins: `genomic-llama score --markup` and `embed --markup` read "
+            "them, and so does `prepare --markup` in JSONL and Parquet."
         )
     if letter in b"@+":
         return "It looks like FASTQ; convert it to FASTA, e.g. with seqtk seq -A."

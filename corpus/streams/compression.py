@@ -70,6 +70,17 @@ def open_source(
             yield _buffered(read)
 
 
+def check_opens(*paths: Path) -> None:
+    """That each is a file with something in it, before anything slow; standard input and folders are not looked at.
+
+    Errors: those of `open_source`.
+    """
+    for path in paths:
+        if path != STANDARD_INPUT and not path.is_dir():
+            with open_source(path):
+                pass
+
+
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """What opening a source once shows.

@@ -1,4 +1,4 @@
-"""Counts of the bases that follow each context of 0 to 6 bases: all that a Markov chain needs to be fitted or scored.
+"""Counts of the bases that follow each context of 0 to 11 bases: all that a Markov chain needs to be fitted.
 
 The same positions as the model's are counted: from each record's second base on, where the base is A, C, G or T.
 """
@@ -12,87 +12,104 @@ import numpy.typing as npt
 from tokenizer.sequence import Ids, to_upper
 from tokenizer.vocabulary import EOS
 
-MAX_ORDER = 6
+MAX_ORDER, LEAST_ORDER = 11, 6
+CONTEXTS_PER_BASE = 64
+"""An order with more contexts per training base finds what the one before it does: hardly any is seen twice."""
+_BYTES = 26
+"""Per entry of the longest table: the counts and the logarithms of all orders, and what is between."""
+_SHARE = 4  # of the free memory a quarter
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.uint32]
 
 _CHUNK = 1 << 20  # bases at a time: bounds the memory, and still fits the cache
-_OTHER, _START = 4, 5  # codes of a base that is not A, C, G or T, and of the mark before a record
 
-_CODES = np.full(256, _OTHER, dtype=np.uint8)
-_CODES[list(b"ACGT")] = range(4)
-_CODES[EOS.id] = _START
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """The longest `order` to fit, and why those up to 11 are `left_out`: a sentence, "" where none is."""
+
+    order: int
+    left_out: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class KmerCounts:
-    """`exact[j]`, shape [4**j, 4]: targets by their context, over the positions with exactly j known bases before them.
+    """`flat`: the tables of `exact`, end to end, of fewer than 2**32 bases. `bases` were read; `capped`: of more."""
 
-    "Known" is an unbroken run of A, C, G and T in the same record, and 6 stands for 6 or more. `bases` were read;
-    `capped` says that there were more.
-    """
-
-    exact: tuple[Counts, ...]
+    order: int
+    flat: Counts
     bases: int
     capped: bool
 
     @property
     def targets(self) -> int:
         """Positions counted."""
-        return int(sum(table.sum() for table in self.exact))
+        return int(self.flat.sum(dtype=np.int64))
 
-    def at_least(self, order: int) -> Counts:
-        """Shape [4**order, 4]: the positions with `order` known bases or more, by the last `order` of them."""
-        total = self.exact[MAX_ORDER]
-        for shorter in range(MAX_ORDER - 1, order - 1, -1):
-            total = self.exact[shorter] + total.reshape(4, 4**shorter, 4).sum(axis=0)
-        return total
+    def exact(self, order: int) -> Counts:
+        """Shape [4**order, 4]: targets by their context, over the positions with exactly so many known bases before.
+
+        "Known" is an unbroken run of A, C, G and T in the same record; the longest order stands for longer ones too.
+        """
+        start, stop = offsets(order)[order : order + 2]
+        return self.flat[start:stop].reshape(4**order, 4)
+
+    def at_least(self) -> Iterator[Counts]:
+        """From the longest order down: positions with as many known bases or more, by the last ones, [4**order, 4]."""
+        total = self.exact(self.order)
+        yield total
+        for order in range(self.order - 1, -1, -1):
+            total = self.exact(order) + total.reshape(4, 4**order, 4).sum(axis=0, dtype=np.uint32)
+            yield total
 
 
-def count_kmers(documents: Iterable[Ids], *, max_bases: int | None = None) -> KmerCounts:
+def offsets(order: int) -> npt.NDArray[np.int64]:
+    """Where the table of each order up to `order` begins, and where the last ends: [order + 2]."""
+    return (4 ** np.arange(1, order + 3, dtype=np.int64) - 4) // 3
+
+
+def reach(bases: int, memory: int) -> Reach:
+    """The longest order worth fitting on so many `bases`, with tables in a quarter of `memory`, free bytes."""
+    for order in range(MAX_ORDER, LEAST_ORDER, -1):
+        if 4**order <= CONTEXTS_PER_BASE * bases and _bytes(order) <= memory / _SHARE:
+            break
+    else:
+        order = LEAST_ORDER
+    if order == MAX_ORDER:
+        return Reach(order=order, left_out="")
+    which = f"Order {MAX_ORDER} is" if order == MAX_ORDER - 1 else f"Orders {order + 1} to {MAX_ORDER} are"
+    why = f"more than {CONTEXTS_PER_BASE} contexts for each training base tell nothing more"
+    if 4 ** (order + 1) <= CONTEXTS_PER_BASE * bases:
+        why = f"order {order + 1} needs {_bytes(order + 1) / 1e9:.1f} GB, and {memory / 1e9:.1f} GB are free"
+    return Reach(order=order, left_out=f"{which} left out: {why}.")
+
+
+def count_kmers(documents: Iterable[Ids], *, order: int = LEAST_ORDER, max_bases: int | None = None) -> KmerCounts:
     """Count `documents`, ids of shape [bases], the first `max_bases` of them where given. One strand, as given."""
-    flat = np.zeros((MAX_ORDER + 1, 4 ** (MAX_ORDER + 1)), dtype=np.int64)
-    tail = np.full(MAX_ORDER + 1, _OTHER, dtype=np.uint8)
+    from evaluation.baselines.counting import count
+
+    places = offsets(order)
+    flat = np.zeros(places[-1], dtype=np.uint32)
+    state = np.array([0, 0, 1])
     bases, capped = 0, False
     for chunk in _chunks(documents):
         length = int((chunk != EOS.id).sum())
         if max_bases is not None and bases + length > max_bases:
             chunk, length, capped = _first_bases(chunk, max_bases - bases), max_bases - bases, True
         bases += length
-        codes = np.concatenate([tail, _CODES[to_upper(chunk)]])
-        _count(codes, flat)
-        tail = codes[-len(tail) :]
+        count(base_codes(chunk), order, places, flat, state)
         if capped:
             break
-    exact = tuple(flat[order, : 4 ** (order + 1)].reshape(4**order, 4) for order in range(MAX_ORDER + 1))
-    return KmerCounts(exact=exact, bases=bases, capped=capped)
+    return KmerCounts(order=order, flat=flat, bases=bases, capped=capped)
 
 
-def _count(codes: npt.NDArray[np.uint8], flat: Counts) -> None:
-    """Add the targets `codes[7:]` to `flat`; the seven before them are context, counted with the last chunk."""
-    known = codes < _OTHER
-    digits = np.where(known, codes, 0).astype(np.uint16)
-    pairs = (digits[:-1] << 2) | digits[1:]
-    fours = (pairs[:-2] << 4) | pairs[2:]
-    sevens = ((fours[1:-3] << 6) | ((pairs[5:-1] << 2) | digits[7:])).astype(np.int64)  # ends at each target
-    target = known[MAX_ORDER + 1 :] & (codes[MAX_ORDER:-1] != _START)
-    run = _known_before(known)
-    whole = target & (run == MAX_ORDER)
-    flat[MAX_ORDER] += np.bincount(sevens if whole.all() else sevens[whole], minlength=flat.shape[1])
-    short = np.flatnonzero(target & ~whole)
-    for order in range(MAX_ORDER if short.size else 0):
-        mine = sevens[short[run[short] == order]] & (4 ** (order + 1) - 1)
-        flat[order] += np.bincount(mine, minlength=flat.shape[1])
+def base_codes(ids: Ids) -> npt.NDArray[np.uint8]:
+    """0 to 3 for A, C, G and T of either case, 4 for another letter, 5 for EOS."""
+    return _CODES[to_upper(ids)]
 
 
-def _known_before(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """For each target `known[7:]`, how many bases in a row before it are known, up to 6."""
-    count = np.zeros(len(known) - MAX_ORDER - 1, dtype=np.uint8)
-    unbroken = np.ones(len(count), dtype=np.bool_)
-    for back in range(1, MAX_ORDER + 1):
-        unbroken &= known[MAX_ORDER + 1 - back : len(known) - back]
-        count += unbroken
-    return count
+def _bytes(order: int) -> int:
+    return int(_BYTES * 4 ** (order + 1))
 
 
 def _chunks(documents: Iterable[Ids]) -> Iterator[Ids]:
@@ -114,3 +131,8 @@ def _chunks(documents: Iterable[Ids]) -> Iterator[Ids]:
 
 def _first_bases(chunk: Ids, bases: int) -> Ids:
     return chunk[: int(np.searchsorted(np.cumsum(chunk != EOS.id), bases, side="right"))]
+
+
+_CODES = np.full(256, 4, dtype=np.uint8)
+_CODES[list(b"ACGT")] = range(4)
+_CODES[EOS.id] = 5

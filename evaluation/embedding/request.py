@@ -17,11 +17,11 @@ from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.likelihood import Reading, plan_context, plan_reading
 from evaluation.likelihood.model import check_directory, load_model
+from evaluation.likelihood.names import check_document_names
 from evaluation.likelihood.regions import (
     Region,
-    check_bed_source,
-    check_document_names,
     check_markup_options,
+    check_source,
     read_regions,
 )
 from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut, unit_tokens
@@ -66,7 +66,7 @@ class EmbedRequest:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
         fasta = None if self.is_corpus else self.source
         check_embedding_file(self.out, fasta=fasta, bed=self.bed, per_base=self.pooling == "none")
-        check_bed_source(self.source, self.bed)
+        check_source(self.source, self.bed)
         self.first()
         if self.bed is not None:
             check_bed(self.bed)

@@ -15,6 +15,7 @@ from evaluation.likelihood.tracks import open_track
 from evaluation.rna import AsDna
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import encode
 
 _LINE = 80
@@ -33,7 +34,8 @@ def read_prompts(texts: Sequence[str], fasta: Path | None, *, tag: str | None = 
     given = [*with_tag(given, first)]
     given += read_regions(fasta, markup=True, tag=first) if fasta else []
     if not given:
-        fix = "Give --prompt ACGT or --prompts FILE: the models have no BOS token, so they need a prompt."
+        given_as = f"{option('prompt', 'ACGT')} or {option('prompts', 'FILE')}"
+        fix = f"Give {given_as}: the models have no BOS token, so they need a prompt."
         raise InputError("no prompt", fix=fix, kind="no-prompt")
     for name, count in Counter(one.name for one in given).items():
         if count > 1:
@@ -45,14 +47,14 @@ def read_prompts(texts: Sequence[str], fasta: Path | None, *, tag: str | None = 
 def _prompt(text: str, number: int) -> Region:
     where, given = f"prompt {number}", encode(text.encode("utf-8", "replace"))
     tag, bases = split_tag(given, where, fix="Give letters such as ACGT, after a tag such as |d__Bacteria| or none.")
-    return Region(name=f"prompt{number}", ids=AsDna("--prompt")(bases, where), tag=tag)
+    return Region(name=f"prompt{number}", ids=AsDna(option("prompt"))(bases, where), tag=tag)
 
 
 def check_output(prompts: Sequence[Region], sampling: Sampling, *, with_prompt: bool) -> None:
     """Refuse a prompt that would itself be written with a motif in it. Errors: `InputError`."""
     for prompt in prompts if with_prompt else ():
         if found := find_motif(prompt.ids, sampling.motifs):
-            fix = "Leave out --with-prompt, or change the prompt."
+            fix = f"Leave out {option('with_prompt')}, or change the prompt."
             raise InputError(f"has {found}, which is forbidden", where=f"prompt {prompt.name!r}", fix=fix,
                              kind="motif-in-prompt")  # fmt: skip
 

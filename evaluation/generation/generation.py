@@ -12,6 +12,7 @@ from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.regions import Region, oriented
 from foundation.errors import InputError
 from foundation.progress import Advance, progress_bar
+from foundation.spelling import option
 from tokenizer.sequence import to_upper
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def accepted(found: Iterable[Generated | None], sampling: Sampling) -> list[Gene
     kept = [one for one in every if one is not None]
     if not kept:
         problem = f"none of {len(every):,} samples was as asked for, each drawn {sampling.tries} times"
-        raise InputError(problem, fix="Widen --gc, or raise --tries.", kind="none-accepted")
+        raise InputError(problem, fix=f"Widen {option('gc')}, or raise {option('tries')}.", kind="none-accepted")
     return kept
 
 
@@ -78,8 +79,8 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
     """Before any work. Errors: `InputError` as `generate` has them; `longest`: the model's positions."""
     if not prompts:
         raise InputError("no prompt", fix="Give one or more.", kind="no-prompt")
-    automaton = Automaton(sampling.motifs, sampling.alphabet) if sampling.motifs.words else None
-    letters = sorted(set(sampling.alphabet))
+    automaton = Automaton(sampling.motifs, sampling.letters) if sampling.motifs.words else None
+    letters = sorted(set(sampling.letters))
     for prompt in prompts:
         where, given = f"prompt {prompt.name!r}", len(prompt.tag) + len(prompt.ids)
         if not given:
@@ -88,7 +89,7 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
         new = max(sampling.length or 1, sampling.min_length)
         if given + new > longest:
             problem = f"{given:,} letters and {new:,} new ones are more than the model's {longest:,}"
-            fix = f"Give --length {longest - given} or less." if given < longest else "Shorten it."
+            fix = f"Give {option('length', longest - given)} or less." if given < longest else "Shorten it."
             raise InputError(problem, where=where, fix=fix, kind="prompt-too-long")
         if automaton and not automaton.allowed[automaton.follow(to_upper(prompt.ids)), letters].any():
             problem = "every continuation of the prompt contains one of the motifs"

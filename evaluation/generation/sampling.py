@@ -1,13 +1,15 @@
 """How the next base is drawn: the options, checked, and one vectorised draw for a whole batch."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.generation.motifs import Motifs
+from evaluation.generation.motifs import Motifs, read_motifs
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import Ids, not_nucleotides
 
 Values = npt.NDArray[np.float64]
@@ -28,15 +30,16 @@ class Sampling:
         more. 0, 1 and 0 keep all.
     repetition_penalty, repetition_length
         Divides the chance of a base that would repeat a word of so many bases of its own sequence, prompt included.
-    motifs
-        What never appears in the new bases, nor across the end of the prompt.
+    forbid, forbid_both_strands
+        Motifs in IUPAC letters that never appear in the new bases, nor across the end of the prompt; nor their
+        reverse complements.
     gc
         Lowest and highest share of G and C in the new bases; a sample outside is drawn again, `tries` times in all.
     alphabet
-        What may come, beside EOS.
+        Letters that may come, beside EOS.
     """
 
-    length: int | None
+    length: int | None = 500
     min_length: int = 0
     samples: int = 1
     temperature: float = 1.0
@@ -45,10 +48,11 @@ class Sampling:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     repetition_length: int = 12
-    motifs: Motifs = field(default_factory=Motifs)
+    forbid: tuple[str, ...] = ()
+    forbid_both_strands: bool = False
     gc: tuple[float, float] | None = None
     tries: int = 20
-    alphabet: bytes = b"ACGT"
+    alphabet: str = "ACGT"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,24 +65,29 @@ class Sampling:
                 kind="temperature",
             )
         if not self.alphabet:
-            raise InputError("the alphabet is empty", fix="Give --alphabet ACGT.", kind="alphabet")
+            raise InputError("the alphabet is empty", fix=f"Give {option('alphabet', 'ACGT')}.", kind="alphabet")
         for name, holds, range_, fix in self._ranges():
             if not holds:
-                value = getattr(self, name.replace("-", "_"))
-                raise InputError(f"{name} {value} is outside {range_}", fix=fix, kind=name)
+                value = option(name, getattr(self, name))
+                raise InputError(f"{value} is outside {range_}", fix=fix, kind=name.replace("_", "-"))
         self._check_together()
 
     def _ranges(self) -> tuple[tuple[str, bool, str, str], ...]:
         return (
             ("length", self.length is None or self.length >= 1, "[1, ...]", "Give the number of new bases."),
-            ("min-length", self.min_length >= 0, "[0, ...]", "0 lets EOS come at once."),
+            ("min_length", self.min_length >= 0, "[0, ...]", "0 lets EOS come at once."),
             ("samples", self.samples >= 1, "[1, ...]", "Give the number of sequences per prompt."),
-            ("top-k", self.top_k >= 0, "[0, ...]", "0 keeps all bases."),
-            ("top-p", 0 < self.top_p <= 1, "(0, 1]", "1 keeps all bases."),
-            ("min-p", 0 <= self.min_p <= 1, "[0, 1]", "0 keeps all bases."),
-            ("repetition-penalty", 1 <= self.repetition_penalty < math.inf, "[1, ...]", "1 is no penalty."),
-            ("repetition-length", self.repetition_length >= 1, "[1, ...]", "12 is the default."),
-            ("gc", self.gc is None or 0 <= self.gc[0] <= self.gc[1] <= 1, "[0, 1]", "Give --gc 0.4-0.6."),
+            ("top_k", self.top_k >= 0, "[0, ...]", "0 keeps all bases."),
+            ("top_p", 0 < self.top_p <= 1, "(0, 1]", "1 keeps all bases."),
+            ("min_p", 0 <= self.min_p <= 1, "[0, 1]", "0 keeps all bases."),
+            ("repetition_penalty", 1 <= self.repetition_penalty < math.inf, "[1, ...]", "1 is no penalty."),
+            ("repetition_length", self.repetition_length >= 1, "[1, ...]", "12 is the default."),
+            (
+                "gc",
+                self.gc is None or 0 <= self.gc[0] <= self.gc[1] <= 1,
+                "[0, 1]",
+                f"Give {option('gc', (0.4, 0.6))}.",
+            ),
             ("tries", self.tries >= 1, "[1, ...]", "20 is the default."),
             ("seed", self.seed >= 0, "[0, ...]", "Any whole number will do."),
         )
@@ -86,21 +95,31 @@ class Sampling:
     def _check_together(self) -> None:
         """Refuse options that contradict one another."""
         if self.length is not None and self.min_length > self.length:
-            problem = f"min-length {self.min_length} is more than length {self.length}"
-            raise InputError(problem, fix="Raise --length.", kind="min-length")
+            problem = f"{option('min_length', self.min_length)} is more than {option('length', self.length)}"
+            raise InputError(problem, fix=f"Raise {option('length')}.", kind="min-length")
         drawn = {
-            "samples": self.samples > 1, "top-k": self.top_k > 0, "top-p": self.top_p < 1, "min-p": self.min_p > 0,
+            "samples": self.samples > 1, "top_k": self.top_k > 0, "top_p": self.top_p < 1, "min_p": self.min_p > 0,
             "gc": self.gc is not None,
         }  # fmt: skip
         if not self.temperature and any(drawn.values()):
-            name = next(name for name, given in drawn.items() if given)
-            problem = f"temperature 0 always takes the most likely base, and --{name} has no effect without sampling"
-            raise InputError(problem, fix=f"Leave out --{name}, or raise --temperature.", kind="greedy")
-        share = _possible_gc(self.alphabet)
+            name = option(next(name for name, given in drawn.items() if given))
+            problem = f"temperature 0 always takes the most likely base, and {name} has no effect without sampling"
+            raise InputError(problem, fix=f"Leave out {name}, or raise {option('temperature')}.", kind="greedy")
+        share = _possible_gc(self.letters)
         if self.gc is not None and not (self.gc[0] <= share[1] and share[0] <= self.gc[1]):
-            problem = f"no sequence over the alphabet {self.alphabet.decode('latin-1')!r} has a GC share in {self.gc}"
-            raise InputError(problem, fix="Change --alphabet or --gc.", kind="gc-alphabet")
-        self.motifs.check_alphabet(self.alphabet)
+            problem = f"no sequence over the alphabet {self.alphabet!r} has a GC share in {self.gc}"
+            raise InputError(problem, fix=f"Change {option('alphabet')} or {option('gc')}.", kind="gc-alphabet")
+        self.motifs.check_alphabet(self.letters)
+
+    @cached_property
+    def motifs(self) -> Motifs:
+        """What is forbidden. Errors: `InputError`."""
+        return read_motifs(self.forbid, both_strands=self.forbid_both_strands)
+
+    @cached_property
+    def letters(self) -> bytes:
+        """The alphabet as ids. Errors: `InputError`."""
+        return check_alphabet(self.alphabet)
 
     @property
     def rejects(self) -> bool:
@@ -130,13 +149,16 @@ def _possible_gc(alphabet: bytes) -> tuple[float, float]:
 
 
 def check_alphabet(alphabet: str) -> bytes:
-    """The letters of an option. Errors: `InputError` for what is not a nucleotide, and for U."""
-    letters = alphabet.encode("utf-8", "replace")
+    """The letters of an option, upper case, as models have learnt them; they read prompts and motifs so too.
+
+    Errors: `InputError` for what is not a nucleotide, and for U.
+    """
+    letters, fix = alphabet.upper().encode("utf-8", "replace"), f"Give {option('alphabet', 'ACGT')}"
     if strange := not_nucleotides(letters):
         problem = f"the alphabet has {strange.decode('latin-1')!r}, which is not a nucleotide"
-        raise InputError(problem, fix="Give --alphabet ACGT.", kind="alphabet")
-    if set("Uu") & set(alphabet):
-        fix = "Give --alphabet ACGT: models learn RNA written with T."
+        raise InputError(problem, fix=f"{fix}.", kind="alphabet")
+    if b"U" in letters:
+        fix = f"{fix}: models learn RNA written with T."
         raise InputError(f"the alphabet {alphabet!r} has U", fix=fix, kind="alphabet")
     return letters
 
@@ -149,7 +171,7 @@ def parse_gc(text: str) -> tuple[float, float]:
             raise ValueError(text)
         return float(low), float(high)
     except ValueError:
-        raise InputError(f"gc {text!r} is not a range", fix="Give --gc 0.4-0.6.", kind="gc") from None
+        raise InputError(f"gc {text!r} is not a range", fix=f"Give {option('gc', (0.4, 0.6))}.", kind="gc") from None
 
 
 def choose(logs: Values, sampling: Sampling, draws: Values) -> npt.NDArray[np.int64]:

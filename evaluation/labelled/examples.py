@@ -29,10 +29,14 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """Treatment of sequences longer than `longest` bases: refuse, or cut the left or right end."""
+    """Treatment of sequences longer than `longest` bases: refuse, or cut the left or right end.
+
+    `fix`: what an error tells the user to do, with the settings' names in the place the sequences come from.
+    """
 
     longest: int
     side: str = "refuse"
+    fix: str = "Raise dataset.sequence_length, or cut: head.truncate=left or right."
 
     def __call__(self, ids: Ids, where: str) -> Ids:
         """Errors: `InputError` of the kind `sequence-too-long`."""
@@ -40,8 +44,7 @@ class Cut:
             return ids
         if self.side == "refuse":
             problem = f"has {len(ids):,} bases, but the context is {self.longest:,}"
-            fix = "Raise dataset.sequence_length, or cut: head.truncate=left or right (predict: --truncate)."
-            raise InputError(problem, where=where, fix=fix, kind="sequence-too-long")
+            raise InputError(problem, where=where, fix=self.fix, kind="sequence-too-long")
         return ids[-self.longest :] if self.side == "left" else ids[: self.longest]
 
 

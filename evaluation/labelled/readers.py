@@ -22,7 +22,7 @@ LIMIT = 1 << 30
 FASTA = (".fa", ".fna", ".fasta", ".ffn")
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 SUFFIXES = (*DELIMITERS, *FASTA, ".parquet")
-_OTHERS = "name the columns to read: head.sequence and head.labels, or --sequence of predict"
+_OTHERS = "name the columns to read (head.sequence and head.labels of a run, sequence of a prediction)"
 _FIX = f"Give a file that ends in {', '.join(SUFFIXES)}, or a directory with train and test in it."
 
 

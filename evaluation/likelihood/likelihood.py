@@ -19,6 +19,7 @@ from evaluation.likelihood.windows import Window, plan_windows
 from evaluation.sharding.job import Payload, Results, cut, unit_tokens
 from foundation.errors import InputError
 from foundation.progress import Advance, no_progress
+from foundation.spelling import option
 from tokenizer.sequence import Ids, is_unambiguous
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ def plan_context(longest: int, *, context_length: int | None, stride: int | None
     context_length = longest if context_length is None else context_length
     if not 1 <= context_length <= longest:
         problem = f"context length {context_length} is outside [1, {longest}], the model's positions"
-        raise InputError(problem, fix=f"Give --context-length {longest} or less.", kind="context-length")
+        raise InputError(problem, fix=f"Give {option('context_length', longest)} or less.", kind="context-length")
     stride = max(1, context_length // 2) if stride is None else stride
     if not 1 <= stride <= context_length:
         problem = f"stride {stride} is outside [1, {context_length}], the context length"
-        raise InputError(problem, fix=f"Give --stride {context_length} or less.", kind="stride")
+        raise InputError(problem, fix=f"Give {option('stride', context_length)} or less.", kind="stride")
     return context_length, stride
 
 

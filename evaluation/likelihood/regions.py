@@ -11,6 +11,7 @@ from corpus.markup import check_markup, is_markup, other_strand, split_tag
 from evaluation.likelihood.bed import read_bed, warn_blocks
 from evaluation.rna import AsDna
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import Ids, encode, not_nucleotides, reverse_complement, to_upper
 
 
@@ -99,8 +100,9 @@ def tag_of(text: str) -> Ids:
 def check_markup_options(markup: bool, tag: str | None, *, bed: Path | None, is_corpus: bool) -> Ids | None:
     """The ids of `tag`, the user's, where it is given. Errors: `InputError` for what does not go together."""
     if markup and (bed is not None or is_corpus):
-        problem = "--markup goes with the records of a FASTA file" + (", and a corpus says itself" if is_corpus else "")
-        raise InputError(problem, fix="Leave out --markup, or --bed.", kind="markup-without-fasta")
+        which = ", and a corpus says itself" if is_corpus else ""
+        problem = f"{option('markup')} goes with the records of a FASTA file{which}"
+        raise InputError(problem, fix=f"Leave out {option('markup')}, or {option('bed')}.", kind="markup-without-fasta")
     return None if tag is None else tag_of(tag)
 
 
@@ -149,7 +151,7 @@ def with_tag(regions: Iterable[Region], tag: Ids | None) -> Iterator[Region]:
             yield region
             continue
         if len(region.tag):
-            fix = "Leave --tag out, or the record."
+            fix = f"Leave {option('tag')} out, or the record."
             where = f"record {region.name!r}"
             raise InputError("has a tag of its own", where=where, fix=fix, kind="two-tags")
         yield replace(region, tag=tag)
@@ -158,8 +160,11 @@ def with_tag(regions: Iterable[Region], tag: Ids | None) -> Iterator[Region]:
 _NONE = encode(b"")
 
 
-def check_bed_source(source: Path, bed: Path | None) -> None:
-    """Errors: `InputError` for a BED file over a corpus that keeps no names."""
+def check_source(source: Path, bed: Path | None) -> None:
+    """Before anything slow. Errors: `InputError` for a file that is missing or empty, and for BED without names."""
+    from corpus.streams.compression import check_opens
+
+    check_opens(source)
     if source.is_dir() and bed is not None:
         from corpus.records import check_named
 
@@ -201,49 +206,6 @@ def _named_records(source: Path, names: Collection[str]) -> Iterator[tuple[str, 
     for record in read_fasta(source):
         if record.name in names:
             yield record.name, as_dna(encode(record.sequence), record.name)
-
-
-def check_document_names(corpus: Path, split: str, out: Path) -> None:
-    """Refuse two documents of one name, for `out`, which has one value of a name. Errors: `InputError` with both."""
-    from corpus.read import document_names
-
-    numbers: dict[tuple[str, int | None], int] = {}
-    for number, name in enumerate(document_names(corpus, split)):
-        if name is None or not name.record:
-            continue
-        first = numbers.setdefault((name.record, name.start), number)
-        if first != number:
-            problem = f"both come from the record {name.record!r}, and {out.name} needs unique names"
-            where = f"{corpus}, documents {split}[{first}] and {split}[{number}]"
-            raise InputError(problem, where=where, fix="Write Parquet.", kind="duplicate-name")
-
-
-def check_names(fasta: Path, out: Path, *, bed: Path | None = None) -> None:
-    """Refuse two records of `fasta`, or two regions of `bed`, of one name, for `out`, which has one value of a name.
-
-    Standard input, which is read once, is not looked at. Errors: `InputError` with both places.
-    """
-    numbers: dict[str, int] = {}
-    for number, name in _names(fasta, bed):
-        first = numbers.setdefault(name, number)
-        if first != number:
-            where = f"{bed}, lines {first} and {number}" if bed else f"{fasta}, records {first} and {number}"
-            problem = f"are both named {name!r}, but {out.name} needs unique names"
-            raise InputError(
-                problem, where=where, fix="Give them different names, or write Parquet.", kind="duplicate-name"
-            )
-
-
-def _names(fasta: Path, bed: Path | None) -> Iterator[tuple[int, str]]:
-    from corpus.readers.fasta import read_fasta_stream
-    from corpus.streams.compression import open_source
-
-    if bed is not None:
-        yield from ((line.number, line.name) for line in read_bed(bed))
-    elif fasta != Path("-"):
-        with open_source(fasta) as stream:  # letters are checked where they are read, with markup or without
-            batches = read_fasta_stream(stream, fasta)
-            yield from enumerate((name for batch in batches for name in batch.names), start=1)
 
 
 def _bed_regions(fasta: Path, bed: Path, flank: int) -> Iterator[Region]:

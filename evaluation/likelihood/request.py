@@ -15,17 +15,17 @@ from evaluation.likelihood.distributions import check_distribution, distribution
 from evaluation.likelihood.hub import SETTINGS, check_hub, open_distribution_hub
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
+from evaluation.likelihood.names import check_document_names
 from evaluation.likelihood.regions import (
-    check_bed_source,
-    check_document_names,
     check_markup_options,
+    check_source,
     read_regions,
 )
 from evaluation.likelihood.score import Score, write_score
 from evaluation.likelihood.scoring import Scorer, Scoring, Source, Track
 from evaluation.likelihood.tracks import check_track, open_track
 from evaluation.sharding.job import Compute, Progress, Results, at_once
-from foundation.atomic import check_writable
+from foundation.atomic import check_directory_writable, check_writable
 from foundation.errors import InputError
 from tokenizer.sequence import Ids
 
@@ -89,7 +89,7 @@ class ScoreRequest:
 
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
-        check_bed_source(self.source, self.bed)
+        check_source(self.source, self.bed)
         self.first()
         if self.flank and self.bed is None:
             raise InputError("--flank goes with --bed", fix="Leave it out.", kind="flank-without-bed")
@@ -102,13 +102,17 @@ class ScoreRequest:
                 fix = "Give one of them: a hub has the bigWigs."
                 raise InputError("--hub and --distribution write the same", fix=fix, kind="hub-and-distribution")
             fasta = None if self.is_corpus else self.source
-            check_hub(self.hub, self.assembly, fasta=fasta, bed=self.bed, overwrite=False)
+            check_hub(self.hub, self.assembly, fasta=fasta, bed=self.bed)
         if self.bed is not None:
             check_bed(self.bed)
         for track in (self.per_base, self.distribution, self.hub):
             if track is not None and self.is_corpus and self.bed is None and track.suffix.lower() != ".parquet":
                 check_document_names(self.source, self.split, track)
-        check_writable(*self.files)
+        check_writable(self.scores, self.per_base)
+        if self.distribution is not None:
+            check_writable(*distribution_files(self.distribution), given=self.distribution)
+        if self.hub is not None:
+            check_directory_writable(self.hub)
         if self.is_corpus:
             read_manifest(self.source)
         check_directory(self.model, self.adapter)

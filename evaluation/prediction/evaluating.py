@@ -16,6 +16,7 @@ from evaluation.labelled.targets import IGNORED, Targets
 from evaluation.prediction.predicting import Predicting, predict
 from evaluation.prediction.records import Record
 from foundation.errors import InputError
+from foundation.terminal import warn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -65,6 +66,8 @@ def evaluate_labels(
     Errors: `InputError` naming file and row, for columns that are not those of the head, and classes that it lacks.
     """
     examples = _read(table, how, cut)
+    if repeats := len(examples) - len({one.ids.tobytes() for one in examples}):
+        warn(f"warning: {table.path}: {repeats:,} of {len(examples):,} sequences repeat another one; each row counts")
     records = (Record(ids=one.ids, where=one.where, length=len(one.ids)) for one in examples)
     outputs = [one.outputs for one in predict(model, records, how)]
     per_base = how.head.per_base

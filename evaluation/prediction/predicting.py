@@ -16,6 +16,7 @@ from evaluation.likelihood.forward import hidden_states, to_tensor
 from evaluation.likelihood.model import head_of
 from evaluation.prediction.records import Record
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import reverse_complement
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def check_predictor(directory: Path, adapter: Path | None = None, *, calibrated:
 def check_calibrated(head: Head, where: object) -> None:
     """Errors: `InputError` for a head whose probabilities cannot be calibrated."""
     if not head.scale:
-        fix = "Leave --calibrated out; only classes are calibrated, and where the exported step was validated."
+        fix = f"Leave {option('calibrated')} out; only classes are calibrated, if the exported step was validated."
         raise InputError("was not calibrated", where=where, fix=fix, kind="not-calibrated")
 
 

@@ -6,14 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
+from corpus.streams.compression import check_opens
 from evaluation.labelled.examples import Cut, read_ids
 from evaluation.labelled.readers import DELIMITERS, Columns, read_entries
 from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.regions import Region, load_contigs, oriented, read_regions
 from evaluation.rna import AsDna
-from evaluation.variants.alleles import SCORED, Allele, count_statuses, describe_unscored, list_alleles
+from evaluation.variants.alleles import (
+    SCORED,
+    Allele,
+    count_statuses,
+    describe_misplaced,
+    describe_unscored,
+    list_alleles,
+)
 from evaluation.variants.vcf import read_vcf
 from foundation.errors import InputError
+from foundation.spelling import option
 from foundation.terminal import warn
 from tokenizer.sequence import Ids, to_upper
 
@@ -56,14 +65,21 @@ class Source:
         return "table" if stem.endswith((*DELIMITERS, ".parquet")) else "fasta"
 
 
+def cut_to(longest: int, side: str) -> Cut:
+    """What becomes of a record of more bases than the model's `longest`."""
+    return Cut(longest=longest, side=side, fix=f"Shorten it, or cut off an end: {option('truncate', 'left')} or right.")
+
+
 def check_source(source: Source) -> None:
     """Before any work. Errors: `InputError` for a file that is not there, or lacks its genome."""
     for path in (source.path, source.genome):
         if path is not None and not path.is_file():
             raise InputError("no such file", where=path, fix="Check the path.", kind="missing-file")
+    check_opens(*(path for path in (source.path, source.genome) if path is not None))
     needs_genome = source.kind in ("bed", "vcf")
     if needs_genome != (source.genome is not None):
-        fix = "Add --genome FASTA." if needs_genome else "Leave --genome out: it is for BED and VCF files."
+        genome = option("genome")
+        fix = f"Add {genome} FASTA." if needs_genome else f"Leave {genome} out: it is for BED and VCF files."
         problem = "needs a genome" if needs_genome else "already contains sequences"
         raise InputError(problem, where=source.path, fix=fix, kind="genome-option")
     if source.kind == "bed":
@@ -126,6 +142,8 @@ def _variants(source: Source) -> Iterator[Record]:
     alleles = list_alleles(vcf, contigs, source.path)
     for line in describe_unscored(count_statuses(alleles)):
         warn(f"{source.path}: {line}")
+    for line in describe_misplaced(alleles, contigs):
+        warn(f"{source.path}, {line}")
     for allele in alleles:
         if allele.status == SCORED:
             yield from _haplotypes(allele, contigs[allele.record.contig], source)

@@ -12,12 +12,11 @@ import numpy as np
 from configs.heads import Head
 from configs.llama import read_architecture
 from evaluation.finished import Work
-from evaluation.labelled.examples import Cut
 from evaluation.likelihood.model import check_directory, load_model
 from evaluation.likelihood.tracks import check_track
 from evaluation.prediction.files import check_prediction_file, is_track, write_predictions
 from evaluation.prediction.predicting import Predicting, Prediction, check_predictor, predict
-from evaluation.prediction.records import Record, Source, check_source, read_records
+from evaluation.prediction.records import Record, Source, check_source, cut_to, read_records
 from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once, cut, unit_tokens
 from foundation.atomic import check_writable
 from foundation.errors import InputError
@@ -130,7 +129,7 @@ class PredictJob:
     def units(self) -> Iterator[list[Record]]:
         """Records."""
         asked = self._request
-        records = read_records(asked.data, Cut(longest=asked.longest, side=asked.truncate))
+        records = read_records(asked.data, cut_to(asked.longest, asked.truncate))
         return cut(records, unit_tokens(0), self.work)
 
     def work(self, record: Record) -> int:

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpus.manifest import Manifest, Source, read_manifest
-from foundation.pages.quantities import exact, short
+from corpus.card.tables import CONTENT, content_cells
+from corpus.doubts import doubts, relatives
+from corpus.manifest import Manifest, read_manifest
+from corpus.source import Source
+from foundation.pages.quantities import exact, plural, short
 
 SHOWN_SOURCES = 20
 
@@ -46,10 +49,9 @@ def view_corpus(corpus: Path) -> CorpusView:
     sources = len(manifest.sources)
     more = f", the first {SHOWN_SOURCES} are shown" if sources > SHOWN_SOURCES else ""
     return CorpusView(
-        summary=f"{short(bases)} bases in {exact(documents)} documents from {exact(sources)} "
-        f"file{'' if sources == 1 else 's'}{more}.",
+        summary=f"{short(bases)} bases in {plural(documents, 'document')} from {plural(sources, 'file')}{more}.",
         composition=_composition(manifest),
-        tables=(_splits(manifest), _sources(manifest.sources)),
+        tables=(_splits(manifest), _sources(manifest.sources), *_contents(manifest.sources)),
         facts=_facts(manifest),
     )
 
@@ -82,11 +84,19 @@ def _sources(sources: Sequence[Source]) -> Table:
     return Table(head=("source", "records", "bases", "bytes", "SHA-256 begins"), rows=rows)
 
 
+def _contents(sources: Sequence[Source]) -> Sequence[Table]:
+    """What each source holds, where that is known."""
+    rows = [content_cells(source) for source in sources[:SHOWN_SOURCES] if source.content]
+    return [Table(head=CONTENT, rows=rows)] if rows else []
+
+
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:
     rule = manifest.settings.split
     held_out = f"{rule.validation_fraction:.2%} validation, {rule.test_fraction:.2%} test, seed {rule.seed}"
     return [
         ("Split", f"{held_out}; by {rule.by}"),
+        *(("Relatives", f"{sentence}.") for _, sentence in relatives(manifest)),
+        *(("Worth checking", f"{doubt}.") for doubt in doubts(manifest)),
         ("Prepared with", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
     ]
 

@@ -49,7 +49,7 @@ def loss_curve(
 
 def baseline_bars(scores: Sequence[MarkovScore], *, held_out: float, floor: float | None) -> str:
     """Bits per base below the uniform guess's two, for each Markov order and the model. Bars start at zero."""
-    names = [f"order {score.order}" for score in scores] + ["model"]
+    names = [str(score.order) for score in scores] + ["model"]
     values = [score.bits_per_base for score in scores] + [held_out]
     saved = [UNIFORM_BITS - value for value in values]
     figure, axes = canvas(height=3.4)
@@ -59,7 +59,7 @@ def baseline_bars(scores: Sequence[MarkovScore], *, held_out: float, floor: floa
     if floor is not None:
         axes.axhline(UNIFORM_BITS - floor, color=MUTED, linewidth=1, dashes=(4, 3))
         label_right(axes, [(UNIFORM_BITS - floor, "entropy floor", MUTED)])
-    axes.set(ylabel="bits saved per base")
+    axes.set(ylabel="bits saved per base", xlabel="order of the Markov chain, and the model")
     axes.margins(y=0.12)
     axes.tick_params(axis="x", length=0)
     return to_svg(figure, "bars", "Bits per base of the Markov chains and of the model")

@@ -46,6 +46,7 @@ def head_page(run: Path, log: RunLog, head: Mapping[str, Any]) -> dict[str, Any]
     baselines = next((one.baselines for one in measured if one.baselines), {})
     return {
         "title": "/".join(Path(run).resolve().parts[-2:]),
+        "answer": _answer(main, measured, baselines),
         "subtitle": _subtitle(head, log),
         "tiles": {"large": _headline(main, measured, baselines), "small": _costs(log)},
         "measure": WORDS[main],
@@ -66,6 +67,18 @@ def _subtitle(head: Mapping[str, Any], log: RunLog) -> str:
     how = " The head alone was trained." if head.get("freeze_body") else ""
     named = Path(str(source)).name
     return f"{KINDS[head['kind']]} ({labels}, from {named}). {log.lineage.sentence}{how}".strip()
+
+
+def _answer(main: str, measured: Sequence[Validation], baselines: Mapping[str, Mapping[str, float]]) -> str:
+    """What the page says, in one sentence."""
+    newest = _newest(main, measured)
+    start = f"With a validation {WORDS[main]} of {newest:.3f} the model"
+    found = {name: values[main] for name, values in baselines.items() if main in values}
+    if not found:
+        return f"{start} was compared with nothing simpler."
+    name = max(found, key=lambda one: found[one])
+    what = "beats" if newest > found[name] else "does not beat"
+    return f"{start} {what} the best of what needs no model ({name}, {found[name]:.3f})."
 
 
 def _headline(main: str, measured: Sequence[Validation], baselines: Mapping[str, Mapping[str, float]]) -> list[Tile]:

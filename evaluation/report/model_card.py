@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from configs.llama import LlamaArchitecture, read_architecture
-from corpus.manifest import Manifest, Source, read_manifest
+from corpus.manifest import Manifest, read_manifest
+from corpus.source import Source
 from corpus.splits.split import split_of_source
 from evaluation.baselines.baseline import TRAINING_SPLIT, Baselines
 from evaluation.likelihood.score import Score
@@ -53,7 +54,9 @@ def _values(
     log: RunLog, manifest: Manifest, score: Score, baselines: Baselines, model: Path, architecture: LlamaArchitecture
 ) -> dict[str, Any]:
     training = manifest.split(TRAINING_SPLIT)
-    hidden = max(0, len(manifest.sources) - SHOWN_SOURCES)
+    uses = [(source, _trained_on(source, manifest)) for source in manifest.sources]
+    trained = [(source, use) for source, use in uses if use]
+    held_out = [_code(Path(source.path).name) for source, use in uses if not use]
     return {
         "name": _plain(model.name),
         "architecture": architecture,
@@ -63,14 +66,17 @@ def _values(
         "tokens": short(log.tokens),
         "time": duration(log.seconds),
         "training_bases": exact(training.bases) if training else "0",
-        "sources": [_source_row(source, manifest) for source in manifest.sources[:SHOWN_SOURCES]],
-        "hidden": exact(hidden) if hidden else "",
+        "sources": [_source_row(source, use) for source, use in trained[:SHOWN_SOURCES]],
+        "hidden": _more(len(trained)),
+        "held_out_sources": held_out[:SHOWN_SOURCES],
+        "hidden_held_out": _more(len(held_out)),
         "held_out": _code(score.split or Path(score.source).name),
         "bits": f"{score.bits_per_base:.4f}",
         "perplexity": f"{score.perplexity:.3f}",
         "bases": exact(score.bases_scored),
         "score": score,
         "best": baselines.best,
+        "longest": baselines.scores[-1].order,
         "best_bits": f"{baselines.best.bits_per_base:.4f}",
         "better": score.bits_per_base < baselines.best.bits_per_base,
         "lineage": _plain_line(log.lineage.sentence),
@@ -80,12 +86,28 @@ def _values(
     }
 
 
-def _source_row(source: Source, manifest: Manifest) -> tuple[str, str, str, str]:
-    """Name, bases, split and checksum."""
-    path = Path(source.path)
-    split = split_of_source(manifest.settings.split, path)
-    use = "divided" if split is None else split if split == TRAINING_SPLIT else f"{split}, held out"
-    return _code(path.name), exact(source.bases), use, source.sha256
+def _trained_on(source: Source, manifest: Manifest) -> str:
+    """How much of a source the model was trained on; "" for nothing of it."""
+    if source.content is not None:
+        trained = source.content.splits.get(TRAINING_SPLIT, 0)
+        return (
+            ""
+            if not trained
+            else "all"
+            if trained == source.bases
+            else f"{min(99.9, 100 * trained / source.bases):.1f}%"
+        )
+    split = split_of_source(manifest.settings.split, Path(source.path))
+    return "a part" if split is None else "all" if split == TRAINING_SPLIT else ""
+
+
+def _source_row(source: Source, use: str) -> tuple[str, str, str, str]:
+    """Name, bases, how much was trained on, and checksum."""
+    return _code(Path(source.path).name), exact(source.bases), use, source.sha256
+
+
+def _more(count: int) -> str:
+    return exact(count - SHOWN_SOURCES) if count > SHOWN_SOURCES else ""
 
 
 def _plain(text: str) -> str:

@@ -10,23 +10,23 @@ import numpy as np
 
 from evaluation.baselines.baseline import UNIFORM_BITS, Baselines, markov_baselines
 from evaluation.likelihood.score import Score, read_score
+from evaluation.report.chains import baseline_rows, markov_note
 from evaluation.report.corpus_view import view_corpus
 from evaluation.report.evaluations import Curves, curve_figures, curve_rows, curves_of
 from evaluation.report.figures import baseline_bars, loss_curve
 from evaluation.report.fit import check_fit
 from evaluation.report.head_report import head_of, head_page
 from evaluation.report.model_card import find_model, model_card
+from evaluation.report.records import record_tables, records_note
 from evaluation.report.run_log import RunLog, read_run_log
 from evaluation.report.speed import source_rows, speed_curve, speed_note, wall_time_rows
 from evaluation.report.stops import describe_stops, read_stops
-from evaluation.report.tiles import costs, count_records, headline, set_name
+from evaluation.report.tiles import costs, headline
 from evaluation.report.verdict import answer
 from foundation.errors import InputError
 from foundation.pages.page import render_page, write_texts
-from foundation.pages.quantities import bits, exact, short
+from foundation.pages.quantities import exact, short
 from foundation.versions import version_shown
-
-SHOWN_RECORDS = 15
 
 _PACKAGES = ("genomic-llama", "torch", "nemo-toolkit", "megatron-core", "transformers", "numpy", "matplotlib")
 
@@ -109,10 +109,10 @@ def _scores(score: Score, baselines: Baselines, floor: float | None) -> dict[str
 
     return {
         "bars_svg": Markup(baseline_bars(baselines.scores, held_out=score.bits_per_base, floor=floor)),
-        "markov_note": _markov_note(baselines),
-        "baselines": _baseline_rows(score, baselines, floor),
-        "records": _record_rows(score),
-        "records_note": _records_note(score),
+        "markov_note": markov_note(baselines),
+        "baselines": baseline_rows(score, baselines, floor),
+        "records": record_tables(baselines),
+        "records_note": records_note(score, baselines),
     }
 
 
@@ -135,55 +135,6 @@ def _loss_note(log: RunLog, above: int) -> str:
     if log.torn:
         notes.append("The log's last line is cut off: the run was stopped while writing it.")
     return " ".join(notes)
-
-
-def _markov_note(baselines: Baselines) -> str:
-    first = "the first " if baselines.capped else ""
-    return (
-        f"Fitted on {first}{exact(baselines.training_bases)} bases of the training split, one strand, and scored on "
-        "the same bases as the model. The best order is chosen on these bases too, which favours the chains."
-    )
-
-
-def _baseline_rows(score: Score, baselines: Baselines, floor: float | None) -> list[dict[str, Any]]:
-    rows = [("uniform guess", "1", UNIFORM_BITS)]
-    rows += [(f"Markov, order {m.order}", exact(4**m.order), m.bits_per_base) for m in baselines.scores]
-    rows += [] if floor is None else [("entropy floor", "", floor)]
-    model = score.bits_per_base
-    table = [
-        {
-            "name": name,
-            "contexts": contexts,
-            "bits": f"{value:.4f}",
-            "perplexity": f"{2**value:.3f}",
-            "difference": f"{model - value:+.4f}".replace("-", "\N{MINUS SIGN}"),
-            "is_model": False,
-        }
-        for name, contexts, value in rows
-    ]
-    mine = {"name": "model", "contexts": f"up to {exact(score.context_length)} bases", "bits": f"{model:.4f}"}
-    return [*table, {**mine, "perplexity": f"{score.perplexity:.3f}", "difference": "", "is_model": True}]
-
-
-def _record_rows(score: Score) -> list[dict[str, str]]:
-    return [
-        {
-            "name": record.name,
-            "length": exact(record.length),
-            "scored": exact(record.bases_scored),
-            "bits": bits(record.bits_per_base) if record.bases_scored else "none scored",
-        }
-        for record in score.records[:SHOWN_RECORDS]
-    ]
-
-
-def _records_note(score: Score) -> str:
-    total = count_records(len(score.records))
-    more = len(score.records) - SHOWN_RECORDS
-    shown = (
-        f"The first {SHOWN_RECORDS} of {total}; {exact(more)} more are in the score file." if more > 0 else f"{total}."
-    )
-    return shown if set_name(score) == "Held-out" else f"{shown} They are of the training split: not held out."
 
 
 def _definitions(score: Score) -> Sequence[tuple[str, str]]:

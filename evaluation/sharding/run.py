@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -28,12 +29,18 @@ class Timed(Generic[Result]):
 
 
 def run_whole(request: Request, *, device: str | None = None) -> Timed[Any]:
-    """Compute and write all of `request`; one that keeps a journal resumes where it was interrupted."""
+    """Compute and write all of `request`; one that keeps a journal resumes where it was interrupted.
+
+    The model is loaded when the first unit is read, so that an input without one is refused before that.
+    """
     job, journal = request.open(), request.journal
     header = {**header_of(request), "shard": [1, 1]} if journal else {}
+    units = job.units()
+    if (first := next(units, None)) is None:
+        return finish(request, job, (), time.perf_counter())
     compute, started = job.load(device), time.perf_counter()
     with shown(job.progress) as advance, open_part(journal, header) if journal else nullcontext() as part:
-        return finish(request, job, resumed(job, compute, part, advance), started)
+        return finish(request, job, resumed(job, chain([first], units), compute, part, advance), started)
 
 
 def run_shard(request: Request, shard: Shard, *, device: str | None = None, overwrite: bool = False) -> Path:
@@ -106,9 +113,11 @@ def shown(progress: Progress) -> AbstractContextManager[Advance]:
     return progress_bar(progress.description, total=progress.total, unit=progress.unit)
 
 
-def resumed(job: Units[Item], compute: Compute[Item], part: PartWriter | None, advance: Advance) -> Results[Item]:
-    """All units of `job`: those that `part` has, and the others computed, and added to it."""
-    for number, unit in enumerate(job.units()):
+def resumed(
+    job: Units[Item], units: Iterable[list[Item]], compute: Compute[Item], part: PartWriter | None, advance: Advance
+) -> Results[Item]:
+    """All `units` of `job`: those that `part` has, and the others computed, and added to it."""
+    for number, unit in enumerate(units):
         if part is not None and number in part.done:
             payload = part.payload(number)
             advance(sum(map(job.amount, unit)))

@@ -76,26 +76,28 @@ def _common(found: Sequence[TaskResult]) -> str:
 def runs_of(evaluations: Sequence[Evaluation]) -> list[list[int]]:
     """The places of the checkpoints of each run, along training: what a curve may connect.
 
-    Empty where a run or step is not known, a run has two models of one step, or no run has two checkpoints.
+    A run counts with two checkpoints or more of the same size, whose steps are known and differ.
     """
-    runs: dict[tuple[str | None, int], list[int]] = {}
+    runs: dict[tuple[str, int], list[int]] = {}
     for index, one in enumerate(evaluations):
-        runs.setdefault((one.run, one.parameters), []).append(index)
-    steps = {(one.run, one.parameters, one.step) for one in evaluations}
-    known = all(one.run is not None and one.step is not None for one in evaluations)
-    if not known or len(steps) < len(evaluations) or max(map(len, runs.values()), default=0) < 2:
-        return []
-    return [sorted(places, key=lambda index: evaluations[index].step or 0) for places in runs.values()]
+        if one.run is not None and one.step is not None:
+            runs.setdefault((one.run, one.parameters), []).append(index)
+    return [
+        sorted(places, key=lambda index: evaluations[index].step or 0)
+        for places in runs.values()
+        if len(places) > 1 and len({evaluations[index].step for index in places}) == len(places)
+    ]
 
 
-def by_training(evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluation]]:
-    """Evaluations with their place on the axis: the step of checkpoints of runs (`runs_of`), their order otherwise.
-
-    Those of unknown step come last.
-    """
-    ordered = sorted(evaluations, key=lambda one: (one.step is None, one.step or 0))
-    places = [one.step or 0 for one in ordered] if runs_of(ordered) else range(1, len(ordered) + 1)
-    return [(float(place), one) for place, one in zip(places, ordered, strict=True)]
+def in_order(evaluations: Sequence[Evaluation], models: Sequence[str] = ()) -> list[Evaluation]:
+    """As `models` names them, after those that it does not; but the checkpoints of a run along training."""
+    given = {model: place for place, model in enumerate(models)}
+    ordered = sorted(evaluations, key=lambda one: given.get(one.model, -1))
+    for run in runs_of(ordered):
+        along = [ordered[index] for index in run]
+        for slot, one in zip(sorted(run), along, strict=True):
+            ordered[slot] = one
+    return ordered
 
 
 def format_comparison(evaluations: Sequence[Evaluation]) -> str:

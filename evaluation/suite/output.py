@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.baselines.baseline import UNIFORM_BITS
-from evaluation.suite.compare import DAGGER, FOREIGN, Row, by_training, compare, labels
-from evaluation.suite.figures import metric_curve, recall_curve
+from evaluation.suite.compare import DAGGER, FOREIGN, Row, compare, in_order, labels
+from evaluation.suite.figures import metric_figures, recall_curve
 from evaluation.suite.recall import NEEDLE
+from evaluation.suite.records import record_tables
 from evaluation.suite.result import Evaluation, Metric, read_evaluation
 from foundation.pages.page import render_page, write_texts
 from foundation.pages.quantities import duration, exact, plural, short
@@ -27,6 +28,8 @@ TITLES = {
                  "bootstrap intervals; the chance of AUPRC is the share of positives."),
     "probe": ("Probes", "Heads on frozen embeddings, on the test set; mean over seeds, with one standard deviation "
               "either way. The baseline is a linear head on counts of k-mers."),
+    "labels": ("Labels", "Predictions of models with a head on labelled sequences; higher is better. The baseline "
+               "needs no model: the commonest label or the mean, or counts of k-mers."),
 }  # fmt: skip
 
 
@@ -36,10 +39,13 @@ def result_path(directory: Path, model: Path) -> Path:
     return directory / f"{re.sub(r'[^A-Za-z0-9._=-]', '_', '-'.join(parts) or 'model')}.json"
 
 
-def read_directory(directory: Path) -> list[Evaluation]:
-    """Every evaluation in `directory`, along training where that is known. Errors: `InputError` for other files."""
+def read_directory(directory: Path, models: Sequence[Path] = ()) -> list[Evaluation]:
+    """Every evaluation in `directory`, those of `models` last and in that order, a run's checkpoints along training.
+
+    Errors: `InputError` for other files.
+    """
     found = [read_evaluation(path) for path in sorted(directory.glob("*.json"))]
-    return [evaluation for _, evaluation in by_training(found)]
+    return in_order(found, [str(model) for model in models])
 
 
 def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
@@ -49,6 +55,7 @@ def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
     foreign = FOREIGN if any(row.foreign for row in rows) else ""
     values = {
         "title": evaluations[0].suite,
+        "answer": _answer(rows, names),
         "subtitle": plural(len(evaluations), "model") + (" of several suites" if foreign else " on one suite"),
         "names": names,
         "wide": len(names) > _WIDE,
@@ -60,6 +67,24 @@ def write_comparison(evaluations: Sequence[Evaluation], path: Path) -> None:
     write_texts({path: render_page(_TEMPLATE, values)})
 
 
+def _answer(rows: list[Row], names: list[str]) -> str:
+    """What the page says, in one sentence."""
+    won = f"{_won(rows)} of {plural(len(rows), 'metric')}"
+    if len(names) == 1:
+        return f"{names[0]} beats its baseline in {won}."
+    likelihood = next((row for row in rows if row.metric.kind == "likelihood" and row.marked), None)
+    best = likelihood.compared[likelihood.marked[0]] if likelihood else None
+    if likelihood is None or best is None:
+        return f"The best of {len(names)} models beats the baseline in {won}."
+    fewest = f"{names[likelihood.marked[0]]} needs the fewest bits per base ({best.value:.3f})"
+    return f"The best of {len(names)} models beats the baseline in {won}; {fewest}."
+
+
+def _won(rows: list[Row]) -> int:
+    """The metrics in which any model beats the baseline."""
+    return sum(any(value is not None and beats(value) for value in row.compared) for row in rows)
+
+
 def _section(kind: str, rows: list[Row], evaluations: Sequence[Evaluation], names: list[str]) -> dict[str, Any]:
     mine = [row for row in rows if row.metric.kind == kind]
     title, note = TITLES[kind]
@@ -69,8 +94,10 @@ def _section(kind: str, rows: list[Row], evaluations: Sequence[Evaluation], name
         parts = [[row for row in bits if row.metric.name == task] for task in tasks]
         figures = [recall_curve(part, names, number=number) for number, part in enumerate(parts)]
     else:
-        figures = [metric_curve(group, evaluations) for group in _groups(mine)] if len(evaluations) > 1 else []
-    return {"title": title, "note": note, "figures": figures, "rows": [_table_row(row, names) for row in mine]}
+        figures = [figure for group in _groups(mine) for figure in metric_figures(group, evaluations)]
+    records = record_tables(evaluations) if kind == "likelihood" else []
+    table = [_table_row(row, names) for row in mine]
+    return {"title": title, "note": note, "figures": figures, "rows": table, "records": records}
 
 
 def _groups(rows: list[Row]) -> list[list[Row]]:
@@ -120,9 +147,12 @@ def beats(metric: Metric) -> bool:
 
 
 def _tiles(evaluations: Sequence[Evaluation], rows: list[Row]) -> list[dict[str, str]]:
-    won = sum(any(value is not None and beats(value) for value in row.compared) for row in rows)
     tiles = [
-        {"label": "Better than their baseline", "value": f"{won} of {len(rows)}", "note": "metrics, by the best model"},
+        {
+            "label": "Better than their baseline",
+            "value": f"{_won(rows)} of {len(rows)}",
+            "note": "metrics, by the best model",
+        },
         {
             "label": "Models",
             "value": str(len(evaluations)),

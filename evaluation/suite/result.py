@@ -12,8 +12,9 @@ from foundation.errors import InputError
 from foundation.typed import from_json, to_json
 from foundation.untrusted import read_json
 
-FORMAT = "genomic-llama evaluation 4"
+FORMAT = "genomic-llama evaluation 5"
 _WITHOUT_RUN = "genomic-llama evaluation 3"
+_WITHOUT_RECORDS = "genomic-llama evaluation 4"
 _ANY_FORMAT = FORMAT.rstrip("0123456789")
 
 
@@ -44,11 +45,22 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordResult:
+    """One record, or file, of a likelihood task: bits per base of the model, and of the best Markov chain."""
+
+    name: str
+    count: int
+    value: float
+    baseline: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskResult:
     """One task of a suite on one model. `fingerprint`: of all that decides its metrics; `created`: when, in UTC.
 
     `protocol`: fingerprint of the task and its files alone; results compare where it is the same. `unscored`: how many
-    alleles were left out, by status.
+    alleles were left out, by status. `records`: of likelihood, those with the most bases, and `sources`, the files
+    that a corpus was made from.
     """
 
     kind: str
@@ -59,6 +71,8 @@ class TaskResult:
     seconds: float
     metrics: tuple[Metric, ...]
     unscored: dict[str, int]
+    records: tuple[RecordResult, ...] = ()
+    sources: tuple[RecordResult, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +121,8 @@ def read_evaluation(path: Path) -> Evaluation:
     """Read what `genomic-llama evaluate` wrote. Errors: `InputError` for a file of another form."""
     data = read_json(path)
     found = data.get("format") if isinstance(data, dict) else None
-    if found == _WITHOUT_RUN and isinstance(data["evaluation"], dict):
-        data["evaluation"].setdefault("run", None)
+    if found in (_WITHOUT_RUN, _WITHOUT_RECORDS):
+        _complete(data.get("evaluation"))
     elif found != FORMAT:
         other = isinstance(found, str) and found.startswith(_ANY_FORMAT)
         problem = f"has another version ({found!r})" if other else "is not an evaluation"
@@ -119,6 +133,18 @@ def read_evaluation(path: Path) -> Evaluation:
             kind="evaluation-version" if other else "not-an-evaluation",
         )
     return from_json(Evaluation, data.get("evaluation"), str(path))
+
+
+def _complete(evaluation: object) -> None:
+    """Add what older versions did not write."""
+    if not isinstance(evaluation, dict):
+        return
+    evaluation.setdefault("run", None)
+    for key in ("tasks", "others"):
+        tasks = evaluation.get(key)
+        for task in tasks if isinstance(tasks, list) else []:
+            if isinstance(task, dict):
+                task |= {"records": [], "sources": []}
 
 
 def training_step(model: Path) -> int | None:

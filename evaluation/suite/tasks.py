@@ -4,19 +4,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.baselines.baseline import TRAINING_SPLIT, UNIFORM_BITS
-from evaluation.baselines.kmers import KmerCounts, count_kmers
-from evaluation.baselines.markov import MAX_TRAINING_BASES, best_markov, score_markov
+from evaluation.baselines.baseline import UNIFORM_BITS
 from evaluation.labelled.examples import Cut
 from evaluation.labelled.signal import signal_of
 from evaluation.likelihood.likelihood import plan_reading
-from evaluation.likelihood.model import check_language_model
-from evaluation.likelihood.regions import letters_scored, read_regions
-from evaluation.likelihood.scoring import STRANDS, Source, score_regions
 from evaluation.prediction.evaluating import WORDS, LabelledTable, evaluate_labels
 from evaluation.prediction.predicting import Predicting, check_predictor
 from evaluation.probing.datasets import read_task
-from evaluation.probing.probe import HEADS, probe_task
+from evaluation.probing.probe import probe_task
 from evaluation.probing.table import class_lines
 from evaluation.suite.config import (
     KINDS,
@@ -24,20 +19,17 @@ from evaluation.suite.config import (
     LikelihoodTask,
     ProbeTask,
     RecallTask,
-    Suite,
     Task,
     VariantTask,
-    sources,
-    tasks,
 )
-from evaluation.suite.recall import check_distances, measure_recall
-from evaluation.suite.result import Metric
+from evaluation.suite.likelihood import measure_likelihood
+from evaluation.suite.recall import measure_recall
+from evaluation.suite.result import Metric, RecordResult
 from evaluation.variants.alleles import SCORED
 from evaluation.variants.labels import Labelling, table_lines
 from evaluation.variants.measures import ALL, Interval
 from evaluation.variants.run import VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
-from foundation.errors import InputError
 from foundation.terminal import warn
 
 if TYPE_CHECKING:
@@ -46,75 +38,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Of one task: its metrics, and how many alleles were left out of them, by status."""
+    """Of one task: its metrics, how many alleles were left out of them, by status, and its records and their files."""
 
     metrics: list[Metric]
     unscored: dict[str, int] = field(default_factory=dict)
-
-
-_COUNTS = ("context_length", "stride", "window", "downstream", "grid", "seeds", "samples")
-_MOST = 1_000_000_000
-_FIX = "See configs/evaluation/demo.yaml."
-
-
-def check_suite(suite: Suite, path: Path) -> None:
-    """What can be known to be wrong with the suite of file `path` before a model is loaded. Errors: `InputError`."""
-    _check_numbers(suite, path)
-    for task in tasks(suite):
-        for needed in sources(task):
-            if not needed.exists():
-                raise InputError(
-                    f"{needed} does not exist", where=where(path, task), fix="Check the path.", kind="missing-source"
-                )
-    for recall in suite.recall:
-        check_distances(list(recall.distances), where=where(path, recall))
-    for probe in suite.probes:
-        if strange := set(probe.heads) - set(HEADS):
-            raise InputError(
-                f"no head {min(strange)!r}",
-                where=where(path, probe),
-                fix=f"Known: {', '.join(HEADS)}.",
-                kind="unknown-head",
-            )
-        if probe.pooling not in ("mean", "last", "max"):
-            problem = f"no pooling {probe.pooling!r}"
-            raise InputError(problem, where=where(path, probe), fix="Known: mean, last, max.", kind="unknown-pooling")
-        read_task(Path(probe.directory))
-    for variant in suite.variants:
-        if variant.strand not in STRANDS:
-            problem = f"no strand {variant.strand!r}"
-            raise InputError(
-                problem, where=where(path, variant), fix=f"Known: {', '.join(STRANDS)}.", kind="unknown-strand"
-            )
-
-
-def check_kind(suite: Suite, model: Path) -> None:
-    """That `model` has what the tasks ask: an output layer, or a head. Errors: `InputError`."""
-    if suite.likelihood or suite.recall or suite.variants:
-        check_language_model(model)
-    for task in suite.labels:
-        check_predictor(model, calibrated=task.calibrated)
-
-
-def _check_numbers(suite: Suite, path: Path) -> None:
-    counts = [(str(path), "batch_size", suite.batch_size)]
-    counts += [
-        (where(path, task), key, value)
-        for task in tasks(suite)
-        for key in _COUNTS
-        if (value := getattr(task, key, None)) is not None
-    ]
-    for named, key, value in counts:
-        if not 1 <= value <= _MOST:
-            raise InputError(f"{key} {value} is outside [1, {_MOST:,}]", where=named, fix=_FIX, kind="suite-number")
-    for task in suite.recall:
-        if task.seed < 0:
-            raise InputError(f"seed {task.seed} is below 0", where=where(path, task), fix=_FIX, kind="suite-number")
-
-
-def where(path: Path, task: Task) -> str:
-    """How an error names `task` of the suite in file `path`."""
-    return f"{path}, task {task.name!r}"
+    records: tuple[RecordResult, ...] = ()
+    sources: tuple[RecordResult, ...] = ()
 
 
 def run_task(
@@ -126,7 +55,8 @@ def run_task(
     removes it.
     """
     if isinstance(task, LikelihoodTask):
-        return Found(metrics=_likelihood(model, directory, task, batch_size))
+        found = measure_likelihood(model, directory, task, batch_size=batch_size)
+        return Found(metrics=[found.metric], records=found.records, sources=found.sources)
     if isinstance(task, RecallTask):
         return Found(metrics=_recall(model, task, batch_size, where))
     if isinstance(task, VariantTask):
@@ -134,31 +64,6 @@ def run_task(
     if isinstance(task, LabelTask):
         return Found(metrics=_labels(model, directory, task, batch_size))
     return Found(metrics=_probe(model, task, batch_size))
-
-
-def _likelihood(model: "PreTrainedModel", directory: Path, task: LikelihoodTask, batch_size: int) -> list[Metric]:
-    source = Path(task.source)
-    split = task.split if source.is_dir() else None
-    reading = plan_reading(model, context_length=task.context_length, stride=task.stride, batch_size=batch_size)
-    origin = Source(model=str(directory), source=task.source, split=split)
-    score = score_regions(model, read_regions(source, split=split), reading, origin)
-    baseline, baseline_name = UNIFORM_BITS, "uniform guess"
-    if fitted_on := task.fitted_on or (task.source if split else None):
-        best = best_markov(score_markov(_counts(Path(fitted_on), TRAINING_SPLIT), _counts(source, split)))
-        if best.bits_per_base < baseline:
-            baseline, baseline_name = best.bits_per_base, f"Markov, order {best.order}"
-    return [
-        Metric(
-            kind=KINDS[type(task)], name=task.name, part="", metric="bits per base", value=score.bits_per_base,
-            low=None, high=None, better="lower", baseline=baseline, baseline_name=baseline_name,
-            count=score.bases_scored,
-        )
-    ]  # fmt: skip
-
-
-def _counts(source: Path, split: str | None) -> KmerCounts:
-    regions = read_regions(source, split=split if source.is_dir() else None)
-    return count_kmers(map(letters_scored, regions), max_bases=MAX_TRAINING_BASES)
 
 
 def _recall(model: "PreTrainedModel", task: RecallTask, batch_size: int, where: str) -> list[Metric]:
@@ -222,7 +127,8 @@ def _labels(model: "PreTrainedModel", directory: Path, task: LabelTask, batch_si
     how = Predicting(head=head, both_strands=head.both_strands, calibrated=task.calibrated, batch_size=batch_size)
     signal = signal_of(task.genome, task.bigwig, task.bigwig_fill)
     table = LabelledTable(path=Path(task.table), sequence=task.sequence, labels=tuple(task.labels), signal=signal)
-    cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate)
+    fix = "Leave it out, or add truncate: left or right to the task."
+    cut = Cut(longest=int(model.config.max_position_embeddings), side=task.truncate, fix=fix)
     fitted_on = replace(table, path=Path(task.fitted_on)) if task.fitted_on else None
     found = evaluate_labels(model, table, how, cut, fitted_on=fitted_on)
     return [

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from evaluation.rna import AsDna
 from evaluation.variants.normal_form import normal_form
@@ -10,7 +11,7 @@ from evaluation.variants.vcf import Vcf, VcfRecord, is_sequence
 from tokenizer.sequence import Ids, encode, first_bases, to_upper
 
 SCORED, MISMATCH, NO_CONTIG, UNSUPPORTED = "scored", "ref_mismatch", "no_contig", "unsupported"
-AMBIGUOUS = "ambiguous_ref"
+AMBIGUOUS, OUTSIDE = "ambiguous_ref", "outside_contig"
 NO_CONTEXT = "no_context"  # known once the windows are laid
 
 MEANINGS = {
@@ -18,11 +19,15 @@ MEANINGS = {
     MISMATCH: "REF is not what the FASTA file has there",
     AMBIGUOUS: "the FASTA file has an IUPAC code there, for which VCF has the first of its bases",
     NO_CONTIG: "the contig is not in the FASTA file",
+    OUTSIDE: "the contig in the FASTA file does not have this position",
     UNSUPPORTED: "an allele that is not a sequence of A, C, G and T",
     NO_CONTEXT: "the window has no base to compare on any strand that was read",
 }
 
+MISPLACED = (MISMATCH, OUTSIDE)
+"""What a VCF file of another genome has; each of the first few gets a line."""
 _SHOWN = 20  # bases of an allele in a message
+_SHOWN_MISPLACED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +71,17 @@ def distinct(alleles: Sequence[Allele]) -> tuple[list[Allele], list[int]]:
     return first, which
 
 
-def describe_mismatch(allele: Allele, contig: Ids) -> str:
-    """What is wrong with an allele of status `MISMATCH`, a line for people: REF beside what `contig` has there."""
+def describe_misplaced(alleles: Sequence[Allele], contigs: Mapping[str, Ids]) -> tuple[str, ...]:
+    """A line for each of the first `MISPLACED` alleles: REF beside what the contig has there, or its length."""
+    wrong = (allele for allele in alleles if allele.status in MISPLACED)
+    return tuple(_describe(one, contigs[one.record.contig]) for one in islice(wrong, _SHOWN_MISPLACED))
+
+
+def _describe(allele: Allele, contig: Ids) -> str:
     record = allele.record
     place = f"line {record.line}: {record.contig}:{record.position + 1}"
     end = record.position + len(allele.ref)
-    if record.position < 0 or end > len(contig):
+    if allele.status == OUTSIDE:
         side = "before the contig's first base" if record.position < 0 else f"beyond the contig's end ({len(contig):,})"
         return f"{place} REF is {_short(record.ref)}, {side}"
     here = to_upper(contig[record.position : end]).tobytes().decode("latin-1")
@@ -101,6 +111,8 @@ def _allele(record: VcfRecord, number: int, contig: Ids | None, as_dna: AsDna) -
     ref, alt = (to_upper(encode(text.encode("utf-8", "replace"))) for text in texts)
     if contig is None:
         status = NO_CONTIG
+    elif not 0 <= position < len(contig):
+        status = OUTSIDE
     elif not all(map(is_sequence, texts)):
         status = UNSUPPORTED
     else:
@@ -115,7 +127,9 @@ def _allele(record: VcfRecord, number: int, contig: Ids | None, as_dna: AsDna) -
 
 def _compare(position: int, ref: Ids, contig: Ids) -> str:
     """The status that REF has beside the bases of the contig."""
-    here = to_upper(contig[position : position + len(ref)]) if position >= 0 else contig[:0]
+    if position + len(ref) > len(contig):
+        return OUTSIDE
+    here = to_upper(contig[position : position + len(ref)])
     if here.tobytes() == ref.tobytes():
         return SCORED
     return AMBIGUOUS if first_bases(here).tobytes() == ref.tobytes() else MISMATCH

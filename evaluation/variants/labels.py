@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from evaluation.variants.alleles import SCORED, Allele
 from foundation.errors import InputError, shown
+from foundation.spelling import option
 
 _PARTS = re.compile("[|/,&]")  # between the parts of a compound value: ClinVar's and VEP's
 _SHOWN = 20  # rows of the table that are printed
@@ -43,10 +44,11 @@ class Labelling:
 
     def __post_init__(self) -> None:
         if not self.positive:
-            raise InputError("no value is positive", where="--positive", fix="Give one.", kind="label-positive")
+            raise InputError("no value is positive", where=option("positive"), fix="Give one.", kind="label-positive")
         if both := {_canonical(one) for one in self.positive} & {_canonical(one) for one in self.negative}:
             problem = f"{min(both)!r} is listed as positive and as negative"
-            raise InputError(problem, where="--positive, --negative", fix="Give it once.", kind="label-both")
+            where = f"{option('positive')}, {option('negative')}"
+            raise InputError(problem, where=where, fix="Give it once.", kind="label-both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +119,7 @@ def check_labels(alleles: Sequence[Allele], labelling: Labelling, vcf: Path) -> 
     _refuse_one_kind(rows, labelling, vcf)
     if labelling.by and not any(class_of(one, labelling, vcf) for one, _ in values):
         problem = f"no allele to be scored has the INFO key {labelling.by}"
-        raise InputError(problem, where=vcf, fix="Check --by.", kind="info-missing")
+        raise InputError(problem, where=vcf, fix=f"Check {option('by')}.", kind="info-missing")
     return rows
 
 
@@ -130,7 +132,8 @@ def _refuse_one_kind(rows: Sequence[LabelValue], labelling: Labelling, vcf: Path
         return
     found = "; ".join(f"{row.value} {row.alleles:,}" for row in rows[:_SHOWN] if row.alleles) or "none"
     problem = f"{positives} of {known} labelled variants are positive: both kinds are needed; values found: {found}"
-    fix = f"Positive is {', '.join(labelling.positive)}; see --label, --positive and --negative."
+    which = f"{option('label')}, {option('positive')} and {option('negative')}"
+    fix = f"Positive is {', '.join(labelling.positive)}; see {which}."
     raise InputError(problem, where=f"{vcf}, INFO key {labelling.key}", fix=fix, kind="label-one-kind")
 
 
@@ -176,7 +179,8 @@ def _refuse_ambiguous(values: Sequence[tuple[Allele, str]], labelling: Labelling
     (value, (line, kind, why)), *others = doubts.items()
     also = f" (also: {', '.join(shown(one) for one in list(doubts)[1:6])})" if others else ""
     fix = (
-        "List the whole value under --positive or --negative (write a comma in it as \\,), or list the negative values."
+        f"List the whole value under {option('positive')} or {option('negative')} (write a comma in it as \\,), "
+        "or list the negative values."
     )
     raise InputError(
         f"{labelling.key} is {shown(value)}, {why}{also}", where=f"{vcf}, line {line}", fix=fix, kind=kind

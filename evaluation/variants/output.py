@@ -8,6 +8,7 @@ from evaluation.variants.run import VariantResult, VariantRun
 from evaluation.variants.table import table_lines
 from evaluation.variants.vcf import annotated, write_lines
 from foundation.atomic import atomic_file
+from foundation.place import beside
 from foundation.typed import to_json
 
 _AFTER = "mean over the bases from the variant to the window's end"
@@ -26,12 +27,17 @@ _CALIBRATION = (
 
 def journal_path(out: Path) -> Path:
     """Where a run that will write OUT.* keeps what it has so far."""
-    return out.with_name(out.name + ".partial")
+    return beside(out, ".partial")
+
+
+def result_paths(out: Path) -> list[Path]:
+    """OUT.vcf.gz, OUT.tsv, and OUT.metrics.json, which is written where there are labels."""
+    return [beside(out, suffix) for suffix in (".vcf.gz", ".tsv", ".metrics.json")]
 
 
 def write_result(result: VariantResult, run: VariantRun, out: Path) -> list[Path]:
     """Write OUT.vcf.gz, OUT.tsv and, with labels, OUT.metrics.json; the paths."""
-    paths = [out.with_name(out.name + suffix) for suffix in (".vcf.gz", ".tsv", ".metrics.json")]
+    paths = result_paths(out)
     with atomic_file(paths[0]) as temporary:
         lines = annotated(result.vcf, _meta(run), _info(result, run.distances))
         write_lines(temporary, lines, compressed=True)

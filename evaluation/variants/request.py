@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.llama import read_architecture
+from corpus.streams.compression import check_opens
 from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
 from evaluation.sharding.job import Compute, Progress, Results, at_once
+from evaluation.variants.haplotypes import Haplotype
 from evaluation.variants.labels import Labelling, split_values
-from evaluation.variants.output import journal_path, write_result
-from evaluation.variants.run import Haplotype, VariantResult, VariantRun, VariantScoring, check_window, effects_of_unit
+from evaluation.variants.output import journal_path, result_paths, write_result
+from evaluation.variants.run import VariantResult, VariantRun, VariantScoring, check_window, effects_of_unit
 from evaluation.variants.windows import plan_placement
 from foundation.atomic import check_writable
 
@@ -74,7 +76,8 @@ class VariantRequest:
 
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the files are read."""
-        check_writable(self.journal)
+        check_writable(self.journal, *result_paths(self.out), given=self.out)
+        check_opens(self.fasta, self.vcf)
         check_directory(self.model, self.adapter)
         check_language_model(self.model, self.adapter)
         check_window(self.run, read_architecture(self.model).max_position_embeddings)

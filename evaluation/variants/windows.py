@@ -14,6 +14,7 @@ import numpy as np
 
 from evaluation.variants.alleles import Allele
 from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import Ids, reverse_complement, to_upper
 
 WINDOW, DOWNSTREAM = 8192, 1024  # bases, unless given
@@ -35,14 +36,16 @@ class Placement:
     def __post_init__(self) -> None:
         if not self.length >= 2:
             raise InputError(
-                f"a window of {self.length} bases has nothing to predict", fix="Give --window 2 or more.", kind="window"
+                f"a window of {self.length} bases has nothing to predict",
+                fix=f"Give {option('window', 2)} or more.",
+                kind="window",
             )
         if not 1 <= self.downstream <= self.length:
             problem = f"{self.downstream} downstream bases are outside [1, {self.length}], the window"
-            raise InputError(problem, fix=f"Give --downstream {self.length} or less.", kind="downstream")
+            raise InputError(problem, fix=f"Give {option('downstream', self.length)} or less.", kind="downstream")
         if not 1 <= self.grid <= self.downstream:
             problem = f"a grid of {self.grid} is outside [1, {self.downstream}], the bases downstream"
-            raise InputError(problem, fix=f"Give --grid {self.downstream} or less.", kind="grid")
+            raise InputError(problem, fix=f"Give {option('grid', self.downstream)} or less.", kind="grid")
 
 
 def plan_placement(
@@ -56,7 +59,7 @@ def plan_placement(
     length = min(WINDOW, longest) if window is None else window
     if length > longest:
         problem = f"a window of {length:,} bases is longer than the model's {longest:,} positions"
-        raise InputError(problem, fix=f"Give --window {longest} or less.", kind="window")
+        raise InputError(problem, fix=f"Give {option('window', longest)} or less.", kind="window")
     downstream = max(1, min(DOWNSTREAM, length // 2)) if downstream is None else downstream
     return Placement(length=length, downstream=downstream, grid=max(1, downstream // 8) if grid is None else grid)
 

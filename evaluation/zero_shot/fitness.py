@@ -21,12 +21,13 @@ from evaluation.likelihood.scoring import Source, score_regions
 from evaluation.statistics.bootstrap import Units, estimate
 from evaluation.statistics.ranking import Correlated, Ranked
 from evaluation.zero_shot.context import Context
+from evaluation.zero_shot.repeated import repeated_notes
 from evaluation.zero_shot.result import Found, Measure
 from evaluation.zero_shot.rows import read_rows
 from foundation.errors import InputError
 from tokenizer.sequence import encode
 
-LAYOUTS = ("proteingym-dna",)
+LAYOUTS = {"proteingym-dna": None}
 SPEARMAN, AUROC = "Spearman", "AUROC"
 STATISTICS = (SPEARMAN, AUROC)
 
@@ -57,16 +58,19 @@ def run(context: Context, protocol: Protocol) -> Found:
         raise InputError("holds no assay", where=folder, fix="Put a .csv file per assay there.", kind="no-assay")
     window, notes = context.fit(protocol.window)
     measures: list[Measure] = []
+    sequences: list[list[str]] = []
     items: dict[str, list[object]] = {name: [] for name in ("assay", "mutant", "fitness", "fit", "score")}
     for assay in assays:
         mutants = list(read_assay(assay))
+        sequences.append([one.sequence for one in mutants])
         scores = _scores(context, protocol, assay, mutants, window)
         measures += _measures(context.spec.statistics, assay.stem, mutants, scores)
         columns = ([assay.stem] * len(mutants), [one.name for one in mutants], [one.fitness for one in mutants],
                    [one.fit for one in mutants], scores.tolist())  # fmt: skip
         for name, values in zip(items, columns, strict=True):
             items[name] += values
-    return Found(measures=[*_means(context.spec.statistics, measures), *measures], items=items, notes=notes)
+    notes += repeated_notes(sequences, "mutant", "the assays")
+    return Found(measures=[*_means(context, measures), *measures], items=items, notes=notes)
 
 
 def read_assay(path: Path) -> Iterator[Mutant]:
@@ -113,12 +117,15 @@ def _measures(
             )  # fmt: skip
 
 
-def _means(names: tuple[str, ...], measures: list[Measure]) -> Iterator[Measure]:
-    """Over assays, all alike, with the standard error of their mean."""
-    for name in names:
+def _means(context: Context, measures: list[Measure]) -> Iterator[Measure]:
+    """Over assays, all alike, with the standard error of their mean. Errors: `InputError` where none has any."""
+    for name in context.spec.statistics:
         values = [one.value for one in measures if one.metric == name]
         if not values:
-            raise InputError("no assay has different fitness values", fix="Check the files.", kind="one-label")
+            column = {SPEARMAN: "DMS_score", AUROC: "DMS_score_bin"}[name]
+            problem = f"no assay has a {name}: all values of the column {column}, or all scores, are the same"
+            where, fix = context.data.own[0], "Give the files as they were published."
+            raise InputError(problem, where=where, fix=fix, kind="one-label")
         error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
         first = next(one for one in measures if one.metric == name)
         count = sum(one.count for one in measures if one.metric == name)

@@ -24,6 +24,7 @@ def render_leaderboard(board: Leaderboard) -> str:
     missing = [task for task in board.tasks if task.missing and not task.ours]
     return render_page(_TEMPLATE, {
         "title": "Published tasks",
+        "answer": _answer(shown, board),
         "subtitle": f"{plural(len(board.models), 'model')}, {len(shown)} of {plural(len(board.tasks), 'task')}",
         "models": board.models,
         "overview": [_overview(task, board) for task in shown],
@@ -31,6 +32,21 @@ def render_leaderboard(board: Leaderboard) -> str:
         "failed": [{"task": task.title, "model": one.model, "problem": one.problem} for task, one in failed],
         "missing": [{"task": task.title, "files": task.missing} for task in missing],
     })  # fmt: skip
+
+
+def _answer(shown: list[TaskBoard], board: Leaderboard) -> str:
+    """What the page says, in one sentence."""
+    won = {
+        model.name: sum(one is not None and _beats(one) for one in (task.headlines(model.name) for task in shown))
+        for model in board.models
+    }
+    if not shown or not won:
+        return "No task has a result."
+    best = max(won, key=lambda name: won[name])
+    others = "" if len(won) == 1 else f", the most of {len(won)} models"
+    return (
+        f"{best} beats chance, or the baseline, in the headline of {won[best]} of {plural(len(shown), 'task')}{others}."
+    )
 
 
 def format_headlines(board: Leaderboard) -> tuple[dict[str, str], list[tuple[str, ...]]]:

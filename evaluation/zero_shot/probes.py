@@ -19,11 +19,12 @@ from evaluation.likelihood.regions import load_contigs
 from evaluation.probing.datasets import Task, make_task, read_task
 from evaluation.probing.probe import Measured, probe_task
 from evaluation.zero_shot.context import Context
+from evaluation.zero_shot.repeated import repeated_notes
 from evaluation.zero_shot.result import Found, Measure
 from evaluation.zero_shot.rows import read_rows
 from foundation.errors import InputError
 
-LAYOUTS = ("folders", "bend-bed", "lrb-elements")
+LAYOUTS = {"folders": None, "bend-bed": None, "lrb-elements": None}
 MCC, AUROC = "MCC", "AUROC"
 STATISTICS = (MCC, AUROC)
 
@@ -53,7 +54,9 @@ def run(context: Context, protocol: Protocol) -> Found:
     reading = plan_reading(context.model, batch_size=context.batch_size)
     found: list[Measured] = []
     counts: list[int] = []
+    tests: list[list[bytes]] = []
     for task in _tasks(context, window):
+        tests.append([ids.tobytes().upper() for ids, _ in task.test])
         found += probe_task(
             context.model, task, reading, heads=[protocol.head], layer=protocol.layer, pooling=protocol.pooling,
             seeds=protocol.seeds,
@@ -62,6 +65,7 @@ def run(context: Context, protocol: Protocol) -> Found:
     measures = [one for name in context.spec.statistics for one in _measures(name, found, counts)]
     columns = ("task", "features", "head", "seeds", "mcc", "mcc_sd", "auroc", "auroc_sd", "validation_mcc")
     items = {name: [getattr(one, name) for one in found] for name in columns}
+    notes += repeated_notes(tests, "sequence", "the test sets")
     return Found(measures=measures, items=items, notes=notes)
 
 
@@ -79,7 +83,7 @@ def _tasks(context: Context, window: int) -> Iterator[Task]:
 def read_places(path: Path, layout: str, genome: Path, window: int) -> Task:
     """The places of a table as sequences of `window` bases around their middle, cut at the contig's ends.
 
-    Errors: `InputError`, also for a contig that the genome does not have.
+    Errors: `InputError`, also for a contig or a position that the genome does not have.
     """
     places = list(_bend(path) if layout == "bend-bed" else _elements(path))
     contigs = load_contigs(genome, [one.contig for one in places])
@@ -88,6 +92,11 @@ def read_places(path: Path, layout: str, genome: Path, window: int) -> Task:
         if one.contig not in contigs:
             fix = "Give the genome of the table."
             raise InputError(f"{genome} has no contig {one.contig!r}", where=one.where, fix=fix, kind="no-contig")
+        if not one.start < one.end <= len(contigs[one.contig]):
+            problem = (
+                f"[{one.start:,}, {one.end:,}) is not within {one.contig}, which has {len(contigs[one.contig]):,} bases"
+            )
+            raise InputError(problem, where=one.where, fix="Give the genome of the table.", kind="beyond-contig")
         start = max(0, (one.start + one.end) // 2 - window // 2)
         bases = contigs[one.contig][start : start + window].tobytes().decode("latin-1")
         row = Row(sequence=bases, label=one.label, where=one.where)

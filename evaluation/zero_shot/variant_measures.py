@@ -12,7 +12,6 @@ from evaluation.statistics.matched import PerGroup, auprc_by_group, pairwise_acc
 from evaluation.statistics.ranking import Correlated, Counts, Flags, Ranked, Values
 from evaluation.zero_shot.result import Measure
 from evaluation.zero_shot.variant_tables import Variant
-from foundation.errors import InputError
 
 AUROC, AUPRC, BY_CHROMOSOME, PAIRWISE, SPEARMAN = (
     "AUROC", "AUPRC", "AUPRC by chromosome", "pairwise accuracy", "Spearman",
@@ -86,11 +85,8 @@ def _numbered(names: Sequence[str]) -> Counts:
 
 
 def measure(table: Table, statistics: Sequence[str]) -> Iterator[Measure]:
-    """The statistics of all, then of each class with enough of both labels. Errors: `InputError` for one label."""
+    """The statistics of all, which have both labels, then of each class with enough of both."""
     labels = table.labels
-    if not 0 < labels.sum() < len(labels):
-        problem = f"{int(labels.sum()):,} of {len(labels):,} scored variants are positive: nothing to tell apart"
-        raise InputError(problem, fix="Check the file, and the genome.", kind="one-label")
     yield from (one for name in statistics if (one := _statistic(name, table, "")))
     counts = Counter(name for one in table.variants for name in one.classes)
     for part in sorted(counts):

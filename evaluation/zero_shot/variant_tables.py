@@ -12,7 +12,7 @@
 | bend-variants | BED with a header: chromosome, start, end, ref, alt, label | label |
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,16 +56,46 @@ Contigs = Mapping[str, Ids]
 Reader = Callable[[Path], Iterator[Variant]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a publisher's file is read, and which of its columns is the `label`."""
+
+    read: Reader
+    label: str
+
+
 def read_variants(path: Path, layout: str, genome: Path) -> list[Variant]:
-    """The variants of a file, each with REF. Errors: `InputError` for a file of another layout, and an empty one."""
-    found = list(READERS[layout](path))
+    """The variants of a file, each with REF.
+
+    Errors: `InputError` for a file of another layout, an empty one, and one with a single label.
+    """
+    found = list(LAYOUTS[layout].read(path))
     if not found:
         fix = "Give the file as it was published."
         raise InputError("has no labelled variant", where=path, fix=fix, kind="table-empty")
+    check_both_labels([one.label for one in found], label_place(path, layout))
     if layout not in _BY_GENOME:
         return found
     contigs = load_contigs(genome, [one.contig for one in found])
     return [_with_reference(one, contigs) for one in found]
+
+
+def label_place(path: Path, layout: str) -> str:
+    """The file with the column of its labels, for errors."""
+    return f"{path}, column {LAYOUTS[layout].label}"
+
+
+def check_both_labels(labels: Sequence[bool], where: object, *, left_out: int = 0) -> None:
+    """Errors: `InputError` for labels of one kind, among which no score tells anything apart.
+
+    `left_out`: variants of the file that are not among them, since they could not be scored.
+    """
+    if 0 < sum(labels) < len(labels):
+        return
+    rest = f", and {left_out:,} could not be scored" if left_out else ""
+    problem = f"{sum(labels):,} of {len(labels):,} variants are positive{rest}: nothing to tell apart"
+    fix = "Give the genome of the table." if left_out else "Give the file as it was published, with both labels."
+    raise InputError(problem, where=where, fix=fix, kind="one-label")
 
 
 def _with_reference(one: Variant, contigs: Contigs) -> Variant:
@@ -194,16 +224,16 @@ def _named(text: str) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
-READERS: dict[str, Reader] = {
-    "traitgym": _traitgym,
-    "findlay": _findlay,
-    "carbon-sge": _carbon_sge,
-    "carbon-clinvar": _carbon_clinvar,
-    "clinvar-vcf": _clinvar,
-    "dart-caqtl": _dart_caqtl,
-    "dart-dsqtl": _dart_dsqtl,
-    "lrb-eqtl": _lrb("label"),
-    "lrb-omim": _lrb("INT_LABEL"),
-    "bend-variants": _bend,
+LAYOUTS: dict[str, Layout] = {
+    "traitgym": Layout(read=_traitgym, label="label"),
+    "findlay": Layout(read=_findlay, label="func.class"),
+    "carbon-sge": Layout(read=_carbon_sge, label="class"),
+    "carbon-clinvar": Layout(read=_carbon_clinvar, label="label"),
+    "clinvar-vcf": Layout(read=_clinvar, label="INFO, key CLNSIG"),
+    "dart-caqtl": Layout(read=_dart_caqtl, label="label"),
+    "dart-dsqtl": Layout(read=_dart_dsqtl, label="var.label"),
+    "lrb-eqtl": Layout(read=_lrb("label"), label="label"),
+    "lrb-omim": Layout(read=_lrb("INT_LABEL"), label="INT_LABEL"),
+    "bend-variants": Layout(read=_bend, label="label"),
 }
 _BY_GENOME = ("dart-caqtl", "dart-dsqtl", "lrb-eqtl", "lrb-omim", "bend-variants")

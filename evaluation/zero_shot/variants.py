@@ -14,15 +14,16 @@ import numpy as np
 from evaluation.variants.alleles import MEANINGS, SCORED
 from evaluation.variants.run import VariantResult, VariantRun, score_variants
 from evaluation.variants.windows import plan_placement
-from evaluation.zero_shot import variant_measures
+from evaluation.zero_shot import variant_measures, variant_tables
 from evaluation.zero_shot.context import Context
+from evaluation.zero_shot.repeated import repeated_notes
 from evaluation.zero_shot.result import Found
 from evaluation.zero_shot.variant_measures import Table, measure
-from evaluation.zero_shot.variant_tables import READERS, Variant, read_variants
+from evaluation.zero_shot.variant_tables import Variant, check_both_labels, label_place, read_variants
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 
-LAYOUTS = tuple(READERS)
+LAYOUTS = dict.fromkeys(variant_tables.LAYOUTS, 1)
 STATISTICS = variant_measures.STATISTICS
 
 
@@ -53,13 +54,17 @@ class Protocol:
 
 def run(context: Context, protocol: Protocol) -> Found:
     """Score the variants of the task's file and measure all of them, then each class."""
-    genome = context.data.genome
+    path, layout, genome = context.data.own[0], context.spec.layout, context.data.genome
     assert genome is not None  # as `check_task` has seen to
-    variants = read_variants(context.data.own[0], context.spec.layout, genome)
+    variants = read_variants(path, layout, genome)
     variants = sorted(variants, key=lambda one: (one.contig, one.position))  # neighbours share windows
     result, notes = _score(context, protocol, variants, genome)
+    keys = [(one.contig, one.position, one.ref, one.alt) for one in variants]
+    notes += repeated_notes([keys], "variant", path.name)
     deltas = [None if effect is None else effect.delta for effect in result.effects]
     scored = [(one, delta) for one, delta in zip(variants, deltas, strict=True) if delta is not None]
+    unscored = len(variants) - len(scored)
+    check_both_labels([one.label for one, _ in scored], label_place(path, layout), left_out=unscored)
     left_out = {MEANINGS.get(k, k): n for k, n in sorted(result.statuses.items()) if k != SCORED}
     table = Table.of(
         [one for one, _ in scored],

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 INK, MUTED, GRID, ACCENT, FAINT, BAR = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", FAINT: "accent-faint", BAR: "bar"}
+
+_EDGE = 0.04  # inches beside a label
 
 
 def canvas(height: float, *, width: float = 0.745) -> "tuple[Figure, Axes]":
@@ -39,7 +42,8 @@ def to_svg(figure: "Figure", name: str, title: str) -> str:
 
     stream = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        metadata = {"Date": None, "Creator": None}
+        figure.savefig(stream, format="svg", transparent=True, metadata=metadata, bbox_inches=_whole(figure))
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
@@ -49,3 +53,12 @@ def to_svg(figure: "Figure", name: str, title: str) -> str:
         svg = svg.replace(colour, f"var(--{variable})")
     named = f' role="img"><title>{html.escape(title)}</title>'
     return re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", lambda found: f"<svg {found[1]}{named}", svg, count=1)
+
+
+def _whole(figure: "Figure") -> "Bbox":
+    """The figure, in inches, made wider where its labels reach beyond its sides, so that none is cut."""
+    from matplotlib.transforms import Bbox
+
+    width, height = figure.get_size_inches()
+    drawn = figure.get_tightbbox()
+    return Bbox.from_extents(min(0.0, drawn.x0 - _EDGE), 0.0, max(width, drawn.x1 + _EDGE), height)

@@ -1,6 +1,6 @@
 """Effects of variants and of all mutants, as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from evaluation.variants.vcf import Vcf, VcfRecord, read_vcf
 from evaluation.variants.windows import plan_placement
 from foundation.errors import InputError, shown
 from foundation.progress import called_from_python, progress_bar
+from genomic_llama.api.door import public, read_argument
 from genomic_llama.api.models import check_predicts_bases
 from genomic_llama.api.sequences import read_contigs, read_named
 
@@ -37,6 +38,7 @@ _NAMES = {
 }
 
 
+@public
 def variants(
     model: "PreTrainedModel",
     genome: "Sequences",
@@ -97,6 +99,7 @@ def variants(
         return _to_table(alleles, effects, calibrations, distances, variants)
 
 
+@public
 def mutate(
     model: "PreTrainedModel",
     sequences: "Sequences",
@@ -136,17 +139,26 @@ def mutate(
         )
         whole = read_named(sequences)
         contigs = {name: region.ids for name, region in whole.items()}
-        chosen = whole.values() if regions is None else [_part(whole, region) for region in regions]
+        chosen = whole.values() if regions is None else _parts(whole, regions)
         kinds = Kinds(deletions=tuple(deletions), tile=tile)
         maps = mutate_regions(model, chosen, contigs, placement, kinds, strand=strand, batch_size=batch_size)
         return _numbers(DataFrame([row for one in maps for row in rows(one)], columns=list(ROW)), _MUTANT)
 
 
-def _part(whole: dict[str, Region], region: Any) -> Region:
-    if isinstance(region, str) or not isinstance(region, Sequence) or len(region) != 3:
-        fix = "Give a list of (name, start, end); of a table, its rows."
-        raise InputError(f"{region!r} is not a region", fix=fix, kind="not-a-region")
-    name, start, end = region
+def _parts(whole: dict[str, Region], regions: Any) -> list[Region]:
+    fix = "Give a list of (name, start, end); of a table, its rows."
+    if isinstance(regions, str) or not isinstance(regions, Iterable):
+        raise InputError(f"is {shown(regions)}, not a list of regions", where="regions", fix=fix, kind="not-a-region")
+    given = list(regions)
+    for region in given:
+        if isinstance(region, str) or not isinstance(region, Sequence) or len(region) != 3:
+            raise InputError(f"{shown(region)} is not a region", where="regions", fix=fix, kind="not-a-region")
+    return [_part(whole, region, f"regions[{number}]") for number, region in enumerate(given)]
+
+
+def _part(whole: dict[str, Region], region: Sequence[Any], where: str) -> Region:
+    kinds = (str, int, int)
+    name, start, end = (read_argument(kind, one, where) for kind, one in zip(kinds, region, strict=True))
     if name not in whole:
         raise InputError(f"no sequence is named {name!r}", fix=f"There are: {', '.join(whole)}.", kind="no-contig")
     if not 0 <= start < end <= len(whole[name].ids):

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING
 
 from configs.heads import KEY, Head
-from evaluation.labelled.examples import SIDES, Cut
+from evaluation.labelled.examples import SIDES
 from evaluation.prediction.files import table_columns, table_rows
 from evaluation.prediction.predicting import Predicting, check_calibrated
 from evaluation.prediction.predicting import predict as predict_records
-from evaluation.prediction.records import region_record
+from evaluation.prediction.records import cut_to, region_record
 from foundation.errors import InputError, nearest
 from foundation.progress import called_from_python, progress_bar
 from foundation.typed import from_settings
+from genomic_llama.api.door import public
 from genomic_llama.api.sequences import read_sequences
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from genomic_llama.api.sequences import Sequences
 
 
+@public
 def predict(
     model: "PreTrainedModel",
     sequences: "Sequences",
@@ -60,7 +62,7 @@ def predict(
             check_calibrated(head, type(model).__name__)
         both = head.both_strands if strand is None else strand == "both"
         how = Predicting(head=head, both_strands=both, calibrated=calibrated, batch_size=batch_size)
-        cut = Cut(longest=int(model.config.max_position_embeddings), side=truncate)
+        cut = cut_to(int(model.config.max_position_embeddings), truncate)
         records = (region_record(region, cut) for region in read_sequences(sequences))
         with progress_bar("Predicting", total=None, unit=" sequences") as advance:
             rows = list(table_rows(predict_records(model, records, how), head, advance))

@@ -1,5 +1,6 @@
 """A model for the functions of this package."""
 
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -7,20 +8,21 @@ from typing import TYPE_CHECKING
 from conversion.formats import recognise
 from foundation.errors import InputError
 from foundation.progress import called_from_python
+from genomic_llama.api.door import public
 
 if TYPE_CHECKING:
-    from os import PathLike
-
+    import torch
     from transformers import PreTrainedModel
 
 
+@public
 def load_model(
-    model: "str | PathLike[str]",
+    model: str | PathLike[str],
     *,
     dtype: str = "float32",
-    device: str | None = None,
+    device: "str | torch.device | None" = None,
     progress: bool = False,
-    adapter: "str | PathLike[str] | None" = None,
+    adapter: str | PathLike[str] | None = None,
 ) -> "PreTrainedModel":
     """Load a model of DNA for inference, as a `LlamaForCausalLM` of transformers with this package's attention.
 
@@ -28,7 +30,8 @@ def load_model(
       run is converted into a temporary directory first, which takes as much disk as its weights.
     - `dtype`: number format of the weights: `"float32"`, `"bfloat16"` or `"float16"`. Probabilities are always computed
       in fp32 and sums in fp64.
-    - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; by default the first GPU, or the CPU if there is none.
+    - `device`: `"cpu"`, `"cuda"`, `"cuda:1"`, ... or a `torch.device`; by default the first GPU, or the CPU if there
+      is none.
     - `adapter`: a directory with a PEFT LoRA adapter to merge into the weights.
     - `progress`: show a progress bar of the conversion.
 
@@ -41,6 +44,7 @@ def load_model(
 
     with called_from_python(progress=progress):
         path, adapter_path = Path(model), Path(adapter) if adapter is not None else None
+        device = None if device is None else str(device)
         if not path.is_dir() or recognise(path).name in ("hf", "te"):
             return load(path, dtype, device=device, adapter=adapter_path)
         with TemporaryDirectory(prefix="genomic-llama-") as folder:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.generation.generation import generate as generate_bases
-from evaluation.generation.motifs import read_motifs
-from evaluation.generation.sampling import Sampling, check_alphabet
+from evaluation.generation.sampling import Sampling
 from foundation.progress import called_from_python
+from genomic_llama.api.door import public
 from genomic_llama.api.models import check_predicts_bases
 from genomic_llama.api.sequences import read_sequences
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genomic_llama.api.sequences import Sequences
 
 
+@public
 def generate(
     model: "PreTrainedModel",
     prompts: "Sequences",
@@ -30,7 +31,7 @@ def generate(
     min_p: float = 0.0,
     repetition_penalty: float = 1.0,
     repetition_length: int = 12,
-    forbid: "Sequence[str]" = (),
+    forbid: Sequence[str] = (),
     forbid_both_strands: bool = False,
     gc: tuple[float, float] | None = None,
     tries: int = 20,
@@ -64,12 +65,11 @@ def generate(
 
     with called_from_python(progress=progress):
         check_predicts_bases(model)
-        words = [forbid] if isinstance(forbid, str) else forbid
         sampling = Sampling(
             length=length, min_length=min_length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
             min_p=min_p, repetition_penalty=repetition_penalty, repetition_length=repetition_length,
-            motifs=read_motifs(words, both_strands=forbid_both_strands), gc=gc, tries=tries,
-            alphabet=check_alphabet(alphabet), seed=seed,
+            forbid=tuple(forbid), forbid_both_strands=forbid_both_strands, gc=gc, tries=tries, alphabet=alphabet,
+            seed=seed,
         )  # fmt: skip
         found = generate_bases(model, list(read_sequences(prompts)), sampling)
         rows = [

@@ -7,6 +7,7 @@ from evaluation.likelihood.likelihood import Logs, plan_reading
 from evaluation.likelihood.regions import Region
 from evaluation.likelihood.scoring import Source, score_regions
 from foundation.progress import called_from_python
+from genomic_llama.api.door import public
 from genomic_llama.api.models import check_predicts_bases
 from genomic_llama.api.sequences import read_sequences
 
@@ -41,6 +42,7 @@ class Scores:
     perplexity: float
 
 
+@public
 def score(
     model: "PreTrainedModel",
     sequences: "Sequences",

@@ -7,6 +7,7 @@ import numpy as np
 from evaluation.embedding.embedding import Values, embed_regions
 from evaluation.likelihood.likelihood import plan_reading
 from foundation.progress import called_from_python, progress_bar
+from genomic_llama.api.door import public
 from genomic_llama.api.sequences import read_sequences
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def embed(
 ) -> list[Values]: ...  # fmt: skip
 
 
+@public
 def embed(
     model: "PreTrainedModel",
     sequences: "Sequences",

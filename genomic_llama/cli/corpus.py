@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from foundation.atomic import check_writable
 from foundation.errors import InputError, described
 from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text, warn
@@ -20,7 +21,8 @@ Corpus = Annotated[Path, typer.Argument(help="A prepared corpus.", show_default=
 def info(
     corpus: Corpus, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False
 ) -> None:
-    """Print the contents of a corpus: splits, sources, records left out."""
+    """Print the contents of a corpus: splits, sources, records left out, what is worth checking."""
+    from corpus.doubts import doubts, relatives
     from corpus.letters import COLUMNS, MARKUP, OTHER
     from corpus.manifest import read_manifest
     from foundation.typed import to_json
@@ -47,6 +49,8 @@ def info(
     )
     for reason, count in manifest.excluded.items():
         print_lines(f"left out by {reason}: {plural(count, 'record')}")
+    for sentence in (*doubts(manifest), *(sentence for _, sentence in relatives(manifest))):
+        print_lines(f"worth checking: {sentence}")
 
 
 @app.command()
@@ -146,6 +150,8 @@ def card(
 ) -> None:
     """Write the data card of a corpus: sources, licences, composition, what was left out."""
     from corpus.card.page import read_card_text, write_card
+
+    check_writable(out / "datacard.html", given=out)
 
     for path in write_card(corpus, out, read_card_text(text) if text else None):
         print_lines(f"wrote {path}")

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from foundation.terminal import print_lines, warn
-from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
-from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
+from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 commands = typer.Typer()
 
 
 @commands.command()
+@sharded
 def variants(
     model: Model,
     fasta: Annotated[Path, typer.Argument(help="Genome: FASTA, plain or gzip.", show_default=False)],
@@ -59,11 +60,8 @@ def variants(
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Score variants: the change in log-likelihood from the reference allele to each alternative.
 
@@ -71,7 +69,7 @@ def variants(
     recomputed unless an input or a setting differs.
     """
     warn(f"Scoring the variants of {vcf} with {model}")
-    from evaluation.variants.alleles import MISMATCH, SCORED, describe_unscored
+    from evaluation.variants.alleles import MISPLACED, SCORED, describe_unscored
     from evaluation.variants.labels import table_lines
     from evaluation.variants.request import VariantRequest
     from foundation.pages.quantities import plural
@@ -81,7 +79,6 @@ def variants(
         strand=strand.value, label=label, positive=positive, negative=negative, by=by, dtype=dtype.value,
         batch_size=batch_size, distances=distances, null=null, adapter=adapter,
     )  # fmt: skip
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     timed = carry_out(request, cut, overwrite=overwrite).timed
     if timed is None:
         return
@@ -91,14 +88,18 @@ def variants(
     print_lines(f"{scored} scored, {rate:.1f} haplotypes/s; wrote {', '.join(map(str, paths))}")
     for line in describe_unscored(result.statuses):
         print_lines(line)
-    for line in result.mismatches:
+    for line in result.misplaced:
         print_lines(f"  {line}")
-    if more := result.statuses[MISMATCH] - len(result.mismatches):
-        print_lines(f"  ... and {more:,} more, {MISMATCH} in the column status of {paths[1]}")
-    if result.statuses[MISMATCH] > result.statuses[SCORED]:
+    misplaced = sum(result.statuses[status] for status in MISPLACED)
+    if more := misplaced - len(result.misplaced):
+        print_lines(f"  ... and {more:,} more, {' or '.join(MISPLACED)} in the column status of {paths[1]}")
+    if misplaced > result.statuses[SCORED]:
         print_lines("  most differ: was the VCF file called on this assembly?")
     if label is not None:
         print_lines(*table_lines(result.labels, label))
+        if result.repeated:
+            verb = "repeats" if result.repeated == 1 else "repeat"
+            print_lines(f"{plural(result.repeated, 'allele')} {verb} another one; each counts in the measures")
     for measure in result.measures:
         values = [
             f"{name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else f"{name} none"

@@ -7,6 +7,7 @@ from pathlib import Path
 from configs.schema import TrainConfig
 from foundation.errors import InputError
 from foundation.pages.quantities import short
+from foundation.spelling import option
 
 REPEATS_THAT_HELP = 4
 """Epochs up to which repeated data is about as good as new data (Muennighoff et al. 2023), measured on text."""
@@ -51,5 +52,6 @@ def epochs_warning(tokens: int, corpus: CorpusAtHand | None) -> str:
     epochs = tokens / corpus.tokens
     message = f"{short(tokens)} tokens are {epochs:,.0f} epochs of a corpus of {short(corpus.tokens)} tokens"
     if epochs > REPEATS_THAT_ARE_ABSURD:
-        return f"{message}: the model will memorise it. Give fewer --tokens, a larger corpus or a smaller model"
+        fix = f"Give fewer {option('tokens')}, a larger corpus or a smaller model"
+        return f"{message}: the model will memorise it. {fix}"
     return f"{message}: beyond {REPEATS_THAT_HELP} epochs repeated data teaches less and less"

@@ -10,6 +10,7 @@ from configs.extension import run_architecture
 from configs.llama import LlamaArchitecture
 from configs.schema import TrainConfig
 from foundation.errors import InputError
+from foundation.spelling import option
 from launch.planning.corpora import corpus_at_hand, epochs_warning
 from launch.planning.memory import Memory, memory_per_gpu
 from launch.planning.names import configuration
@@ -111,13 +112,16 @@ def make_plan(recipe: str, overrides: tuple[str, ...] = (), *, gpu: str = "", gp
     check_values(config)
     if config.hardware.accelerator != "gpu":
         raise InputError(
-            "a plan is for GPUs", where=recipe, fix="Give one, for example --gpu h100.", kind="plan-for-cpu"
+            "a plan is for GPUs",
+            where=recipe,
+            fix=f"Give one, for example {option('gpu', 'h100')}.",
+            kind="plan-for-cpu",
         )
     if config.hardware.memory_gib <= 0:
         raise InputError(
             "hardware.memory_gib is not known",
             where=recipe,
-            fix="Give --gpu, or hardware.memory_gib=GIB.",
+            fix=f"Give {option('gpu')}, or hardware.memory_gib=GIB.",
             kind="unknown-memory",
         )
     config = on_gpus(config, gpus) if gpus else config
@@ -176,14 +180,16 @@ def run_seconds(plan: Plan, throughput: Throughput) -> float:
 def _check_options(overrides: tuple[str, ...], *, gpu: str, tokens: float) -> None:
     """Refuse options that are not numbers of tokens, or that contradict an override."""
     if not math.isfinite(tokens) or tokens < 0 or 0 < tokens < 1:
-        raise InputError(f"--tokens {tokens}", fix="Give a number of tokens, 1e12 for example.", kind="tokens")
+        raise InputError(
+            f"{option('tokens', tokens)} is not a number of tokens", fix="Give one, 1e12 for example.", kind="tokens"
+        )
     for override in overrides:
         key, _, value = override.partition("=")
         if gpu and key in ("hardware", "hardware.gpu") and value != gpu:
-            raise InputError(f"--gpu {gpu} with {override}", fix="Give one of them.", kind="gpu-twice")
+            raise InputError(f"{option('gpu', gpu)} with {override}", fix="Give one of them.", kind="gpu-twice")
         if tokens and key == "trainer.max_steps":
             raise InputError(
-                f"--tokens {tokens:g} with {override}",
+                f"{option('tokens', tokens)} with {override}",
                 fix="Give one of them: both say how long the run is.",
                 kind="tokens-twice",
             )
@@ -191,7 +197,7 @@ def _check_options(overrides: tuple[str, ...], *, gpu: str, tokens: float) -> No
 
 def _machine(gpu: str, gpus: int) -> tuple[str, ...]:
     if gpus < 0:
-        raise InputError(f"--gpus {gpus}", fix="Give a number above 0.", kind="gpus")
+        raise InputError(f"{option('gpus', gpus)} is below 0", fix="Give a number above 0.", kind="gpus")
     if not gpu:
         return ()
     hardware_values(gpu)  # a misspelt one ends here

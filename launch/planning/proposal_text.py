@@ -66,7 +66,7 @@ def _lines(proposal: Proposal) -> Iterator[str]:
     proposed = proposal.proposed
     if proposed is None:
         yield ""
-        yield "No speed is predicted on any of these. `genomic-llama plan` without --proposal says why."
+        yield "No speed is predicted on any of these. `genomic-llama plan` without `--proposal` says why."
         return
     yield ""
     yield from _reasons(proposed)

@@ -8,6 +8,7 @@ from typing import Any
 from configs.llama import LlamaArchitecture
 from configs.schema import ParallelismConfig, TrainConfig
 from foundation.errors import InputError
+from foundation.spelling import option
 from launch.planning.memory import GIB, Memory, memory_per_gpu
 from launch.planning.rules import check_run
 from launch.planning.throughput import Throughput, predict_throughput
@@ -118,7 +119,7 @@ def on_gpus(config: TrainConfig, gpus: int) -> TrainConfig:
     each = config.hardware.devices
     if gpus > each and gpus % each:
         raise InputError(
-            f"--gpus {gpus} is not a multiple of {each}",
+            f"{option('gpus', gpus)} is not a multiple of {each}",
             fix=f"A node has {each}; use whole nodes.",
             kind="partial-node",
         )

@@ -73,7 +73,7 @@ CHECKS = (
     Check(name="initial weights", quick=lambda run: check_initial_weights(run.config, run.architecture)),
     Check(
         name="run directory",
-        quick=lambda run: check_writable(Path(run.config.run_dir) / "config.yaml"),
+        quick=lambda run: check_writable(Path(run.config.run_dir) / "config.yaml", given=Path(run.config.run_dir)),
         thorough=lambda run: run_directory(run.config, run.architecture),
     ),
     Check(

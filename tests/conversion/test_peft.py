@@ -410,9 +410,38 @@ def test_heads_of_adapters_that_contradict_themselves(small_hf: Path, tmp_path: 
     with refused("task-head", where="task_head.json"):
         write_head(adapter, dataclasses.replace(head, labels=("a", "a")))
         load_model(small_hf, adapter=adapter)
+
+
+@pytest.mark.parametrize("pooling", ["last", "none"])
+def test_a_head_that_peft_trained_alone_is_read_once_its_labels_are_said(
+    pooling: str, small_hf: Path, tmp_path: Path
+) -> None:
+    kind = "classify" if pooling == "last" else "tokens"
+    adapter = save_head(small_hf, tmp_path / "adapter", Head(kind=kind, labels=("a", "b", "c"), pooling=pooling))
     (adapter / "task_head.json").unlink()
-    with refused("adapter-head", where="adapter", names="task_head.json"):
+    with refused("adapter-head", where="adapter", fix="task_head.json") as caught:
         load_model(small_hf, adapter=adapter)
+    (adapter / "task_head.json").write_text(caught.value.fix.partition(": ")[2])
+    head = check_predictor(small_hf, adapter)
+    assert (head.kind, head.labels, head.pooling) == (kind, ("NAME0", "NAME1", "NAME2"), pooling)
+    record = Record(ids=encode(bytes(TOKENS[0].tolist())), where="", length=TOKENS.shape[1])
+    (found,) = head_logits(load_model(small_hf, device="cpu", adapter=adapter), [record.ids], head)
+    assert close(torch.from_numpy(found), torch.load(adapter / "logits.pt"))
+
+
+def test_an_adapter_is_not_merged_twice(saved: Path, small_hf: Path, tmp_path: Path) -> None:
+    """Beside an export or into it, under another name too; another adapter may be merged as well."""
+    convert(saved, tmp_path / "merged", to="hf", base=small_hf)
+    moved = shutil.copytree(saved, tmp_path / "moved")
+    for adapter in (saved, moved):
+        with refused("adapter-merged-before", where=adapter, names="merged", fix=str(small_hf)):
+            load_model(tmp_path / "merged", adapter=adapter)
+        with refused("adapter-merged-before", where=adapter):
+            convert(adapter, tmp_path / "twice", to="hf", base=tmp_path / "merged")
+    other = save_adapter(small_hf, tmp_path / "other", **ADAPTERS["one layer"])
+    assert not close(own_logits(tmp_path / "merged", adapter=other), own_logits(tmp_path / "merged"))
+    edit_json(tmp_path / "merged" / "conversion.json", adapter_checksum=None, checkpoint=None, source="elsewhere")
+    assert not close(own_logits(tmp_path / "merged", adapter=moved), own_logits(tmp_path / "merged"))
 
 
 def test_the_digest_is_of_base_and_adapter(adapter: Path, small_hf: Path) -> None:

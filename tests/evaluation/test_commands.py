@@ -51,9 +51,10 @@ def test_score(tiny_directory: Path, files: Path) -> None:
 def test_variants(tiny_directory: Path, files: Path) -> None:
     output = command("variants", tiny_directory, files / "g.fa", files / "v.vcf", "--out", files / "o", "--label", "L")
     assert "3 alleles scored" in output
-    assert "4 not scored: REF is not what the FASTA file has there" in output
+    assert "3 not scored: REF is not what the FASTA file has there" in output
+    assert "1 not scored: the contig in the FASTA file does not have this position" in output
     assert "line 5: c:10 REF is T, the FASTA has G" in output
-    assert f"... and 1 more, ref_mismatch in the column status of {files / 'o.tsv'}" in output
+    assert f"... and 1 more, ref_mismatch or outside_contig in the column status of {files / 'o.tsv'}" in output
     assert "line 6: c:50 REF is AC, beyond the contig's end (49)" in output
     assert "all: AUROC" in output
     assert sorted(path.name for path in files.glob("o*")) == ["o.metrics.json", "o.tsv", "o.vcf.gz"]
@@ -239,22 +240,88 @@ def test_embed(tiny_directory: Path, files: Path) -> None:
         ),
         (("report", "{f}", "--corpus", "{f}", "--score", "{f}/s", "--entropy-floor", "nan"), "entropy-floor"),
         (("evaluate", "{f}/numbers.yaml", "{m}", "--out", "{f}/o"), "suite-number"),
+        (("score", "{m}", "{f}/empty.fa"), "empty-file"),
+        (("score", "{m}", "{f}/blank.fa"), "no-record"),
+        (("score", "{m}", "{f}/g.fa", "--bed", "{f}/empty.fa"), "empty-file"),
+        (("embed", "{m}", "{f}/empty.fa", "--out", "{f}/o.parquet"), "empty-file"),
+        (("embed", "{m}", "{f}/blank.fa", "--out", "{f}/o.parquet"), "no-record"),
+        (("variants", "{m}", "{f}/empty.fa", "{f}/v.vcf", "--out", "{f}/o"), "empty-file"),
+        (("variants", "{m}", "{f}/g.fa", "{f}/empty.fa", "--out", "{f}/o"), "empty-file"),
+        (("variants", "{m}", "{f}/g.fa", "{f}/header.vcf", "--out", "{f}/o"), "vcf-empty"),
+        (("mutate", "{m}", "{f}/empty.fa", "--out", "{f}/o"), "empty-file"),
+        (("mutate", "{m}", "{f}/blank.fa", "--out", "{f}/o"), "no-record"),
+        (("generate", "{m}", "--prompts", "{f}/empty.fa", "--out", "{f}/o"), "empty-file"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_weights_are_read(
-    tiny_directory: Path, files: Path, arguments: tuple[str, ...], kind: str
+    unreadable: Path, files: Path, arguments: tuple[str, ...], kind: str
 ) -> None:
-    import shutil
-
-    from safetensors.torch import load_file, save_file
-
-    model = shutil.copytree(tiny_directory, files / "model")
-    weights = load_file(model / "model.safetensors")
-    save_file({name: one.fill_(float("nan")) for name, one in weights.items()}, model / "model.safetensors")
+    (files / "empty.fa").touch()
+    (files / "blank.fa").write_text("\n\n")
+    (files / "header.vcf").write_text(VCF)
     (files / "strand.bed").write_text("c\t5\t30\tx\t0\t-1\n")
     (files / "numbers.yaml").write_text(f"batch_size: 0\nlikelihood: [{{name: g, source: {files}/g.fa}}]\n")
     with refused(kind):
-        command(*(text.format(m=model, f=files) for text in arguments))
+        command(*(text.format(m=unreadable, f=files) for text in arguments))
+
+
+@pytest.fixture
+def unreadable(tiny_directory: Path, files: Path) -> Path:
+    """A model whose configuration can be read, and whose weights are refused when they are."""
+    from safetensors.torch import load_file, save_file
+
+    model = Path(shutil.copytree(tiny_directory, files / "model"))
+    weights = load_file(model / "model.safetensors")
+    save_file({name: one.fill_(float("nan")) for name, one in weights.items()}, model / "model.safetensors")
+    return model
+
+
+WRITES = {
+    "score": ("{m}", "{f}/g.fa", "--out", "{o}"),
+    "score --per-base": ("{m}", "{f}/g.fa", "--per-base", "{o}.parquet"),
+    "score --distribution": ("{m}", "{f}/g.fa", "--distribution", "{o}.bw"),
+    "score --hub": ("{m}", "{f}/g.fa", "--assembly", "x", "--hub", "{o}"),
+    "embed": ("{m}", "{f}/g.fa", "--out", "{o}.parquet"),
+    "variants": ("{m}", "{f}/g.fa", "{f}/v.vcf", "--out", "{o}"),
+    "mutate": ("{m}", "{f}/g.fa", "--out", "{o}"),
+    "generate": ("{m}", "--prompt", "ACGT", "--length", "3", "--out", "{o}"),
+    "generate --per-base": ("{m}", "--prompt", "ACGT", "--length", "3", "--out", "{f}/x", "--per-base", "{o}.parquet"),
+    "evaluate": ("{f}/suite.yaml", "{m}", "--out", "{o}"),
+}
+DIRECTORIES = ("score --hub", "evaluate")
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_an_output_that_cannot_be_is_refused_before_the_weights_are_read_by_the_name_that_was_given(
+    name: str, unreadable: Path, files: Path
+) -> None:
+    def run(out: object) -> None:
+        command(name.split()[0], *(text.format(m=unreadable, f=files, o=out) for text in WRITES[name]))
+
+    suffix = next((Path(text).suffix for text in WRITES[name] if text.startswith("{o}")), "")
+    with refused("cannot-be-written" if name == "score --hub" else "output-not-a-file", where=f"/proc/x{suffix}"):
+        run("/proc/x")
+    with refused("output-not-a-directory", where=f"{files}/g.fa/x{suffix}"):
+        run(files / "g.fa" / "x")
+    kind = "output-not-a-directory" if name == "evaluate" else "hub-exists"
+    (files / f"taken{suffix}").write_text("") if name in DIRECTORIES else (files / f"taken{suffix}").mkdir()
+    for written in ("taken.tsv", "taken.vcf.gz", "taken.A.bw"):
+        (files / written).mkdir()
+    with refused(kind if name in DIRECTORIES else "output-not-a-file", where=_taken(name, files, suffix)):
+        run(files / "taken")
+
+
+def _taken(name: str, files: Path, suffix: str) -> str:
+    """The first of the files that are to be written where there is a directory."""
+    ends = {"variants": ".vcf.gz", "mutate": ".vcf.gz", "score --distribution": ".A.bw"}
+    return f"{files}/taken{ends.get(name, suffix)}"
+
+
+@pytest.mark.parametrize("name", ["variants", "mutate"])
+def test_outputs_that_are_named_after_another_need_a_name(name: str, unreadable: Path, files: Path) -> None:
+    for out in (".", "..", "/"):
+        with refused("output-unnamed", where=out):
+            command(name, *(text.format(m=unreadable, f=files, o=out) for text in WRITES[name]))
 
 
 def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
@@ -290,7 +357,7 @@ def test_evaluate_adds_up(tiny_directory: Path, files: Path) -> None:
         (("generate", "{m}", "--prompt", "ACGT", "--alphabet", "xyz", "--out", "{f}/o"), "alphabet", None),
         (("generate", "{m}", "--out", "{f}/o"), "no-prompt", None),
         (("score", "{m}", "{f}/g.fa", "--distribution", "{f}/x.txt"), "distribution-suffix", "x.txt"),
-        (("mutate", "{m}", "{f}/none.fa", "--out", "{f}/o"), "cannot-be-read", "none.fa"),
+        (("mutate", "{m}", "{f}/none.fa", "--out", "{f}/o"), "missing-file", "none.fa"),
         (("mutate", "{m}", "{f}/g.fa", "--out", "{f}/o", "--window", "99"), "window", None),
         (("generate", "{m}", "--until-eos", "--length", "3", "--out", "{f}/o"), "until-eos-and-length", None),
         (("generate", "{m}", "--forbid-both-strands", "--out", "{f}/o"), "forbid-nothing", None),
@@ -342,7 +409,8 @@ def test_a_model_card(tiny_directory: Path, corpus: Path, write_run: Callable[..
     card = (files / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
     assert "2 layers of 32, 4 heads, 2 key-value heads, and 24 positions" in card
-    assert re.search(r"\| `genome\.fa` \| [\d,]+ \| divided \|", card)
+    assert re.search(r"\| `genome\.fa` \| [\d,]+ \| \d\d\.\d% \|", card)
+    assert "Held out, and not trained on" not in card
     assert "is **not better than** the best Markov chain" in card
     assert "    trainer:\n      max_steps: 40\n" in card
 
@@ -373,7 +441,7 @@ def test_a_card_says_what_a_fine_tune_began_from(
 def test_a_card_says_which_genomes_are_held_out(
     tiny_directory: Path, write_run: Callable[..., Path], files: Path
 ) -> None:
-    """Split by source, whole files are; each is told by where its bases are."""
+    """Split by source, whole files are: they are named as such, and are no row of the training sources."""
     genomes = [files / f"g{number}.fa" for number in range(8)]
     for number, genome in enumerate(genomes):
         genome.write_text(f">r\n{TEXT[: 30 + number].replace('N', 'A')}\n")
@@ -384,9 +452,12 @@ def test_a_card_says_which_genomes_are_held_out(
         "report", write_run(), "--corpus", files / "corpus", "--score", files / "s.json", "--out", files / "r.html",
         "--model-card", files / "README.md",
     )  # fmt: skip
-    rows = re.findall(r"\| `g(\d)\.fa` \| \d+ \| (.+?) \|", (files / "README.md").read_text())
+    card = (files / "README.md").read_text()
+    rows = re.findall(r"\| `g(\d)\.fa` \| \d+ \| (.+?) \|", card)
     assert 0 < len(held_out) < 8
-    assert dict(rows) == {str(n): "validation, held out" if n in held_out else "train" for n in range(8)}
+    assert dict(rows) == {str(n): "all" for n in range(8) if n not in held_out}
+    (line,) = (line for line in card.splitlines() if line.startswith("Held out, and not trained on: "))
+    assert re.findall(r"`g(\d)\.fa`", line) == [str(n) for n in sorted(held_out)]
 
 
 def test_a_report_and_its_card_are_both_written_or_none(

@@ -1,6 +1,7 @@
 """Labels beside a figure, and ticks below it, that do not touch whatever there is to show."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 
 from evaluation.report.figures import label_right
 from evaluation.suite.compare import compare
-from evaluation.suite.figures import metric_curve, recall_curve
+from evaluation.suite.figures import metric_figures, recall_curve
 from evaluation.suite.result import Evaluation, Metric, TaskResult
-from foundation.pages.figure import INK, canvas
+from foundation.pages.figure import INK, canvas, to_svg
 
 
 @settings(max_examples=30)
@@ -58,16 +59,54 @@ def _texts(svg: str) -> list[str]:
 def test_many_checkpoints_have_few_ticks_and_few_each_its_own() -> None:
     for steps, ticks in (([100, 250, 300], ["100", "250", "300"]), (list(range(1000, 51000, 1000)), None)):
         ones = [_evaluation(step, "likelihood", "a") for step in steps]
-        texts = _texts(metric_curve(compare(ones), ones))
+        (svg,) = metric_figures(compare(ones), ones)
+        texts = _texts(svg)
         below = texts[: texts.index("optimizer step")]
         assert below == ticks or (ticks is None and 3 <= len(below) <= 10)
 
 
 def test_models_of_unknown_step_are_named_points() -> None:
     ones = [_evaluation(None, "likelihood", "a"), _evaluation(None, "likelihood", "a")]
-    svg = metric_curve(compare(ones), ones)
+    (svg,) = metric_figures(compare(ones), ones)
     texts = _texts(svg)
     assert texts[: texts.index("model")] == ["mNone", "mNone"]
+
+
+def _lines(svg: str, width: str) -> list[int]:
+    """The points of each line of this width."""
+    found = re.findall(rf'<path d="([^"]*)"[^>]*stroke-width: {width}[;"]', svg)
+    return [len(re.findall("[ML]", line)) for line in found]
+
+
+def test_an_interval_is_drawn_and_only_where_there_is_one() -> None:
+    ones = [_evaluation(None, "variants", "a"), _evaluation(None, "variants", "a")]
+    (svg,) = metric_figures(compare(ones), ones)
+    assert _lines(svg, "1.2") == []
+    (task,) = ones[0].tasks
+    metric = replace(task.metrics[0], low=1.4, high=1.7)
+    ones[0] = replace(ones[0], tasks=(replace(task, metrics=(metric,)),))
+    (svg,) = metric_figures(compare(ones), ones)
+    assert _lines(svg, "1.2") == [2]
+    rows = compare([_evaluation(1, "recall", "r")])
+    assert _lines(recall_curve(rows, ["m"]), "1.2") == []
+    rows = [replace(row, values=(replace(row.metric, low=1.0, high=2.0),)) for row in rows]
+    assert _lines(recall_curve(rows, ["m"]), "1.2") == [2]
+
+
+def test_no_label_is_cut_off() -> None:
+    """Long numbers at the left and long labels at the right make the figure wider, and nothing else does."""
+    widths = []
+    for low, text in ((0.0, "x"), (-123456.789, "x"), (0.0, "a label of very many letters")):
+        figure, axes = canvas(height=2.0)
+        axes.set_yticks([low, 1], [f"{low}", "1"])
+        axes.set_ylabel("bits saved per base")
+        label_right(axes, [(0.5, text, INK)])
+        svg = to_svg(figure, "x", "x")
+        left, _, width, _ = map(float, re.findall(r'viewBox="([^"]*)"', svg)[0].split())
+        assert left == 0
+        widths.append(width)
+    assert widths[0] == 648
+    assert min(widths[1:]) > 660
 
 
 def test_a_model_without_recall_beside_one_with_it() -> None:

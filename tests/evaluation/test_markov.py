@@ -12,12 +12,18 @@ from scored import score_records
 
 from corpus.readers.fasta import read_fasta
 from evaluation.baselines import kmers
-from evaluation.baselines.kmers import MAX_ORDER, count_kmers
-from evaluation.baselines.markov import best_markov, log_probabilities, score_markov
+from evaluation.baselines.baseline import by_record
+from evaluation.baselines.kmers import MAX_ORDER, count_kmers, reach
+from evaluation.baselines.markov import MarkovScore, best_markov, fit_chains, score_markov
 from evaluation.likelihood.regions import read_regions
 from tokenizer.sequence import encode
 
-ORDERS = range(MAX_ORDER + 1)
+ORDER = 8
+
+
+def chains_on(training: list[Any], held_out: list[Any], order: int = 6) -> tuple[MarkovScore, ...]:
+    chains = fit_chains(count_kmers(training, order=order))
+    return score_markov(map(chains.score, held_out))
 
 
 def _known_before(text: str, position: int) -> int:
@@ -55,7 +61,8 @@ def test_the_chains_agree_with_a_plain_loop(
 ) -> None:
     monkeypatch.setattr(kmers, "_CHUNK", chunk)
     texts, ids = _texts(genome), [encode(sequence) for sequence in genome.values()]
-    scores = score_markov(count_kmers(ids[:20]), count_kmers(ids[20:]))
+    scores = chains_on(ids[:20], ids[20:], ORDER)
+    assert [score.order for score in scores] == list(range(ORDER + 1))
     for score in scores:
         nats, bases = _plain_nats(texts[:20], texts[20:], score.order)
         assert score.bases_scored == bases
@@ -64,16 +71,16 @@ def test_the_chains_agree_with_a_plain_loop(
 
 def test_all_orders_and_the_model_score_the_same_bases(corpus: Path, tiny_model: Any) -> None:
     model = score_records(tiny_model, read_regions(corpus, split="test"))
-    training, held_out = (count_kmers(r.ids for r in read_regions(corpus, split=s)) for s in ("train", "test"))
-    assert {score.bases_scored for score in score_markov(training, held_out)} == {model.bases_scored}
+    training, held_out = ([r.ids for r in read_regions(corpus, split=s)] for s in ("train", "test"))
+    assert {score.bases_scored for score in chains_on(training, held_out)} == {model.bases_scored}
     for record, region in zip(model.records, read_regions(corpus, split="test"), strict=True):
         assert count_kmers([region.ids]).targets == record.bases_scored
 
 
 def test_probabilities_sum_to_one_and_none_is_zero(genome: dict[str, bytes]) -> None:
-    counts = count_kmers(encode(sequence) for sequence in genome.values())
-    for order in ORDERS:
-        table = np.exp(log_probabilities(counts, order))
+    chains = fit_chains(count_kmers((encode(sequence) for sequence in genome.values()), order=ORDER))
+    for order in range(ORDER + 1):
+        table = np.exp(chains.table(order))
         assert table.shape == (4**order, 4)
         assert table.min() > 0
         np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-12)
@@ -87,7 +94,7 @@ def test_a_chain_of_known_order_is_found_with_its_entropy() -> None:
         states.append(min(3, int((draw > cumulative[states[-2] * 4 + states[-1]]).sum())))
     sequence = np.array(states)
     ids = encode(np.frombuffer(b"ACGT", dtype=np.uint8)[sequence].tobytes())
-    scores = score_markov(count_kmers([ids[:200_000]]), count_kmers([ids[200_000:]]))
+    scores = chains_on([ids[:200_000]], [ids[200_000:]])
     contexts = sequence[200_000:-2] * 4 + sequence[200_001:-1]
     truth = -np.log2(table[contexts, sequence[200_002:]]).mean()
     assert best_markov(scores).order == 2
@@ -107,11 +114,56 @@ def test_no_more_than_the_cap_is_counted() -> None:
 
 def test_nothing_to_learn_from_is_an_error() -> None:
     with refused("no-base-to-count"):
-        score_markov(count_kmers([encode("N")]), count_kmers([encode("ACGT")]))
+        fit_chains(count_kmers([encode("N")]))
 
 
 def test_counting_helps_a_little_on_real_contigs(real_data: Path) -> None:
     ids = [encode(record.sequence) for record in read_fasta(real_data / "metagenome_60.fasta")]
-    best = best_markov(score_markov(count_kmers(ids[:50]), count_kmers(ids[50:])))
+    best = best_markov(chains_on(ids[:50], ids[50:]))
     assert best.order == 4
     assert 1.95 < best.bits_per_base < 1.98
+
+
+def test_long_orders_find_relatives_and_nothing_in_strangers() -> None:
+    """A copy with 2% of other bases: the chance that the eleven bases before are unchanged is 0.98**11."""
+    random = np.random.default_rng(3)
+    training, stranger = (random.choice(list(b"ACGT"), size=60_000).astype(np.uint8) for _ in range(2))
+    relative = np.where(random.random(60_000) < 0.02, random.choice(list(b"ACGT"), size=60_000), training)
+    chains = fit_chains(count_kmers([training], order=MAX_ORDER))
+    near, far = (score_markov([chains.score(ids.astype(np.uint8))]) for ids in (relative, stranger))
+    assert best_markov(near).order >= 9
+    assert best_markov(near).bits_per_base < 1.4 < 1.8 < near[6].bits_per_base
+    assert all(score.bits_per_base > 1.99 for score in far)
+
+
+@pytest.mark.parametrize(
+    ("bases", "memory", "order", "said"),
+    [
+        (10**9, 1 << 40, 11, ""),
+        (2_000_000, 1 << 40, 11, ""),
+        (60_000, 1 << 40, 10, "Order 11 is left out: more than 64 contexts"),
+        (10_000, 1 << 40, 9, "Orders 10 to 11 are left out: more than 64 contexts"),
+        (0, 1 << 40, 6, "Orders 7 to 11 are left out"),
+        (10**9, 10**9, 10, "Order 11 is left out: order 11 needs 0.4 GB, and 1.0 GB are free."),
+        (10**9, 1, 6, "Orders 7 to 11 are left out: order 7 needs"),
+    ],
+)
+def test_orders_are_left_out_for_a_reason(bases: int, memory: int, order: int, said: str) -> None:
+    found = reach(bases, memory)
+    assert found.order == order
+    assert found.left_out.startswith(said)
+    assert bool(found.left_out) == (order < MAX_ORDER)
+
+
+def test_documents_of_a_record_are_one_and_records_of_one_name_are_not(tiny_model: Any) -> None:
+    """Segments of chr1 and chr2, and a second chr1, of another file, whose first segment begins at 0 again."""
+    places = [("chr1", 0), ("chr1", 20), ("chr2", 0), ("chr1", 0), ("chr1", 40)]
+    documents = [(f"{name}:{start}", encode("ACGTTGCA" * (2 + number))) for number, (name, start) in enumerate(places)]
+    score = score_records(tiny_model, documents)
+    chain = [float(number) for number in range(5)]
+    found = by_record(score, places, chain)
+    nats = [record.nats for record in score.records]
+    assert [(one.name, one.bases_scored) for one in found] == [("chr1", 15 + 23), ("chr2", 31), ("chr1 (2)", 39 + 47)]
+    assert found[2].bits_per_base == pytest.approx((nats[3] + nats[4]) / 86 / math.log(2))
+    assert found[0].baseline == pytest.approx(1 / 38 / math.log(2))
+    assert {one.baseline for one in by_record(score, places)} == {None}

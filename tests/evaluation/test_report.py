@@ -2,19 +2,24 @@
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from corpora import prepare
 from refusal import refused
 from scored import score_records
 
 from evaluation.baselines.baseline import markov_baselines
+from evaluation.baselines.kmers import count_kmers
+from evaluation.baselines.markov import fit_chains
 from evaluation.digest import Identity
-from evaluation.likelihood.regions import read_regions
+from evaluation.likelihood.regions import letters_scored, read_regions
 from evaluation.likelihood.score import Score, read_score, write_score
 from evaluation.report.report import build_report
 
@@ -78,11 +83,54 @@ def test_the_numbers_are_on_the_page(corpus: Path, score_file: Path, write_run: 
         "genome.fa",
         "entropy floor 1.900",
         "uniform guess 2.000",
-        *(record.name for record in score.records[:15]),
+        *(record.name for record in score.records if record.bases_scored),
     ):
         assert expected in page.text, expected
     assert "entropy floor" in page.text
     assert page.tags.count("svg") == 3
+
+
+def test_each_record_is_compared_with_the_best_chain(
+    corpus: Path, score_file: Path, write_run: WriteRun, tmp_path: Path
+) -> None:
+    build_report(write_run(), corpus, score_file, tmp_path / "report.html")
+    page, score = (tmp_path / "report.html").read_text("utf-8"), read_score(score_file)
+    rows = re.findall(r'<tr><td class="name">([^<]*)</td>((?:<td class="n[^>]*>[^<]*</td>){4})</tr>', page)
+    shown = {name: re.findall(r">([^<]*)</td>", cells) for name, cells in rows}
+    baselines = markov_baselines(corpus, score)
+    regions = read_regions(corpus, split="train")
+    chains = fit_chains(count_kmers(map(letters_scored, regions), order=baselines.scores[-1].order))
+    nats = {
+        region.name: chains.score(letters_scored(region)).nats[baselines.best.order]
+        for region in read_regions(corpus, split="test")
+    }
+    for record in (record for record in score.records if record.bases_scored):
+        chain = nats[record.name] / math.log(2) / record.bases_scored
+        difference = f"{record.bits_per_base - chain:+.3f}".replace("-", "\N{MINUS SIGN}")
+        expected = [f"{record.bits_per_base:.3f}", f"{chain:.3f}", difference, f"{record.bases_scored:,}"]
+        assert shown[record.name] == expected
+
+
+def test_relatives_on_both_sides_of_a_split_show(tiny_model: Any, write_run: WriteRun, tmp_path: Path) -> None:
+    """A held-out genome that is a copy of one in train, with 1% of other bases, and another that is not."""
+    random = np.random.default_rng(4)
+    train, stranger = (random.choice(list(b"ACGT"), size=size).astype(np.uint8) for size in (30_000, 1_500))
+    copy = np.where(random.random(1_500) < 0.01, ord("A"), train[9_000:10_500]).astype(np.uint8)
+    records = {"train": train, "copy": copy, "stranger": stranger}
+    (tmp_path / "g.fa").write_text("".join(f">{name}\n{ids.tobytes().decode()}\n" for name, ids in records.items()))
+    (tmp_path / "held.txt").write_text("copy\nstranger\n")
+    prepare([tmp_path / "g.fa"], tmp_path / "corpus", validation_fraction=0, validation_list=tmp_path / "held.txt")
+    regions = read_regions(tmp_path / "corpus", split="validation")
+    write_score(score_records(tiny_model, regions, source="corpus", split="validation"), tmp_path / "s.json")
+    build_report(write_run(), tmp_path / "corpus", tmp_path / "s.json", tmp_path / "report.html")
+    found = markov_baselines(tmp_path / "corpus", read_score(tmp_path / "s.json"))
+    assert found.best.order >= 9
+    bits = {record.name: record.baseline or 0.0 for record in found.records}
+    assert 0 < bits["copy"] < 1.4
+    assert bits["stranger"] > 1.95
+    text = _Page(tmp_path / "report.html").text
+    assert "relatives on both sides of the split" in text
+    assert "of the 32-mers of validation are in train too" in text
 
 
 def test_the_floor_is_left_out_where_it_is_not_known(

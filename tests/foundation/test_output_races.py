@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from refusal import refused
 
 from foundation import place
-from foundation.atomic import atomic_directory, atomic_file, check_writable
+from foundation.atomic import atomic_directory, atomic_file, check_directory_writable, check_writable
 from foundation.errors import InputError
 
 
@@ -204,6 +205,17 @@ def test_what_is_no_file_is_never_replaced_by_one(tmp_path: Path) -> None:
         assert path.stat().st_mode == before
 
 
+def test_a_file_without_permission_to_write_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "kept").chmod(0o444)
+    for output in (lambda: check_writable(tmp_path / "kept"), lambda: atomic_file(tmp_path / "kept").__enter__()):
+        with refused("output-read-only", where="kept", fix="chmod u+w"):
+            output()
+    assert (tmp_path / "kept").read_text() == "kept"
+    (tmp_path / "kept").chmod(0o644)
+    check_writable(tmp_path / "kept")
+
+
 def test_a_hidden_file_of_ones_own_is_nothing_that_a_command_left(tmp_path: Path) -> None:
     (tmp_path / ".out.my-notes.tmp").write_text("mine")
     make(tmp_path / "out")
@@ -233,3 +245,19 @@ def test_prepare_keeps_what_appears(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["thesis.tex"]
     assert (tmp_path / "corpus.new" / "manifest.json").is_file()
     assert not (tmp_path / ".corpus.prepare").exists()
+
+
+def test_every_output_says_which_file_is_in_the_place_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    out = tmp_path / "file" / "deeper" / "out"
+    outputs: list[Callable[[], object]] = [
+        lambda: check_writable(out),
+        lambda: check_directory_writable(out),
+        lambda: atomic_file(out).__enter__(),
+        lambda: atomic_directory(out, mark="x").__enter__(),
+        lambda: check_writable(out.with_name("out.tsv"), given=out),
+    ]
+    for output in outputs:
+        with refused("output-not-a-directory", where=out, names=str(tmp_path / "file")):
+            output()
+    assert (tmp_path / "file").read_text() == "kept"

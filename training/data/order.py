@@ -12,6 +12,8 @@ NUCLEOTIDE_IDS = {"vocab_size": VOCAB_SIZE, **{f"{token.role}_id": token.id for 
 """What `special_ids` gives for our tokenizer, without NeMo."""
 
 _DIGESTS = "train_digest"
+LABELLED, LABELLED_FROM = "head.train", "head.train_from"
+"""The digest of labelled sequences for training; and their file and number, for people, which is not compared."""
 
 
 def order_settings(
@@ -63,16 +65,32 @@ def check_same(
     Errors: `InputError` that names each setting that differs, with both values; of the `sources` that there are now,
     those whose sequence is another.
     """
-    different = [key for key, value in now.items() if before.get(key, value) != value]
+    different = [key for key, value in now.items() if key != LABELLED_FROM and before.get(key, value) != value]
     if different:
+        words = {
+            _DIGESTS: lambda: _other_corpus(before[_DIGESTS], now[_DIGESTS], sources),
+            LABELLED: lambda: _other_labelled(before.get(LABELLED_FROM), now.get(LABELLED_FROM)),
+        }
         each = "; ".join(
-            _other_corpus(before[key], now[key], sources)
-            if key == _DIGESTS
+            words[key]()
+            if key in words
             else f"{key} is {shown(now[key])}, but the checkpoint was trained with {shown(before[key])}"
             for key in different
         )
         fix = "Restore it, or start a new run from the checkpoint's weights (init_from, and another run_dir)."
         raise InputError(each, where=where, fix=fix, kind="another-run")
+
+
+def _other_labelled(before: Any, now: Any) -> str:
+    """The same of labelled sequences, by their file and their number; an older checkpoint does not say those."""
+    there, here = (
+        f"{one['sequences']:,} sequences of {one['path']}" if isinstance(one, dict) else "others"
+        for one in (before, now)
+    )
+    same = isinstance(before, dict) and isinstance(now, dict) and before["sequences"] == now["sequences"]
+    changed = ", with other bases, labels or order" if same else ""
+    also = "head.validation, head.validation_fraction, head.split_column and head.truncate also decide which they are"
+    return f"{LABELLED} differs: the run has {here}, but the checkpoint was trained with {there}{changed} ({also})"
 
 
 def _other_corpus(before: Any, now: Sequence[str], sources: Sequence[Source]) -> str:

@@ -7,6 +7,7 @@ from xxhash import xxh3_128
 
 from configs.schema import HeadConfig, TrainConfig
 from evaluation.labelled.splits import Splits
+from training.data.order import LABELLED, LABELLED_FROM
 from training.heads.resolve import splits_of
 
 
@@ -29,7 +30,8 @@ def head_order_settings(
     for example in splits.train:
         digest.update(example.ids.tobytes() + b"\0" + np.asarray(example.target).tobytes())
     return {
-        "head.train": digest.hexdigest(),
+        LABELLED: digest.hexdigest(),
+        LABELLED_FROM: {"path": str(head.train), "sequences": len(splits.train)},
         "head.both_strands": head.both_strands,
         "global_batch_size": global_batch_size,
         "seq_length": seq_length,

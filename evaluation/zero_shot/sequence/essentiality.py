@@ -23,7 +23,7 @@ from evaluation.zero_shot.sequence.intervals import area_estimates
 from evaluation.zero_shot.sequence.perturbation import check
 from foundation.errors import InputError, shown
 
-LAYOUTS = ("table", "deg")
+LAYOUTS = {"table": 3, "deg": 3}
 STATISTICS = ("AUROC", "AUPRC")
 STOP_CODONS = "TAATAATAATAGTGA"
 _YES, _NO = ("1", "true", "yes", "essential", "e"), ("0", "false", "no", "non-essential", "nonessential", "ne")
@@ -58,7 +58,8 @@ def run(context: Context, protocol: Protocol) -> Found:
     if not 0 < truth.sum() < len(truth):
         problem = f"{int(truth.sum())} of the {len(truth)} genes of {annotation.name} that it names are essential"
         fix = "Both kinds are needed: give the table of this genome, with its names or locus tags."
-        raise InputError(problem, where=table, fix=fix, kind="labels-of-one-kind")
+        where = table if context.spec.layout == "deg" else f"{table}, column essential"
+        raise InputError(problem, where=where, fix=fix, kind="labels-of-one-kind")
     edits = [insert_bases(one, "stops", protocol.at, protocol.stops, genome.contigs[one.contig]) for one in genes]
     window, notes = context.fit(protocol.window)
     placement = plan_placement(context.positions, window=window, downstream=min(protocol.downstream, window // 2))

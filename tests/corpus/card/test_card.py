@@ -83,10 +83,22 @@ def manifest() -> dict[str, Any]:
                 "bytes": 12345,
                 "sha256": f"{number:x}" * 64,
                 "records": 31,
-                "bases": 9,
+                "bases": 1000,
+                "content": {
+                    "gc": 100 * number,
+                    "at": 300,
+                    "n": 4 * number,
+                    "soft_masked": 500 * number,
+                    "splits": {"train": 900} if number == 1 else {"validation": 1000},
+                    "documents": {},
+                },
             }
             for number in (1, 2)
         ],
+        "resemblance": {
+            "sources": [{"path": "/data/genome2.fa.gz", "other": "/data/genome1.fa.gz", "identity": 0.9976}],
+            "splits": {"validation": {"looked_at": 400, "share": 0.25}},
+        },
         "splits": [split("train", 300), split("validation", 100)],
         "excluded": {"accession": 3, "taxon:10239": 1234},
     }
@@ -267,3 +279,31 @@ def test_equal_lengths_are_drawn_with_ticks_and_whole_documents(lengths: dict[in
     assert len(numbers) >= 3, texts
     documents = [text for text in texts if text not in numbers]
     assert not [text for text in documents if re.fullmatch(r"[0-9]*\.[0-9]+", text)], texts
+
+
+def test_what_each_source_holds_and_what_is_doubtful(manifest: dict[str, Any], tmp_path: Path) -> None:
+    html, markdown = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
+    text, plain = " ".join(_Page(html).text.split()), markdown.read_text("utf-8").replace("\\", "")
+    cells = ("1,000", "25.00%", "0.40%", "50.00%", "90.00%", "0.00%", "0.00%", "10.00%")
+    assert f"genome1.fa.gz{''.join(cells)}" in text
+    assert f"| genome1.fa.gz | {' | '.join(cells)} |" in plain
+    assert "| genome2.fa.gz | 1,000 | 40.00% | 0.80% | 100.00% | 0.00% | 100.00% | 0.00% | 0.00% |" in plain
+    for doubt in (
+        "/data/genome2.fa.gz is in lower case throughout",
+        "/data/genome2.fa.gz is 99.76% the same as /data/genome1.fa.gz",
+        "25.0% of the 32-mers of validation are in train too (a sample of 400)",
+    ):
+        assert doubt in text
+        assert f"- {doubt}" in plain
+    assert re.search(r"\| validation \|.*\| 25\.0% \|$", plain, re.MULTILINE)
+
+
+def test_a_corpus_of_an_older_version_has_its_card_too(manifest: dict[str, Any], tmp_path: Path) -> None:
+    manifest["resemblance"] = None
+    for source in manifest["sources"]:
+        source["content"] = None
+    html, markdown = write_card_of(data(manifest), CardText(), tmp_path, name="corpus")
+    for text in (_Page(html).text, markdown.read_text("utf-8")):
+        assert "Worth checking" not in text
+        assert "What each source holds" not in text
+        assert "32-mers" not in text

@@ -10,8 +10,9 @@ from corpora import prepare
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.manifest import read_manifest
 from corpus.preparation import prepare as preparation
-from corpus.preparation.sketches import near_identical, read_sketches, shares_in_train
+from corpus.preparation.sketches import near_identical
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from corpus.splits.sketch import K, Sketch, sketch_hashes
@@ -100,17 +101,11 @@ def test_relatives_on_both_sides(tmp_path: Path, write_fasta: WriteFasta, shard_
     held = tmp_path / "held.txt"
     held.write_text("".join(f"{name}\n" for name in records if not name.startswith("r")))
     rule = SplitRule(validation_fraction=0, validation_list=held)
-    shared = {}
-
-    def look(plan: object, manifest: object, results: object, folders: list[Path]) -> None:
-        shared.update(shares_in_train(read_sketches(folders)))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "warn_doubtful", look)
-        preparation.prepare([write_fasta(records)], tmp_path / "out", Settings(split=rule), shard_bytes=shard_bytes)
-    looked_at, share = shared["validation"]
-    assert looked_at > 1_000
-    assert share == pytest.approx(0.5 * 0.99**32, abs=0.03)
+    preparation.prepare([write_fasta(records)], tmp_path / "out", Settings(split=rule), shard_bytes=shard_bytes)
+    found = read_manifest(tmp_path / "out").resemblance
+    assert found is not None
+    assert found.splits["validation"].looked_at > 1_000
+    assert found.splits["validation"].share == pytest.approx(0.5 * 0.99**32, abs=0.03)
 
 
 def test_nothing_is_told_of_strangers(

@@ -12,14 +12,16 @@ import pytest
 from refusal import refused
 
 from configs.locate import CONFIGS
-from evaluation.suite.compare import by_training, compare, format_comparison, labels, runs_of
-from evaluation.suite.config import read_suite
-from evaluation.suite.figures import metric_curve
+from evaluation.suite.checks import check_suite
+from evaluation.suite.compare import compare, format_comparison, in_order, labels, runs_of
+from evaluation.suite.config import KINDS, read_suite
+from evaluation.suite.figures import metric_figures
 from evaluation.suite.output import beats, read_directory, write_comparison
 from evaluation.suite.recall import CUE, NEEDLE, fitting, measure_recall
 from evaluation.suite.result import (
     Evaluation,
     Metric,
+    RecordResult,
     TaskResult,
     read_evaluation,
     training_run,
@@ -27,7 +29,6 @@ from evaluation.suite.result import (
     write_evaluation,
 )
 from evaluation.suite.runner import evaluate_models
-from evaluation.suite.tasks import check_suite
 
 
 def _metric(**changes: Any) -> Metric:
@@ -61,6 +62,8 @@ def test_a_suite_runs_and_its_result_survives_its_file(tiny_directory: Path, sui
     likelihood = result.metrics[0]
     assert likelihood.value > 2 > (likelihood.baseline or 9)  # a random model against chains fitted on the very bases
     assert not beats(likelihood)
+    assert [(one.name, one.count) for one in result.tasks[0].records] == [("c", likelihood.count)]
+    assert result.tasks[0].records[0].value == likelihood.value
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_recall_counts_the_second_copy_alone() -> None:
 def test_models_are_compared_along_training() -> None:
     later = _evaluation("runs/a/step=200", 200, _metric(value=1.4), _metric(metric="x", better="higher", value=0.7))
     early = _evaluation("runs/a/step=100", 100, _metric(value=1.6), _metric(metric="x", better="higher", value=0.8))
-    assert [one.step for _, one in by_training([later, early])] == [100, 200]
+    assert [one.step for one in in_order([replace(one, run="a") for one in (later, early)])] == [100, 200]
     rows = compare([early, later])
     assert [row.best for row in rows] == [(1,), (0,)]
     assert labels([early, later]) == ["step=100", "step=200"]
@@ -149,12 +152,11 @@ def test_models_are_compared_along_training() -> None:
     assert "1.4000*" in text
     assert "0.8000*" in text
     assert "1.9000 Markov, order 3" in text
-    assert [place for place, _ in by_training([_evaluation("a", None), _evaluation("b", None)])] == [1, 2]
 
 
 def test_only_checkpoints_of_one_run_make_a_curve() -> None:
     ones = [replace(_evaluation("r", step, _metric(value=1.4)), run="runs/a") for step in (100, 200)]
-    assert [place for place, _ in by_training(ones)] == [100, 200]
+    assert ["optimizer step" in svg for svg in metric_figures(compare(ones), ones)] == [True]
     for others in (
         [ones[0], replace(ones[1], run="runs/tuned")],  # a fine-tune and its base
         [ones[0], replace(ones[1], run=None)],
@@ -162,22 +164,54 @@ def test_only_checkpoints_of_one_run_make_a_curve() -> None:
         [ones[0], replace(ones[1], step=100)],
         [ones[0], replace(ones[1], parameters=11)],
     ):
-        assert [place for place, _ in by_training(others)] == [1, 2]
-        assert "optimizer step" not in metric_curve(compare(others), others)
-    assert "optimizer step" in metric_curve(compare(ones), ones)
+        assert runs_of(others) == []
+        assert ["optimizer step" in svg for svg in metric_figures(compare(others), others)] == [False]
 
 
-def test_each_run_has_a_curve_of_its_own() -> None:
-    """Two runs of two checkpoints and one of one: two lines, none of which leads from run to run."""
+def test_each_run_has_a_curve_of_its_own_and_the_others_are_points() -> None:
+    """Two runs of two checkpoints and one of one: two lines; and three points, of the ends of these and the other."""
     runs = [("a", 100), ("b", 150), ("a", 200), ("b", 300), ("c", 100)]
     ones = [replace(_evaluation(f"{run}/{step}", step, _metric(value=1.4)), run=run) for run, step in runs]
-    assert runs_of(ones) == [[0, 2], [1, 3], [4]]
-    assert [place for place, _ in by_training(ones)] == [100, 100, 150, 200, 300]
-    assert runs_of([*ones, replace(ones[0], run=None)]) == []
-    assert runs_of([ones[0], ones[1]]) == []
-    svg = metric_curve(compare(ones), ones)
-    lines = re.findall(r'<path d="([^"]*)"[^>]*stroke-width: 2[;"]', svg)
-    assert [len(re.findall("[ML]", line)) for line in lines] == [2, 2, 1]
+    assert runs_of(ones) == [[0, 2], [1, 3]]
+    assert runs_of([*ones, replace(ones[0], run=None)]) == [[0, 2], [1, 3]]
+    curve, points = metric_figures(compare(ones), ones)
+    lines = re.findall(r'<path d="([^"]*)"[^>]*stroke-width: 2[;"]', curve)
+    assert [len(re.findall("[ML]", line)) for line in lines] == [2, 2]
+    texts = re.findall(r"<text [^>]*>([^<]*)</text>", points)
+    assert texts[: texts.index("model")] == ["a/200", "b/300", "c/100"]
+    assert len(list(metric_figures(compare(ones[:4]), ones[:4]))) == 1
+
+
+def test_models_are_in_the_order_of_the_command_line() -> None:
+    """Those of earlier runs come first, and the checkpoints of a run change places among themselves."""
+    ones = [replace(_evaluation(name, step), run=run) for name, step, run in (
+        ("base/1000", 1000, "b"), ("tuned", 60, "t"), ("base/200", 200, "b"), ("old", None, None),
+    )]  # fmt: skip
+    given = ["base/1000", "tuned", "base/200"]  # as a shell sorts them
+    assert [one.model for one in in_order(ones, given)] == ["old", "base/200", "tuned", "base/1000"]
+    assert [one.model for one in in_order(ones, ["tuned", "base/200"])] == ["base/200", "old", "tuned", "base/1000"]
+
+
+def test_the_records_of_a_task_are_shown_by_name(tmp_path: Path) -> None:
+    hostile = "<b>genome"
+    records = [
+        (hostile, 900, 1.6, 1.9),
+        ("a relative", 400, 1.7, 1.2),
+        *((f"r{n}", 10 + n, 1.8, 1.9) for n in range(40)),
+    ]
+    found = [RecordResult(name=name, count=count, value=value, baseline=chain) for name, count, value, chain in records]
+    ones = [_evaluation(f"m{number}", None, _metric()) for number in range(2)]
+    task = replace(ones[0].tasks[0], records=tuple(found))
+    write_comparison([replace(ones[0], tasks=(task,)), ones[1]], tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert "Records of held out" in page
+    assert "<b>genome" not in page
+    (row,) = re.findall(r"<tr><td class=\"name\">a relative</td>.*?</tr>", page)
+    assert re.findall(r">([^<>]+)</td>", row) == ["a relative", "1.700", "none", "1.200", "400"]
+    assert 'class="n bad">1.700' in row
+    assert page.index("genome</td>") < page.index("a relative</td>") < page.index("r39</td>")
+    assert "r11</td>" not in page
+    assert "the 30 with the most bases, 12 more are in the JSON files" in page
 
 
 def test_a_result_of_the_version_without_runs_is_read(tmp_path: Path) -> None:
@@ -187,6 +221,9 @@ def test_a_result_of_the_version_without_runs_is_read(tmp_path: Path) -> None:
     del content["evaluation"]["run"]
     (tmp_path / "a.json").write_text(json.dumps(content | {"format": "genomic-llama evaluation 3"}))
     assert read_evaluation(tmp_path / "a.json").run is None
+    content["evaluation"]["tasks"][0].pop("records")
+    (tmp_path / "a.json").write_text(json.dumps(content | {"format": "genomic-llama evaluation 4"}))
+    assert read_evaluation(tmp_path / "a.json").tasks[0].records == ()
 
 
 def test_a_result_of_another_suite_is_shown_and_not_compared(tmp_path: Path) -> None:
@@ -251,6 +288,15 @@ def test_the_page_says_it_and_takes_no_orders(tmp_path: Path) -> None:
     assert "1.900" in page
     assert page.count("<svg") == 2
     write_comparison(ones[:1], tmp_path / "one.html")
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.values()))
+def test_every_kind_of_task_is_on_the_page(kind: str, tmp_path: Path) -> None:
+    part = "64 bases apart" if kind == "recall" else ""
+    write_comparison([_evaluation("m", None, _metric(kind=kind, part=part, value=1.234))], tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert 'class="n ">1.234' in page
+    assert "m beats its baseline in 1 of 1 metric." in page
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:

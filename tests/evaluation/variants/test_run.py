@@ -13,6 +13,7 @@ from refusal import refused
 
 from evaluation.sharding import job
 from evaluation.statistics.ranking import areas
+from evaluation.variants import haplotypes
 from evaluation.variants import run as run_module
 from evaluation.variants.labels import Labelling
 from evaluation.variants.measures import RESAMPLES, discriminate
@@ -109,7 +110,7 @@ def test_an_interrupted_run_goes_on(
 ) -> None:
     monkeypatch.setattr(job, "UNIT_TOKENS", 1)
     monkeypatch.setattr(job, "UNIT_WINDOWS", 1)
-    monkeypatch.setattr(run_module, "UNIT_WINDOWS", 1)
+    monkeypatch.setattr(haplotypes, "UNIT_WINDOWS", 1)
     whole = score_variants(tiny_model, files)
     journal, real = journal_path(tmp_path / "out"), run_module.effects_of_unit
     computed: list[int] = []
@@ -244,6 +245,22 @@ def test_a_reference_base_of_several_is_not_a_mismatch(tiny_model: Any, files: V
     assert [one.status for one in result.alleles] == expected
     paths = write_result(result, files, tmp_path / "out")
     assert b"ambiguous_ref: " in pysam.BGZFile(str(paths[0])).read()
+
+
+def test_a_position_that_the_contig_does_not_have_is_told_apart_from_another_base(
+    tiny_model: Any, files: VariantRun
+) -> None:
+    size = len(GENOME)
+    rows = [(size, "A", "C"), (size, "AC", "A"), (size + 1, "A", "C"), (size + 1, "N", "<DEL>"), (0, "N", "A")]
+    lines = "".join(f"chr1\t{at}\t.\t{ref}\t{alt}\t.\t.\t.\n" for at, ref, alt in rows)
+    files.vcf.write_text(HEADER + lines.replace("\t.\n", "\t.\tGT\t.\n"))
+    result = score_variants(tiny_model, files)
+    assert [one.status for one in result.alleles] == ["scored", *["outside_contig"] * 4]
+    assert result.misplaced[0] == f"line 5: chr1:{size} REF is AC, beyond the contig's end ({size})"
+    assert len(result.misplaced) == 3
+    files.vcf.write_text(HEADER + "chr1\t900\t.\tA\tC\t.\t.\t.\tGT\t.\n")
+    with refused("vcf-foreign", where=files.vcf, names=f"chr1:900 REF is A, beyond the contig's end ({size})"):
+        score_variants(tiny_model, files)
 
 
 def test_impossible_settings_are_refused(tiny_model: Any, files: VariantRun) -> None:

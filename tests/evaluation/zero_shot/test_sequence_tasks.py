@@ -91,9 +91,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-Names = tuple[str, ...]
-
-
 def context_of(
     model: Any,
     folder: Path,
@@ -469,7 +466,7 @@ def test_essential_genes(folder: Path, tiny_model: Any) -> None:
     assert dict(zip(found.items["gene"], found.items["essential"], strict=True)) == {
         "one": False, "two": True, "three": False
     }  # fmt: skip
-    with refused("labels-of-one-kind", where="one.tsv"):
+    with refused("labels-of-one-kind", where="one.tsv, column essential"):
         (folder / "one.tsv").write_text("gene,essential\none,1\n")
         run_task(context_of(tiny_model, folder, "essentiality", "table", (*names[:2], "one.tsv"), ("AUROC",)))
 

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.result import items_path, model_folder, read_items, read_result, result_path
 from evaluation.zero_shot.run import evaluate
-from evaluation.zero_shot.variant_tables import read_variants
+from evaluation.zero_shot.variant_tables import check_both_labels, label_place, read_variants
 
 POSITIONS = 64
 Rows = list[dict[str, Any]]
@@ -354,4 +354,19 @@ def test_one_label_alone_is_a_failure_that_is_said(
     assert evaluate([model_directory], [find("bend_disease")], tmp_path / "out", dtype="float32") == 1
     result = read_result(result_path(model_folder(tmp_path / "out", model_directory), "bend_disease"))
     assert result.failed is not None
+    assert "variant_effects_disease.bed, column label: 0 of 24 variants are positive" in result.failed
     assert result.measures == ()
+    with refused("one-label", where="t.vcf, column INFO, key CLNSIG", names="1 of 1", fix="genome"):
+        check_both_labels([True], label_place(Path("t.vcf"), "clinvar-vcf"), left_out=3)
+
+
+def test_rows_that_repeat_a_variant_are_counted_and_said(
+    find: Callable[[str], TaskData], folder: Path, human: dict[str, str], model_directory: Path, tmp_path: Path
+) -> None:
+    rows = [_traitgym(row) for row in variants(human, ALL)]
+    _write(folder / "traitgym" / "mendelian_traits_matched_9.parquet", [*rows, *rows[:3]])
+    assert evaluate([model_directory], [find("traitgym_mendelian")], tmp_path / "out", dtype="float32") == 0
+    result = read_result(result_path(model_folder(tmp_path / "out", model_directory), "traitgym_mendelian"))
+    assert result.measures[0].count == len(rows) + 3
+    (note,) = (note for note in result.notes if "repeat" in note)
+    assert note == "3 rows of mendelian_traits_matched_9.parquet repeat a variant of another row; each row counts"

@@ -1,5 +1,7 @@
 """The API gives what the commands and transformers give, prints nothing, and raises."""
 
+import dataclasses
+import inspect
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 from refusal import refused
 
 import genomic_llama as gl
+from evaluation.generation.sampling import Sampling
+from genomic_llama.cli.generation import generate as command
 
 SEQUENCES = {"a": "ACGTTGCAAGGC", "b": "acgtacgnAC", "long": "GATTACA" * 10, "one": "T"}
 GENOME = {"c": "ACGTTGCAAGGCTTACGGTACATTGACCATGACCGATTTACGACGGGGA"}
@@ -76,6 +80,8 @@ def test_variants_of_a_table_are_those_of_a_vcf_file(model: Any, tmp_path: Path)
     found = gl.variants(model, GENOME, table, **options)
     assert list(found.index) == ["x", "y", "z", "z", "w"]
     assert list(found["status"]) == ["scored", "ref_mismatch", "scored", "scored", "scored"]
+    beyond = gl.variants(model, GENOME, table.assign(POS=[49, 50, 48, 900], REF=["A", "A", "GAT", "T"]), **options)
+    assert list(beyond["status"]) == ["scored", *["outside_contig"] * 4]
     assert np.isnan(found["delta"].iloc[1])
     assert (found.loc[found["status"] == "scored", "divergence"] > 0).all()
     same = gl.variants(model, str(tmp_path / "g.fa"), tmp_path / "v.vcf", **options)
@@ -226,6 +232,14 @@ def test_a_motif_may_be_given_alone(model: Any) -> None:
     pd.testing.assert_frame_equal(alone, listed)
 
 
+def test_case_does_not_matter_in_what_is_asked_of_generation(model: Any) -> None:
+    options: dict[str, Any] = {"length": 9, "min_length": 9, "seed": 3}
+    upper = gl.generate(model, "|D__BACT|ACGTT", alphabet="ACG", forbid="GA", **options)
+    lower = gl.generate(model, "|d__bact|acgtt", alphabet="acg", forbid="ga", **options)
+    pd.testing.assert_frame_equal(upper, lower)
+    assert len(upper["sequence"][0]) == 9
+
+
 def test_a_device_that_is_not_here(directory: Path) -> None:
     with refused("device", names="'tpu?'"):
         gl.load_model(directory, device="tpu?")
@@ -236,3 +250,11 @@ def test_a_device_that_is_not_here(directory: Path) -> None:
 def test_unknown_names_are_no_attributes() -> None:
     with pytest.raises(AttributeError, match="predict_all"):
         gl.predict_all  # noqa: B018
+
+
+def test_generate_has_the_defaults_of_sampling_here_and_on_the_command_line() -> None:
+    """But for EOS as the first base, which a command never draws; None is an option that was not given."""
+    own = {field.name: field.default for field in dataclasses.fields(Sampling)}
+    for function, others in ((gl.generate, {}), (command, {"length": None, "min_length": 1, "forbid": None})):
+        parameters = inspect.signature(function).parameters
+        assert {name: parameters[name].default for name in own} == own | others

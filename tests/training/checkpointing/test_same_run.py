@@ -28,7 +28,7 @@ from corpus.synthetic import write_synthetic_genome
 from launch.preflight.examine import examine
 from training.checkpointing.lock import hold, holder
 from training.checkpointing.same_run import trained_with
-from training.data.order import check_same
+from training.data.order import LABELLED, LABELLED_FROM, check_same
 
 
 @pytest.fixture
@@ -179,6 +179,22 @@ def test_the_doctor_tells_beforehand(run: Path, corpus: Path, monkeypatch: pytes
         "step=6": (6, "damaged"),
         "step=3": (3, "damaged"),
     }
+
+
+def test_other_labelled_sequences_are_told_by_their_file_and_number() -> None:
+    def kept(digest: str, path: str, sequences: int) -> dict[str, Any]:
+        return {LABELLED: digest, LABELLED_FROM: {"path": path, "sequences": sequences}}
+
+    before = kept("aa", "old.csv", 1000)
+    check_same(before, kept("aa", "moved.csv", 1000), where="step=3")
+    with refused("another-run", where="step=3", names="900 sequences of new.csv") as caught:
+        check_same(before, kept("bb", "new.csv", 900), where="step=3")
+    assert "1,000 sequences of old.csv" in caught.value.problem
+    assert "'aa'" not in caught.value.problem
+    with refused("another-run", names="1,000 sequences of old.csv, with other bases, labels or order"):
+        check_same(before, kept("bb", "old.csv", 1000), where="step=3")
+    with refused("another-run", names="trained with others"):  # a checkpoint of before
+        check_same({LABELLED: "aa"}, kept("bb", "old.csv", 1000), where="step=3")
 
 
 def test_adapters_of_another_rank_or_scale_are_another_run() -> None:

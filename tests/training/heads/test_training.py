@@ -261,7 +261,7 @@ def test_another_table_or_head_does_not_resume(folder: Path, tmp_path: Path) -> 
         refuse_first(Run(config=config, architecture=architecture, sequence_length=length))
 
     start()
-    with refused("another-run", names="head.train"):
+    with refused("another-run", names="sequences of " + str(tmp_path / "other.csv")):
         start(f"head.train={tmp_path / 'other.csv'}")
     with refused("another-run", names="pooling"):
         start("head.pooling=mean")
