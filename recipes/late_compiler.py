@@ -18,8 +18,9 @@ def late_compiler() -> Iterator[None]:
 
     Afterwards torch's optimizers do without the compiler too, as long as nothing else imports it.
     """
-    import torch
+    import torch as untyped
 
+    torch: Any = untyped
     compile_now, disable_now = torch.compile, torch.compiler.disable
 
     def compile_later(model: Any = None, **options: Any) -> Any:
@@ -71,4 +72,4 @@ def _optimizers_without_compiler() -> None:
 def _disabled(method: FunctionType) -> Any:
     import torch
 
-    return torch._dynamo.disable(method, wrapping=False)
+    return torch._dynamo.disable(method, wrapping=False)  # type: ignore[no-untyped-call]
