@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from benchmarks.published_tasks import agreement, kills, traitgym
+from benchmarks.twins import twin_models
 from corpus.readers.fasta import read_fasta
-from evaluation.likelihood.attention import use_attention
 from evaluation.likelihood.likelihood import base_log_probabilities, plan_reading
 from evaluation.likelihood.model import load_model
 from evaluation.variants.alleles import SCORED, Allele
@@ -48,7 +48,7 @@ def main() -> None:
         tables = {"statistics": agreement, "traitgym": traitgym, "kills": kills}
         tables[given.table]()
         return
-    ours, peer = _models()
+    ours, peer = twin_models(hidden=128, intermediate=512, layers=4, positions=LENGTH)
     print(f"{ours.num_parameters():,} parameters, fp32, {given.threads} thread(s), torch {torch.__version__}")
     contig = encode("".join(np.random.default_rng(0).choice(list("ACGT"), size=40_000)))
     centred = Placement(length=LENGTH, downstream=LENGTH // 2, grid=1)
@@ -207,23 +207,6 @@ def _snvs(contig: Ids, sites: int, alternatives: int, *, apart: int) -> list[All
             for b in others
         ]
     return alleles
-
-
-def _models() -> tuple[Any, Any]:
-    """One model of a million parameters twice: with our attention, and as transformers runs it."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=256, hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=LENGTH, bos_token_id=None, initializer_range=0.1,
-        attn_implementation="sdpa",
-    )  # fmt: skip
-    peer = LlamaForCausalLM(config).eval()
-    ours = LlamaForCausalLM(copy.deepcopy(config)).eval()
-    ours.load_state_dict(peer.state_dict())
-    use_attention(ours)
-    return ours, peer
 
 
 def _most(one: list[float], other: list[float]) -> float:

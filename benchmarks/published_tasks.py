@@ -20,7 +20,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from evaluation.likelihood.attention import use_attention
+from benchmarks.twins import twin_models
 from evaluation.statistics.delong import compare_aurocs
 from evaluation.statistics.matched import auprc_by_group, pairwise_accuracy
 from evaluation.statistics.ranking import Correlated, Ranked
@@ -155,22 +155,7 @@ def _allele(contig: Ids, position: int, generator: Any) -> Allele:
 
 
 def _models() -> tuple[Any, Any]:
-    import copy
-
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=256, hidden_size=64, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=WINDOW, bos_token_id=None, eos_token_id=0,
-        pad_token_id=1, initializer_range=0.1,
-        attn_implementation="sdpa",
-    )  # fmt: skip
-    peer = LlamaForCausalLM(config).eval()
-    ours = LlamaForCausalLM(copy.deepcopy(config)).eval()
-    ours.load_state_dict(peer.state_dict())
-    use_attention(ours)
-    return ours, peer
+    return twin_models(hidden=64, intermediate=192, layers=2, positions=WINDOW)
 
 
 KILLS, KILLED_TASKS = 20, ("bend_disease", "bend_expression", "lrb_eqtl", "lrb_omim")

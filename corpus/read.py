@@ -27,11 +27,6 @@ class Document:
     ids: Ids
 
 
-def read_documents(corpus: Path, split: str) -> Iterator[tuple[str, Ids]]:
-    """Name and bases of each document of a split, in order. Errors: `InputError`."""
-    return ((document.name, document.ids) for document in documents_of(corpus, split))
-
-
 def documents_of(corpus: Path, split: str) -> Iterator[Document]:
     """The documents of a split, in order. Errors: `InputError`."""
     stream = open_split(corpus, split)

@@ -13,7 +13,9 @@ from foundation.typed import from_json
 REQUESTS = {
     "embed": "evaluation.embedding.request:EmbedRequest",
     "evaluate": "evaluation.suite.request:EvaluateRequest",
+    "evaluate zero-shot": "evaluation.zero_shot.request:ZeroShotRequest",
     "generate": "evaluation.generation.request:GenerateRequest",
+    "mutate": "evaluation.mutation.request:MutateRequest",
     "predict": "evaluation.prediction.request:PredictRequest",
     "score": "evaluation.likelihood.request:ScoreRequest",
     "variants": "evaluation.variants.request:VariantRequest",

@@ -12,6 +12,7 @@ from configs.heads import Head, megatron_fields_of
 from configs.llama import LlamaArchitecture, megatron_fields
 from configs.schema import TrainConfig
 from recipes.layout import recompute_fields
+from training.cpu.fused import UNFUSED
 from training.cpu.layers import cpu_block_spec
 from training.forward import causal_forward_step, genomic_data_step
 from training.heads.forward import head_forward_step, labelled_data_step
@@ -56,14 +57,4 @@ GPU_FIELDS: dict[str, Any] = {
     "apply_rope_fusion": True,
 }
 
-# Fused kernels are CUDA kernels.
-CPU_FIELDS: dict[str, Any] = {
-    "transformer_layer_spec": cpu_block_spec,
-    "use_cpu_initialization": True,
-    "apply_rope_fusion": False,
-    "gradient_accumulation_fusion": False,
-    "masked_softmax_fusion": False,
-    "persist_layer_norm": False,
-    "bias_activation_fusion": False,
-    "bias_dropout_fusion": False,
-}
+CPU_FIELDS: dict[str, Any] = {"transformer_layer_spec": cpu_block_spec, **UNFUSED}

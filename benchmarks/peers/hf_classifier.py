@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.trainer_in_turns import trainer_in_turns
 from benchmarks.turns import Turns
 
 
@@ -10,19 +11,8 @@ def train(turns: Turns, folder: Path, values: dict[str, Any]) -> None:
     """Train `folder/hf` with a new head on `folder/motifs`, in the order of our recipe, in memory."""
     import torch
     import transformers
-    from torch.utils.data import SequentialSampler
 
     torch.set_num_threads(values["threads"])
-
-    class Trainer(transformers.Trainer):
-        def _get_train_sampler(self, dataset: Any = None) -> SequentialSampler:
-            return SequentialSampler(self.train_dataset)
-
-    class TakeTurns(transformers.TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            if "loss" in logs:
-                turns.step(float(logs["loss"]))
-
     model = transformers.LlamaForSequenceClassification.from_pretrained(
         folder / "hf", dtype=torch.float32, attn_implementation="sdpa", num_labels=2
     )
@@ -34,33 +24,10 @@ def train(turns: Turns, folder: Path, values: dict[str, Any]) -> None:
         linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
         settings = peft.LoraConfig(task_type="SEQ_CLS", r=values["rank"], lora_alpha=32, target_modules=linear)
         model = peft.get_peft_model(model, settings)
-    trainer = Trainer(
-        model=model,
-        train_dataset=_rows(folder, values),
-        callbacks=[TakeTurns()],
-        args=transformers.TrainingArguments(
-            output_dir=str(folder / "trainer"),
-            max_steps=values["steps"],
-            per_device_train_batch_size=values["micro"],
-            gradient_accumulation_steps=values["batch"] // values["micro"],
-            learning_rate=1e-3,
-            lr_scheduler_type="constant",
-            weight_decay=0.0,
-            adam_beta1=0.9,
-            adam_beta2=0.95,
-            adam_epsilon=1e-8,
-            max_grad_norm=1.0,
-            optim="adamw_torch_fused",
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            use_cpu=True,
-            dataloader_pin_memory=False,
-        ),
-    )
+    trainer = trainer_in_turns(
+        turns, model, _rows(folder, values), folder, steps=values["steps"], micro=values["micro"],
+        batch=values["batch"], lr=1e-3,
+    )  # fmt: skip
     # Else its loss is the sum over the accumulated batches: the model has **kwargs, and divides by nothing.
     trainer.model_accepts_loss_kwargs = False
     trainer.train()

@@ -34,7 +34,7 @@ def length_summary(lengths: Histogram, exact_lengths: Lengths | None, *, markup:
 def _bins_summary(lengths: Histogram) -> str:
     bins, counts = np.array(list(lengths)), np.array(list(lengths.values()))
     lows, highs = np.ceil(edges(bins)), np.ceil(edges(bins + 1)) - 1
-    middle = _quantile(np.arange(len(bins)), counts)
+    middle = _quantile(counts)
     span = f"{exact(int(lows[0]))} or more, at the most {exact(int(highs[-1]))} bases"
     median = f"{exact(int(lows[middle]))} to {exact(int(highs[middle]))}"
     return f"Documents have {span}; the median lies from {median}. Exact numbers need the corpus's .idx files."
@@ -47,11 +47,11 @@ def _halves(value: float) -> str:
 def gc_summary(gc: Histogram) -> str:
     """Quartiles of the documents' GC."""
     percents, counts = np.array(list(gc)), np.array(list(gc.values()))
-    low, middle, high = (percents[_quantile(percents, counts, share)] for share in (0.25, 0.5, 0.75))
+    low, middle, high = (percents[_quantile(counts, share)] for share in (0.25, 0.5, 0.75))
     return f"Median {middle}%; the middle half of the documents has {low}% to {high}% (whole percent, rounded down)."
 
 
-def _quantile(values: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], share: float = 0.5) -> int:
-    """The place of the smallest of the ascending `values` with `share` of the weight at or below it."""
+def _quantile(weights: npt.NDArray[np.int64], share: float = 0.5) -> int:
+    """The first place with `share` of the weight at or before it."""
     reached = np.cumsum(weights) >= share * np.sum(weights)
     return int(np.argmax(reached))

@@ -25,8 +25,6 @@ from foundation.typed import from_json, to_json
 SHARD_BYTES = 512 << 20
 """Stored bytes of the sources of one shard, about."""
 
-FILE_NAME = "plan.json"
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSource:

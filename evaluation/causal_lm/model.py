@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.causal_lm.spans import Tokens, byte_tokens, longest_token, spread, tokenize
+from evaluation.causal_lm.spans import Tokens, byte_tokens, spread, tokenize
 from evaluation.likelihood.likelihood import Likelihood, Logs
 from evaluation.likelihood.windows import Window, plan_windows
 from foundation.errors import InputError
@@ -65,10 +65,6 @@ class CausalLM:
                 yield from self._scored(waiting, advance)
                 waiting = []
         yield from self._scored(waiting, advance)
-
-    def bases_per_token(self, sequence: Ids) -> int:
-        """Of the longest token of `sequence`; 1: each base has a likelihood of its own."""
-        return longest_token(self.tokens(to_upper(sequence)))
 
     def _scored(self, waiting: Sequence[tuple[Ids, Tokens]], advance: Advance) -> Iterator[Likelihood]:
         windows = [

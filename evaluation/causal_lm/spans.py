@@ -116,8 +116,3 @@ def spread(logs: npt.NDArray[np.float32], tokens: Tokens, sequence: Ids) -> npt.
     scored = tokens.known & (counts == lengths)
     per_token = np.where(scored, logs / np.maximum(lengths, 1), np.float32(np.nan))
     return np.repeat(per_token, lengths).astype(np.float32)
-
-
-def longest_token(tokens: Tokens) -> int:
-    """Bases of the longest."""
-    return int(np.diff(tokens.starts).max(initial=0))

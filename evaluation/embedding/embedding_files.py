@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.embedding.embedding import Embedding
-from evaluation.likelihood.regions import check_names
+from evaluation.likelihood.names import check_names
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 from foundation.progress import Advance, no_progress

@@ -17,9 +17,9 @@ from evaluation.finished import Work
 from evaluation.likelihood.bed import check_bed
 from evaluation.likelihood.likelihood import Reading, plan_context, plan_reading
 from evaluation.likelihood.model import check_directory, load_model
+from evaluation.likelihood.names import check_document_names
 from evaluation.likelihood.regions import (
     Region,
-    check_document_names,
     check_markup_options,
     check_source,
     read_regions,

@@ -18,7 +18,7 @@ class Constraints:
 
     def __init__(self, sampling: Sampling, prompts: Sequence[Ids], candidates: Integers) -> None:
         self._sampling, self._candidates = sampling, candidates
-        self._automaton = Automaton(sampling.motifs, sampling.alphabet) if sampling.motifs.words else None
+        self._automaton = Automaton(sampling.motifs, sampling.letters) if sampling.motifs.words else None
         self._states = np.array([self._automaton.follow(ids) if self._automaton else 0 for ids in prompts])
         penalised = sampling.repetition_penalty > 1
         self._words = [_Words(ids, sampling.repetition_length) for ids in prompts] if penalised else []

@@ -114,7 +114,7 @@ class _Batch:
         self._rows, self._sampling = rows, sampling
         self._limits = np.array([row.limit for row in rows])
         self.steps = int(self._limits.max())
-        self._candidates = np.array([EOS.id, *sorted(set(sampling.alphabet))])
+        self._candidates = np.array([EOS.id, *sorted(set(sampling.letters))])
         self._constraints = Constraints(sampling, [to_upper(row.prompt.ids) for row in rows], self._candidates)
         self._draws = np.stack([np.random.default_rng(row.stream).random(self.steps) for row in rows])
         self._ids = np.zeros((len(rows), self.steps), dtype=np.uint8)

@@ -79,8 +79,8 @@ def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -
     """Before any work. Errors: `InputError` as `generate` has them; `longest`: the model's positions."""
     if not prompts:
         raise InputError("no prompt", fix="Give one or more.", kind="no-prompt")
-    automaton = Automaton(sampling.motifs, sampling.alphabet) if sampling.motifs.words else None
-    letters = sorted(set(sampling.alphabet))
+    automaton = Automaton(sampling.motifs, sampling.letters) if sampling.motifs.words else None
+    letters = sorted(set(sampling.letters))
     for prompt in prompts:
         where, given = f"prompt {prompt.name!r}", len(prompt.tag) + len(prompt.ids)
         if not given:

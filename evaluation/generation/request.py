@@ -13,8 +13,7 @@ from evaluation.finished import Work
 from evaluation.generation.decode import Generated, Reader, Row
 from evaluation.generation.generated_files import check_output, read_prompts, write_generated
 from evaluation.generation.generation import accepted, bases_of, check_prompts, draw, plan_rows
-from evaluation.generation.motifs import read_motifs
-from evaluation.generation.sampling import Sampling, check_alphabet, parse_gc
+from evaluation.generation.sampling import Sampling
 from evaluation.generation.vllm import check_vllm, load_vllm
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
 from evaluation.likelihood.regions import Region
@@ -34,27 +33,13 @@ VLLM = "vllm"
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateRequest:
-    """What to generate, how, and the output files; see `Sampling`."""
+    """What to generate, how, and the output files."""
 
     model: Path
     out: Path
     prompt: tuple[str, ...] = ()
     prompts: Path | None = None
-    length: int | None = 500
-    min_length: int = 1
-    samples: int = 1
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    repetition_length: int = 12
-    forbid: tuple[str, ...] = ()
-    forbid_both_strands: bool = False
-    gc: str | None = None
-    tries: int = 20
-    alphabet: str = "ACGT"
-    seed: int = 0
+    sampling: Sampling
     with_prompt: bool = False
     per_base: Path | None = None
     tag: str | None = None
@@ -65,18 +50,6 @@ class GenerateRequest:
 
     command = "generate"
     journal = None
-
-    @cached_property
-    def sampling(self) -> Sampling:
-        """How bases are drawn. Errors: `InputError`."""
-        return Sampling(
-            length=self.length, min_length=self.min_length, samples=self.samples, temperature=self.temperature,
-            top_k=self.top_k, top_p=self.top_p, min_p=self.min_p, repetition_penalty=self.repetition_penalty,
-            repetition_length=self.repetition_length,
-            motifs=read_motifs(self.forbid, both_strands=self.forbid_both_strands),
-            gc=None if self.gc is None else parse_gc(self.gc), tries=self.tries,
-            alphabet=check_alphabet(self.alphabet), seed=self.seed,
-        )  # fmt: skip
 
     @cached_property
     def given(self) -> list[Region]:
@@ -94,11 +67,12 @@ class GenerateRequest:
 
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the model is loaded."""
-        if self.forbid_both_strands and not self.forbid:
+        sampling = self.sampling
+        if sampling.forbid_both_strands and not sampling.forbid:
             raise InputError("--forbid-both-strands needs --forbid", fix="Leave it out.", kind="forbid-nothing")
         if self.per_base is not None:
             check_track(self.per_base)
-        sampling, given = self.sampling, self.given
+        given = self.given
         check_output(given, sampling, with_prompt=self.with_prompt)
         check_writable(self.out, self.per_base)
         check_directory(self.model, self.adapter)
@@ -116,8 +90,7 @@ class GenerateRequest:
             sources={"prompts": self.prompts},
             settings={
                 "prompt": list(self.prompt), "tag": self.tag,
-                **to_json(self.sampling), "alphabet": self.alphabet,
-                "with_prompt": self.with_prompt, "dtype": self.dtype, "engine": self.engine,
+                **to_json(self.sampling), "with_prompt": self.with_prompt, "dtype": self.dtype, "engine": self.engine,
             },
             files=[path for path in (self.out, self.per_base) if path is not None],
             overwrite=overwrite,

@@ -1,12 +1,13 @@
 """How the next base is drawn: the options, checked, and one vectorised draw for a whole batch."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.generation.motifs import Motifs
+from evaluation.generation.motifs import Motifs, read_motifs
 from foundation.errors import InputError
 from foundation.spelling import option
 from tokenizer.sequence import Ids, not_nucleotides
@@ -29,15 +30,16 @@ class Sampling:
         more. 0, 1 and 0 keep all.
     repetition_penalty, repetition_length
         Divides the chance of a base that would repeat a word of so many bases of its own sequence, prompt included.
-    motifs
-        What never appears in the new bases, nor across the end of the prompt.
+    forbid, forbid_both_strands
+        Motifs in IUPAC letters that never appear in the new bases, nor across the end of the prompt; nor their
+        reverse complements.
     gc
         Lowest and highest share of G and C in the new bases; a sample outside is drawn again, `tries` times in all.
     alphabet
-        What may come, beside EOS.
+        Letters that may come, beside EOS.
     """
 
-    length: int | None
+    length: int | None = 500
     min_length: int = 0
     samples: int = 1
     temperature: float = 1.0
@@ -46,10 +48,11 @@ class Sampling:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     repetition_length: int = 12
-    motifs: Motifs = field(default_factory=Motifs)
+    forbid: tuple[str, ...] = ()
+    forbid_both_strands: bool = False
     gc: tuple[float, float] | None = None
     tries: int = 20
-    alphabet: bytes = b"ACGT"
+    alphabet: str = "ACGT"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -102,11 +105,21 @@ class Sampling:
             name = option(next(name for name, given in drawn.items() if given))
             problem = f"temperature 0 always takes the most likely base, and {name} has no effect without sampling"
             raise InputError(problem, fix=f"Leave out {name}, or raise {option('temperature')}.", kind="greedy")
-        share = _possible_gc(self.alphabet)
+        share = _possible_gc(self.letters)
         if self.gc is not None and not (self.gc[0] <= share[1] and share[0] <= self.gc[1]):
-            problem = f"no sequence over the alphabet {self.alphabet.decode('latin-1')!r} has a GC share in {self.gc}"
+            problem = f"no sequence over the alphabet {self.alphabet!r} has a GC share in {self.gc}"
             raise InputError(problem, fix=f"Change {option('alphabet')} or {option('gc')}.", kind="gc-alphabet")
-        self.motifs.check_alphabet(self.alphabet)
+        self.motifs.check_alphabet(self.letters)
+
+    @cached_property
+    def motifs(self) -> Motifs:
+        """What is forbidden. Errors: `InputError`."""
+        return read_motifs(self.forbid, both_strands=self.forbid_both_strands)
+
+    @cached_property
+    def letters(self) -> bytes:
+        """The alphabet as ids. Errors: `InputError`."""
+        return check_alphabet(self.alphabet)
 
     @property
     def rejects(self) -> bool:

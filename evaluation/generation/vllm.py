@@ -59,7 +59,7 @@ def _parameters(sampling: Sampling, limit: int, stream: tuple[int, ...]) -> Any:
         max_tokens=limit, min_tokens=sampling.min_length, temperature=sampling.temperature, top_k=sampling.top_k,
         top_p=sampling.top_p, min_p=sampling.min_p, logprobs=0, detokenize=False, stop_token_ids=[EOS.id],
         seed=int(np.random.default_rng(stream).integers(2**63)),
-        allowed_token_ids=[EOS.id, *sorted(set(sampling.alphabet))],
+        allowed_token_ids=[EOS.id, *sorted(set(sampling.letters))],
     )  # fmt: skip
 
 

@@ -71,12 +71,12 @@ class HubTrack:
     long: str
 
 
-def check_hub(folder: Path, assembly: str, *, fasta: Path | None, bed: Path | None, overwrite: bool) -> None:
+def check_hub(folder: Path, assembly: str, *, fasta: Path | None, bed: Path | None) -> None:
     """Before any work. Errors: `InputError` for a folder that exists, a bad assembly, and regions that overlap."""
     if not assembly or not assembly.replace("_", "").replace(".", "").isalnum():
         problem = f"a track hub needs the name of its assembly, and {assembly!r} is not one"
         raise InputError(problem, where=option("assembly"), fix="Give it as UCSC names it: hg38.", kind="assembly")
-    if folder.exists() and not overwrite and not (folder / SETTINGS).is_file():
+    if folder.exists() and not (folder / SETTINGS).is_file():
         raise InputError("exists, and is not a track hub", where=folder, fix="Give another name.", kind="hub-exists")
     check_track(folder / "A.bw", fasta=fasta, bed=bed)
 

@@ -15,8 +15,8 @@ from evaluation.likelihood.distributions import check_distribution, distribution
 from evaluation.likelihood.hub import SETTINGS, check_hub, open_distribution_hub
 from evaluation.likelihood.likelihood import Piece, plan_context, plan_reading, read_unit
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
+from evaluation.likelihood.names import check_document_names
 from evaluation.likelihood.regions import (
-    check_document_names,
     check_markup_options,
     check_source,
     read_regions,
@@ -102,7 +102,7 @@ class ScoreRequest:
                 fix = "Give one of them: a hub has the bigWigs."
                 raise InputError("--hub and --distribution write the same", fix=fix, kind="hub-and-distribution")
             fasta = None if self.is_corpus else self.source
-            check_hub(self.hub, self.assembly, fasta=fasta, bed=self.bed, overwrite=False)
+            check_hub(self.hub, self.assembly, fasta=fasta, bed=self.bed)
         if self.bed is not None:
             check_bed(self.bed)
         for track in (self.per_base, self.distribution, self.hub):

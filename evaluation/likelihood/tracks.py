@@ -17,7 +17,8 @@ import numpy as np
 
 from evaluation.likelihood.bed import check_disjoint
 from evaluation.likelihood.likelihood import Logs
-from evaluation.likelihood.regions import Region, check_names
+from evaluation.likelihood.names import check_names
+from evaluation.likelihood.regions import Region
 from evaluation.likelihood.scoring import Track
 from foundation.atomic import atomic_file
 from foundation.errors import InputError

@@ -22,7 +22,7 @@ _IMPORTANCE = HubTrack(
 )
 
 
-def write_hub(maps: Sequence[MutationMap], folder: Path, assembly: str, *, overwrite: bool) -> None:
+def write_hub(maps: Sequence[MutationMap], folder: Path, assembly: str) -> None:
     """Write `folder`: hub.txt, and five bigWigs beside it."""
     with atomic_directory(folder, mark=SETTINGS, overwrite=True) as temporary:
         for name in (*BASES, "importance"):

@@ -44,7 +44,8 @@ def write_parquet(maps: Sequence[MutationMap], path: Path, settings: dict[str, s
 
     types = [pa.string(), pa.string(), pa.int64(), pa.int64(), *[pa.string()] * 3, *[pa.float64()] * 4]
     schema = pa.schema(list(zip(ROW, types, strict=True)), metadata=settings)
-    with atomic_file(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    how: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}  # its page has bytes that nothing sets
+    with atomic_file(path) as temporary, parquet.ParquetWriter(temporary, schema, **how) as writer:
         for found in maps:
             columns = zip(*rows(found), strict=True)
             arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]

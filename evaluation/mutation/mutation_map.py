@@ -1,7 +1,8 @@
 """The effects of all mutants of a region: a mutation map."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from evaluation.likelihood.regions import Region, load_contigs, read_regions
 from evaluation.likelihood.scoring import strands
 from evaluation.mutation.mutants import BASES, SNV, Kinds, Mutant, list_mutants
-from evaluation.variants.alleles import distinct
+from evaluation.variants.alleles import Allele, distinct
 from evaluation.variants.effects import Effect, variant_effects
 from evaluation.variants.windows import WINDOW, Placement, plan_placement
 from foundation.errors import InputError
@@ -57,6 +58,39 @@ class MutationMap:
         return np.where(counts, -sums / np.maximum(counts, 1), np.nan)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlannedMutants:
+    """The mutants of a region; equal ones, such as deletions within a run of one base, are one of the `alleles`.
+
+    `which`: for each mutant the place of its own.
+    """
+
+    region: Region
+    contig_length: int
+    mutants: Sequence[Mutant]
+    alleles: Sequence[Allele]
+    which: Sequence[int]
+
+    def map(self, effects: Iterator[Effect | None]) -> MutationMap:
+        """The map, of the next of `effects`, which are in the order of the alleles."""
+        found = list(islice(effects, len(self.alleles)))
+        return MutationMap(
+            region=self.region, contig_length=self.contig_length, mutants=tuple(self.mutants),
+            effects=tuple(found[place] for place in self.which),
+        )  # fmt: skip
+
+
+def plan_mutants(region: Region, contigs: Mapping[str, Ids], kinds: Kinds) -> PlannedMutants:
+    """The mutants of `region`. Errors: `InputError` for a region without a base to change."""
+    contig = contigs[region.contig]
+    mutants = list_mutants(region, contig, kinds)
+    if not mutants:
+        where, fix = f"region {region.name!r}", "Give a region with A, C, G or T."
+        raise InputError("has no base to change", where=where, fix=fix, kind="no-base-to-mutate")
+    alleles, which = distinct([mutant.allele for mutant in mutants])
+    return PlannedMutants(region=region, contig_length=len(contig), mutants=mutants, alleles=alleles, which=which)
+
+
 def plan_mutation_windows(
     longest: int, *, window: int | None = None, downstream: int | None = None, grid: int | None = None
 ) -> Placement:
@@ -87,7 +121,7 @@ def mutate_regions(
     strand: str = "both",
     batch_size: int | None = None,
 ) -> Iterator[MutationMap]:
-    """The map of each region, in order. Equal mutants, such as deletions within a run of one base, are scored once.
+    """The map of each region, in order. Equal mutants are scored once.
 
     Errors: `InputError` for a region without a base to change.
     """
@@ -95,18 +129,11 @@ def mutate_regions(
     total = sum(len(region.ids) for region in regions)
     with progress_bar("Mutating", total=total, unit="b") as advance:
         for region in regions:
-            mutants = list_mutants(region, contigs[region.contig], kinds)
-            if not mutants:
-                where, fix = f"region {region.name!r}", "Give a region with A, C, G or T."
-                raise InputError("has no base to change", where=where, fix=fix, kind="no-base-to-mutate")
-            alleles, which = distinct([mutant.allele for mutant in mutants])
+            planned = plan_mutants(region, contigs, kinds)
             found: list[Effect | None] = []
             for some in variant_effects(
-                model, alleles, contigs, placement, readings=readings, batch_size=batch_size
+                model, planned.alleles, contigs, placement, readings=readings, batch_size=batch_size
             ):  # fmt: skip
                 found += some
-                advance(len(some) / len(alleles) * len(region.ids))
-            yield MutationMap(
-                region=region, contig_length=len(contigs[region.contig]), mutants=tuple(mutants),
-                effects=tuple(found[place] for place in which),
-            )  # fmt: skip
+                advance(len(some) / len(planned.alleles) * len(region.ids))
+            yield planned.map(iter(found))

@@ -1,24 +1,24 @@
 """The request of a sharded `evaluate`, and its job: one unit per task and model."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from configs.llama import read_architecture
 from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, load_model
-from evaluation.sharding.job import Compute, Payload, Progress, Results, at_once
+from evaluation.sharding.job import Compute, Payload, Results
+from evaluation.sharding.model_tasks import ModelTask, ModelTasks
+from evaluation.suite.checks import check_kind, check_suite, where
 from evaluation.suite.config import KINDS, read_suite, sources, tasks
 from evaluation.suite.jobs import plan_jobs
 from evaluation.suite.output import read_directory, write_comparison
 from evaluation.suite.result import Evaluation, TaskResult
 from evaluation.suite.runner import keep, measure
-from evaluation.suite.tasks import check_kind, check_suite, where
 from foundation.atomic import check_writable
 from foundation.typed import from_json, to_json
 
@@ -75,55 +75,34 @@ class EvaluateRequest:
         return EvaluateJob(self)
 
 
-class ModelTask(NamedTuple):
-    """The place of a model among those of the request, and of a task in the suite."""
-
-    model: int
-    task: int
-
-
-class EvaluateJob:
+class EvaluateJob(ModelTasks):
     """Tasks of models. A task that the directory has the result of is not run again."""
 
     def __init__(self, request: EvaluateRequest) -> None:
         self._request, self._suite = request, read_suite(request.suite)
         self._tasks = tasks(self._suite)
         self._jobs = plan_jobs(request.models, self._suite, request.out, request.dtype)
-        total = len(self._jobs) * len(self._tasks)
-        self.progress = Progress(description=f"Evaluating {request.suite.name}", unit=" tasks", total=total)
-
-    def units(self) -> Iterator[list[ModelTask]]:
-        """One task of one model each."""
-        for model in range(len(self._jobs)):
-            for task in range(len(self._tasks)):
-                yield [ModelTask(model, task)]
-
-    def work(self, item: ModelTask) -> int:
-        """Bytes that the task reads, for each parameter of the model: a guess."""
-        read = sum(_bytes(path) for path in sources(self._tasks[item.task]))
-        return (1 + read) * read_architecture(self._jobs[item.model].model).parameters
-
-    def amount(self, item: ModelTask) -> float:
-        """Tasks."""
-        return 1
+        super().__init__(
+            f"Evaluating {request.suite.name}",
+            [read_architecture(job.model).parameters for job in self._jobs],
+            [sources(task) for task in self._tasks],
+        )
 
     def load(self, device: str | None) -> Compute[ModelTask]:
         """A model is loaded when its first task is run."""
 
-        @lru_cache(maxsize=1)
         def loaded(number: int) -> "PreTrainedModel":
             return load_model(self._jobs[number].model, self._request.dtype, device=device)
 
-        def compute(unit: list[ModelTask]) -> Payload:
-            [item] = unit
+        def run(item: ModelTask, model: "Callable[[], PreTrainedModel]") -> Payload:
             job, task = self._jobs[item.model], self._tasks[item.task]
             result = job.found[item.task] or measure(
-                loaded(item.model), job, task, job.fingerprints[item.task], self._suite.batch_size,
+                model(), job, task, job.fingerprints[item.task], self._suite.batch_size,
                 where(self._request.suite, task),
             )  # fmt: skip
             return {"result": np.frombuffer(json.dumps(to_json(result)).encode(), dtype=np.uint8)}
 
-        return at_once(self, compute)
+        return self.one_by_one(loaded, run)
 
     def finish(self, results: Results[ModelTask]) -> tuple[list[Evaluation], Sequence[Path]]:
         """Write the result of each model, and the page that compares all of the directory."""
@@ -144,8 +123,3 @@ def compare_all(out: Path, models: Sequence[Path] = ()) -> list[Evaluation]:
     evaluations = read_directory(out, models)
     write_comparison(evaluations, out / PAGE)
     return evaluations
-
-
-def _bytes(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from configs.llama import read_architecture
 from evaluation.digest import versions
 from evaluation.likelihood.model import load_model
+from evaluation.suite.checks import where
 from evaluation.suite.config import KINDS, Suite, Task, tasks
 from evaluation.suite.jobs import Job, partial_path, plan_jobs
 from evaluation.suite.result import Evaluation, TaskResult, training_run, training_step, write_evaluation
-from evaluation.suite.tasks import run_task, where
+from evaluation.suite.tasks import run_task
 from evaluation.suite.time_left import TimeLeft
 from evaluation.variants.alleles import describe_unscored
 from foundation.pages.quantities import plural

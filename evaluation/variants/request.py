@@ -11,9 +11,10 @@ from corpus.streams.compression import check_opens
 from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
 from evaluation.sharding.job import Compute, Progress, Results, at_once
+from evaluation.variants.haplotypes import Haplotype
 from evaluation.variants.labels import Labelling, split_values
 from evaluation.variants.output import journal_path, result_paths, write_result
-from evaluation.variants.run import Haplotype, VariantResult, VariantRun, VariantScoring, check_window, effects_of_unit
+from evaluation.variants.run import VariantResult, VariantRun, VariantScoring, check_window, effects_of_unit
 from evaluation.variants.windows import plan_placement
 from foundation.atomic import check_writable
 

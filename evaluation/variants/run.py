@@ -1,6 +1,5 @@
 """The variants of a VCF file scored, from where an interrupted run was; and measured where they have labels."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -9,14 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from evaluation.causal_lm.model import CausalLM, positions_of
 from evaluation.digest import named
 from evaluation.finished import Work
 from evaluation.likelihood.regions import load_contigs
 from evaluation.likelihood.scoring import STRANDS
-from evaluation.sharding.job import Payload, Results, at_once, cut, unit_tokens
+from evaluation.sharding.job import Payload, Results, at_once, cut
 from evaluation.sharding.part import open_part
 from evaluation.sharding.run import resumed
 from evaluation.variants.alleles import (
@@ -30,8 +27,9 @@ from evaluation.variants.alleles import (
     list_alleles,
 )
 from evaluation.variants.calibration import Calibration, calibrate, random_indels
-from evaluation.variants.distances import FIELDS, Shift
-from evaluation.variants.effects import Effect, StrandEffect, variant_effects
+from evaluation.variants.effect_arrays import from_arrays, to_arrays
+from evaluation.variants.effects import Effect, variant_effects
+from evaluation.variants.haplotypes import Haplotype, haplotypes, tokens_of_unit
 from evaluation.variants.labels import Labelling, LabelValue, check_labels
 from evaluation.variants.measures import Discrimination, discriminate
 from evaluation.variants.vcf import Vcf, read_vcf
@@ -44,9 +42,6 @@ from tokenizer.sequence import Ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-UNIT_WINDOWS = 128
-"""Of a unit, where its haplotypes share none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +133,6 @@ def check_window(run: VariantRun, longest: int) -> None:
         raise InputError(problem, where=run.model, fix=fix, kind="window-beyond-positions")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Haplotype:
-    """A sequence that alleles make, by one of them; `tokens`: what the model reads for it, about."""
-
-    allele: Allele
-    tokens: int
-
-
 class VariantScoring:
     """The variants of a run on their way to effects: haplotypes in units, and brought together again.
 
@@ -172,8 +159,8 @@ class VariantScoring:
 
     def units(self) -> Iterator[list[Haplotype]]:
         """Haplotypes, so many that those of one window are mostly of one unit."""
-        tokens = max(unit_tokens(self.run.placement.length), UNIT_WINDOWS * self.run.placement.length)
-        return cut(self._haplotypes(), tokens, self.work)
+        run = self.run
+        return cut(haplotypes(self._distinct, run.placement, run.strand), tokens_of_unit(run.placement), self.work)
 
     def work(self, haplotype: Haplotype) -> int:
         """Tokens that the model reads."""
@@ -185,7 +172,7 @@ class VariantScoring:
 
     def result(self, results: Results[Haplotype]) -> VariantResult:
         """The result, from the units of all."""
-        found = [effect for _, payload in results for effect in _effects(payload)]
+        found = [effect for _, payload in results for effect in from_arrays(payload)]
         which = iter(self._which)
         effects = [found[next(which)] if allele.status == SCORED else None for allele in self._alleles]
         of_random = [found[place] for place in which]
@@ -206,21 +193,9 @@ class VariantScoring:
             repeated=self._repeated,
         )
 
-    def _haplotypes(self) -> Iterator[Haplotype]:
-        placement, before = self.run.placement, None
-        for allele in self._distinct:
-            window = (allele.record.contig, (allele.position + placement.downstream) // placement.grid)
-            shared = window == before
-            before = window
-            tokens = placement.downstream + (0 if shared else placement.length)
-            yield Haplotype(allele=allele, tokens=tokens * len(STRANDS[self.run.strand]))
-
 
 def effects_of_unit(model: "PreTrainedModel | CausalLM", scoring: VariantScoring, unit: list[Haplotype]) -> Payload:
-    """The effects of each haplotype on the forward and the reverse strand, as `StrandEffect` has them.
-
-    `delta` and `targets`, [haplotypes, 2], no targets where there is none; `shift`, [haplotypes, 2, 4], NaN for none.
-    """
+    """The effects of each haplotype, as arrays."""
     run, alleles = scoring.run, [haplotype.allele for haplotype in unit]
     effects: list[Effect | None]
     if isinstance(model, CausalLM):
@@ -232,37 +207,16 @@ def effects_of_unit(model: "PreTrainedModel | CausalLM", scoring: VariantScoring
             distances=run.distances,
         )  # fmt: skip
         effects = [effect for found in some for effect in found]
-    strands = [(None, None) if effect is None else (effect.forward, effect.reverse) for effect in effects]
-    return {
-        "delta": np.array([[one.delta if one else 0.0 for one in both] for both in strands], dtype=np.float64),
-        "targets": np.array([[one.targets if one else 0 for one in both] for both in strands], dtype=np.int64),
-        "shift": np.array([[_shift(one) for one in both] for both in strands], dtype=np.float64),
-    }
-
-
-def _shift(one: StrandEffect | None) -> list[float]:
-    return [math.nan if one is None or one.shift is None else getattr(one.shift, name) for name in FIELDS]
-
-
-def _effects(payload: Payload) -> Iterator[Effect | None]:
-    columns = (payload[name].tolist() for name in ("delta", "targets", "shift"))
-    for both in zip(*columns, strict=True):
-        strands = [_strand(*one) for one in zip(*both, strict=True)]
-        yield Effect(forward=strands[0], reverse=strands[1]) if any(strands) else None
-
-
-def _strand(delta: float, targets: int, shift: list[float]) -> StrandEffect | None:
-    found = None if math.isnan(shift[0]) else Shift(**dict(zip(FIELDS, shift, strict=True)))
-    return StrandEffect(delta=delta, targets=targets, shift=found) if targets else None
+    return to_arrays(effects)
 
 
 def _refuse_foreign(alleles: list[Allele], contigs: dict[str, Ids], run: VariantRun) -> None:
     statuses = count_statuses(alleles)
     if statuses[SCORED]:
         return
-    found = ", ".join(f"{count:,} {MEANINGS[status]}" for status, count in statuses.items())
-    problem = "; ".join([f"none of its {len(alleles):,} alleles can be scored: {found}",
-                         *describe_misplaced(alleles, contigs)[:1]])  # fmt: skip
+    found = "; ".join(f"{count:,}: {MEANINGS[status]}" for status, count in statuses.items())
+    first = "".join(f"; the first is in {line}" for line in describe_misplaced(alleles, contigs)[:1])
+    problem = f"none of its {len(alleles):,} alleles can be scored ({found}{first})"
     fix = "Give the genome that the VCF file was called on, with the same names of contigs."
     raise InputError(problem, where=run.vcf, fix=fix, kind="vcf-foreign")
 

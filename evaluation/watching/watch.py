@@ -15,13 +15,13 @@ from pathlib import Path
 from conversion.convert import convert
 from evaluation.digest import versions
 from evaluation.report.evaluations import LINES, read_lines
+from evaluation.suite.checks import check_suite
 from evaluation.suite.config import KINDS, RecallTask, Suite, read_suite, tasks
 from evaluation.suite.jobs import protocol_of
 from evaluation.suite.output import result_path
 from evaluation.suite.request import EvaluateRequest, compare_all
 from evaluation.suite.result import Evaluation, Metric, read_evaluation, write_evaluation
 from evaluation.suite.runner import evaluate_models
-from evaluation.suite.tasks import check_suite
 from evaluation.watching.run import Sealed, has_ended, is_there, sealed_checkpoints
 from evaluation.watching.trackers import Trackers
 from foundation.atomic import check_writable

@@ -27,7 +27,7 @@ from evaluation.zero_shot.rows import read_rows
 from foundation.errors import InputError
 from tokenizer.sequence import encode
 
-LAYOUTS = ("proteingym-dna",)
+LAYOUTS = {"proteingym-dna": None}
 SPEARMAN, AUROC = "Spearman", "AUROC"
 STATISTICS = (SPEARMAN, AUROC)
 

@@ -1,7 +1,8 @@
 """The kinds of tasks: one table that says what a kind's protocol may hold, which layouts it reads, and what runs it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from types import ModuleType
 from typing import Any
 
 from evaluation.zero_shot import fitness, likelihood, probes, variants
@@ -17,77 +18,35 @@ from foundation.typed import from_settings
 class Kind:
     """`protocol`: a dataclass with a default for each field; `run`: the task's function, given an instance of it.
 
-    `coordinates`: whether its data are places in a genome, which the task then names. `files`: how many a layout
-    reads, where that is fixed.
+    `layouts`: how many files each reads, the genome aside; None: one or more. `coordinates`: whether its data are
+    places in a genome, which the task then names.
     """
 
     protocol: type
-    layouts: tuple[str, ...]
+    layouts: Mapping[str, int | None]
     statistics: tuple[str, ...]
     run: Callable[[Context, Any], Found]
-    coordinates: bool = False
-    files: Mapping[str, int] = field(default_factory=dict)
+    coordinates: bool
 
 
-KINDS: dict[str, Kind] = {
-    "fitness": Kind(protocol=fitness.Protocol, layouts=fitness.LAYOUTS, statistics=fitness.STATISTICS, run=fitness.run),
-    "probe": Kind(protocol=probes.Protocol, layouts=probes.LAYOUTS, statistics=probes.STATISTICS, run=probes.run),
-    "likelihood": Kind(
-        protocol=likelihood.Protocol,
-        layouts=likelihood.LAYOUTS,
-        statistics=likelihood.STATISTICS,
-        run=likelihood.run,
-    ),
-    "annotation-classes": Kind(
-        protocol=classes.Protocol,
-        layouts=classes.LAYOUTS,
-        statistics=classes.STATISTICS,
-        run=classes.run,
-        files={"gff": 2, "bed": 2},
-    ),
-    "perturbation": Kind(
-        protocol=perturbation.Protocol,
-        layouts=perturbation.LAYOUTS,
-        statistics=perturbation.STATISTICS,
-        run=perturbation.run,
-        files={"gff": 2, "orfs": 1},
-    ),
-    "essentiality": Kind(
-        protocol=essentiality.Protocol,
-        layouts=essentiality.LAYOUTS,
-        statistics=essentiality.STATISTICS,
-        run=essentiality.run,
-        files={"table": 3, "deg": 3},
-    ),
-    "recovery": Kind(
-        protocol=recovery.Protocol,
-        layouts=recovery.LAYOUTS,
-        statistics=recovery.STATISTICS,
-        run=recovery.run,
-        files={"gff": 2, "orfs": 1},
-    ),
-    "genome-needle": Kind(
-        protocol=needle.Protocol,
-        layouts=needle.LAYOUTS,
-        statistics=needle.STATISTICS,
-        run=needle.run,
-        files={"fasta": 1},
-    ),
-    "spectrum": Kind(
-        protocol=spectrum.Protocol,
-        layouts=spectrum.LAYOUTS,
-        statistics=spectrum.STATISTICS,
-        run=spectrum.run,
-        files={"fasta": 1, "gff": 2, "orfs": 1},
-    ),
-    "variants": Kind(
-        protocol=variants.Protocol,
-        layouts=variants.LAYOUTS,
-        statistics=variants.STATISTICS,
-        run=variants.run,
-        coordinates=True,
-        files=dict.fromkeys(variants.LAYOUTS, 1),
-    ),
+def _kind(module: ModuleType, *, coordinates: bool = False) -> Kind:
+    return Kind(
+        protocol=module.Protocol, layouts=module.LAYOUTS, statistics=module.STATISTICS, run=module.run,
+        coordinates=coordinates,
+    )  # fmt: skip
+
+
+KINDS = {
+    "fitness": _kind(fitness),
+    "probe": _kind(probes),
+    "likelihood": _kind(likelihood),
+    "annotation-classes": _kind(classes),
+    "perturbation": _kind(perturbation),
+    "essentiality": _kind(essentiality),
+    "recovery": _kind(recovery),
+    "genome-needle": _kind(needle),
+    "spectrum": _kind(spectrum),
+    "variants": _kind(variants, coordinates=True),
 }
 """Register a kind here; a task of it is a YAML file in configs/evaluation/tasks."""
 
@@ -99,7 +58,7 @@ _LEAST = {"window": 2, "upstream": 0, "seed": 0, "layer": None}
 def check_task(spec: TaskSpec) -> Any:
     """The protocol of `spec`, of its kind's type. Errors: `InputError` for keys that the kind does not have."""
     where = spec.source or f"task {spec.name}"
-    kind = KINDS[_known("kind", spec.kind, tuple(KINDS), where)]
+    kind = KINDS[_known("kind", spec.kind, KINDS, where)]
     _known("layout", spec.layout, kind.layouts, where)
     for statistic in spec.statistics:
         _known("statistic", statistic, kind.statistics, where)
@@ -122,7 +81,7 @@ def _check_numbers(protocol: Any, where: str) -> None:
 
 
 def _count(spec: TaskSpec, kind: Kind, where: object) -> None:
-    own, needed = len(spec.files) - (spec.genome is not None), kind.files.get(spec.layout)
+    own, needed = len(spec.files) - (spec.genome is not None), kind.layouts[spec.layout]
     if not own or (needed is not None and own != needed):
         problem = f"names {own:,} files, and the layout {spec.layout} reads {needed or 'one or more'}"
         fix = "docs/evaluation.md has the files of each layout, in their order."
@@ -134,7 +93,7 @@ def run_task(context: Context) -> Found:
     return KINDS[context.spec.kind].run(context, check_task(context.spec))
 
 
-def _known(what: str, name: str, known: tuple[str, ...], where: object) -> str:
+def _known(what: str, name: str, known: Collection[str], where: object) -> str:
     if name not in known:
         raise InputError(f"no {what} {name!r}", where=where, fix=nearest(name, known), kind=f"unknown-{what}")
     return name

@@ -17,7 +17,7 @@ from evaluation.likelihood.scoring import Source, score_regions
 from evaluation.zero_shot.context import Context
 from evaluation.zero_shot.result import Found, Measure
 
-LAYOUTS = ("fasta",)
+LAYOUTS = {"fasta": None}
 STATISTICS = ("bits per base", "nats per base")
 RESAMPLES = 1000
 

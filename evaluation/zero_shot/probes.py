@@ -24,7 +24,7 @@ from evaluation.zero_shot.result import Found, Measure
 from evaluation.zero_shot.rows import read_rows
 from foundation.errors import InputError
 
-LAYOUTS = ("folders", "bend-bed", "lrb-elements")
+LAYOUTS = {"folders": None, "bend-bed": None, "lrb-elements": None}
 MCC, AUROC = "MCC", "AUROC"
 STATISTICS = (MCC, AUROC)
 

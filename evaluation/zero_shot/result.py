@@ -1,5 +1,6 @@
 """What a model achieves on a task: its measures as JSON, and a table of the single items as Parquet."""
 
+import io
 import json
 import os
 import re
@@ -120,13 +121,20 @@ def read_result(path: Path) -> TaskResult:
     return from_json(TaskResult, content.get("result"), str(path))
 
 
-def write_items(items: Mapping[str, Sequence[Any]], path: Path) -> None:
-    """Write the table, whole or not at all; the same items give the same bytes."""
+def items_table(items: Mapping[str, Sequence[Any]]) -> bytes:
+    """The items as a Parquet file; the same items give the same bytes."""
     import pyarrow
     from pyarrow import parquet
 
-    with atomic_file(path) as temporary:  # a dictionary's page has bytes that nothing sets
-        parquet.write_table(pyarrow.table(dict(items)), temporary, compression="zstd", use_dictionary=False)
+    table = io.BytesIO()  # a dictionary's page has bytes that nothing sets
+    parquet.write_table(pyarrow.table(dict(items)), table, compression="zstd", use_dictionary=False)
+    return table.getvalue()
+
+
+def write_items(table: bytes, path: Path) -> None:
+    """Write what `items_table` made, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(table)
 
 
 def read_items(path: Path) -> dict[str, list[Any]]:

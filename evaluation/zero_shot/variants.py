@@ -23,7 +23,7 @@ from evaluation.zero_shot.variant_tables import Variant, check_both_labels, labe
 from foundation.atomic import atomic_file
 from foundation.errors import InputError
 
-LAYOUTS = tuple(variant_tables.LAYOUTS)
+LAYOUTS = dict.fromkeys(variant_tables.LAYOUTS, 1)
 STATISTICS = variant_measures.STATISTICS
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.generation.generation import generate as generate_bases
-from evaluation.generation.motifs import read_motifs
-from evaluation.generation.sampling import Sampling, check_alphabet
+from evaluation.generation.sampling import Sampling
 from foundation.progress import called_from_python
 from genomic_llama.api.door import public
 from genomic_llama.api.models import check_predicts_bases
@@ -69,8 +68,8 @@ def generate(
         sampling = Sampling(
             length=length, min_length=min_length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p,
             min_p=min_p, repetition_penalty=repetition_penalty, repetition_length=repetition_length,
-            motifs=read_motifs(forbid, both_strands=forbid_both_strands), gc=gc, tries=tries,
-            alphabet=check_alphabet(alphabet), seed=seed,
+            forbid=tuple(forbid), forbid_both_strands=forbid_both_strands, gc=gc, tries=tries, alphabet=alphabet,
+            seed=seed,
         )  # fmt: skip
         found = generate_bases(model, list(read_sequences(prompts)), sampling)
         rows = [

@@ -13,7 +13,6 @@ from genomic_llama.cli.options import (
     Bed,
     ContextLength,
     Dtype,
-    EngineName,
     FittingBatchSize,
     Head,
     Markup,
@@ -25,12 +24,13 @@ from genomic_llama.cli.options import (
     Stride,
     Tag,
 )
-from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
+from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 commands = typer.Typer()
 
 
 @commands.command()
+@sharded
 def embed(
     model: Model,
     source: Annotated[Path, typer.Argument(help="A FASTA file, or a prepared corpus.", show_default=False)],
@@ -49,11 +49,8 @@ def embed(
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Embed sequences: the output of one layer, pooled or per base.
 
@@ -69,7 +66,6 @@ def embed(
         context_length=context_length, stride=stride, dtype=dtype.value, batch_size=batch_size, adapter=adapter,
         markup=markup, tag=tag,
     )  # fmt: skip
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
         numbers = f"{read_architecture(model).hidden_size:,} numbers each"
         print_lines(f"{plural(timed.result, 'sequence')}, {numbers}; wrote {out}")

@@ -9,16 +9,8 @@ from typer.core import TyperGroup
 from foundation.errors import InputError
 from foundation.pages.quantities import plural
 from foundation.terminal import print_lines, print_table, print_text, warn
-from genomic_llama.cli.options import Dtype, EngineName, FittingBatchSize, ModelDtype
-from genomic_llama.cli.sharding import (
-    Devices,
-    EngineOption,
-    Processes,
-    RayAddress,
-    Sharding,
-    ShardOption,
-    carry_out,
-)
+from genomic_llama.cli.options import Dtype, FittingBatchSize, ModelDtype
+from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 DEFAULT = "suite"
 
@@ -50,6 +42,7 @@ Task = Annotated[
 
 
 @app.command(DEFAULT)
+@sharded
 def suite(
     suite: Annotated[
         Path, typer.Argument(help="YAML file of tasks, e.g. configs/evaluation/demo.yaml.", show_default=False)
@@ -78,11 +71,8 @@ def suite(
         ),
     ] = None,
     dtype: ModelDtype = Dtype.float32,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Run an evaluation suite on one or more models. Writes a table and a page that compare them.
 
@@ -97,6 +87,9 @@ def suite(
     and OUT/tensorboard.
     """
     if watch is not None:
+        if not cut.whole:
+            problem = "--watch evaluates one checkpoint after another, in this process"
+            raise InputError(problem, fix="Leave out the options of shards.", kind="watch-in-shards")
         _watch(watch, suite, out, models or [], dtype, once=once, poll=poll_seconds, idle=idle_minutes)
         return
     if not models:
@@ -108,7 +101,6 @@ def suite(
     from evaluation.suite.runner import evaluate_models
 
     request = EvaluateRequest(models=tuple(models), suite=suite, out=out, dtype=dtype.value)
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if cut.whole:
         request.check()
         evaluate_models(models, read_suite(suite), suite, out, dtype.value)
@@ -136,6 +128,7 @@ def _watch(
 
 
 @app.command("zero-shot")
+@sharded
 def zero_shot(
     models: Models,
     out: Annotated[Path, typer.Option(help="Directory for the results and index.html.")] = Path("leaderboard"),
@@ -151,6 +144,8 @@ def zero_shot(
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Run published tasks on one or more models, and compare with published results.
 
@@ -158,30 +153,32 @@ def zero_shot(
     written when its task is finished: repeat the command after an interruption
     to run the rest. Exits with 1 if a task failed.
     """
-    from evaluation.zero_shot.data import describe_missing, find_data
-    from evaluation.zero_shot.kinds import check_task
-    from evaluation.zero_shot.run import check_models, evaluate
-    from evaluation.zero_shot.spec import read_tasks
+    from evaluation.zero_shot.data import describe_missing
+    from evaluation.zero_shot.page import format_headlines
+    from evaluation.zero_shot.request import ZeroShotRequest, publish
+    from evaluation.zero_shot.run import evaluate
 
-    specs = read_tasks(task or ())
-    for spec in specs:
-        check_task(spec)
-    check_models(models, out)
     if offline and download:
         raise InputError("--offline and --download exclude each other", fix="Give one.", kind="offline-download")
-    tasks = find_data(specs, data)
+    request = ZeroShotRequest(
+        models=tuple(models), tasks=tuple(task or ()), data=data, out=out, offline=offline or download,
+        dtype=dtype.value, batch_size=batch_size,
+    )  # fmt: skip
+    request.check()
     if download:
-        _fetch(tasks, yes=yes)
-        tasks = find_data(specs, data)
-    missing = [one for one in tasks if one.missing]
-    if missing and not (offline or download):
-        lines = "\n".join(describe_missing(missing))
-        fix = f"Give --offline to run the rest, --download to download them, or put them there:\n{lines}"
-        raise InputError(f"no data for {plural(len(missing), 'task')}", where=data, fix=fix, kind="data-missing")
-    failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
-    if missing:
+        _fetch(request.found, yes=yes)
+    tasks = request.found
+    if cut.whole:
+        failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
+        board, _ = publish(out, tasks)
+    elif timed := carry_out(request, cut, overwrite=False).timed:
+        failures, board = timed.result
+    else:  # one shard
+        return
+    if missing := [one for one in tasks if one.missing]:
         warn("not run, because their data are missing:", *describe_missing(missing))
-    _report(out, tasks)
+    print_table(*format_headlines(board))
+    print_lines(f"wrote {out}")
     if failures:
         raise typer.Exit(1)
 
@@ -198,21 +195,6 @@ def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
     print_table(columns, rows)
     if task and (missing := describe_missing(found)):
         print_lines("", "To download:", *missing)
-
-
-def _report(out: Path, tasks: Any) -> None:
-    """The page, its JSON, and a card per model; the headlines as text."""
-    from evaluation.zero_shot.leaderboard import read_leaderboard, write_leaderboard
-    from evaluation.zero_shot.model_card import card_path, model_card
-    from evaluation.zero_shot.page import format_headlines, render_leaderboard
-    from foundation.pages.page import write_texts
-
-    board = read_leaderboard(out, tasks)
-    cards = {card_path(out, model): text for model in board.models if (text := model_card(board, model))}
-    write_texts({out / "index.html": render_leaderboard(board), **cards})
-    write_leaderboard(board, out / "leaderboard.json")
-    print_table(*format_headlines(board))
-    print_lines(f"wrote {out}")
 
 
 def _fetch(tasks: Any, *, yes: bool) -> None:

@@ -14,7 +14,6 @@ from genomic_llama.cli.options import (
     Bed,
     ContextLength,
     Dtype,
-    EngineName,
     FittingBatchSize,
     Markup,
     Model,
@@ -25,15 +24,7 @@ from genomic_llama.cli.options import (
     Stride,
     Tag,
 )
-from genomic_llama.cli.sharding import (
-    Devices,
-    EngineOption,
-    Processes,
-    RayAddress,
-    Sharding,
-    ShardOption,
-    carry_out,
-)
+from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 if TYPE_CHECKING:
     from evaluation.likelihood.score import Score
@@ -44,6 +35,7 @@ for group in (variants, mutation, prediction, embedding, generation):
 
 
 @commands.command()
+@sharded
 def score(
     model: Model,
     source: Annotated[Path, typer.Argument(help="A FASTA file, or a prepared corpus.", show_default=False)],
@@ -82,11 +74,8 @@ def score(
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Score sequences in bits per base. A uniform guess is 2; lower is better.
 
@@ -103,7 +92,6 @@ def score(
         strand=strand.value, acgt_only=acgt_only, context_length=context_length, stride=stride, dtype=dtype.value,
         batch_size=batch_size, adapter=adapter, markup=markup, tag=tag,
     )  # fmt: skip
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     done = carry_out(request, cut, overwrite=overwrite)
     if done.timed is not None:
         print_lines(score_summary(done.timed.result, done.timed.seconds))

@@ -92,22 +92,26 @@ def generate(
     """
     warn(f"Generating with {model}")
     from evaluation.generation.request import GenerateRequest
+    from evaluation.generation.sampling import Sampling, parse_gc
 
     if until_eos and length is not None:
         fix = "Leave out one of them."
         raise InputError("--until-eos and --length contradict each other", fix=fix, kind="until-eos-and-length")
+    sampling = Sampling(
+        length=None if until_eos else length or 500, min_length=min_length, samples=samples, temperature=temperature,
+        top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty,
+        repetition_length=repetition_length, forbid=tuple(forbid or ()), forbid_both_strands=forbid_both_strands,
+        gc=None if gc is None else parse_gc(gc), tries=tries, alphabet=alphabet, seed=seed,
+    )  # fmt: skip
     request = GenerateRequest(
-        model=model, out=out, prompt=tuple(prompt or ()), prompts=prompts, length=None if until_eos else length or 500,
-        min_length=min_length, samples=samples, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
-        repetition_penalty=repetition_penalty, repetition_length=repetition_length, forbid=tuple(forbid or ()),
-        forbid_both_strands=forbid_both_strands, gc=gc, tries=tries, alphabet=alphabet, seed=seed,
-        with_prompt=with_prompt, per_base=per_base, tag=tag, adapter=adapter, dtype=dtype.value, batch_size=batch_size,
+        model=model, out=out, prompt=tuple(prompt or ()), prompts=prompts, sampling=sampling, with_prompt=with_prompt,
+        per_base=per_base, tag=tag, adapter=adapter, dtype=dtype.value, batch_size=batch_size,
         engine="vllm" if engine is Engine.vllm else "own",
     )  # fmt: skip
     spread = EngineName.ray if engine is Engine.ray else EngineName.local
     cut = Sharding(shard=shard, processes=processes, devices=devices, engine=spread, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
-        _summarise(timed.result, len(request.given) * samples, request.sampling, timed.seconds, out)
+        _summarise(timed.result, len(request.given) * samples, sampling, timed.seconds, out)
 
 
 def _summarise(generated: "Sequence[Generated]", wanted: int, sampling: "Sampling", seconds: float, out: Path) -> None:

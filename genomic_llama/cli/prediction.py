@@ -10,19 +10,19 @@ from genomic_llama.cli.options import (
     Adapter,
     BatchSize,
     Dtype,
-    EngineName,
     Model,
     ModelDtype,
     Overwrite,
     Strand,
     Truncate,
 )
-from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
+from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 commands = typer.Typer()
 
 
 @commands.command()
+@sharded
 def predict(
     model: Model,
     source: Annotated[
@@ -55,11 +55,8 @@ def predict(
     batch_size: BatchSize = 8,
     adapter: Adapter = None,
     overwrite: Overwrite = False,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Predict labels for sequences, regions or variants with a fine-tuned head.
 
@@ -76,6 +73,5 @@ def predict(
         strand=strand.value if strand else None, truncate=truncate.value, dtype=dtype.value, batch_size=batch_size,
         adapter=adapter,
     )  # fmt: skip
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
         print_lines(f"wrote {out}: {plural(timed.result, 'row')}")

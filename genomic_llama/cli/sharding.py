@@ -1,8 +1,11 @@
 """One result from many processes: the options of every command that can be cut into shards, and `merge`."""
 
 import contextlib
+import functools
+import inspect
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,13 +63,13 @@ RayAddress = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Sharding:
-    """The options above, as they were given."""
+    """The options above, as they were given. Errors: `InputError`, also for a GPU or a cluster that is not there."""
 
-    shard: str | None = None
-    processes: int | None = None
-    devices: str | None = None
-    engine: EngineName = EngineName.local
-    ray_address: str | None = None
+    shard: ShardOption = None
+    processes: Processes = None
+    devices: Devices = None
+    engine: EngineOption = EngineName.local
+    ray_address: RayAddress = None
 
     def __post_init__(self) -> None:
         ray = self.engine is EngineName.ray
@@ -79,11 +82,41 @@ class Sharding:
         if len(given) > 1:
             problem = f"{given[0]} and {given[1]} are two ways to cut the work"
             raise InputError(problem, fix="Give one of them.", kind="two-ways-to-shard")
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Refuse what is not there, before a command does anything else."""
+        if self.shard is not None:
+            from evaluation.sharding.shard import parse_shard
+
+            parse_shard(self.shard)
+        if self.devices is not None:
+            from evaluation.sharding.devices import gpu_places
+
+            gpu_places(self.devices)
+        if self.ray_address is not None:
+            from foundation.engines.ray_cluster import check_reachable
+
+            check_reachable(self.ray_address)
 
     @property
     def whole(self) -> bool:
         """Whether the work is not cut."""
         return self == Sharding()
+
+
+def sharded(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the options of `Sharding`, the last of its own, for its parameter `cut`."""
+    signature, options = inspect.signature(command), inspect.signature(Sharding).parameters
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        cut = Sharding(**{name: given.pop(name) for name in options})
+        command(**given, cut=cut)
+
+    own = [one.replace(kind=one.KEYWORD_ONLY) for one in signature.parameters.values() if one.name != "cut"]
+    with_options.__signature__ = signature.replace(parameters=[*own, *options.values()])  # type: ignore[attr-defined]
+    return with_options
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from foundation.terminal import print_lines, warn
-from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
-from genomic_llama.cli.sharding import Devices, EngineOption, Processes, RayAddress, Sharding, ShardOption, carry_out
+from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
+from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 commands = typer.Typer()
 
 
 @commands.command()
+@sharded
 def variants(
     model: Model,
     fasta: Annotated[Path, typer.Argument(help="Genome: FASTA, plain or gzip.", show_default=False)],
@@ -59,11 +60,8 @@ def variants(
     dtype: ModelDtype = Dtype.float32,
     batch_size: FittingBatchSize = None,
     overwrite: Overwrite = False,
-    shard: ShardOption = None,
-    processes: Processes = None,
-    devices: Devices = None,
-    engine: EngineOption = EngineName.local,
-    ray_address: RayAddress = None,
+    *,
+    cut: Sharding,
 ) -> None:
     """Score variants: the change in log-likelihood from the reference allele to each alternative.
 
@@ -81,7 +79,6 @@ def variants(
         strand=strand.value, label=label, positive=positive, negative=negative, by=by, dtype=dtype.value,
         batch_size=batch_size, distances=distances, null=null, adapter=adapter,
     )  # fmt: skip
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=engine, ray_address=ray_address)
     timed = carry_out(request, cut, overwrite=overwrite).timed
     if timed is None:
         return

@@ -37,11 +37,6 @@ class Row:
     recomputed: bool = False  # all activations
     asynchronous: bool = False  # tensor parallelism behind the computation
 
-    @property
-    def tokens_per_gpu(self) -> int | None:
-        """Tokens of one optimizer step on one GPU."""
-        return self.global_batch and self.global_batch * self.sequence_length // self.gpus
-
 
 TORCHTITAN_2024 = Stack(
     name="torchtitan",
@@ -129,13 +124,6 @@ class LongRow:
     full_tflops: int
 
 
-LONG_STACK = Stack(
-    name="NeMo 25.04",
-    date="2025-04",
-    source="docs/source/performance/performance_long_sequence.md",
-    settings="FP8, B200",
-    tuned=True,
-)
 LONG = (
     LongRow(16_384, 4, 1, 1, 1_717),
     LongRow(32_768, 8, 1, 2, 1_624),
@@ -143,8 +131,8 @@ LONG = (
     LongRow(131_072, 32, 2, 4, 1_588),
     LongRow(262_144, 64, 4, 4, 1_590),
 )
-"""Llama-3 8B in FP8 on B200, 4 samples at a time. That attention is counted in full is taken from the same page of
-24.07, whose 8B row is 57.9 GF per token."""
+"""Llama-3 8B in FP8 on B200, 4 samples at a time: docs/source/performance/performance_long_sequence.md of NeMo 25.04.
+That attention is counted in full is taken from the same page of 24.07, whose 8B row is 57.9 GF per token."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from configs.schema import OptimizerConfig
+from launch.planning.rule import Rule
 
 SCHEDULES = ("cosine", "wsd")
 DECAYS = ("minus_sqrt", "linear")
@@ -57,7 +58,7 @@ def schedule_warning(values: OptimizerConfig, steps: int) -> str:
     )
 
 
-def schedule_rules(values: OptimizerConfig) -> Iterator[tuple[bool, str, str]]:
+def schedule_rules(values: OptimizerConfig) -> Iterator[Rule]:
     """What a schedule must satisfy: whether it does, the problem, the fix."""
     wsd = values.schedule == "wsd"
     yield (

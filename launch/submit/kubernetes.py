@@ -80,7 +80,7 @@ def check_kubernetes(site: Kubernetes) -> None:
 def _training_runtime(job: Job, site: Kubernetes, name: str) -> dict[str, Any]:
     template: dict[str, Any] = {
         "metadata": {"annotations": dict(site.annotations), "labels": dict(site.labels)},
-        "spec": _pod(job, site),
+        "spec": _pod(site),
     }
     pods = {
         "backoffLimit": 0,  # one pod cannot be started again alone: the others wait for it in a collective
@@ -124,7 +124,7 @@ def _training_runtime(job: Job, site: Kubernetes, name: str) -> dict[str, Any]:
     }
 
 
-def _pod(job: Job, site: Kubernetes) -> dict[str, Any]:
+def _pod(site: Kubernetes) -> dict[str, Any]:
     capabilities: dict[str, Any] = {"drop": ["ALL"]}
     if site.ipc_lock if site.ipc_lock is not None else any("rdma" in key for key in site.resources):
         capabilities["add"] = ["IPC_LOCK"]

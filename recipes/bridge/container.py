@@ -16,22 +16,12 @@ from configs.llama import LlamaArchitecture, megatron_fields
 from configs.locate import find_directory
 from configs.rope import SCALING_FIELDS
 from configs.schema import TrainConfig
+from training.cpu.fused import UNFUSED
 from training.metrics.tracker_settings import allow_files, newest_id, tracking_uri
 from training.places import write_settings
 
 # Bridge has other names for them, and these values as defaults.
 _NEMO_ONLY = ("add_qkv_bias", "layernorm_zero_centered_gamma", *SCALING_FIELDS.values())
-
-# Fused kernels are CUDA kernels.
-_CPU_FIELDS: dict[str, Any] = {
-    "use_cpu_initialization": True,
-    "apply_rope_fusion": False,
-    "gradient_accumulation_fusion": False,
-    "masked_softmax_fusion": False,
-    "persist_layer_norm": False,
-    "bias_activation_fusion": False,
-    "bias_dropout_fusion": False,
-}
 
 
 def container(config: TrainConfig, architecture: LlamaArchitecture, sequence_length: int, parts: Any) -> Any:
@@ -111,7 +101,7 @@ def model(config: TrainConfig, architecture: LlamaArchitecture, sequence_length:
         calculate_per_token_loss=True,
         cross_entropy_loss_fusion=False,
         **({"recompute_granularity": "full", "recompute_method": "block"} if recompute else {}),
-        **(_CPU_FIELDS if on_cpu else {"apply_rope_fusion": True}),
+        **(UNFUSED if on_cpu else {"apply_rope_fusion": True}),
     )
 
 

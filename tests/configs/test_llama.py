@@ -143,7 +143,7 @@ def test_rope_scaling_goes_through_both_spellings_and_megatron(tmp_path: Path) -
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown key": ({"num_hiden_layers": 32}, "config-unknown-key", "num_hiden_layers"),
-    "rope scaling": ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope-unsupported", "low_freq_factor"),
+    "rope scaling": ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope-unsupported", "rope_scaling"),
     "another rope scaling": (
         {"rope_scaling": {"rope_type": "linear", "factor": 2.0}},
         "rope-unsupported",
@@ -191,9 +191,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_refused(case: str, tmp_path: Path) -> None:
     changes, kind, named = REFUSED[case]
     (tmp_path / "config.json").write_text(json.dumps(values(**changes)))
-    with refused(kind, where=tmp_path / "config.json") as error:
+    with refused(kind, where=tmp_path / "config.json", names=named):
         read_architecture(tmp_path)
-    assert named in str(error.value)
 
 
 def test_another_nemo_model_is_refused() -> None:

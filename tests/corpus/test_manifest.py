@@ -12,7 +12,7 @@ from refusal import refused
 from typer.testing import CliRunner
 
 from corpus.manifest import read_manifest, verify
-from corpus.read import open_split, read_documents
+from corpus.read import documents_of, open_split
 from genomic_llama.cli.main import app
 
 
@@ -130,9 +130,9 @@ def test_damaged_files(corpus: Path, name: str) -> None:
         verify(corpus)
 
 
-def test_read_documents(corpus: Path, contigs: dict[str, bytes]) -> None:
+def test_the_documents_of_a_split(corpus: Path, contigs: dict[str, bytes]) -> None:
     documents = {
-        name: ids.tobytes() for split in ("train", "validation") for name, ids in read_documents(corpus, split)
+        one.name: one.ids.tobytes() for split in ("train", "validation") for one in documents_of(corpus, split)
     }
     assert sorted(documents.values()) == sorted(contigs.values())
     assert set(documents) == set(contigs)

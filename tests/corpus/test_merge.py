@@ -11,7 +11,7 @@ from refusal import refused
 
 from corpus.manifest import FILE_NAME, verify
 from corpus.merge import merge
-from corpus.read import read_documents
+from corpus.read import documents_of
 from corpus.verify import verify_corpus
 
 WriteFasta = Callable[..., Path]
@@ -28,7 +28,7 @@ def parts(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) ->
 
 
 def documents(corpus: Path, split: str) -> list[bytes]:
-    return [ids.tobytes() for _, ids in read_documents(corpus, split)]
+    return [one.ids.tobytes() for one in documents_of(corpus, split)]
 
 
 @pytest.mark.parametrize("copy", [False, True])

@@ -52,11 +52,11 @@ def test_the_likeliest_are_those_of_transformers(tiny_model: Any) -> None:
 
     peer = copy.deepcopy(tiny_model)
     peer.set_attn_implementation("sdpa")
-    everything = bytes(range(5, 256))
-    found = _texts(tiny_model, Sampling(length=12, temperature=0, alphabet=everything))
+    letters = "ACGTRYSWKMBDHVN"
+    found = _texts(tiny_model, Sampling(length=12, temperature=0, alphabet=letters))
     for prompt, text in zip(PROMPTS, found, strict=True):
         tokens = torch.tensor([list(prompt.ids.tobytes().upper())])
-        banned = [[token] for token in range(1, 5)]
+        banned = [[token] for token in range(256) if token != EOS.id and chr(token) not in letters]
         expected = peer.generate(
             tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=12, do_sample=False, bad_words_ids=banned
         )
@@ -133,7 +133,7 @@ def test_what_cannot_begin_is_refused(tiny_model: Any) -> None:
     [
         ("temperature", [-1.0, math.nan, math.inf, -math.inf, 1e-320, 1e-9, 1e300, -1e-320]),
         ("top_p", [0.0, 1.5, -1.0, math.nan, math.inf]),
-        ("alphabet", [b""]),
+        ("alphabet", [""]),
         ("min_p", [-0.1, 1.1, math.nan]),
         ("repetition_penalty", [0.5, math.nan, math.inf]),
         ("repetition_length", [0]),

@@ -24,7 +24,7 @@ from evaluation.suite.result import Evaluation, Metric, TaskResult
 from evaluation.zero_shot.data import TaskData
 from evaluation.zero_shot.leaderboard import read_leaderboard
 from evaluation.zero_shot.page import render_leaderboard
-from evaluation.zero_shot.result import Measure, items_path, write_items, write_result
+from evaluation.zero_shot.result import Measure, items_path, items_table, write_items, write_result
 from evaluation.zero_shot.result import TaskResult as OneResult
 from evaluation.zero_shot.spec import Published, SourceFile, TaskSpec
 from foundation.pages.page import write_texts
@@ -159,7 +159,7 @@ def leaderboard(tmp_path: Path) -> Path:
         write_result(result, out / model)
         items: dict[str, list[Any]] = {"label": [True, False] * 10, "cluster": list(range(20))}
         scores = [(7 * item + number) % 20 / 20 for item in range(20)]
-        write_items(items | {"score": scores}, items_path(out / model, "variants"))
+        write_items(items_table(items | {"score": scores}), items_path(out / model, "variants"))
         failed = f"/a/folder{'/of/folders' * 20}/f.parquet, row 5: pos is not a position"
         write_result(replace(result, task="broken", measures=(), failed=failed), out / model)
     write_texts({out / "index.html": render_leaderboard(read_leaderboard(out, tasks))})

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from refusal import refused
 
-from evaluation.generation.motifs import Motifs
 from evaluation.generation.sampling import Sampling
 from evaluation.generation.vllm import check_vllm
 
@@ -18,7 +17,7 @@ def test_what_vllm_cannot_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     check_vllm(Sampling(length=5, top_p=0.5, min_p=0.1, samples=3))
     options: dict[str, dict[str, Any]] = {
-        "--forbid": {"motifs": Motifs(words=("GAATTC",))},
+        "--forbid": {"forbid": ("GAATTC",)},
         "--gc": {"gc": (0.4, 0.6)},
         "--repetition-penalty": {"repetition_penalty": 1.5},
     }

@@ -8,6 +8,17 @@ from typing import Any
 
 import torch
 
+UNFUSED: dict[str, Any] = {
+    "use_cpu_initialization": True,
+    "apply_rope_fusion": False,
+    "gradient_accumulation_fusion": False,
+    "masked_softmax_fusion": False,
+    "persist_layer_norm": False,
+    "bias_activation_fusion": False,
+    "bias_dropout_fusion": False,
+}
+"""Fields of Megatron-Core's configuration of a model on a CPU: its fused kernels are CUDA kernels."""
+
 
 def split_rotated(
     mixed: torch.Tensor, frequencies: torch.Tensor, head_dim: int

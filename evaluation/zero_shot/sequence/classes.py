@@ -19,7 +19,7 @@ from evaluation.zero_shot.sequence.likelihoods import base_logs
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_soft_masked
 
-LAYOUTS = ("gff", "bed")
+LAYOUTS = {"gff": 2, "bed": 2}
 STATISTICS = ("bits per base", "nats per base")
 CLASSES = ("CDS", "UTR", "repeat", "intron", "intergenic")
 Block = tuple[str, int, float, int]

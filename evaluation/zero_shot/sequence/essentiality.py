@@ -23,7 +23,7 @@ from evaluation.zero_shot.sequence.intervals import area_estimates
 from evaluation.zero_shot.sequence.perturbation import check
 from foundation.errors import InputError, shown
 
-LAYOUTS = ("table", "deg")
+LAYOUTS = {"table": 3, "deg": 3}
 STATISTICS = ("AUROC", "AUPRC")
 STOP_CODONS = "TAATAATAATAGTGA"
 _YES, _NO = ("1", "true", "yes", "essential", "e"), ("0", "false", "no", "non-essential", "nonessential", "ne")

@@ -24,7 +24,7 @@ from evaluation.zero_shot.sequence.likelihoods import base_logs
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_unambiguous, to_upper
 
-LAYOUTS = ("fasta",)
+LAYOUTS = {"fasta": 1}
 STATISTICS = ("gain", "bits per base")
 
 

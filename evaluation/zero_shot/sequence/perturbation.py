@@ -25,7 +25,7 @@ from evaluation.zero_shot.sequence.intervals import area_estimates, mean_estimat
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, is_unambiguous, reverse_complement, to_upper
 
-LAYOUTS = ("gff", "orfs")
+LAYOUTS = {"gff": 2, "orfs": 1}
 STATISTICS = ("AUROC", "mean change")
 SITES = {"shine-dalgarno": (5, 15), "kozak": (1, 10)}
 """Bases upstream of the start codon, [nearest, farthest): where the ribosome binds in bacteria, and in eukaryotes."""

@@ -15,7 +15,7 @@ from evaluation.zero_shot.sequence.intervals import mean_estimate
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, encode
 
-LAYOUTS = ("gff", "orfs")
+LAYOUTS = {"gff": 2, "orfs": 1}
 STATISTICS = ("DNA identity", "protein identity")
 
 

@@ -19,7 +19,7 @@ from evaluation.zero_shot.sequence.genes import STOPS, read_genes, upstream
 from foundation.errors import InputError
 from tokenizer.sequence import Ids, encode, is_unambiguous, to_upper
 
-LAYOUTS = ("fasta", "gff", "orfs")
+LAYOUTS = {"fasta": 1, "gff": 2, "orfs": 1}
 STATISTICS = ("Jensen-Shannon divergence",)
 RESAMPLES = 200
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from corpus.manifest import Manifest, verify
 from corpus.preparation import prepare as preparation
 from corpus.preparation.redraw import fill_empty, segment_length
-from corpus.read import read_documents
+from corpus.read import documents_of
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from corpus.splits.split import TEST, TRAIN, VALIDATION, draw, unit_hashes
@@ -35,7 +35,7 @@ def hashed(sequence: bytes) -> int:
 
 
 def texts(corpus: Path, split: str) -> list[bytes]:
-    return [ids.tobytes() for _, ids in read_documents(corpus, split)]
+    return [one.ids.tobytes() for one in documents_of(corpus, split)]
 
 
 def counts(manifest: Manifest) -> dict[str, int]:

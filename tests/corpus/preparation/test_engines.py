@@ -107,10 +107,10 @@ def test_an_unreachable_cluster_is_an_error(tmp_path: Path) -> None:
     command = (
         "from foundation.engines.ray_cluster import RayEngine; from foundation.errors import InputError\n"
         "try: RayEngine('nowhere').run([1], print, print)\n"
-        "except InputError as error: print(error)"
+        "except InputError as error: print(error.kind, error.where)"
     )
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=120, check=True)
-    assert "nowhere: no Ray cluster" in done.stdout
+    assert "ray-unreachable nowhere" in done.stdout
 
 
 def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from refusal import refused
 
 from corpus.manifest import Manifest
 from corpus.preparation import shard as shards
-from corpus.read import read_documents
+from corpus.read import documents_of
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_source_between_small_ones_that_is_large(folder: Path) -> None:
     manifest, _ = made(folder, "out")
     assert manifest.sources[150].bases == 200_000
     documents = [
-        ids.tobytes() for split in ("train", "validation", "test") for _, ids in read_documents(folder / "out", split)
+        one.ids.tobytes() for split in ("train", "validation", "test") for one in documents_of(folder / "out", split)
     ]
     assert documents.count(b"ACGT" * 50_000) == 1
     assert len(documents) == 599

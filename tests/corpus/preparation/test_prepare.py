@@ -16,10 +16,9 @@ from refusal import refused
 from corpus.exclusion.rule import ExclusionRule
 from corpus.manifest import verify
 from corpus.preparation.prepare import prepare as prepare_sources
-from corpus.read import read_documents
+from corpus.read import documents_of
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
-from foundation.errors import InputError
 from tokenizer.sequence import reverse_complement
 
 WriteFasta = Callable[..., Path]
@@ -27,7 +26,7 @@ WriteFasta = Callable[..., Path]
 
 def documents(corpus: Path) -> dict[str, list[bytes]]:
     splits = [split.name for split in verify(corpus, full=True).splits]
-    return {split: [ids.tobytes() for _, ids in read_documents(corpus, split)] for split in splits}
+    return {split: [one.ids.tobytes() for one in documents_of(corpus, split)] for split in splits}
 
 
 def every_document(corpus: Path) -> list[bytes]:
@@ -58,6 +57,7 @@ def test_every_base_arrives(tmp_path: Path, write_fasta: WriteFasta, contigs: di
 
 def test_counts(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) -> None:
     manifest = prepare([write_fasta(contigs)], tmp_path / "out", validation_fraction=0.2)
+    assert [split.name for split in manifest.splits] == ["train", "validation"]
     for split in manifest.splits:
         text = b"".join(documents(tmp_path / "out")[split.name])
         upper = text.upper().decode()
@@ -117,9 +117,8 @@ def test_real_sequences(tmp_path: Path, real_fasta: list[Path]) -> None:
 def test_same_name_twice_in_a_file(tmp_path: Path, write_fasta: WriteFasta) -> None:
     genome = write_fasta({"x": b"ACGT", "y": b"GGGG", "z": b"ACC"})
     genome.write_bytes(genome.read_bytes() + b">y again\nAC\n")
-    with pytest.raises(InputError) as caught:
+    with refused("record-name-twice", where=f"{genome}, record 4 'y'", names="record 2"):
         prepare([genome], tmp_path / "out")
-    assert str(caught.value).startswith(f"{genome}, record 4 'y': has the same name as record 2.")
     assert leftovers(tmp_path) == []
 
 

@@ -21,7 +21,7 @@ from corpus.preparation.prepare import plan_preparation, prepare
 from corpus.preparation.results import read_result
 from corpus.preparation.shard import prepare_shard
 from corpus.preparation.work_folder import WorkFolder
-from corpus.read import read_documents
+from corpus.read import documents_of
 from corpus.settings import Settings
 from corpus.splits.rule import SplitRule
 from foundation.engines.local import LocalEngine
@@ -40,7 +40,7 @@ def genomes(tmp_path: Path, write_fasta: WriteFasta, contigs: dict[str, bytes]) 
 
 def documents(corpus: Path) -> dict[str, list[bytes]]:
     splits = [split.name for split in verify(corpus, full=True).splits]
-    return {split: [ids.tobytes() for _, ids in read_documents(corpus, split)] for split in splits}
+    return {split: [one.ids.tobytes() for one in documents_of(corpus, split)] for split in splits}
 
 
 def files(corpus: Path) -> dict[str, bytes]:

@@ -209,13 +209,15 @@ def test_standard_input(tmp_path: Path, kind: str, damage: bool) -> None:
     """Looked at first, then read in full; a bgzf cut between blocks is seen here too."""
     code = (
         "import sys; from pathlib import Path; from corpus.streams.compression import *\n"
-        "look_at(Path('-')); look_at(Path('-'))\n"
-        "with open_source(Path('-')) as stream: sys.stdout.buffer.write(stream.read())\n"
+        "try:\n"
+        "    look_at(Path('-')); look_at(Path('-'))\n"
+        "    with open_source(Path('-')) as stream: sys.stdout.buffer.write(stream.read())\n"
+        "except InputError as error: print(error.kind, error.where)\n"
     )
     data = WHOLE[kind](tmp_path)
     data = data[:-28] if damage and kind == "bgzf" else data[:-1] if damage else data
     result = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=False)
     if damage and kind != "plain":
-        assert b"InputError: -: is truncated" in result.stderr
+        assert result.stdout == b"compression-truncated -\n"
     else:
         assert result.stdout == (TEXT[:-1] if damage else TEXT)

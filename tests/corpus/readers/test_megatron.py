@@ -8,7 +8,7 @@ from corpora import prepare
 from reading import Row, megatron_index, read, rows
 from refusal import refused
 
-from corpus.read import read_documents
+from corpus.read import documents_of
 from corpus.readers import megatron
 from corpus.readers.formats import detect_format, read_slice, slices
 from corpus.source_format import Format
@@ -68,7 +68,7 @@ def test_a_corpus_is_a_source(tmp_path: Path) -> None:
     prepare([genome], tmp_path / "direct", validation_fraction=0.3)
     for split in ("train", "validation"):
         again, direct = (
-            [ids.tobytes() for _, ids in read_documents(tmp_path / name, split)] for name in ("again", "direct")
+            [one.ids.tobytes() for one in documents_of(tmp_path / name, split)] for name in ("again", "direct")
         )
         assert again == direct
 

@@ -63,9 +63,10 @@ def test_a_sequence_has_the_sum_of_its_tokens(loaded: dict[str, CausalLM], name:
 
 def test_tokens_are_what_their_vocabulary_says(loaded: dict[str, CausalLM]) -> None:
     """Seventeen letters: two 6-mers and five single ones; several letters in a piece of the BPE; single bytes."""
-    assert [loaded[name].bases_per_token(encode(SHORT)) for name in ("6-mers", "bytes")] == [6, 1]
-    assert loaded["bpe"].bases_per_token(encode(SHORT)) > 1
-    assert loaded["6-mers"].tokens(encode(SHORT)).starts.tolist() == [0, 6, 12, 13, 14, 15, 16, 17]
+    starts = {name: one.tokens(encode(SHORT)).starts.tolist() for name, one in loaded.items()}
+    assert starts["6-mers"] == [0, 6, 12, 13, 14, 15, 16, 17]
+    assert starts["bytes"] == list(range(18))
+    assert len(starts["bpe"]) < 18
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)

@@ -126,7 +126,7 @@ def test_the_page_draws_every_change(maps: list[MutationMap], tmp_path: Path) ->
 def test_a_hub_has_a_logo_of_four_tracks(maps: list[MutationMap], tmp_path: Path) -> None:
     import pyBigWig
 
-    write_hub(maps, tmp_path / "hub", "hg38", overwrite=False)
+    write_hub(maps, tmp_path / "hub", "hg38")
     text = (tmp_path / "hub" / "hub.txt").read_text()
     assert "logo on" in text
     assert text.count("parent logo") == 4
@@ -141,11 +141,11 @@ def test_a_hub_has_a_logo_of_four_tracks(maps: list[MutationMap], tmp_path: Path
         assert np.isnan(values).sum() == 24 - len(places)
     (tmp_path / "other").mkdir()
     with refused("hub-exists", where="other"):
-        check_hub(tmp_path / "other", "hg38", fasta=Path("-"), bed=None, overwrite=False)
+        check_hub(tmp_path / "other", "hg38", fasta=Path("-"), bed=None)
     with refused("assembly", where="--assembly", names="''"):
-        check_hub(tmp_path / "other", "", fasta=Path("-"), bed=None, overwrite=False)
+        check_hub(tmp_path / "other", "", fasta=Path("-"), bed=None)
     with refused("assembly", names="'hg 38'"):
-        check_hub(tmp_path / "new", "hg 38", fasta=Path("-"), bed=None, overwrite=False)
+        check_hub(tmp_path / "new", "hg 38", fasta=Path("-"), bed=None)
 
 
 def test_what_cannot_be_mutated_is_refused(tiny_model: Any) -> None:

@@ -10,10 +10,12 @@ from tiny_llama import save_tiny_classifier
 from evaluation.embedding.request import EmbedRequest
 from evaluation.generation import request as generation
 from evaluation.generation.request import GenerateRequest
+from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.request import ScoreRequest
+from evaluation.mutation.request import MutateRequest
 from evaluation.prediction.request import PredictRequest
 from evaluation.sharding import job
-from evaluation.variants import run
+from evaluation.variants import haplotypes
 from evaluation.variants.request import VariantRequest
 
 Ask = Callable[[str, Path], Any]
@@ -22,7 +24,7 @@ Ask = Callable[[str, Path], Any]
 @pytest.fixture
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "UNIT_TOKENS", 600)
-    monkeypatch.setattr(run, "UNIT_WINDOWS", 20)
+    monkeypatch.setattr(haplotypes, "UNIT_WINDOWS", 20)
     monkeypatch.setattr(generation, "UNIT_ROWS", (5, 8))
 
 
@@ -34,6 +36,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, genome: dict[str, bytes]) -
     long = [name for name, bases in genome.items() if len(bases) > 100]
     lines = [f"{name}\t{10 + n}\t{90 - n}\t.\t0\t{'+-'[n % 2]}\n" for n, name in enumerate(long)]
     (folder / "regions.bed").write_text("".join(lines))
+    (folder / "few.bed").write_text("".join(f"{name}\t40\t65\n" for name in long[:2]))
     header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
     rows = [
         "\t".join(
@@ -70,6 +73,15 @@ def ask(tiny_directory: Path, classifier: Path, inputs: Path, corpus: Path) -> A
                 **scored, bed=inputs / "regions.bed", flank=7, per_base=folder / "bases.bw", strand="reverse"
             ),
             "variants": lambda: VariantRequest(**variants, window=20, label="X"),
+            "mutate": lambda: MutateRequest(
+                model=tiny_directory,
+                fasta=genome,
+                bed=inputs / "few.bed",
+                out=folder / "out",
+                window=20,
+                deletions=(1, 3),
+                tile=4,
+            ),
             "predict": lambda: PredictRequest(model=classifier, source=genome, out=folder / "out.tsv", batch_size=3),
             "generate": lambda: GenerateRequest(
                 model=tiny_directory,
@@ -77,19 +89,13 @@ def ask(tiny_directory: Path, classifier: Path, inputs: Path, corpus: Path) -> A
                 prompts=inputs / "prompts.fa",
                 out=folder / "out.fa",
                 per_base=folder / "bases.bw",
-                samples=7,
-                length=12,
-                gc="0.3-0.6",
-                tries=3,
-                forbid=("GAW", "TTT"),
-                seed=5,
+                sampling=Sampling(samples=7, length=12, gc=(0.3, 0.6), tries=3, forbid=("GAW", "TTT"), seed=5),
             ),
             "generate-until-eos": lambda: GenerateRequest(
                 model=tiny_directory,
                 prompts=inputs / "prompts.fa",
                 out=folder / "out.fa",
-                samples=6,
-                length=None,
+                sampling=Sampling(samples=6, length=None, min_length=1),
             ),
             "embed": lambda: EmbedRequest(**embedded, out=folder / "out.parquet"),
             "embed-bases": lambda: EmbedRequest(**embedded, out=folder / "out.safetensors", pooling="none", layer=1),

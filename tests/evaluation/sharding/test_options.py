@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from refusal import refused
 from typer.testing import CliRunner
 
 from foundation.errors import InputError
@@ -25,14 +26,22 @@ def call(*words: object) -> str:
         (("--devices", "all", "--engine", "ray"), "two-ways-to-shard"),
         (("--ray-address", "10.0.0.1:6379"), "ray-address-without-ray"),
         (("--shard", "3/2"), "shard-number"),
+        (("--devices", "all"), "no-gpu"),
+        (("--engine", "ray", "--ray-address", "127.0.0.1:9"), "ray-unreachable"),
     ],
 )
-def test_options_that_do_not_go_together(
-    options: tuple[str, ...], kind: str, tiny_directory: Path, inputs: Path, tmp_path: Path
+def test_options_that_cannot_be(
+    options: tuple[str, ...], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError) as caught:
-        call("score", tiny_directory, inputs / "genome.fa", "--out", tmp_path / "s.json", *options)
-    assert caught.value.kind == kind
+    """Before anything else, such as a source that is not there."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with refused(kind):
+        call("score", tmp_path / "model", tmp_path / "genome.fa", "--out", tmp_path / "s.json", *options)
+
+
+def test_a_watcher_is_not_cut(tmp_path: Path) -> None:
+    with refused("watch-in-shards"):
+        call("evaluate", tmp_path / "suite.yaml", "--watch", tmp_path, "--out", tmp_path / "out", "--processes", 2)
 
 
 @pytest.mark.parametrize(

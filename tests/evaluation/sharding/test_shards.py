@@ -14,8 +14,8 @@ from evaluation.sharding.run import run_merge, run_shard, run_whole
 from evaluation.sharding.shard import Shard, parse_shard, share
 
 Ask = Callable[[str, Path], Any]
-NAMES = ("score", "score-corpus", "score-both-parquet", "score-bedgraph", "score-regions-bigwig", "variants", "embed",
-         "embed-bases", "predict", "generate", "generate-until-eos")  # fmt: skip
+NAMES = ("score", "score-corpus", "score-both-parquet", "score-bedgraph", "score-regions-bigwig", "variants", "mutate",
+         "embed", "embed-bases", "predict", "generate", "generate-until-eos")  # fmt: skip
 
 pytestmark = [pytest.mark.fast, pytest.mark.usefixtures("small_units", "tiny_model")]
 

@@ -12,6 +12,7 @@ import pytest
 from refusal import refused
 
 from configs.locate import CONFIGS
+from evaluation.suite.checks import check_suite
 from evaluation.suite.compare import compare, format_comparison, in_order, labels, runs_of
 from evaluation.suite.config import KINDS, read_suite
 from evaluation.suite.figures import metric_figures
@@ -28,7 +29,6 @@ from evaluation.suite.result import (
     write_evaluation,
 )
 from evaluation.suite.runner import evaluate_models
-from evaluation.suite.tasks import check_suite
 
 
 def _metric(**changes: Any) -> Metric:

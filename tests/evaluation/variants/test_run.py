@@ -13,6 +13,7 @@ from refusal import refused
 
 from evaluation.sharding import job
 from evaluation.statistics.ranking import areas
+from evaluation.variants import haplotypes
 from evaluation.variants import run as run_module
 from evaluation.variants.labels import Labelling
 from evaluation.variants.measures import RESAMPLES, discriminate
@@ -109,7 +110,7 @@ def test_an_interrupted_run_goes_on(
 ) -> None:
     monkeypatch.setattr(job, "UNIT_TOKENS", 1)
     monkeypatch.setattr(job, "UNIT_WINDOWS", 1)
-    monkeypatch.setattr(run_module, "UNIT_WINDOWS", 1)
+    monkeypatch.setattr(haplotypes, "UNIT_WINDOWS", 1)
     whole = score_variants(tiny_model, files)
     journal, real = journal_path(tmp_path / "out"), run_module.effects_of_unit
     computed: list[int] = []

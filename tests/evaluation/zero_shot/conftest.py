@@ -57,3 +57,20 @@ def find(folder: Path) -> Callable[[str], TaskData]:
         return find_data(read_tasks([name]), folder)[0]
 
     return found
+
+
+@pytest.fixture
+def suite(find: Callable[[str], TaskData], folder: Path, human: dict[str, str]) -> list[TaskData]:
+    """Two tasks of 24 variants: brca1 and bend_disease."""
+    rows = [(at, human["chr17"][at - 1], "ACGT"["CGTA".index(human["chr17"][at - 1])]) for at in range(40, 840, 33)]
+    (folder / "brca1").mkdir()
+    (folder / "bend").mkdir()
+    lines = ["chromosome,position (hg19),reference,alt,func.class,function.score.mean,consequence"]
+    lines += [
+        f"17,{at},{ref},{alt},{('LOF', 'FUNC')[n % 2]},{n / 10},Missense" for n, (at, ref, alt) in enumerate(rows)
+    ]
+    (folder / "brca1" / "41586_2018_461_MOESM3_ESM.csv").write_text("\n".join(lines) + "\n")
+    lines = ["chromosome\tstart\tend\tref\talt\tlabel"]
+    lines += [f"chr17\t{at - 1}\t{at}\t{ref}\t{alt}\t{n % 2}" for n, (at, ref, alt) in enumerate(rows)]
+    (folder / "bend" / "variant_effects_disease.bed").write_text("\n".join(lines) + "\n")
+    return [find(name) for name in ("brca1", "bend_disease")]

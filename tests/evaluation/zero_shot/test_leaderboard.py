@@ -21,7 +21,7 @@ from evaluation.zero_shot.leaderboard import Leaderboard, read_leaderboard, writ
 from evaluation.zero_shot.leakage import corpus_of, leakage
 from evaluation.zero_shot.model_card import model_card
 from evaluation.zero_shot.page import render_leaderboard
-from evaluation.zero_shot.result import Measure, TaskResult, items_path, write_items, write_result
+from evaluation.zero_shot.result import Measure, TaskResult, items_path, items_table, write_items, write_result
 from evaluation.zero_shot.spec import CONFIGS, Published, SourceFile, TaskSpec
 from foundation.typed import hints
 
@@ -79,7 +79,7 @@ def out(tmp_path: Path) -> Path:
             "score": scores,
             "cluster": list(range(80)),
         }
-        write_items(items, items_path(folder, "first"))
+        write_items(items_table(items), items_path(folder, "first"))
     write_result(
         _result("broken", "runs-step=100", failed="broken.parquet, row 5: pos '0' is not a position"),
         tmp_path / "out" / "runs-step=100",

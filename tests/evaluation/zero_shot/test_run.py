@@ -16,23 +16,6 @@ TASKS = ("brca1", "bend_disease")
 
 
 @pytest.fixture
-def suite(find: Callable[[str], TaskData], folder: Path, human: dict[str, str]) -> list[TaskData]:
-    """Two tasks of 24 variants."""
-    rows = [(at, human["chr17"][at - 1], "ACGT"["CGTA".index(human["chr17"][at - 1])]) for at in range(40, 840, 33)]
-    (folder / "brca1").mkdir()
-    (folder / "bend").mkdir()
-    lines = ["chromosome,position (hg19),reference,alt,func.class,function.score.mean,consequence"]
-    lines += [
-        f"17,{at},{ref},{alt},{('LOF', 'FUNC')[n % 2]},{n / 10},Missense" for n, (at, ref, alt) in enumerate(rows)
-    ]
-    (folder / "brca1" / "41586_2018_461_MOESM3_ESM.csv").write_text("\n".join(lines) + "\n")
-    lines = ["chromosome\tstart\tend\tref\talt\tlabel"]
-    lines += [f"chr17\t{at - 1}\t{at}\t{ref}\t{alt}\t{n % 2}" for n, (at, ref, alt) in enumerate(rows)]
-    (folder / "bend" / "variant_effects_disease.bed").write_text("\n".join(lines) + "\n")
-    return [find(name) for name in TASKS]
-
-
-@pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tasks that are run, from now on."""
     real, seen = run.run_task, list[str]()

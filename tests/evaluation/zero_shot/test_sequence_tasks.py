@@ -91,9 +91,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-Names = tuple[str, ...]
-
-
 def context_of(
     model: Any,
     folder: Path,

@@ -49,6 +49,8 @@ def test_a_model_is_one_that_was_loaded(directory: Path) -> None:
     for name, value in {"model": 3, "dtype": np.float32, "adapter": ["a"]}.items():
         with refused("wrong-type", where=name):
             gl.load_model(**{"model": directory, name: value})
+    with pytest.raises(TypeError, match=re.escape("score() got an unexpected keyword argument 'stand'")):
+        gl.score(directory, "ACGT", stand="both")  # type: ignore[call-arg]
     with refused("device", names="[]"):
         gl.load_model(directory, device=[])  # type: ignore[arg-type]
 

@@ -1,5 +1,7 @@
 """The API gives what the commands and transformers give, prints nothing, and raises."""
 
+import dataclasses
+import inspect
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 from refusal import refused
 
 import genomic_llama as gl
+from evaluation.generation.sampling import Sampling
+from genomic_llama.cli.generation import generate as command
 
 SEQUENCES = {"a": "ACGTTGCAAGGC", "b": "acgtacgnAC", "long": "GATTACA" * 10, "one": "T"}
 GENOME = {"c": "ACGTTGCAAGGCTTACGGTACATTGACCATGACCGATTTACGACGGGGA"}
@@ -246,3 +250,11 @@ def test_a_device_that_is_not_here(directory: Path) -> None:
 def test_unknown_names_are_no_attributes() -> None:
     with pytest.raises(AttributeError, match="predict_all"):
         gl.predict_all  # noqa: B018
+
+
+def test_generate_has_the_defaults_of_sampling_here_and_on_the_command_line() -> None:
+    """But for EOS as the first base, which a command never draws; None is an option that was not given."""
+    own = {field.name: field.default for field in dataclasses.fields(Sampling)}
+    for function, others in ((gl.generate, {}), (command, {"length": None, "min_length": 1, "forbid": None})):
+        parameters = inspect.signature(function).parameters
+        assert {name: parameters[name].default for name in own} == own | others

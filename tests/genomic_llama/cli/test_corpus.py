@@ -10,7 +10,7 @@ from refusal import refused
 from typer.testing import CliRunner
 
 from corpus.manifest import Manifest, read_manifest
-from corpus.read import read_documents
+from corpus.read import documents_of
 from genomic_llama.cli.main import app
 
 SEQUENCES = {f"contig{n}": "ACGTTGCAnn"[: 3 + n % 7] * (5 + n) for n in range(30)}
@@ -68,7 +68,7 @@ def test_every_format_gives_the_same_documents(genome: Path, tmp_path: Path) -> 
     ):
         manifest = prepared(tmp_path, tmp_path / name, *options, "--validation-fraction", 0.3)
         found[name] = [
-            sorted(ids.tobytes() for _, ids in read_documents(tmp_path / "corpus", split))
+            sorted(one.ids.tobytes() for one in documents_of(tmp_path / "corpus", split))
             for split in ("train", "validation")
         ]
         assert manifest.sources[0].format == {"fa": "fasta", "zst": "fasta", "fq": "fastq", "gz": "jsonl"}.get(

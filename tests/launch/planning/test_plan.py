@@ -14,10 +14,12 @@ import pytest
 from nemo_process import run_in_process
 from refusal import refused
 from scale_cases import count_on_meta, count_optimizer_bytes
+from typer.testing import CliRunner
 
 from configs.compose import compose_config
 from configs.llama import read_architecture
 from configs.schema import TrainConfig
+from genomic_llama.cli.main import app
 from launch.planning.memory import GIB, memory_per_gpu, optimizer_copies, stage_parameters, state_bytes
 from launch.planning.names import FACTORIES, LONG_FACTORIES
 from launch.planning.picture import write_picture
@@ -299,10 +301,9 @@ def test_a_picture_is_what_its_name_says(name: str, begins: bytes, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["plan", "plan.jpg", "plan.svg.txt"])
 def test_other_pictures_are_refused(name: str, tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("genomic-llama"), "plan", "llama3_8b_genomic", "--picture", name]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert (result.returncode, result.stdout) == (1, "")
-    assert f"error: {name}: is not the name of a picture. End it with .svg, .png, .pdf." in result.stderr
+    command = ["plan", "llama3_8b_genomic", "--picture", str(tmp_path / name)]
+    with refused("picture-format", where=tmp_path / name, fix=".svg, .png, .pdf"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
     assert list(tmp_path.iterdir()) == []
 
 
