@@ -1,18 +1,13 @@
-"""NeMo and the recipes, imported without what no run of a Llama uses: more than half, which waits until it is used.
-
-Functions that it decorates with `torch.compile` are compiled at their first call: importing the compiler is slow too.
-"""
+"""NeMo and the recipes, imported without what no run of a Llama uses: more than half, which waits until it is used."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache, wraps
-from types import FunctionType
-from typing import Any
 
 from foundation.deferred_imports import deferred_imports
+from recipes.late_compiler import late_compiler
 
 _FAMILIES = "nemo.collections.llm.gpt.model."
+_TABLES = ("modelopt.torch.quantization",)
+"""NeMo asks which of its tables there are."""
 
 DEFERRED = (
     # Clients of clouds, and of machines by SSH
@@ -25,9 +20,12 @@ DEFERRED = (
     *("wandb", "peft", "datasets"),
     # Quantization, pruning and drafts; the rest of modelopt NeMo asks at each checkpoint whether a model is its own
     *("modelopt.torch.export", "modelopt.torch.nas", "modelopt.torch.opt.plugins.transformers"),
-    *("modelopt.torch.prune", "modelopt.torch.sparsity", "modelopt.torch.speculative"),
+    *("modelopt.torch.prune", "modelopt.torch.quantization", "modelopt.torch.sparsity", "modelopt.torch.speculative"),
+    # The compiler, which a run on a CPU does not call
+    "torch._dynamo",
     # Other models
     *("nemo.collections.llm.bert.model", "nemo.collections.llm.t5.model"),
+    *("nemo.collections.llm.gpt.data.megatron.hyena", _FAMILIES + "megatron.hyena"),
     *(
         _FAMILIES + name
         for name in ("baichuan", "chatglm", "deepseek", "gemma", "gemma2", "gemma3", "gpt_oss", "hyena")
@@ -35,26 +33,6 @@ DEFERRED = (
     *(_FAMILIES + name for name in ("llama_embedding", "llama_nemotron", "mistral", "mixtral", "nemotron", "phi3mini")),
     *(_FAMILIES + name for name in ("qwen2", "qwen3", "reranker", "ssm", "starcoder", "starcoder2")),
 )
-
-
-@contextmanager
-def _compiled_later() -> Iterator[None]:
-    """Let `torch.compile` of a function do nothing before the function is called."""
-    import torch
-
-    compile_now = torch.compile
-
-    def compile_later(model: Any = None, **options: Any) -> Any:
-        if not isinstance(model, FunctionType):
-            return compile_now(model, **options)
-        compiled = lru_cache(lambda: compile_now(model, **options))
-        return wraps(model)(lambda *args, **kwargs: compiled()(*args, **kwargs))
-
-    torch.compile = compile_later
-    try:
-        yield
-    finally:
-        torch.compile = compile_now
 
 
 def _name_an_architecture() -> None:
@@ -66,5 +44,5 @@ def _name_an_architecture() -> None:
 
 
 _name_an_architecture()
-with deferred_imports(DEFERRED), _compiled_later():
+with deferred_imports(DEFERRED, true=_TABLES), late_compiler():
     from recipes.recipe import build_recipe as build_recipe
