@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from foundation.atomic import check_directory_writable
 from foundation.errors import InputError
 
 
@@ -19,7 +20,8 @@ def check_apart(source: Path, destination: Path) -> None:
 
 
 def check_space(destination: Path, size: int) -> None:
-    """Refuse to start where fewer than `size` bytes are free."""
+    """Refuse to start where nothing can be written, or fewer than `size` bytes are free."""
+    check_directory_writable(destination)
     existing = next(path for path in (destination.absolute(), *destination.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if free < size:

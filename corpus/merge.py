@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from corpus.manifest import FILE_NAME, Manifest, Shard, Split, add_splits, verify, write_manifest
-from foundation.atomic import atomic_directory
+from foundation.atomic import atomic_directory, check_directory_writable
 from foundation.errors import InputError
+from foundation.place import check_replaceable, real_directory
 from foundation.progress import Advance, progress_bar
 from foundation.typed import to_json
 
@@ -25,6 +26,8 @@ def merge(corpora: Sequence[Path], out: Path, *, copy: bool = False, overwrite: 
     """
     if len(corpora) < 2:
         raise InputError("at least two corpora are merged", fix="Name more.", kind="too-few-corpora")
+    check_replaceable(real_directory(out), mark=FILE_NAME, overwrite=overwrite)
+    check_directory_writable(out)
     manifests = [verify(corpus) for corpus in corpora]
     for corpus, manifest in zip(corpora, manifests, strict=True):
         _check_same_settings(corpora[0], manifests[0], corpus, manifest)

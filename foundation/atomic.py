@@ -21,7 +21,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     path = real_file(path)
     with refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path, path)
         remove_stale(path)
     with temporary_beside(path, tempfile.mkstemp) as temporary:
         try:
@@ -48,7 +48,7 @@ def atomic_directory(path: Path, *, mark: str, overwrite: bool = False) -> Itera
     path = real_directory(path)
     seen = check_replaceable(path, mark=mark, overwrite=overwrite)
     with refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path, path)
         remove_stale(path)
     with temporary_beside(path, tempfile.mkdtemp) as temporary:
         try:
@@ -72,19 +72,24 @@ def check_writable(*paths: Path | None, given: Path | None = None) -> None:
             _check_folder(real_file(path, given), given or path)
 
 
-def check_directory_writable(path: Path, *, given: Path | None = None) -> None:
+def check_directory_writable(path: Path) -> None:
     """The same for an output that is a directory; what is in its place is `check_replaceable`'s matter."""
-    _check_folder(real_directory(path), given or path)
+    _check_folder(real_directory(path), path)
 
 
 def _check_folder(path: Path, given: Path) -> None:
     """That something named `path` can be made. Errors: `InputError` that names what was `given`."""
     with refusals(given):
-        nearest = next((folder for folder in path.parents if folder.exists()), None)
-        if nearest is not None and not nearest.is_dir():
-            problem = f"cannot be written: {nearest} is a file, not a directory"
-            raise InputError(problem, where=given, fix="Choose another output.", kind="output-not-a-directory")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path, given)
         with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as file:
             file.write(b"0")
             file.flush()
+
+
+def _make_folder(path: Path, given: Path) -> None:
+    """The folder of `path`, with those that it is in. Errors: `InputError` where a file is in the place of one."""
+    nearest = next((folder for folder in path.parents if folder.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        problem = f"cannot be written: {nearest} is a file, not a directory"
+        raise InputError(problem, where=given, fix="Choose another output.", kind="output-not-a-directory")
+    path.parent.mkdir(parents=True, exist_ok=True)

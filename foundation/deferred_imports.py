@@ -19,9 +19,12 @@ from typing import Any, Union
 
 
 @contextmanager
-def deferred_imports(names: Sequence[str]) -> Iterator[None]:
-    """Within it, modules of `names`, and those below one, wait, unless they are imported already or not installed."""
-    finder = _Finder(names)
+def deferred_imports(names: Sequence[str], *, true: Sequence[str] = ()) -> Iterator[None]:
+    """Within it, modules of `names`, and those below one, wait, unless they are imported already or not installed.
+
+    `true`: modules in which no name is false, empty or zero; so `if` on one of their names imports nothing.
+    """
+    finder = _Finder(names, true)
     collecting = gc.isenabled()
     gc.disable()
     sys.meta_path.insert(0, finder)
@@ -37,8 +40,8 @@ def deferred_imports(names: Sequence[str]) -> Iterator[None]:
 class _Finder(MetaPathFinder, Loader):
     """Finds stand-ins for modules of `names`."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.open = True
+    def __init__(self, names: Sequence[str], true: Sequence[str]) -> None:
+        self.open, self.true = True, frozenset(true)
         installed = {top for top in {name.partition(".")[0] for name in names} if PathFinder.find_spec(top)}
         self._names = {name for name in names if name not in sys.modules and name.partition(".")[0] in installed}
 
@@ -126,7 +129,7 @@ class _Later:
         return self._imported() and issubclass(subclass, self._real())
 
     def __bool__(self) -> bool:
-        return bool(self._real())
+        return self._module in self._finder.true or bool(self._real())
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._real())

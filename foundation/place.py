@@ -24,7 +24,9 @@ from foundation.terminal import warn
 def real_directory(path: Path) -> Path:
     """The place of an output that is a directory: where a link leads. Errors: `InputError` for a link to itself."""
     path = Path(path)
-    if not path.is_symlink() and path.name not in ("", ".."):
+    with refusals(path):
+        link = path.is_symlink()
+    if not link and path.name not in ("", ".."):
         return path  # as it was given, for messages
     real = Path(os.path.realpath(path))
     if real.is_symlink():
@@ -58,15 +60,17 @@ def real_file(path: Path, given: Path | None = None) -> Path:
     """
     path = Path(path)
     if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
-        fix = "Name a regular file: the output is written beside it, then renamed."
-        raise InputError("is not a place for a file", where=given or path, fix=fix, kind="output-not-a-file")
+        fix = "Choose another: an output is written under a temporary name beside it, then renamed."
+        raise InputError("is not a place for an output", where=given or path, fix=fix, kind="output-not-a-file")
     real = real_directory(path)
-    if real.exists() and not real.is_file():
-        kind = "a directory" if real.is_dir() else "a pipe, a socket or a device"
+    with refusals(given or path):
+        mode = real.stat().st_mode if real.exists() else None
+    if mode is not None and not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         raise InputError(
             f"is {kind}, a file was expected", where=path, fix="Choose another output.", kind="output-not-a-file"
         )
-    if real.exists() and not real.stat().st_mode & _WRITABLE:  # a rename would replace it all the same
+    if mode is not None and not mode & _WRITABLE:  # a rename would replace it all the same
         fix = f"Choose another output, or make it writable: chmod u+w {shlex.quote(str(path))}."
         raise InputError("is read-only", where=path, fix=fix, kind="output-read-only")
     return real

@@ -1,17 +1,13 @@
-"""NeMo and the recipes, imported without what no run of a Llama uses: more than half, which waits until it is used.
+"""NeMo and the recipes, imported without what no run of a Llama uses: more than half, which waits until it is used."""
 
-Functions that it decorates with `torch.compile` are compiled at their first call: importing the compiler is slow too.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache, wraps
-from types import FunctionType
-from typing import Any
+import os
 
 from foundation.deferred_imports import deferred_imports
+from recipes.late_compiler import late_compiler
 
 _FAMILIES = "nemo.collections.llm.gpt.model."
+_TABLES = ("modelopt.torch.quantization",)
+"""NeMo asks which of its tables there are."""
 
 DEFERRED = (
     # Clients of clouds, and of machines by SSH
@@ -24,9 +20,12 @@ DEFERRED = (
     *("wandb", "peft", "datasets"),
     # Quantization, pruning and drafts; the rest of modelopt NeMo asks at each checkpoint whether a model is its own
     *("modelopt.torch.export", "modelopt.torch.nas", "modelopt.torch.opt.plugins.transformers"),
-    *("modelopt.torch.prune", "modelopt.torch.sparsity", "modelopt.torch.speculative"),
+    *("modelopt.torch.prune", "modelopt.torch.quantization", "modelopt.torch.sparsity", "modelopt.torch.speculative"),
+    # The compiler, which a run on a CPU does not call
+    "torch._dynamo",
     # Other models
     *("nemo.collections.llm.bert.model", "nemo.collections.llm.t5.model"),
+    *("nemo.collections.llm.gpt.data.megatron.hyena", _FAMILIES + "megatron.hyena"),
     *(
         _FAMILIES + name
         for name in ("baichuan", "chatglm", "deepseek", "gemma", "gemma2", "gemma3", "gpt_oss", "hyena")
@@ -36,25 +35,14 @@ DEFERRED = (
 )
 
 
-@contextmanager
-def _compiled_later() -> Iterator[None]:
-    """Let `torch.compile` of a function do nothing before the function is called."""
+def _name_an_architecture() -> None:
+    """Name a GPU architecture for the CUDA code that Megatron-Core compiles at import, if torch has CUDA and no GPU."""
     import torch
 
-    compile_now = torch.compile
-
-    def compile_later(model: Any = None, **options: Any) -> Any:
-        if not isinstance(model, FunctionType):
-            return compile_now(model, **options)
-        compiled = lru_cache(lambda: compile_now(model, **options))
-        return wraps(model)(lambda *args, **kwargs: compiled()(*args, **kwargs))
-
-    torch.compile = compile_later
-    try:
-        yield
-    finally:
-        torch.compile = compile_now
+    if torch.version.cuda and not torch.cuda.is_available():
+        os.environ.setdefault("TORCH_CUDA_ARCH_LIST", "9.0")
 
 
-with deferred_imports(DEFERRED), _compiled_later():
+_name_an_architecture()
+with deferred_imports(DEFERRED, true=_TABLES), late_compiler():
     from recipes.recipe import build_recipe as build_recipe

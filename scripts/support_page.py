@@ -1,4 +1,4 @@
-"""What was tried of each size, machine, precision and layout: `python -m scripts.support_page > docs/support.md`.
+"""What was tested of each size, machine, precision and layout: `python -m scripts.support_page > docs/support.md`.
 
 Five words are used, and tests hold them to what the tests do.
 """
@@ -83,6 +83,8 @@ def support_page() -> str:
         "kernels and NCCL are not tested. `python -m benchmarks.gpu` compares each emulated kernel with the real one",
         "and measures the rest on one GPU. Empty cells are refused by name: FP8 needs Hopper, FP8 block scaling works",
         "only on Hopper, and MXFP8 needs Blackwell.",
+        "",
+        "All tests run on Python 3.11. On Python 3.12, only the fast tests do, with torch's CUDA build.",
         "",
         "| recipe | machine | layout | fp32 |",
         "| --- | --- | --- | --- |",

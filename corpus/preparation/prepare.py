@@ -24,6 +24,7 @@ from corpus.preparation.work_folder import WorkFolder
 from corpus.settings import Settings
 from corpus.source_format import Format
 from corpus.streams.compression import STANDARD_INPUT
+from foundation.atomic import check_directory_writable
 from foundation.disk import full_disk, sync
 from foundation.engines.engine import Engine, WorkerDiedError
 from foundation.engines.local import LocalEngine
@@ -113,6 +114,7 @@ def _planned(
 ) -> Iterator[tuple[WorkFolder, Plan, Snapshot]]:
     """The working folder of `out`, held, with the plan in it; and what may be replaced."""
     check_output(sources, out)
+    check_directory_writable(out)
     seen = check_replaceable(out, mark=FILE_NAME, overwrite=overwrite)
     check_source_split(sources, settings.split)
     with progress_bar("look at the sources", total=len(sources), unit=" files") as advance:

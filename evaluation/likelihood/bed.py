@@ -22,6 +22,7 @@ from foundation.terminal import warn
 STRANDS = ("+", "-", ".")
 
 _DIGITS = re.compile("[0-9]{1,15}")
+_BELOW_0 = re.compile("-[0-9]{1,15}")
 _BOM = b"\xef\xbb\xbf"
 _COLUMNS = "A line has a contig, a start from 0 and an end, with tabs."
 
@@ -86,6 +87,9 @@ def check_disjoint(bed: Path, out: Path) -> None:
 
 def _line(fields: list[str], where: str, number: int) -> BedLine:
     _refuse_others(fields, where)
+    if len(fields) >= 3 and _BELOW_0.fullmatch(fields[1]):
+        problem = f"starts at {fields[1]}, before the contig's first base"
+        raise InputError(problem, where=where, fix="Count from 0.", kind="bed-start")
     if len(fields) < 3 or not fields[0].strip() or not all(map(_DIGITS.fullmatch, fields[1:3])):
         header = number == 1 and len(fields) >= 3 and not any(character.isdigit() for character in "".join(fields[1:3]))
         fix = "Remove the line of column names, or put a # before it." if header else _COLUMNS

@@ -9,7 +9,7 @@ from corpus.card.tables import CONTENT, content_cells
 from corpus.doubts import doubts, relatives
 from corpus.manifest import Manifest, read_manifest
 from corpus.source import Source
-from foundation.pages.quantities import exact, short
+from foundation.pages.quantities import exact, plural, short
 
 SHOWN_SOURCES = 20
 
@@ -49,8 +49,7 @@ def view_corpus(corpus: Path) -> CorpusView:
     sources = len(manifest.sources)
     more = f", the first {SHOWN_SOURCES} are shown" if sources > SHOWN_SOURCES else ""
     return CorpusView(
-        summary=f"{short(bases)} bases in {exact(documents)} documents from {exact(sources)} "
-        f"file{'' if sources == 1 else 's'}{more}.",
+        summary=f"{short(bases)} bases in {plural(documents, 'document')} from {plural(sources, 'file')}{more}.",
         composition=_composition(manifest),
         tables=(_splits(manifest), _sources(manifest.sources), *_contents(manifest.sources)),
         facts=_facts(manifest),

@@ -5,8 +5,8 @@ from typing import Any
 
 from evaluation.baselines.baseline import Baselines, RecordBits
 from evaluation.likelihood.score import Score
-from evaluation.report.tiles import count_records, set_name
-from foundation.pages.quantities import bits, exact
+from evaluation.report.tiles import set_name
+from foundation.pages.quantities import bits, exact, plural
 
 SHOWN_RECORDS = 30
 
@@ -38,9 +38,9 @@ def _rows(records: Sequence[RecordBits]) -> list[dict[str, str]]:
 def records_note(score: Score, baselines: Baselines) -> str:
     """Which of the records are shown, and beside what."""
     total = len(baselines.records)
-    notes = [f"{count_records(total)}."]
+    notes = [f"{plural(total, 'record')}."]
     if total > SHOWN_RECORDS:
-        notes = [f"The {SHOWN_RECORDS} with the most bases, of {count_records(total)}."]
+        notes = [f"The {SHOWN_RECORDS} with the most bases, of {plural(total, 'record')}."]
     if len(score.records) > total:
         notes.append("Documents of one record are taken together; what has no scored base is left out.")
     notes.append(f"The Markov chain has order {baselines.best.order}; red where the model does not beat it.")

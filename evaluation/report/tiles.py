@@ -7,7 +7,7 @@ from evaluation.baselines.baseline import TRAINING_SPLIT, UNIFORM_BITS, Baseline
 from evaluation.likelihood.score import Score
 from evaluation.report.run_log import RunLog
 from evaluation.report.verdict import Verdict, against_baseline, gap_closed
-from foundation.pages.quantities import bits, duration, exact, short
+from foundation.pages.quantities import bits, duration, exact, plural, short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ def headline(score: Score, baselines: Baselines, floor: float | None) -> Sequenc
     held_out = Tile(
         label=f"{set_name(score)} bits per base",
         value=bits(score.bits_per_base),
-        note=f"{exact(score.bases_scored)} bases of {count_records(len(score.records))}, "
+        note=f"{exact(score.bases_scored)} bases of {plural(len(score.records), 'record')}, "
         f"perplexity {score.perplexity:.3f}; a uniform guess costs {UNIFORM_BITS:g}",
     )
     tiles = [held_out, _tile("Against Markov chains", against_baseline(score.bits_per_base, baselines.best))]
@@ -50,11 +50,6 @@ def costs(log: RunLog, score: Score) -> Sequence[Tile]:
 def set_name(score: Score) -> str:
     """What the scored records are: held out, unless they are of the split that the model was trained on."""
     return "Training-split" if score.split == TRAINING_SPLIT else "Held-out"
-
-
-def count_records(number: int) -> str:
-    """1 record, 12 records."""
-    return f"{exact(number)} record{'' if number == 1 else 's'}"
 
 
 def _tile(label: str, verdict: Verdict) -> Tile:

@@ -214,9 +214,9 @@ def _refuse_foreign(alleles: list[Allele], contigs: dict[str, Ids], run: Variant
     statuses = count_statuses(alleles)
     if statuses[SCORED]:
         return
-    found = ", ".join(f"{count:,} {MEANINGS[status]}" for status, count in statuses.items())
-    problem = "; ".join([f"none of its {len(alleles):,} alleles can be scored: {found}",
-                         *describe_misplaced(alleles, contigs)[:1]])  # fmt: skip
+    found = "; ".join(f"{count:,}: {MEANINGS[status]}" for status, count in statuses.items())
+    first = "".join(f"; the first is in {line}" for line in describe_misplaced(alleles, contigs)[:1])
+    problem = f"none of its {len(alleles):,} alleles can be scored ({found}{first})"
     fix = "Give the genome that the VCF file was called on, with the same names of contigs."
     raise InputError(problem, where=run.vcf, fix=fix, kind="vcf-foreign")
 

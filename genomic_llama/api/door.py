@@ -32,7 +32,10 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind(*args, **kwargs)
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # Python's own error, which names the function
         with spelt_for_python():
             for name, value in given.arguments.items():
                 given.arguments[name] = read_argument(signature.parameters[name].annotation, value, name)

@@ -98,7 +98,7 @@ def test_a_strand_in_another_column_is_refused(tmp_path: Path, line: str) -> Non
         GFF, GTF, "##gff-version 3\n" + GFF, GFF.replace("src\tgene", "1\t2"), GFF.replace("\t", " "),
         GFF.replace("\t-\t", "\t?\t"), GFF.rpartition("\t")[0], "@HD\tVN:1.6\nc1\t501\t600\t+\tx",
         "c1\t500\t.\tA\tC\t.\t.\t.", "585\tc1\t500\t600\tr\t0\t-", "chrom\tstart\tend\nc1\t500\t600",
-        "c1\t5e2\t600", "c1\t500.0\t600", "c1\t-1\t600", "c1\t+500\t600", "c1\t1,000\t2,000", "c1\t500",
+        "c1\t5e2\t600", "c1\t500.0\t600", "c1\t+500\t600", "c1\t1,000\t2,000", "c1\t500",
         "\t500\t600", "c1:500-600", "c1\t \uff15\t600", "c1\t500\t",
     ],
 )  # fmt: skip
@@ -114,7 +114,13 @@ def test_gff_is_told_how_to_become_bed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"), [("c1\t5\t5", "bed-empty-region"), ("c1\t6\t5", "bed-empty-region"), ("#x\n", "bed-empty")]
+    ("text", "kind"),
+    [
+        ("c1\t5\t5", "bed-empty-region"),
+        ("c1\t-1\t5", "bed-start"),
+        ("c1\t6\t5", "bed-empty-region"),
+        ("#x\n", "bed-empty"),
+    ],
 )
 def test_nothing_to_read_is_refused(tmp_path: Path, text: str, kind: str) -> None:
     with refused(kind):

@@ -62,6 +62,15 @@ def test_a_function_a_value_and_a_module_are_the_real_ones_when_used(user: Any) 
     assert user.Shape().area() == 4
 
 
+def test_names_that_are_never_false_are_asked_without_an_import(user: Any) -> None:
+    with deferred_imports(["heavy"], true=["heavy.deep"]):
+        deep = importlib.import_module("heavy.deep")
+        assert deep.LOADED
+        assert deep.RUN
+        assert type(sys.modules["heavy.deep"]) is not ModuleType
+    assert not _names()
+
+
 def test_what_is_subclassed_comes_at_once(user: Any) -> None:
     with deferred_imports(["heavy"]):
         child = importlib.import_module("heavy_child")

@@ -12,7 +12,7 @@ import pytest
 from refusal import refused
 
 from foundation import place
-from foundation.atomic import atomic_directory, atomic_file, check_writable
+from foundation.atomic import atomic_directory, atomic_file, check_directory_writable, check_writable
 from foundation.errors import InputError
 
 
@@ -245,3 +245,19 @@ def test_prepare_keeps_what_appears(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["thesis.tex"]
     assert (tmp_path / "corpus.new" / "manifest.json").is_file()
     assert not (tmp_path / ".corpus.prepare").exists()
+
+
+def test_every_output_says_which_file_is_in_the_place_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    out = tmp_path / "file" / "deeper" / "out"
+    outputs: list[Callable[[], object]] = [
+        lambda: check_writable(out),
+        lambda: check_directory_writable(out),
+        lambda: atomic_file(out).__enter__(),
+        lambda: atomic_directory(out, mark="x").__enter__(),
+        lambda: check_writable(out.with_name("out.tsv"), given=out),
+    ]
+    for output in outputs:
+        with refused("output-not-a-directory", where=out, names=str(tmp_path / "file")):
+            output()
+    assert (tmp_path / "file").read_text() == "kept"

@@ -57,7 +57,7 @@ def test_a_precision_works_where_the_gpu_has_it(precision: str, gpu: str) -> Non
 
 REFUSED = {
     "parallelism=gpus_64": ("64 GPUs", "hardware.num_nodes=8"),
-    "parallelism=gpus_1": ("1 GPUs", "hardware.devices=1"),
+    "parallelism=gpus_1": ("1 GPU,", "hardware.devices=1"),
     "parallelism.tensor=3": ("parallelism.tensor=3", ""),
     "parallelism.recompute_layers=33": ("parallelism.recompute_layers=33", ""),
     "parallelism.pipeline=2 parallelism.recompute_layers=17": ("parallelism.recompute_layers=17", ""),

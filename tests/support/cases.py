@@ -68,10 +68,14 @@ def nothing_put_off_is_imported() -> None:
 
     import torch
 
-    compiled = torch.compile
+    compiled, disabled = torch.compile, torch.compiler.disable
     from recipes.nemo_import import DEFERRED
 
     assert compiled is torch.compile, "torch.compile is not its own again"
+    assert disabled is torch.compiler.disable
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    optimizer.zero_grad()
+    assert optimizer.state_dict()["param_groups"]
     assert not [name for name in DEFERRED if name in sys.modules]
     import wandb  # of which NeMo has a stand-in
 

@@ -22,6 +22,7 @@ from configs.compose import compose_config
 from corpus.synthetic import write_synthetic_genome
 from genomic_llama.cli.main import app
 from launch.planning.names import configuration
+from scripts.site import titled
 
 ROOT = Path(__file__).parents[3]
 WRITTEN_BY_SCRIPTS = {"commands.md", "api.md", "configuration.md", "support.md"}
@@ -84,13 +85,19 @@ def test_a_block_says_what_it_needs(block: Block) -> None:
     assert block.needs == needs(block)
 
 
+def test_the_site_shows_what_a_block_needs() -> None:
+    for page in PAGES:
+        marked = [block.needs for block in shell_blocks(page) if block.needs]
+        assert re.findall(r'```\w+ title="Needs (.+)"', titled(page.read_text("utf-8"))) == marked
+
+
 @pytest.mark.parametrize("block", blocks())
 def test_every_program_exists(block: Block) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     for program, *words in block.commands:
         name = _name(program)
         if name == "make":
-            assert words[0] in targets
+            assert {word for word in words if "=" not in word} <= targets
         elif name in ("python", "torchrun") and "-m" in words:
             module = words[words.index("-m") + 1]
             assert block.needs or find_spec(module), module
