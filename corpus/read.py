@@ -77,7 +77,7 @@ def _split(corpus: Path, split: str) -> Split:
         raise InputError(
             f"has no {split} split, only {', '.join(known.name for known in manifest.splits)}",
             where=corpus,
-            fix=f"Prepare it with a --{split}-fraction above 0.",
+            fix=f"Prepare it again, with `--{split}-fraction` above 0.",
             kind="split-missing",
         )
     return found

@@ -60,8 +60,8 @@ def real_file(path: Path, given: Path | None = None) -> Path:
     """
     path = Path(path)
     if str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/")):
-        fix = "Name a regular file: the output is written beside it, then renamed."
-        raise InputError("is not a place for a file", where=given or path, fix=fix, kind="output-not-a-file")
+        fix = "Choose another: an output is written under a temporary name beside it, then renamed."
+        raise InputError("is not a place for an output", where=given or path, fix=fix, kind="output-not-a-file")
     real = real_directory(path)
     with refusals(given or path):
         mode = real.stat().st_mode if real.exists() else None

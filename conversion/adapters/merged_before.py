@@ -34,7 +34,7 @@ def refuse_merged_before(adapter: Path, base: Path) -> None:
         or (None not in (mine.run, mine.step) and mine == origin_of(base))
         or (known is not None and known == adapter_checksum(adapter))
     ):
-        problem = f"is merged into {base} already ({RECORD} says so)"
+        problem = f"is already part of {base}, as its {RECORD} says"
         fix = f"Use that model without an adapter, or this adapter with its base, {record['adapter_base']}."
         raise InputError(problem, where=adapter, fix=fix, kind="adapter-merged-before")
 

@@ -90,7 +90,7 @@ def _side_by_side(rows: Sequence[Row], evaluations: Sequence[Evaluation], column
     names = labels_of(evaluations)
     figure, axes = canvas(height=3.4)
     labels = []
-    apart = 0.5 / max(1, len(rows[:_SHOWN]) - 1)
+    apart = 0.3 / max(1, len(rows[:_SHOWN]) - 1)
     for number, row in enumerate(rows[:_SHOWN]):
         shift = (number - (len(rows[:_SHOWN]) - 1) / 2) * apart if len(rows) > 1 else 0.0
         points = [(place + shift, one) for place, i in enumerate(columns, start=1) if (one := row.compared[i])]

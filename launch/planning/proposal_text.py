@@ -166,7 +166,8 @@ def _paragraph(proposal: Proposal, one: Choice) -> str:
     work = "train low-rank adapters for" if plan.config.lora.dim else "fine-tune" if plan.config.finetune else "train"
     return (
         f"We will {work} a genomic language model of {short(plan.architecture.parameters)} parameters on "
-        f"{short(plan.tokens)} tokens, where a token is one base, with sequences of {plan.sequence_length:,}. This is "
+        f"{short(plan.tokens)} tokens{_epochs(proposal)}, where a token is one base, "
+        f"with sequences of {plan.sequence_length:,}. This is "
         f"{proposal.total_flops:.2g} floating-point operations. On {_gpus(one)} in {precision_name(plan.config)} "
         f"we expect {days.likely:.1f} days of computation, between {days.low:.1f} and "
         f"{days.high:.1f}, which is {_rounded(hours.likely)} GPU-hours, between {_rounded(hours.low)} and "
@@ -175,6 +176,11 @@ def _paragraph(proposal: Proposal, one: Choice) -> str:
         f"We need {_bytes(proposal.disk.total)} of disk"
         + ("." if proposal.disk.corpus is not None else " for checkpoints, and one byte per base for the corpus.")
     )
+
+
+def _epochs(proposal: Proposal) -> str:
+    corpus = proposal.corpus
+    return f" ({proposal.plan.tokens / corpus.tokens:,.1f} epochs of the corpus)" if corpus and corpus.tokens else ""
 
 
 def _gpus(one: Choice) -> str:

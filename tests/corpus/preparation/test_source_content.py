@@ -25,7 +25,7 @@ def sources(write_fasta: WriteFasta) -> dict[Path, dict[str, bytes]]:
     found = {}
     for number in range(5):
         draw = random.Random(number)
-        records = {f"f{number}_{n}": bytes(draw.choices(b"ACGTacgtNR", k=draw.randint(1, 900))) for n in range(6)}
+        records = {f"f{number}_{n}": bytes(draw.choices(b"ACGTacgtNR", k=draw.randint(1, 3000))) for n in range(6)}
         found[write_fasta(records, f"f{number}.fa")] = records
     return found
 
@@ -34,9 +34,9 @@ def sources(write_fasta: WriteFasta) -> dict[Path, dict[str, bytes]]:
     ("settings", "shard_bytes"),
     [
         (Settings(split=SplitRule(validation_fraction=0.3, test_fraction=0.2)), 1 << 29),
-        (Settings(split=SplitRule(validation_fraction=0.3), segment_length=100), 1_500),
+        (Settings(split=SplitRule(validation_fraction=0.3), segment_length=100), 5_000),
         (Settings(split=SplitRule(validation_fraction=0.4), exclusion=ExclusionRule(header=("_2$",))), 1 << 29),
-        (Settings(split=SplitRule(validation_fraction=1e-9)), 1_500),  # drawn again, in segments
+        (Settings(split=SplitRule(validation_fraction=1e-9)), 1 << 29),  # drawn again, in segments
         (Settings(split=SplitRule(by="record", validation_fraction=1e-9)), 1 << 29),  # drawn again, whole
     ],
 )

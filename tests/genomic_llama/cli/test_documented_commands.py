@@ -22,6 +22,7 @@ from configs.compose import compose_config
 from corpus.synthetic import write_synthetic_genome
 from genomic_llama.cli.main import app
 from launch.planning.names import configuration
+from scripts.site import titled
 
 ROOT = Path(__file__).parents[3]
 WRITTEN_BY_SCRIPTS = {"commands.md", "api.md", "configuration.md", "support.md"}
@@ -82,6 +83,12 @@ def needs(block: Block) -> str | None:
 def test_a_block_says_what_it_needs(block: Block) -> None:
     assert block.commands
     assert block.needs == needs(block)
+
+
+def test_the_site_shows_what_a_block_needs() -> None:
+    for page in PAGES:
+        marked = [block.needs for block in shell_blocks(page) if block.needs]
+        assert re.findall(r'```\w+ title="Needs (.+)"', titled(page.read_text("utf-8"))) == marked
 
 
 @pytest.mark.parametrize("block", blocks())

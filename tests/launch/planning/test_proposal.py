@@ -110,7 +110,9 @@ def test_a_small_corpus_at_hand_draws_a_warning(tmp_path: Path) -> None:
     assert at_hand.tokens > 10_000
     assert "memorise" in plan.warnings[-1]
     proposal = make_proposal("llama3_8b_genomic", given, gpus=8)
-    assert "epochs of" in proposal_text(proposal)
+    text = proposal_text(proposal)
+    assert "epochs of" in text
+    assert "epochs of the corpus), where a token is one base" in text
     assert "memorise" in proposal_text(proposal)
     assert proposal.disk.corpus == at_hand.bytes
     blend = (f"dataset.corpus=[{{corpus: {corpus}, weight: 1}}, {{corpus: {corpus}, weight: 2}}]",)
