@@ -74,7 +74,6 @@ class ZeroShotRequest:
         found = self.found
         for task in found:
             check_task(task.spec)
-        check_models(self.models, self.out)
         missing = [task for task in found if task.missing]
         if missing and not self.offline:
             lines = "\n".join(describe_missing(missing))
@@ -82,6 +81,7 @@ class ZeroShotRequest:
             raise InputError(
                 f"no data for {plural(len(missing), 'task')}", where=self.data, fix=fix, kind="data-missing"
             )
+        check_models(self.models, self.out)
 
     def made(self, *, overwrite: bool = False) -> Work:
         """What decides the results. They have no receipt together: each has one of its own."""

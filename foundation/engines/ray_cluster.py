@@ -83,6 +83,7 @@ def _cancel(running: "list[ray.ObjectRef[None]]") -> None:
 def _ray_cluster(address: str | None) -> Iterator[None]:
     turn_off_telemetry()
     import ray
+    from ray.exceptions import RayError
 
     if ray.is_initialized():  # within a user's Ray program
         yield
@@ -90,13 +91,10 @@ def _ray_cluster(address: str | None) -> Iterator[None]:
     check_reachable(address)
     try:
         ray.init(address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError) as error:
-        raise InputError(
-            f"no Ray cluster: {error}",
-            where=address,
-            fix="Check the address, or leave it out.",
-            kind="ray-unreachable",
-        ) from error
+    except (ConnectionError, ValueError, RayError) as error:
+        problem = f"no Ray cluster: {str(error).splitlines()[0]}"
+        fix = "Check the address, or leave it out. Set RAY_AUTH_MODE=token if the cluster asks for a token."
+        raise InputError(problem, where=address, fix=fix, kind="ray-unreachable") from error
     try:
         yield
     finally:

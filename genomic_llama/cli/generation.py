@@ -90,6 +90,8 @@ def generate(
 
     Finished outputs are not recomputed unless an input or a setting differs.
     """
+    spread = EngineName.ray if engine is Engine.ray else EngineName.local
+    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=spread, ray_address=ray_address)
     warn(f"Generating with {model}")
     from evaluation.generation.request import GenerateRequest
     from evaluation.generation.sampling import Sampling, parse_gc
@@ -108,8 +110,6 @@ def generate(
         per_base=per_base, tag=tag, adapter=adapter, dtype=dtype.value, batch_size=batch_size,
         engine="vllm" if engine is Engine.vllm else "own",
     )  # fmt: skip
-    spread = EngineName.ray if engine is Engine.ray else EngineName.local
-    cut = Sharding(shard=shard, processes=processes, devices=devices, engine=spread, ray_address=ray_address)
     if timed := carry_out(request, cut, overwrite=overwrite).timed:
         _summarise(timed.result, len(request.given) * samples, sampling, timed.seconds, out)
 

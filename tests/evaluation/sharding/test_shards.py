@@ -1,6 +1,8 @@
 """However a request is cut, its outputs are the same to the byte; what is missing, mixed or damaged is refused."""
 
 import itertools
+import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +11,11 @@ from typing import Any
 import pytest
 from refusal import refused
 
+from evaluation.merge import REQUESTS
 from evaluation.sharding.part import read_part
 from evaluation.sharding.run import run_merge, run_shard, run_whole
 from evaluation.sharding.shard import Shard, parse_shard, share
+from foundation.typed import from_json, to_json
 
 Ask = Callable[[str, Path], Any]
 NAMES = ("score", "score-corpus", "score-both-parquet", "score-bedgraph", "score-regions-bigwig", "variants", "mutate",
@@ -44,6 +48,16 @@ def test_any_number_of_shards_gives_the_same_bytes(name: str, ask: Ask, tmp_path
             path.unlink()
         run_merge(request, parts_of(request, count)[::-1])
         assert contents(tmp_path) == whole, count
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_request_travels_to_workers_and_with_its_parts(name: str, ask: Ask, tmp_path: Path) -> None:
+    """As processes and Ray get it, and as `merge` reads it, after all that it has looked up."""
+    request = ask(name, tmp_path)
+    request.check()
+    assert pickle.loads(pickle.dumps(request)) == request
+    assert from_json(type(request), json.loads(json.dumps(to_json(request))), "a part") == request
+    assert REQUESTS[request.command] == f"{type(request).__module__}:{type(request).__name__}"
 
 
 def test_work_is_shared_out_evenly(ask: Ask, tmp_path: Path) -> None:
