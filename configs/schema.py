@@ -58,14 +58,14 @@ class DatasetConfig:
         bridge=("train.global_batch_size", "dataset.global_batch_size"),
     )
     soft_mask_weight: float = setting(
-        "Loss weight of lower-case bases (Evo 2: 0.1), to two decimals",
+        "Loss weight of lower-case bases (Evo 2: 0.1), a multiple of 0.01",
         default=0.1,
         nemo="data.soft_mask_weight",
         bridge="dataset.soft_mask_weight",
         unless="head.kind",
     )
     markup_weight: float = setting(
-        "Loss weight of OpenGenome2's tags and joins, to two decimals",
+        "Loss weight of OpenGenome2's tags (`|d__…|`) and joins (`@`, `#`), a multiple of 0.01: docs/samples.md#loss-weights",
         default=0.0,
         nemo="data.markup_weight",
         bridge="dataset.markup_weight",

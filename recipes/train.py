@@ -43,7 +43,7 @@ def _train(arguments: list[str] | None) -> int:
     parser.add_argument("--config-dir", type=Path, help="directory of a configuration of your own")
     parser.add_argument("--cfg", action="store_true", help="print the resolved configuration and stop")
     parser.add_argument("--quiet", action="store_true", help="show progress and errors alone; logs stay in run_dir")
-    parser.add_argument("--dryrun", action="store_true", help="print the NeMo recipe and stop")
+    parser.add_argument("--dryrun", "--dry-run", action="store_true", help="print the NeMo recipe and stop")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings: docs/configuration.md")
     given = parser.parse_intermixed_args(arguments)
     turn_off_telemetry()

@@ -18,7 +18,7 @@ functions print nothing. Invalid input raises `gl.InputError`, a `ValueError` wi
 Warnings are `UserWarning`s. `progress=True` shows a progress bar, in Jupyter a widget. The package is typed. See
 [Python by example](python.md).
 
-`python -m scripts.api_page` writes this page from the docstrings; a test compares them.
+`python -m scripts.api_page` writes this page from the docstrings; a test keeps it up to date.
 
 ## Sequences
 

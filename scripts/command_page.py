@@ -14,7 +14,7 @@ def command_page(group: Any) -> str:
         "# Commands",
         "",
         "Every command, as `genomic-llama COMMAND --help` prints it. Written by `python -m scripts.command_page`; a",
-        "test compares.",
+        "test keeps it up to date.",
     ]
     for name, command in _commands(group, "genomic-llama"):
         lines += ["", f"## {name}", "", *_section(name, command)]

@@ -1,6 +1,7 @@
 """The reference of all settings: `python -m scripts.configuration_page > docs/configuration.md`."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,12 +18,18 @@ def configuration_page(schema: type) -> str:
     lines = [
         "# Settings",
         "",
-        "Every setting of a training run, as `key=value` on each command, or in a YAML file of your own. Written by",
-        "`python -m scripts.configuration_page` from `configs/schema.py`; a test compares.",
+        "Every setting of a training run. Give it as `key=value` to `train`, `plan`, `doctor` or `launch`, or set it in",
+        "a YAML file of your own.",
+        "",
+        "The default applies if no configuration file sets the value. Recipes override many defaults:",
+        "`genomic-llama train RECIPE --cfg` prints the values of a recipe. A setting without a default is set by every",
+        "recipe here; a configuration of your own must set it.",
+        "",
+        "Written by `python -m scripts.configuration_page` from `configs/schema.py`; a test keeps it up to date.",
     ]
     for name, section in sections.items():
         own = [row for row in rows(schema) if row.key.rpartition(".")[0] == name]
-        lines += ["", f"## {name or 'The run'}", "", (section.__doc__ or "").strip(), ""]
+        lines += ["", f"## {name or 'The run'}", "", _text(section.__doc__ or ""), ""]
         lines += ["| setting | type | default | unit | meaning |", "| --- | --- | --- | --- | --- |"]
         lines += [_line(row) for row in own]
     return "\n".join(lines) + "\n"
@@ -38,8 +45,13 @@ def _sections(schema: type) -> Iterator[tuple[str, type]]:
 def _line(row: Row) -> str:
     kind, may_be_none = optional(row.type)
     words = _WORDS.get(kind, "list of text") + (" or null" if may_be_none else "")
-    default = "required" if row.default == MISSING else _written(row.default)
-    return f"| `{row.key}` | {words} | {default} | {row.unit} | {row.sentence} |"
+    default = "set by the recipe" if row.default == MISSING else _written(row.default)
+    return f"| `{row.key}` | {words} | {default} | {row.unit} | {_text(row.sentence)} |"
+
+
+def _text(sentence: str) -> str:
+    """`sentence` for a table, with links to the pages that it names."""
+    return re.sub(r"docs/(([a-z]+)\.md(?:#[a-z-]+)?)", r"[\2](\1)", sentence.strip().replace("|", "\\|"))
 
 
 def _written(value: Any) -> str:

@@ -66,7 +66,7 @@ def support_page() -> str:
     lines = [
         "# What was tested",
         "",
-        "Written by `python -m scripts.support_page`; a test compares.",
+        "Written by `python -m scripts.support_page`; a test keeps it up to date.",
         "",
         "- **run here**: trained, in the tests.",
         "- **verified on CPU**: the tests build NeMo's and Megatron-Core's objects from the recipe on a CPU, and check",

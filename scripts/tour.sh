@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every command that uses a trained model, in small, on what `make demo` left. docs/tour.md shows the output.
+# Six commands that use a trained model, in small, on what `make demo` left. docs/tour.md shows the output.
 # usage: scripts/tour.sh [genome.fa [model]]
 set -euo pipefail
 

@@ -79,8 +79,10 @@ def _check_numbers(parts: Sequence[Part]) -> None:
     count = _shard(parts[0].header).count
     if missing := [str(number) for number in range(1, count + 1) if number not in places]:
         named = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else "")
-        problem = f"{len(missing):,} of {count:,} shards are missing: {named}"
-        raise InputError(problem, fix="Compute them, and give their parts too.", kind="part-missing")
+        one = len(missing) == 1
+        problem = f"{len(missing):,} of {count:,} shards {'is' if one else 'are'} missing: {named}"
+        fix = "Compute it, and give its part too." if one else "Compute them, and give their parts too."
+        raise InputError(problem, fix=fix, kind="part-missing")
 
 
 def _check_finished(parts: Sequence[Part]) -> None:

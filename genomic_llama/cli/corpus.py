@@ -126,7 +126,7 @@ def shard(
     folder: Annotated[
         Path, typer.Argument(help="Working folder that `prepare --plan-only` printed.", show_default=False)
     ],
-    number: Annotated[int, typer.Argument(help="Number of the shard, from 0.", show_default=False)],
+    number: Annotated[int, typer.Argument(help="Number of the shard, counted from 0.", show_default=False)],
 ) -> None:
     """Prepare one shard of a plan: one task of a job array, on any machine that sees the same files."""
     from corpus.preparation.shard import prepare_shard

@@ -11,7 +11,7 @@ from foundation.terminal import print_text
 def doctor(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="Recipe or configuration to check.", show_default="the machine alone"),
+        typer.Argument(help="Recipe or configuration to check. Without one, only the machine is checked.", show_default=False),
     ] = None,
     overrides: Annotated[
         list[str] | None,

@@ -30,7 +30,7 @@ def launch(
         Path | None,
         typer.Option(help="YAML file with the site's values. Keys: docs/launch.md, docs/cloud.md.", show_default=False),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the script and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "--dryrun", help="Print the script and stop.")] = False,
 ) -> None:
     """Write a job script for a training run, and submit it."""
     chosen = {"slurm": slurm, "kubernetes": kubernetes, "skypilot": skypilot, "local": local}

@@ -153,7 +153,7 @@ def simulate(
 
 
 def tokenizer(
-    directory: Annotated[Path, typer.Argument(help="Directory to write.", show_default=False)],
+    directory: Annotated[Path, typer.Argument(help="Directory to write or check.", show_default=False)],
     model_max_length: Annotated[int, typer.Option(help="Context length in tokens.", min=1)] = 8192,
     check: Annotated[bool, typer.Option("--check", help="Only check an existing tokenizer.")] = False,
     overwrite: Overwrite = False,

@@ -32,7 +32,7 @@ SHARDS_PER_PROCESS = 4
 ShardOption = Annotated[
     str | None,
     typer.Option(
-        "--shard", help="Compute one share of the work, e.g. 3/64, for `merge`.", show_default=False,
+        "--shard", help="Compute one share of the work for `merge`: 1/64 to 64/64.", show_default=False,
         rich_help_panel=_PANEL, metavar="N/COUNT",
     ),
 ]  # fmt: skip
@@ -181,8 +181,7 @@ def merge(
 ) -> None:
     """Merge the parts of all shards (--shard) into one output, identical to that of an unsharded run.
 
-    Keep the inputs: merge checks that they are those the shards were computed
-    from.
+    Keep the inputs: merge checks that they have not changed.
     """
     from evaluation.merge import request_of
     from evaluation.sharding.run import run_merge

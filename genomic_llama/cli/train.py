@@ -18,7 +18,7 @@ def train(
         Path | None, typer.Option(help="Directory with your own configuration.", show_default=False)
     ] = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved configuration and stop.")] = False,
-    dryrun: Annotated[bool, typer.Option("--dryrun", help="Print the NeMo recipe and stop.")] = False,
+    dryrun: Annotated[bool, typer.Option("--dryrun", "--dry-run", help="Print the NeMo recipe and stop.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Show only progress and errors; logs stay in the run directory.")
     ] = False,
