@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import hf_trainer, tiny_recipe
-from benchmarks.turns import ratios, take_turns
+from benchmarks.turns import at_least_two, ratios, take_turns
 
 AGREE = 1e-3
 """Largest relative difference of two losses. fp32 sums in another order; training makes more of it."""
@@ -25,7 +25,7 @@ AGREE = 1e-3
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=11)
+    options.add_argument("--rounds", type=at_least_two, default=11)
     options.add_argument("--steps", type=int, default=5, help="optimizer steps of a turn")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--override", action="append", default=[], help="of the recipe: key=value")

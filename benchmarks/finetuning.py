@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.cpu_training import write_model
 from benchmarks.motifs import write_motifs
 from benchmarks.peers import head_recipe, hf_classifier
-from benchmarks.turns import ratios, take_turns
+from benchmarks.turns import at_least_two, ratios, take_turns
 from evaluation.suite.output import result_path
 from evaluation.suite.result import read_evaluation
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("what", choices=("speed", "motifs"))
     options.add_argument("out", type=Path, nargs="?", default=Path("motifs"))
-    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--rounds", type=at_least_two, default=7)
     options.add_argument("--steps", type=int, default=4, help="optimizer steps of a turn")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--sequences", type=int, default=4_000)

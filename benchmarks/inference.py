@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from benchmarks import inference_windows as windows
-from benchmarks.turns import Turn, Turns, ratios, take_turns
+from benchmarks.turns import Turn, Turns, at_least_two, ratios, take_turns
 
 PROMPT = b"ACGTACGTAACC"
 
@@ -43,11 +43,9 @@ def main() -> None:
     """Print a table, a row as soon as it is measured."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("rows", nargs="*", choices=[*ROWS, []], help="all, unless given")
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rounds", type=at_least_two, default=3)
     options.add_argument("--threads", type=int, default=2, help="of each process")
     given = options.parse_args()
-    if given.rounds < 2:
-        options.error("--rounds: quartiles need 2 or more")
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # for both sides: threads that spin cost whoever shares the machine
     print(

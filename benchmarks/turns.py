@@ -1,5 +1,6 @@
 """Training loops of several processes that take turns on one machine, a few steps each."""
 
+import argparse
 import multiprocessing
 import statistics
 import time
@@ -69,6 +70,14 @@ def take_turns(
             process.kill()
             process.join()
     return turns
+
+
+def at_least_two(text: str) -> int:
+    """For argparse: how many turns, of which there are quartiles."""
+    number = int(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError("quartiles need 2 or more")
+    return number
 
 
 def ratios(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:

@@ -91,7 +91,7 @@ class MutateRequest:
         if self.bed is not None:
             check_bed(self.bed)
         check_opens(self.fasta)
-        check_writable(self.journal, *self.files[:3], given=self.out)
+        check_writable(*self.files[:3], self.journal, given=self.out)
         if self.hub is not None:
             check_directory_writable(self.hub)
             check_hub(self.hub, self.assembly, fasta=self.fasta, bed=self.bed)

@@ -76,7 +76,7 @@ class VariantRequest:
 
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the files are read."""
-        check_writable(self.journal, *result_paths(self.out), given=self.out)
+        check_writable(*result_paths(self.out), self.journal, given=self.out)
         check_opens(self.fasta, self.vcf)
         check_directory(self.model, self.adapter)
         check_language_model(self.model, self.adapter)

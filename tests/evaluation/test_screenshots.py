@@ -166,20 +166,18 @@ def leaderboard(tmp_path: Path) -> Path:
     return out / "index.html"
 
 
+@pytest.fixture
+def pages(
+    reports: list[Path], evaluations: list[Path], card: Path, mutations: Path, head: Path, leaderboard: Path
+) -> list[Path]:
+    return [*reports, *evaluations, card, mutations, head, leaderboard]
+
+
 NARROW = 420
 
 
-def test_pages_fit_a_telephone(
-    reports: list[Path],
-    evaluations: list[Path],
-    card: Path,
-    mutations: Path,
-    head: Path,
-    leaderboard: Path,
-    tmp_path: Path,
-) -> None:
+def test_pages_fit_a_telephone(pages: list[Path], tmp_path: Path) -> None:
     """Frames of 420 pixels side by side, since a browser has no window so narrow, and one is quicker than many."""
-    pages = [*reports, *evaluations, card, mutations, head, leaderboard]
     frames = [f'<iframe src="{page.resolve().as_uri()}" width="{NARROW}" height="1800"></iframe>' for page in pages]
     style = "<style>body { margin: 0; display: flex } iframe { border: 0; flex: none }</style>"
     (tmp_path / "frames.html").write_text(f"<!doctype html>{style}{''.join(frames)}")
@@ -191,16 +189,7 @@ def test_pages_fit_a_telephone(
         assert (np.abs(pixels[:, :408] - pixels[2, 2]).max(axis=2) > 0.2).mean() > 0.02, page
 
 
-def test_pages_are_drawn_light_and_dark(
-    reports: list[Path],
-    evaluations: list[Path],
-    card: Path,
-    mutations: Path,
-    head: Path,
-    leaderboard: Path,
-    tmp_path: Path,
-) -> None:
-    pages = [*reports, *evaluations, card, mutations, head, leaderboard]
+def test_pages_are_drawn_light_and_dark(pages: list[Path], tmp_path: Path) -> None:
     light, dark = (screenshots(pages, tmp_path / f"{theme}.png", dark=theme == "dark") for theme in ("light", "dark"))
     for page, pixels, bright in [
         *zip(pages, light, [True] * len(pages), strict=True),
