@@ -65,7 +65,8 @@ class DatasetConfig:
         unless="head.kind",
     )
     markup_weight: float = setting(
-        "Loss weight of OpenGenome2's tags (`|d__…|`) and joins (`@`, `#`), a multiple of 0.01: docs/samples.md#loss-weights",
+        "Loss weight of OpenGenome2's tags (`|d__…|`) and joins (`@`, `#`), a multiple of 0.01: "
+        "docs/samples.md#loss-weights",
         default=0.0,
         nemo="data.markup_weight",
         bridge="dataset.markup_weight",

@@ -18,8 +18,8 @@ def configuration_page(schema: type) -> str:
     lines = [
         "# Settings",
         "",
-        "Every setting of a training run. Give it as `key=value` to `train`, `plan`, `doctor` or `launch`, or set it in",
-        "a YAML file of your own.",
+        "Every setting of a training run. Give it as `key=value` to `train`, `plan`, `doctor` or `launch`, or set it",
+        "in a YAML file of your own.",
         "",
         "The default applies if no configuration file sets the value. Recipes override many defaults:",
         "`genomic-llama train RECIPE --cfg` prints the values of a recipe. A setting without a default is set by every",

@@ -11,7 +11,7 @@ from foundation.terminal import print_text
 def doctor(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="Recipe or configuration to check. Without one, only the machine is checked.", show_default=False),
+        typer.Argument(help="Recipe or configuration to check; without one, only the machine.", show_default=False),
     ] = None,
     overrides: Annotated[
         list[str] | None,
