@@ -11,11 +11,11 @@ import numpy as np
 from evaluation.finished import Work
 from evaluation.sharding.job import Compute, Payload, Results
 from evaluation.sharding.model_tasks import ModelTask, ModelTasks
+from evaluation.zero_shot.board.leaderboard import Leaderboard, read_leaderboard, write_leaderboard
+from evaluation.zero_shot.board.model_card import card_path, model_card
+from evaluation.zero_shot.board.page import render_leaderboard
 from evaluation.zero_shot.data import TaskData, describe_missing, find_data
 from evaluation.zero_shot.kinds import check_task
-from evaluation.zero_shot.leaderboard import Leaderboard, read_leaderboard, write_leaderboard
-from evaluation.zero_shot.model_card import card_path, model_card
-from evaluation.zero_shot.page import render_leaderboard
 from evaluation.zero_shot.result import TaskResult
 from evaluation.zero_shot.run import (
     COMMAND,

@@ -153,8 +153,8 @@ def zero_shot(
     written when its task is finished: repeat the command after an interruption
     to run the rest. Exits with 1 if a task failed.
     """
+    from evaluation.zero_shot.board.page import format_headlines
     from evaluation.zero_shot.data import describe_missing
-    from evaluation.zero_shot.page import format_headlines
     from evaluation.zero_shot.request import ZeroShotRequest, publish
     from evaluation.zero_shot.run import evaluate
 

@@ -21,9 +21,9 @@ from evaluation.mutation.page import write_page
 from evaluation.report.report import build_head_report, build_report
 from evaluation.suite.output import write_comparison
 from evaluation.suite.result import Evaluation, Metric, TaskResult
+from evaluation.zero_shot.board.leaderboard import read_leaderboard
+from evaluation.zero_shot.board.page import render_leaderboard
 from evaluation.zero_shot.data import TaskData
-from evaluation.zero_shot.leaderboard import read_leaderboard
-from evaluation.zero_shot.page import render_leaderboard
 from evaluation.zero_shot.result import Measure, items_path, items_table, write_items, write_result
 from evaluation.zero_shot.result import TaskResult as OneResult
 from evaluation.zero_shot.spec import Published, SourceFile, TaskSpec

@@ -15,12 +15,12 @@ from corpora import prepare
 from refusal import refused
 from sklearn.metrics import roc_auc_score
 
-from evaluation.zero_shot.comparing import compare_items
+from evaluation.zero_shot.board.comparing import compare_items
+from evaluation.zero_shot.board.leaderboard import Leaderboard, read_leaderboard, write_leaderboard
+from evaluation.zero_shot.board.leakage import corpus_of, leakage
+from evaluation.zero_shot.board.model_card import model_card
+from evaluation.zero_shot.board.page import render_leaderboard
 from evaluation.zero_shot.data import TaskData
-from evaluation.zero_shot.leaderboard import Leaderboard, read_leaderboard, write_leaderboard
-from evaluation.zero_shot.leakage import corpus_of, leakage
-from evaluation.zero_shot.model_card import model_card
-from evaluation.zero_shot.page import render_leaderboard
 from evaluation.zero_shot.result import Measure, TaskResult, items_path, items_table, write_items, write_result
 from evaluation.zero_shot.spec import CONFIGS, Published, SourceFile, TaskSpec
 from foundation.typed import hints

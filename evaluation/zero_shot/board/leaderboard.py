@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from evaluation.zero_shot.comparing import Compared, compare_items
+from evaluation.zero_shot.board.comparing import Compared, compare_items
+from evaluation.zero_shot.board.leakage import corpus_of, leakage
 from evaluation.zero_shot.data import TaskData
-from evaluation.zero_shot.leakage import corpus_of, leakage
 from evaluation.zero_shot.result import Measure, TaskResult, items_path, read_items, read_result
 from evaluation.zero_shot.spec import Published, TaskSpec
 from foundation.atomic import atomic_file

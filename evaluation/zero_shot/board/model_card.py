@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from evaluation.zero_shot.leaderboard import Leaderboard, ModelRow, TaskBoard
+from evaluation.zero_shot.board.leaderboard import Leaderboard, ModelRow, TaskBoard
 
 NAME = "model_card.md"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.zero_shot.leaderboard import Leaderboard, TaskBoard
+from evaluation.zero_shot.board.leaderboard import Leaderboard, TaskBoard
 from evaluation.zero_shot.result import Measure
 from foundation.pages.figure import ACCENT, BAR, INK, MUTED, canvas, to_svg
 from foundation.pages.page import render_page
