@@ -57,7 +57,8 @@ def warn_of_contradictions(targets: Targets, train: Sequence[Example], source: o
     for example in train:
         found[strand_hash(example.ids)].add(np.asarray(example.target).tobytes())
     if several := sum(len(labels) > 1 for labels in found.values()):
-        warn(f"warning: {source}: {several:,} training sequences appear more than once, with different labels")
+        appear = "sequence appears" if several == 1 else "sequences appear"
+        warn(f"warning: {source}: {several:,} training {appear} more than once, with different labels")
 
 
 def warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
@@ -67,7 +68,8 @@ def warn_shared(parts: Mapping[str, Sequence[Example]], source: object) -> None:
         known = set(hashes[earlier])
         both = [example for example, one in zip(parts[later], hashes[later], strict=True) if one in known]
         if both:
-            message = f"{len(both):,} of {len(parts[later]):,} {later} sequences are in {earlier} too"
+            are = "is" if len(both) == 1 else "are"
+            message = f"{len(both):,} of {len(parts[later]):,} {later} sequences {are} in {earlier} too"
             warn(f"warning: {source}: {message}, on either strand; the first is {both[0].where}")
 
 

@@ -65,8 +65,9 @@ def read_signal(bed: Path, signal: Signal) -> Iterator[tuple[Region, str, Values
             ids, _ = oriented(region, reverse=False)
             yield region, ids.tobytes().decode(), values[::-1] if region.strand == "-" else values
     if without:
-        what = "have no label" if signal.fill is None else f"are taken as {signal.fill:g}"
-        warn(f"{bed}: {without:,} of {bases:,} bases have no value in {signal.bigwig}; they {what}")
+        have, are, they = ("has", "is", "it") if without == 1 else ("have", "are", "they")
+        what = f"{have} no label" if signal.fill is None else f"{are} taken as {signal.fill:g}"
+        warn(f"{bed}: {without:,} of {bases:,} bases {have} no value in {signal.bigwig}; {they} {what}")
 
 
 @contextmanager

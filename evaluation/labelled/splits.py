@@ -50,7 +50,8 @@ def read_splits(head: HeadConfig, longest: int) -> Splits:
     if drawn:
         parts[TRAIN], parts[VALIDATION] = _split_off(parts[TRAIN], head.validation_fraction)
         count = len(parts[VALIDATION])
-        warn(f"{head.train}: {count:,} of {count + len(parts[TRAIN]):,} sequences are held out for validation")
+        are = "is" if count == 1 else "are"
+        warn(f"{head.train}: {count:,} of {count + len(parts[TRAIN]):,} sequences {are} held out for validation")
     for name in (TRAIN, VALIDATION):
         if not parts[name]:
             fix = "Give more sequences, head.validation, or another head.validation_fraction."

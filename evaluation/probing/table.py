@@ -26,7 +26,8 @@ def class_lines(task: Task) -> Iterator[str]:
     if len(task.counts) > _SHOWN:
         yield f"{task.name}  ... and {len(task.counts) - _SHOWN:,} classes more"
     if task.shared:
-        yield f"{task.name}  warning: {task.shared:,} of {len(task.test):,} test sequences are in train too"
+        are = "is" if task.shared == 1 else "are"
+        yield f"{task.name}  warning: {task.shared:,} of {len(task.test):,} test sequences {are} in train too"
 
 
 def format_table(rows: Sequence[Measured]) -> str:

@@ -70,7 +70,7 @@ class LiveEvaluation(Callback, IOMixin):  # type: ignore[misc]
                 if trainer.is_global_zero:
                     warn(
                         f"step {trainer.global_step}: {task.name!r} is left out: {read:,} of {len(task.rows):,} "
-                        f"sequences were read in trainer.evaluate_seconds={self.seconds:g}"
+                        f"sequences {'was' if read == 1 else 'were'} read in trainer.evaluate_seconds={self.seconds:g}"
                     )
             else:
                 values |= task.measure(sums)

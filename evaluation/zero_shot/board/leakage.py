@@ -37,8 +37,9 @@ def leakage(corpus: Path | None, names: Collection[str]) -> str:
     trained = sorted(name for name, splits in found.items() if TRAINING_SPLIT in splits)
     held = len(found) - len(trained)
     shown = f" ({', '.join(trained[:_SHOWN])}{', ...' if len(trained) > _SHOWN else ''})" if trained else ""
+    are = "is" if len(trained) == 1 else "are"
     return (
-        f"{len(trained):,} of {len(names):,} sequences are in the training split of {corpus}{shown}, "
+        f"{len(trained):,} of {len(names):,} sequences {are} in the training split of {corpus}{shown}, "
         f"{held:,} in other splits; by their names"
     )
 

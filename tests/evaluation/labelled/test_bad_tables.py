@@ -100,7 +100,7 @@ def test_what_is_odd_and_can_be_used_is_said(tmp_path: Path, capsys: pytest.Capt
     splits = _read(table, validation=str(one_class), stop_metric="loss")
     assert (len(splits.train), len(splits.validation)) == (6, 1)
     said = capsys.readouterr().err
-    assert "1 training sequences appear more than once, with different labels" in said
+    assert "1 training sequence appears more than once, with different labels" in said
     assert "v.csv: the validation sequences have no class 'b'" in said
     _read(write_rows(tmp_path / "u.csv", [(f"ACGT{a}{b}", "ab"[a == b]) for a in "ACGT" for b in "ACGT"]))
     assert "of 16 sequences are held out for validation" in capsys.readouterr().err
