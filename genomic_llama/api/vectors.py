@@ -6,6 +6,7 @@ import numpy as np
 
 from evaluation.embedding.embedding import Values, embed_regions
 from evaluation.likelihood.likelihood import plan_reading
+from foundation.errors import InputError
 from foundation.progress import called_from_python, progress_bar
 from genomic_llama.api.door import public
 from genomic_llama.api.sequences import read_sequences
@@ -62,6 +63,8 @@ def embed(
             for one in embed_regions(model, read_sequences(sequences), reading, layer=layer, pooling=pooling):
                 found.append(one.values)
                 advance(1)
+        if not found:
+            raise InputError("has nothing to embed", where="sequences", fix="Give one or more.", kind="no-sequences")
         if pooling == "none":
             return found
-        return np.stack(found) if found else np.zeros((0, model.config.hidden_size), np.float32)
+        return np.stack(found)
