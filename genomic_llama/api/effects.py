@@ -77,7 +77,8 @@ def variants(
     standard deviations from the mean of the random ones), `null_p` (the share of them that is as low or lower),
     `null_mean` and `null_deviation` (nats).
 
-    Raises `InputError` for invalid files or tables, and for windows beyond the model's positions.
+    Raises `InputError` for invalid files or tables, for no variant at all, and for windows beyond the model's
+    positions.
     """
     with called_from_python(progress=progress):
         check_predicts_bases(model)
@@ -132,7 +133,8 @@ def mutate(
     (`snv`, `deletion`, `tile`), `ref`, `alt`, `delta`, `delta_mean`, `forward` and `reverse`, in nats, as `variants`.
     The change of each base as a matrix: `table.pivot(index="alt", columns="start", values="delta")`.
 
-    Raises `InputError` for a region outside its sequence, or without a base to change.
+    Raises `InputError` for a region outside its sequence, or without a base to change, for no sequence or region at
+    all, and for a deletion or tile that fits none of them.
     """
     from pandas import DataFrame
 

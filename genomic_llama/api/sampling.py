@@ -59,8 +59,8 @@ def generate(
     Returns one row per sample: `prompt` (its name), `sample` (from 0), `sequence` (the new bases), `ended` (by EOS),
     `mean_log_probability`, and `log_probabilities`: float32 [bases], ln P of each base at temperature 1.
 
-    Raises `InputError` for a prompt that is empty or not DNA, for a prompt and `length` that together exceed the
-    model's positions, and for sampling options out of range.
+    Raises `InputError` for a prompt that is empty or not DNA, for two prompts of one name, for a prompt and
+    `length` that together exceed the model's positions, and for sampling options out of range.
     """
     from pandas import DataFrame
 

@@ -54,7 +54,7 @@ def embed(
     Returns float32 [sequences, hidden]; with `pooling="none"` a list of float32 [bases, hidden]. Rows are in the order
     of `sequences`. Values differ between batch sizes only by rounding, about 1e-6 of their size in float32.
 
-    Raises `InputError` for invalid sequence, and for a layer that the model does not have.
+    Raises `InputError` for invalid sequence, for no sequence at all, and for a layer that the model does not have.
     """
     with called_from_python(progress=progress):
         reading = plan_reading(model, context_length=context_length, stride=stride, batch_size=batch_size)
