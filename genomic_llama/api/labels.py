@@ -46,8 +46,8 @@ def predict(
     class, `p_CLASS`; several labels add `p_LABEL`; numbers add one column each. A head per base gives one row per base,
     with its `offset` in the sequence.
 
-    Raises `InputError` for a model without a head, for a sequence that is empty, too long or not DNA, for none at all, and
-    for `calibrated` if the head has no calibration.
+    Raises `InputError` for a model without a head, for a sequence that is empty, too long or not DNA, for none at all,
+    and for `calibrated` if the head has no calibration.
     """
     from pandas import DataFrame
 
