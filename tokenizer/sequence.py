@@ -71,6 +71,15 @@ def not_nucleotides(sequence: bytes) -> bytes:
     return bytes(sorted(set(sequence.translate(None, NUCLEOTIDES))))
 
 
+def foreign_letters(sequence: str | bytes, most: int = 10) -> str:
+    """The first `most` distinct characters of `sequence` that are not IUPAC nucleotide codes, in order.
+
+    Bytes are read as UTF-8, and those that are not UTF-8 as surrogates.
+    """
+    text = sequence if isinstance(sequence, str) else sequence.decode("utf-8", "surrogateescape")
+    return "".join(list(dict.fromkeys(text.translate(dict.fromkeys(NUCLEOTIDES))))[:most])
+
+
 def _look_up(table: bytes, ids: Ids) -> Ids:
     """`table[id]` of each id; `bytes.translate` is several times as fast as indexing an array with one."""
     return np.frombuffer(bytearray(ids.tobytes()).translate(table), np.uint8).reshape(ids.shape)

@@ -1,6 +1,5 @@
 """Prompts in, generated sequence out: FASTA, and a track of log-probabilities where wanted."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from corpus.markup import split_tag
 from evaluation.generation.decode import Generated
+from evaluation.generation.generation import check_names
 from evaluation.generation.motifs import find_motif
 from evaluation.generation.sampling import Sampling
 from evaluation.likelihood.regions import Region, read_regions, tag_of, with_tag
@@ -37,10 +37,7 @@ def read_prompts(texts: Sequence[str], fasta: Path | None, *, tag: str | None = 
         given_as = f"{option('prompt', 'ACGT')} or {option('prompts', 'FILE')}"
         fix = f"Give {given_as}: the models have no BOS token, so they need a prompt."
         raise InputError("no prompt", fix=fix, kind="no-prompt")
-    for name, count in Counter(one.name for one in given).items():
-        if count > 1:
-            problem = f"{count} prompts are named {name!r}, after which their sequences would be named"
-            raise InputError(problem, where=fasta, fix="Give them different names.", kind="duplicate-name")
+    check_names(given, fasta)
     return given
 
 

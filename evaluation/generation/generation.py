@@ -1,6 +1,7 @@
 """New sequence after prompts: as many samples of each as asked for, in batches that fit into memory."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -73,6 +74,14 @@ def accepted(found: Iterable[Generated | None], sampling: Sampling) -> list[Gene
 def bases_of(rows: Sequence[Row], sampling: Sampling) -> int | None:
     """How many bases are drawn at most; None where that is not known."""
     return None if sampling.rejects else sum(row.limit for row in rows)
+
+
+def check_names(prompts: Iterable[Region], source: object = None) -> None:
+    """Errors: `InputError` for two prompts of one name, which seeds their samples; `source`: their file."""
+    for name, count in Counter(prompt.name for prompt in prompts).items():
+        if count > 1:
+            problem = f"{count} prompts are named {name!r}, which names and seeds their samples"
+            raise InputError(problem, where=source, fix="Give them different names.", kind="duplicate-name")
 
 
 def check_prompts(prompts: Sequence[Region], sampling: Sampling, longest: int) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.generation.motifs import Motifs, read_motifs
+from evaluation.limits import MOST
 from foundation.errors import InputError
 from foundation.spelling import option
-from tokenizer.sequence import Ids, not_nucleotides
+from tokenizer.sequence import Ids, foreign_letters, not_nucleotides
 
 Values = npt.NDArray[np.float64]
 
@@ -76,7 +77,7 @@ class Sampling:
         return (
             ("length", self.length is None or self.length >= 1, "[1, ...]", "Give the number of new bases."),
             ("min_length", self.min_length >= 0, "[0, ...]", "0 lets EOS come at once."),
-            ("samples", self.samples >= 1, "[1, ...]", "Give the number of sequences per prompt."),
+            ("samples", 1 <= self.samples <= MOST, f"[1, {MOST:,}]", "Give the number of sequences per prompt."),
             ("top_k", self.top_k >= 0, "[0, ...]", "0 keeps all bases."),
             ("top_p", 0 < self.top_p <= 1, "(0, 1]", "1 keeps all bases."),
             ("min_p", 0 <= self.min_p <= 1, "[0, 1]", "0 keeps all bases."),
@@ -154,8 +155,8 @@ def check_alphabet(alphabet: str) -> bytes:
     Errors: `InputError` for what is not a nucleotide, and for U.
     """
     letters, fix = alphabet.upper().encode("utf-8", "replace"), f"Give {option('alphabet', 'ACGT')}"
-    if strange := not_nucleotides(letters):
-        problem = f"the alphabet has {strange.decode('latin-1')!r}, which is not a nucleotide"
+    if not_nucleotides(letters):
+        problem = f"the alphabet has {foreign_letters(alphabet)!r}, which is not a nucleotide"
         raise InputError(problem, fix=f"{fix}.", kind="alphabet")
     if b"U" in letters:
         fix = f"{fix}: models learn RNA written with T."

@@ -12,7 +12,15 @@ from evaluation.labelled.targets import Targets
 from evaluation.rna import AsDna
 from foundation.errors import InputError
 from foundation.terminal import warn
-from tokenizer.sequence import Ids, encode, is_unambiguous, not_nucleotides, reverse_complement, to_upper
+from tokenizer.sequence import (
+    Ids,
+    encode,
+    foreign_letters,
+    is_unambiguous,
+    not_nucleotides,
+    reverse_complement,
+    to_upper,
+)
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SIDES = ("refuse", "left", "right")
@@ -53,8 +61,8 @@ def read_ids(sequence: str, where: str, as_dna: AsDna) -> Ids:
     data = sequence.strip().encode("utf-8", "replace")
     if not data:
         raise InputError("has an empty sequence", where=where, fix="Leave it out.", kind="empty-sequence")
-    if strange := not_nucleotides(data):
-        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
+    if not_nucleotides(data):
+        problem = f"has characters that are not nucleotides: {foreign_letters(sequence.strip())!r}"
         raise InputError(problem, where=where, fix="Repair the sequence, or leave it out.", kind="not-dna")
     return to_upper(as_dna(encode(data), where))
 

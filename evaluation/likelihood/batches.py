@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from evaluation.limits import MOST
 from foundation.errors import InputError
+from foundation.spelling import option
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -60,9 +62,10 @@ class Batching:
 
 
 def check_batch_size(size: int) -> None:
-    """Errors: `InputError` below one: no batch would be read, or none would be the last."""
-    if size < 1:
-        raise InputError(f"batch size {size} is below 1", fix="Give 1 or more.", kind="batch-size")
+    """Errors: `InputError` outside 1 to `MOST`: below one no batch would be read, or none would be the last."""
+    if not 1 <= size <= MOST:
+        problem = f"{option('batch_size', size)} is outside [1, {MOST:,}]"
+        raise InputError(problem, fix="Leave it out for the default.", kind="batch-size")
 
 
 def plan_batches(model: "PreTrainedModel", rows: int | None = None) -> Batching:

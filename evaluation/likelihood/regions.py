@@ -12,7 +12,7 @@ from evaluation.likelihood.bed import read_bed, warn_blocks
 from evaluation.rna import AsDna
 from foundation.errors import InputError
 from foundation.spelling import option
-from tokenizer.sequence import Ids, encode, not_nucleotides, reverse_complement, to_upper
+from tokenizer.sequence import Ids, encode, foreign_letters, not_nucleotides, reverse_complement, to_upper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,9 @@ def oriented(region: Region, *, reverse: bool) -> tuple[Ids, int]:
     minus = reverse != (region.strand == "-")
     context = reverse_complement(region.after) if minus else region.before
     ids = other_strand(region.ids) if minus else region.ids
-    if strange := not_nucleotides(ids[~is_markup(ids)].tobytes()):
-        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
+    if not_nucleotides(ids[~is_markup(ids)].tobytes()):
+        letters = foreign_letters(region.ids[~is_markup(region.ids)].tobytes())
+        problem = f"has characters that are not nucleotides: {letters!r}"
         fix = "Remove the record, or repair the file."
         raise InputError(problem, where=f"record {region.name!r}", fix=fix, kind="not-dna")
     ahead = len(region.tag) + len(context)

@@ -1,6 +1,6 @@
 """The mutants of a region: every single base replaced by each other one; deletions and tiles where wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.likelihood.regions import Region
@@ -27,6 +27,21 @@ class Kinds:
             for size in sizes:
                 if size < 1:
                     raise InputError(f"a {name} of {size} bases is not one", fix="Give 1 or more.", kind=name)
+
+    def check_fit(self, regions: Sequence[Region], contigs: Mapping[str, Ids]) -> None:
+        """Errors: `InputError` for a deletion or a tile that fits no region; one base of a contig has to stay."""
+        tiles = [len(region.ids) for region in regions]
+        deletions = [min(size, len(contigs[one.contig]) - 1) for size, one in zip(tiles, regions, strict=True)]
+        _check_sizes("deletion", self.deletions, max(deletions, default=0))
+        _check_sizes("tile", () if self.tile is None else (self.tile,), max(tiles, default=0))
+
+
+def _check_sizes(name: str, sizes: Sequence[int], longest: int) -> None:
+    for size in sizes:
+        if size > longest:
+            problem = f"a {name} of {size:,} bases fits none of the regions: {longest:,} is the most"
+            fix = f"Give {longest:,} or less." if longest else "Leave it out."
+            raise InputError(problem, fix=fix, kind=f"{name}-too-long")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,6 +126,7 @@ def mutate_regions(
     Errors: `InputError` for a region without a base to change.
     """
     readings, regions = strands(strand), list(regions)
+    kinds.check_fit(regions, contigs)
     total = sum(len(region.ids) for region in regions)
     with progress_bar("Mutating", total=total, unit="b") as advance:
         for region in regions:

@@ -132,6 +132,7 @@ class MutateJob:
     def __init__(self, request: MutateRequest) -> None:
         self._request, self._placement, self._kinds = request, request.placement, request.kinds
         self._regions, self._contigs = read_sites(request.fasta, request.bed)
+        self._kinds.check_fit(self._regions, self._contigs)
         total = sum(len(region.ids) for region in self._regions)
         self.progress = Progress(description="Mutating", unit="b", total=total)
 

@@ -85,12 +85,6 @@ def table_rows(predictions: Iterable[Prediction], head: Head, advance: Advance) 
         advance(1)
 
 
-def table_columns(head: Head) -> list[str]:
-    """Of a table of sequences that are in memory, which has them without any row too."""
-    offset = ["offset"] if head.per_base else []
-    return ["name", "length", *offset, *_values([0.0] * len(head.labels), head)]
-
-
 def _position(record: Record, offset: int) -> dict[str, int]:
     """Of a base, in the contig of a region; nothing where there is none."""
     if record.region is None or "contig" not in record.columns:

@@ -12,10 +12,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from evaluation.limits import MOST
 from evaluation.variants.alleles import SCORED, Allele
 from evaluation.variants.effects import Effect
 from evaluation.variants.normal_form import normal_form
 from evaluation.variants.vcf import VcfRecord
+from foundation.errors import InputError
+from foundation.spelling import option
 from tokenizer.sequence import Ids, is_unambiguous, to_upper
 
 SizeClass: TypeAlias = tuple[int, int]
@@ -49,6 +52,13 @@ def size_class(allele: Allele) -> SizeClass | None:
     if allele.status != SCORED or not change:
         return None
     return (1 if change > 0 else -1), abs(change).bit_length() - 1
+
+
+def check_null(count: int) -> None:
+    """Errors: `InputError` for fewer random indels than none, or more than `MOST`."""
+    if not 0 <= count <= MOST:
+        fix = "200 are enough for a z-score; 0 makes none."
+        raise InputError(f"{option('null', count)} is outside [0, {MOST:,}]", fix=fix, kind="null")
 
 
 def random_indels(alleles: Sequence[Allele], contigs: Mapping[str, Ids], count: int) -> list[Allele]:

@@ -11,6 +11,7 @@ from corpus.streams.compression import check_opens
 from evaluation.finished import Work
 from evaluation.likelihood.model import check_directory, check_language_model, load_model
 from evaluation.sharding.job import Compute, Progress, Results, at_once
+from evaluation.variants.calibration import check_null
 from evaluation.variants.haplotypes import Haplotype
 from evaluation.variants.labels import Labelling, split_values
 from evaluation.variants.output import journal_path, result_paths, write_result
@@ -76,6 +77,7 @@ class VariantRequest:
 
     def check(self) -> None:
         """Errors: `InputError` for what can be known to be wrong before the files are read."""
+        check_null(self.null)
         check_writable(*result_paths(self.out), self.journal, given=self.out)
         check_opens(self.fasta, self.vcf)
         check_directory(self.model, self.adapter)

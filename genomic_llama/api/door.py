@@ -13,6 +13,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from foundation.errors import InputError, shown
 from foundation.spelling import spelt_for_python
 from foundation.typed import from_json, optional
+from genomic_llama.api.paths import read_path
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,7 +63,15 @@ def read_argument(kind: Any, value: Any, where: str) -> Any:
         return _tuple((items[0], ...), [value] if alone else value, where, fix)
     if typing.get_origin(inner) is tuple:
         return _tuple(items, value, where, fix)
-    return from_json(inner, _as_python(value), where, fix=fix) if inner in (*_PLAIN, Path) else value
+    if inner not in (*_PLAIN, Path):
+        return value
+    read = from_json(inner, _as_python(value), where, fix=fix)
+    return type(read)(read_path(value, where)) if _is_path(kind) else read
+
+
+def _is_path(kind: Any) -> bool:
+    """Whether an annotation is of paths: `Path`, or `str | PathLike[str]`."""
+    return any(one is Path or typing.get_origin(one) is os.PathLike for one in (kind, *typing.get_args(kind)))
 
 
 def _model(value: Any, where: str) -> Any:
@@ -83,6 +92,8 @@ def _tuple(items: tuple[Any, ...], value: Any, where: str, fix: str) -> tuple[An
     """A tuple of as many items as the annotation says; `...` stands for any number."""
     kind: Any = types.GenericAlias(tuple, (items[0], ...))
     read: tuple[Any, ...] = from_json(kind, _listed(value), where, fix=fix)
+    if items[0] is Path:
+        read = tuple(read_path(one, f"{where}[{number}]") for number, one in enumerate(_listed(value)))
     if items[-1] is not Ellipsis and len(read) != len(items):
         problem = f"is {shown(value)}, which has {len(read)} items, not {len(items)}"
         raise InputError(problem, where=where, fix=fix, kind="wrong-type")

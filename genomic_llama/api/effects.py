@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.likelihood.regions import Region
@@ -11,7 +10,7 @@ from evaluation.mutation.mutants import Kinds
 from evaluation.mutation.mutation_files import ROW, rows
 from evaluation.mutation.mutation_map import mutate_regions, plan_mutation_windows
 from evaluation.variants.alleles import SCORED, Allele, list_alleles
-from evaluation.variants.calibration import Calibration, calibrate, random_indels
+from evaluation.variants.calibration import Calibration, calibrate, check_null, random_indels
 from evaluation.variants.effects import Effect, allele_effects
 from evaluation.variants.table import columns, values
 from evaluation.variants.vcf import Vcf, VcfRecord, read_vcf
@@ -20,7 +19,9 @@ from foundation.errors import InputError, shown
 from foundation.progress import called_from_python, progress_bar
 from genomic_llama.api.door import public, read_argument
 from genomic_llama.api.models import check_predicts_bases
+from genomic_llama.api.paths import read_path
 from genomic_llama.api.sequences import read_contigs, read_named
+from genomic_llama.api.tables import check_once, check_present, is_missing
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -76,15 +77,19 @@ def variants(
     standard deviations from the mean of the random ones), `null_p` (the share of them that is as low or lower),
     `null_mean` and `null_deviation` (nats).
 
-    Raises `InputError` for invalid files or tables, and for windows beyond the model's positions.
+    Raises `InputError` for invalid files or tables, for no variant at all, and for windows beyond the model's
+    positions.
     """
     with called_from_python(progress=progress):
         check_predicts_bases(model)
+        check_null(null)
         readings = strands(strand)
         placement = plan_placement(
             int(model.config.max_position_embeddings), window=window, downstream=downstream, grid=grid
         )
         read = _read_variants(variants)
+        if not read.records:
+            raise InputError("has nothing to score", where="variants", fix="Give one or more.", kind="no-variants")
         contigs = read_contigs(genome, {record.contig for record in read.records})
         alleles = list_alleles(read, contigs, "variants")
         scored = sum(allele.status == SCORED for allele in alleles)
@@ -128,7 +133,8 @@ def mutate(
     (`snv`, `deletion`, `tile`), `ref`, `alt`, `delta`, `delta_mean`, `forward` and `reverse`, in nats, as `variants`.
     The change of each base as a matrix: `table.pivot(index="alt", columns="start", values="delta")`.
 
-    Raises `InputError` for a region outside its sequence, or without a base to change.
+    Raises `InputError` for a region outside its sequence, or without a base to change, for no sequence or region at
+    all, and for a deletion or tile that fits none of them.
     """
     from pandas import DataFrame
 
@@ -139,8 +145,11 @@ def mutate(
         )
         whole = read_named(sequences)
         contigs = {name: region.ids for name, region in whole.items()}
-        chosen = whole.values() if regions is None else _parts(whole, regions)
+        chosen = list(whole.values()) if regions is None else _parts(whole, regions)
         kinds = Kinds(deletions=tuple(deletions), tile=tile)
+        if not chosen:
+            where = "sequences" if regions is None else "regions"
+            raise InputError("has nothing to mutate", where=where, fix="Give one or more.", kind="no-sequences")
         maps = mutate_regions(model, chosen, contigs, placement, kinds, strand=strand, batch_size=batch_size)
         return _numbers(DataFrame([row for one in maps for row in rows(one)], columns=list(ROW)), _MUTANT)
 
@@ -175,7 +184,7 @@ def _read_variants(given: Any) -> Vcf:
     if not isinstance(given, str | PathLike):
         fix = "Give the path of a VCF file, or a table with the columns contig, position, ref and alt."
         raise InputError(f"{shown(type(given))} does not hold variants", fix=fix, kind="not-variants")
-    return read_vcf(Path(given))
+    return read_vcf(read_path(given, "variants", fix="Give the path of a VCF file, or a table."))
 
 
 def _read_table(table: "DataFrame") -> Vcf:
@@ -185,6 +194,7 @@ def _read_table(table: "DataFrame") -> Vcf:
     if missing := [key for key, column in found.items() if column is None]:
         problem = f"the table has no column {', '.join(map(repr, missing))}"
         raise InputError(problem, fix=f"It has: {', '.join(map(str, table.columns))}.", kind="no-variant-column")
+    check_once([str(column).lower() for column in table.columns], *(str(one).lower() for one in found.values()), "id")
     ids = table[by_name["id"]] if "id" in by_name else ["."] * len(table)
     parts = zip(*(table[found[key]] for key in _NAMES), ids, strict=True)
     return Vcf(header=(), records=tuple(_row(number, *row) for number, row in enumerate(parts)))
@@ -198,8 +208,11 @@ def _row(number: int, contig: Any, position: Any, ref: Any, alt: Any, name: Any)
     if whole < 1 or whole != position:
         where, fix = f"row {number} of the table", "Count from 1, as in VCF."
         raise InputError(f"position {position!r} is not a number from 1", where=where, fix=fix, kind="vcf-position")
+    contig, ref, alt = (
+        check_present(value, what, number) for value, what in ((contig, "contig"), (ref, "ref"), (alt, "alt"))
+    )
     return VcfRecord(
-        line=number, contig=str(contig), position=whole - 1, id=str(name), ref=str(ref),
+        line=number, contig=str(contig), position=whole - 1, id="." if is_missing(name) else str(name), ref=str(ref),
         alts=tuple(str(alt).split(",")), fields=(),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from configs.heads import KEY, Head
 from evaluation.labelled.examples import SIDES
-from evaluation.prediction.files import table_columns, table_rows
+from evaluation.prediction.files import table_rows
 from evaluation.prediction.predicting import Predicting, check_calibrated
 from evaluation.prediction.predicting import predict as predict_records
 from evaluation.prediction.records import cut_to, region_record
@@ -46,8 +46,8 @@ def predict(
     class, `p_CLASS`; several labels add `p_LABEL`; numbers add one column each. A head per base gives one row per base,
     with its `offset` in the sequence.
 
-    Raises `InputError` for a model without a head, for a sequence that is empty, too long or not DNA, and for
-    `calibrated` if the head has no calibration.
+    Raises `InputError` for a model without a head, for a sequence that is empty, too long or not DNA, for none at all,
+    and for `calibrated` if the head has no calibration.
     """
     from pandas import DataFrame
 
@@ -66,7 +66,9 @@ def predict(
         records = (region_record(region, cut) for region in read_sequences(sequences))
         with progress_bar("Predicting", total=None, unit=" sequences") as advance:
             rows = list(table_rows(predict_records(model, records, how), head, advance))
-            return DataFrame(rows, columns=None if rows else table_columns(head))
+        if not rows:
+            raise InputError("has nothing to predict", where="sequences", fix="Give one or more.", kind="no-sequences")
+        return DataFrame(rows)
 
 
 def _head(model: "PreTrainedModel") -> Head:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from evaluation.generation.generation import check_names
 from evaluation.generation.generation import generate as generate_bases
 from evaluation.generation.sampling import Sampling
 from foundation.progress import called_from_python
@@ -58,8 +59,8 @@ def generate(
     Returns one row per sample: `prompt` (its name), `sample` (from 0), `sequence` (the new bases), `ended` (by EOS),
     `mean_log_probability`, and `log_probabilities`: float32 [bases], ln P of each base at temperature 1.
 
-    Raises `InputError` for a prompt that is empty or not DNA, for a prompt and `length` that together exceed the
-    model's positions, and for sampling options out of range.
+    Raises `InputError` for a prompt that is empty or not DNA, for two prompts of one name, for a prompt and
+    `length` that together exceed the model's positions, and for sampling options out of range.
     """
     from pandas import DataFrame
 
@@ -71,7 +72,9 @@ def generate(
             forbid=tuple(forbid), forbid_both_strands=forbid_both_strands, gc=gc, tries=tries, alphabet=alphabet,
             seed=seed,
         )  # fmt: skip
-        found = generate_bases(model, list(read_sequences(prompts)), sampling)
+        given = list(read_sequences(prompts))
+        check_names(given)
+        found = generate_bases(model, given, sampling)
         rows = [
             (one.prompt.name, one.sample, one.ids.tobytes().decode("latin-1"), one.ended,
              float(one.logs.mean(dtype="float64")) if len(one.logs) else float("nan"), one.logs)

@@ -13,7 +13,9 @@ from corpus.markup import split_tag
 from evaluation.likelihood.regions import Region, load_contigs, read_regions
 from evaluation.rna import AsDna
 from foundation.errors import InputError, shown
-from tokenizer.sequence import Ids, encode, not_nucleotides
+from genomic_llama.api.paths import read_path
+from genomic_llama.api.tables import check_once, check_present, is_missing
+from tokenizer.sequence import Ids, encode, foreign_letters, not_nucleotides
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _TEXT = (str, bytes, bytearray)
 _COLUMNS = ("sequence", "seq"), ("name", "id")
 _FIX = "Give str, bytes, a pathlib.Path of a FASTA file, records, a dict of names, or a table with a column 'sequence'."
+_GENOME_FIX = "A str is the path of a FASTA file here; give sequences as a dict: {'chr1': 'ACGT'}."
 
 
 def read_sequences(given: "Sequences") -> Iterator[Region]:
@@ -39,14 +42,14 @@ def read_sequences(given: "Sequences") -> Iterator[Region]:
         yield given
         return
     if isinstance(given, Path):
-        yield from read_regions(given)
+        yield from read_regions(read_path(given))
         return
     as_dna = AsDna("sequences")
     for number, (name, bases) in enumerate(_records(given), start=1):
         if isinstance(bases, Region):
             yield bases
             continue
-        named = f"sequence{number}" if name is None else str(name)
+        named = f"sequence{number}" if is_missing(name) else str(name)
         tag, ids = _tag_and_ids(bases, named)
         yield Region(name=named, contig=named, ids=as_dna(ids, named), tag=tag)
 
@@ -55,7 +58,10 @@ def read_contigs(genome: "Sequences", names: Iterable[str]) -> dict[str, Ids]:
     """The contigs of `genome` that `names` names; a str is the path of a FASTA file here. Missing ones are left out."""
     wanted = set(names)
     if isinstance(genome, str | Path):
-        return load_contigs(Path(genome), wanted)
+        path = read_path(genome, "genome", fix=_GENOME_FIX)
+        if isinstance(genome, str) and not path.exists():
+            raise InputError("no such file", where=path, fix=_GENOME_FIX, kind="missing-file")
+        return load_contigs(path, wanted)
     given: Any = genome
     if _is_indexed(given):  # the others of the file are not read
         given = {name: given.fetch(name) for name in given.references if name in wanted}
@@ -128,7 +134,10 @@ def _rows(table: Any) -> Iterator[tuple[Any, Any]]:
     if bases is None:
         problem = f"the table has no column {' or '.join(map(repr, _COLUMNS[0]))}"
         raise InputError(problem, fix=f"It has: {', '.join(map(str, table.columns))}.", kind="no-sequence-column")
-    yield from zip(table.index if names is None else table[names], table[bases], strict=True)
+    check_once(table.columns, bases, *(() if names is None else (names,)))
+    named = table.index if names is None else table[names]
+    for row, (name, one) in enumerate(zip(named, table[bases], strict=True)):
+        yield check_present(name, "name", row), check_present(one, "sequence", row)
 
 
 def _tag_and_ids(bases: Any, name: str) -> tuple[Ids, Ids]:
@@ -136,8 +145,9 @@ def _tag_and_ids(bases: Any, name: str) -> tuple[Ids, Ids]:
     data = _bytes(bases, name)
     if b"|" in data:
         return split_tag(encode(data), f"sequence {name!r}", fix="A tag is |d__Bacteria;p__Bacillota|.")
-    if strange := not_nucleotides(data):
-        problem = f"has characters that are not nucleotides: {strange[:10].decode('latin-1')!r}"
+    if not_nucleotides(data):
+        letters = foreign_letters(bases if isinstance(bases, str) else data)
+        problem = f"has characters that are not nucleotides: {letters!r}"
         fix = "To read a FASTA file, give its pathlib.Path." if isinstance(bases, str) else "Remove it, or repair it."
         raise InputError(problem, where=f"sequence {name!r}", fix=fix, kind="not-dna")
     return encode(b""), encode(data)

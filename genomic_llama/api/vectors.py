@@ -6,6 +6,7 @@ import numpy as np
 
 from evaluation.embedding.embedding import Values, embed_regions
 from evaluation.likelihood.likelihood import plan_reading
+from foundation.errors import InputError
 from foundation.progress import called_from_python, progress_bar
 from genomic_llama.api.door import public
 from genomic_llama.api.sequences import read_sequences
@@ -53,7 +54,7 @@ def embed(
     Returns float32 [sequences, hidden]; with `pooling="none"` a list of float32 [bases, hidden]. Rows are in the order
     of `sequences`. Values differ between batch sizes only by rounding, about 1e-6 of their size in float32.
 
-    Raises `InputError` for invalid sequence, and for a layer that the model does not have.
+    Raises `InputError` for invalid sequence, for no sequence at all, and for a layer that the model does not have.
     """
     with called_from_python(progress=progress):
         reading = plan_reading(model, context_length=context_length, stride=stride, batch_size=batch_size)
@@ -62,6 +63,8 @@ def embed(
             for one in embed_regions(model, read_sequences(sequences), reading, layer=layer, pooling=pooling):
                 found.append(one.values)
                 advance(1)
+        if not found:
+            raise InputError("has nothing to embed", where="sequences", fix="Give one or more.", kind="no-sequences")
         if pooling == "none":
             return found
-        return np.stack(found) if found else np.zeros((0, model.config.hidden_size), np.float32)
+        return np.stack(found)

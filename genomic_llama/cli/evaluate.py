@@ -13,6 +13,7 @@ from genomic_llama.cli.options import Dtype, FittingBatchSize, ModelDtype
 from genomic_llama.cli.sharding import Sharding, carry_out, sharded
 
 DEFAULT = "suite"
+DATA = Path("data/evaluation")
 
 
 class _SuiteByDefault(TyperGroup):
@@ -132,7 +133,7 @@ def _watch(
 def zero_shot(
     models: Models,
     out: Annotated[Path, typer.Option(help="Directory for the results and index.html.")] = Path("leaderboard"),
-    data: Data = Path("data/evaluation"),
+    data: Data = DATA,
     task: Task = None,
     offline: Annotated[
         bool,
@@ -151,7 +152,7 @@ def zero_shot(
 
     The tasks cover variant effects, likelihood and probes. Each result is
     written when its task is finished: repeat the command after an interruption
-    to run the rest. Exits with 1 if a task failed.
+    to run the rest. Exits with 1 if a task failed, or if none was run.
     """
     from evaluation.zero_shot.board.page import format_headlines
     from evaluation.zero_shot.data import describe_missing
@@ -160,6 +161,9 @@ def zero_shot(
 
     if offline and download:
         raise InputError("--offline and --download exclude each other", fix="Give one.", kind="offline-download")
+    if offline and data != DATA and not data.is_dir():
+        fix = "Give the folder of the data, or --download to fill it."
+        raise InputError("no such directory", where=data, fix=fix, kind="no-such-directory")
     request = ZeroShotRequest(
         models=tuple(models), tasks=tuple(task or ()), data=data, out=out, offline=offline or download,
         dtype=dtype.value, batch_size=batch_size,
@@ -179,12 +183,14 @@ def zero_shot(
         warn("not run, because their data are missing:", *describe_missing(missing))
     print_table(*format_headlines(board))
     print_lines(f"wrote {out}")
-    if failures:
+    if len(missing) == len(tasks):
+        warn(f"error: no task was run: {data} lacks the data of all {plural(len(tasks), 'task')}")
+    if failures or len(missing) == len(tasks):
         raise typer.Exit(1)
 
 
 @app.command()
-def tasks(data: Data = Path("data/evaluation"), task: Task = None) -> None:
+def tasks(data: Data = DATA, task: Task = None) -> None:
     """List the published tasks, what each measures, and whether its data are present. --task lists missing files."""
     from evaluation.zero_shot.data import describe_missing, find_data
     from evaluation.zero_shot.spec import read_tasks

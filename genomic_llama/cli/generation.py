@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evaluation.limits import MOST
 from foundation.errors import InputError
 from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import Adapter, Dtype, EngineName, FittingBatchSize, Model, ModelDtype, Overwrite, Tag
@@ -39,7 +40,7 @@ def generate(
         bool, typer.Option("--until-eos", help="Continue until EOS, or until the model's positions are full.")
     ] = False,
     min_length: Annotated[int, typer.Option(help="Minimum number of new bases before EOS.", min=1)] = 1,
-    samples: Annotated[int, typer.Option(help="Sequences per prompt.", min=1, max=1_000_000)] = 1,
+    samples: Annotated[int, typer.Option(help="Sequences per prompt.", min=1, max=MOST)] = 1,
     temperature: Annotated[
         float, typer.Option(help="Sampling temperature; 0: always the most likely base.", min=0)
     ] = 1.0,

@@ -18,6 +18,7 @@ from genomic_llama.cli.doctor import doctor
 from genomic_llama.cli.evaluation import commands as evaluation
 from genomic_llama.cli.launch import launch
 from genomic_llama.cli.options import Overwrite
+from genomic_llama.cli.paths import Commands
 from genomic_llama.cli.plan import plan
 from genomic_llama.cli.prepare import prepare
 from genomic_llama.cli.sharding import merge
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from conversion.checkpoint import Checkpoint
 
 app = typer.Typer(
+    cls=Commands,
     name="genomic-llama",
     help="Prepare genomes, train Llama-3 models of DNA, convert checkpoints, score sequence, and report on runs.",
     no_args_is_help=True,

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from evaluation.limits import MOST
+
 
 class Dtype(str, Enum):
     float32 = "float32"
@@ -43,12 +45,10 @@ class Head(str, Enum):
 
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
-BatchSize = Annotated[int, typer.Option(help="Sequences per forward pass.", min=1, max=1_000_000)]
+BatchSize = Annotated[int, typer.Option(help="Sequences per forward pass.", min=1, max=MOST)]
 FittingBatchSize = Annotated[
     int | None,
-    typer.Option(
-        "--batch-size", help="Sequences per forward pass.", min=1, max=1_000_000, show_default="as many as fit"
-    ),
+    typer.Option("--batch-size", help="Sequences per forward pass.", min=1, max=MOST, show_default="as many as fit"),
 ]
 Model = Annotated[Path, typer.Argument(help="Hugging Face directory.", show_default=False)]
 Adapter = Annotated[

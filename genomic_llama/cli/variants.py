@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from evaluation.limits import MOST
 from foundation.terminal import print_lines, warn
 from genomic_llama.cli.options import Adapter, Dtype, FittingBatchSize, Model, ModelDtype, Overwrite, Strand
 from genomic_llama.cli.sharding import Sharding, carry_out, sharded
@@ -54,7 +55,9 @@ def variants(
     ] = False,
     null: Annotated[
         int,
-        typer.Option(help="Compare each indel with this many random indels of its length in the same contigs.", min=0),
+        typer.Option(
+            help="Compare each indel with this many random indels of its length in the same contigs.", min=0, max=MOST
+        ),
     ] = 0,
     adapter: Adapter = None,
     dtype: ModelDtype = Dtype.float32,

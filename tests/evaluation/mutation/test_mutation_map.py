@@ -149,9 +149,9 @@ def test_a_hub_has_a_logo_of_four_tracks(maps: list[MutationMap], tmp_path: Path
 
 
 def test_what_cannot_be_mutated_is_refused(tiny_model: Any) -> None:
-    nothing = Region(name="gap", contig="n", ids=encode("NNN"))
+    nothing = Region(name="gap", contig="n", ids=encode("NNNNN"))
     with refused("no-base-to-mutate", where="region 'gap'"):
-        list(mutate_regions(tiny_model, [nothing], {"n": encode("NNN")}, PLACEMENT, KINDS))
+        list(mutate_regions(tiny_model, [nothing], {"n": encode("NNNNN")}, PLACEMENT, KINDS))
     for options, kind in (({"deletions": (0,)}, "deletion"), ({"tile": 0}, "tile")):
         with refused(kind):
             Kinds(**options)

@@ -43,6 +43,17 @@ def test_what_is_at_hand_is_run_and_the_rest_is_named(scored: Path, model_direct
     assert "finished earlier" in again.output
 
 
+def test_a_run_without_any_data_fails(model_directory: Path, tmp_path: Path) -> None:
+    with refused("no-such-directory", where="nosuch"):
+        run("zero-shot", model_directory, "--data", tmp_path / "nosuch", "--offline", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "empty").mkdir()
+    done = run("zero-shot", model_directory, "--data", tmp_path / "empty", "--task", "brca1", "--offline", "--out",
+               tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 1
+    assert "no task was run" in done.output
+
+
 def test_without_offline_nothing_is_run_while_data_are_missing(
     scored: Path, model_directory: Path, tmp_path: Path
 ) -> None:

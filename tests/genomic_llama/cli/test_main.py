@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from genomic_llama.cli.main import app
 
 COMMANDS = ("prepare", "convert", "checkpoint", "score", "report", "simulate", "tokenizer", "plan", "launch", "doctor")
 HEAVY = ("torch", "nemo", "nemo_run", "megatron", "transformers", "lightning", "pyarrow", "matplotlib", "numpy")
@@ -35,6 +38,17 @@ def test_prepare_and_convert_import_no_nemo() -> None:
         code = f"import sys, {modules}; print(({heavy}{more}) & sys.modules.keys())"
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert result.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("score", "", "x.fa"), ("generate", "m", "--out", ""), ("evaluate", "zero-shot", "m", "--data", ""),
+     ("mutate", "m", "x.fa", "--out", "o", "--adapter", "")],
+    ids=" ".join,
+)  # fmt: skip
+def test_an_empty_path_is_not_the_current_directory(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, "The path is empty" in result.output) == (2, True), result.output
 
 
 def test_simulate_prints_the_entropy_rate_and_is_deterministic(tmp_path: Path) -> None:
