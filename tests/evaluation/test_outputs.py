@@ -97,3 +97,13 @@ def test_a_run_that_was_interrupted_before_its_receipt_is_resumed(tiny_directory
     journal_path(inputs / "s").write_bytes(b"")
     run("variants", tiny_directory)
     assert not journal_path(inputs / "s").exists()
+
+
+@pytest.mark.parametrize("option", ["--out", "--model-card"])
+def test_a_report_does_not_replace_what_it_is_made_from(option: str, inputs: Path) -> None:
+    (inputs / "run").mkdir()
+    for name in ("s.json", "run/metrics.jsonl"):
+        (inputs / name).write_text("{}")
+        with refused("output-is-input", where=name):
+            words = ["report", "run", "--corpus", "corpus", "--score", "s.json", option, name]
+            CliRunner().invoke(app, words, catch_exceptions=False)
