@@ -184,7 +184,7 @@ def zero_shot(
     print_table(*format_headlines(board))
     print_lines(f"wrote {out}")
     if len(missing) == len(tasks):
-        warn(f"error: no task was run: {data} lacks the data of all {plural(len(tasks), 'task')}")
+        warn(f"error: no task was run: {data} has the data of none")
     if failures or len(missing) == len(tasks):
         raise typer.Exit(1)
 
