@@ -337,7 +337,7 @@ class TrainerConfig:
         "Optimizer steps of the run", unit="steps", nemo="trainer.max_steps", bridge="train.train_iters"
     )
     validate_every: int = setting(
-        "Steps between two validations",
+        "Steps between two validations; the last step is validated too",
         unit="steps",
         nemo="trainer.val_check_interval",
         bridge="validation.eval_interval",

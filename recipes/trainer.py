@@ -14,6 +14,7 @@ from training.early_stop import EarlyStop
 from training.guards.hang import HangWatch
 from training.guards.step_guard import StepGuard
 from training.heads.log import HeadLog
+from training.last_validation import LastValidation
 from training.live.evaluation import LiveEvaluation
 from training.metrics.progress import TrainingProgress
 from training.metrics.run_log import RunLog
@@ -32,6 +33,7 @@ def trainer_recipe(config: TrainConfig) -> run.Config[nl.Trainer]:
         run.Config(TrainingProgress),
         *guard_recipes(config),
         run.Config(Preemption),
+        run.Config(LastValidation),
     ]
     if config.trainer.evaluate_every:
         callbacks.append(run.Config(LiveEvaluation))

@@ -92,6 +92,9 @@ def test_a_run_is_cut_short_and_made_longer(folder: Path, bridge_run: Path, brid
         bridge("train", *words(folder, "longer", "engine=bridge", f"trainer.max_steps={steps}"))
     found, wanted = losses(folder / "longer"), losses(bridge_run)
     assert found == {step: wanted[step] for step in range(1, 13)}
+    validated, whole = losses(folder / "longer", "validation_loss"), losses(bridge_run, "validation_loss")
+    assert validated.keys() == {4, 10, 12}  # the last step of each start, and an interval
+    assert validated[10] == whole[10]
 
 
 def test_it_resumes_exactly_from_its_newest_whole_checkpoint(folder: Path, bridge_run: Path, bridge: Run) -> None:

@@ -26,6 +26,13 @@ def losses(run: Path) -> list[tuple[int, float, float]]:
     return [(line["step"], line["loss"], line["learning_rate"]) for line in lines(run) if "loss" in line]
 
 
+def validations(run: Path) -> dict[int, dict[str, Any]]:
+    """What each validation measured, by its step."""
+    rows = [line for line in lines(run) if "validation_loss" in line]
+    assert len({row["step"] for row in rows}) == len(rows)  # none is repeated
+    return {row["step"]: {key: row[key] for key in row if key not in ("time", "validation_seconds")} for row in rows}
+
+
 def train_tiny(run: Path, corpus: Path, *overrides: str) -> None:
     log = run.with_suffix(".log")
     arguments = ("--config-name", "train_tiny", f"run_dir={run}", f"dataset.corpus={corpus}", *SMALL, *overrides)
@@ -108,16 +115,17 @@ def test_tensorboard_has_what_the_run_log_has(six_steps: Path) -> None:
     ids=["window", "packed"],
 )
 def test_the_other_modes_train(corpus: Path, tmp_path: Path, overrides: tuple[str, ...]) -> None:
-    run = tmp_path / "run"
-    train_tiny(run, corpus, "trainer.max_steps=4", "trainer.validate_every=4", "trainer.checkpoint_every=2", *overrides)
+    run, every = tmp_path / "run", ("trainer.validate_every=3", "trainer.checkpoint_every=2")
+    train_tiny(run, corpus, "trainer.max_steps=4", *every, *overrides)
     assert losses(run)[0][1] == pytest.approx(5.5, abs=0.3)
     assert losses(run)[-1][1] < losses(run)[0][1]
     assert (corpus / "train.64.pack").exists() or "dataset.mode=packed" not in overrides
     resumed = tmp_path / "resumed"
     for steps in (2, 4):
-        limits = (f"trainer.max_steps={steps}", "trainer.validate_every=4", "trainer.checkpoint_every=2")
-        train_tiny(resumed, corpus, *limits, *overrides)
+        train_tiny(resumed, corpus, f"trainer.max_steps={steps}", *every, *overrides)
     assert losses(resumed) == losses(run)
+    assert validations(run).keys() == {3, 4}  # an interval, and the end
+    assert validations(resumed) == {2: validations(resumed)[2], **validations(run)}
 
 
 def test_a_blend_trains(corpus: Path, tmp_path: Path) -> None:

@@ -128,9 +128,10 @@ class GenomicDataModule(LightningDataModule, IOMixin):  # type: ignore[misc]
     def train_dataloader(self) -> TRAIN_DATALOADERS:
         """Batches from the first sample not yet consumed. NeMo puts its own sampler under it."""
         self._resumed_at_step = self.data_sampler.init_global_step = self.trainer.global_step
-        # A finished run that is resumed asks for a loader too, and NeMo's sampler refuses an empty one.
-        consumed = self.data_sampler.init_consumed_samples
-        self._train.length = max(self._train.length, consumed + self.global_batch_size)
+        # A finished run that is resumed asks for a loader too, and NeMo's sampler refuses an empty one. Steps before
+        # this one may have consumed batches of another size.
+        steps = max(1, self.trainer.max_steps - self._resumed_at_step)
+        self._train.length = self.data_sampler.init_consumed_samples + steps * self.global_batch_size
         return self._loader(self._train, "train")
 
     def val_dataloader(self) -> EVAL_DATALOADERS:

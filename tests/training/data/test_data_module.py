@@ -147,6 +147,15 @@ def test_a_resumed_run_goes_on_at_the_next_sample(corpus: str, num_workers: int)
     assert second.state_dict()["consumed_samples"] == 40
 
 
+def test_a_resumed_run_with_smaller_batches_reads_each_sample_once(corpus: str) -> None:
+    """Ten of 100 steps are left, after 90 of 8 samples: they are of 4, which follow these."""
+    before = module(corpus)
+    whole = batches(before, "train", 10_000)
+    before.trainer.global_step = 90
+    after = module(corpus, state=before.state_dict(), step=90, global_batch_size=4)
+    assert equal(batches(after, "train", 10_000), whole[360:380])
+
+
 @pytest.mark.parametrize("mode", ["concat", "window", "packed"])
 def test_ranks_share_out_what_one_reads_and_a_resume_may_change_their_number(corpus: str, mode: str) -> None:
     """Eight global batches on 1, 2 or 4 ranks, resumed after three on any other number: the same samples in turn."""
