@@ -172,6 +172,9 @@ def zero_shot(
     if download:
         _fetch(request.found, yes=yes)
     tasks = request.found
+    if not cut.whole and all(one.missing for one in tasks):
+        fix = "`genomic-llama evaluate tasks` lists what is missing; --download fetches it."
+        raise InputError("has the data of no task", where=data, fix=fix, kind="data-missing")
     if cut.whole:
         failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
         board, _ = publish(out, tasks)
