@@ -1,1 +1,1 @@
-"""Hugging Face <-> NeMo 2: one table of weights, streamed, strict, checkpoints read as data. No NeMo needed."""
+"""Checkpoints of Hugging Face, NeMo 2, Megatron-Bridge, NVLlama, PEFT and GGUF: one table of weights, read as data."""

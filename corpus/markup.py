@@ -14,7 +14,7 @@ from numba import njit
 from corpus.letters import BAR, JOINS
 from corpus.scan.batch import Batch
 from foundation.errors import InputError
-from tokenizer.sequence import NUCLEOTIDES, Ids, reverse_complement, to_dna
+from tokenizer.sequence import NUCLEOTIDES, Ids, first_letter, reverse_complement, to_dna
 from tokenizer.vocabulary import EOS, SPECIAL_TOKENS, VOCAB_SIZE
 
 LONGEST_TAG = 2048
@@ -47,9 +47,9 @@ def check_markup(batch: Batch, where: object) -> None:
     status, record, place = _check(batch.tokens, batch.bounds, _ALLOWED)
     if status == _FINE:
         return
-    byte = int(batch.tokens[batch.bounds[record] + place])
+    start = batch.bounds[record] + place
     where = f"{where}, record {batch.first + record} {batch.names[record]!r}"
-    raise _error(status, byte, place, where, fix="Remove the record, or repair the file.")
+    raise _error(status, batch.tokens[start : start + 4], place, where, fix="Remove the record, or repair the file.")
 
 
 def split_tag(text: Ids, where: object, *, fix: str) -> tuple[Ids, Ids]:
@@ -60,7 +60,7 @@ def split_tag(text: Ids, where: object, *, fix: str) -> tuple[Ids, Ids]:
     bounds = np.array([0, len(text) + 1], dtype=np.int64)
     status, _, place = _check(np.append(text, _EOS), bounds, _ALLOWED)
     if status not in (_FINE, _BARE):
-        raise _error(status, int(text[place]), place, where, fix=fix)
+        raise _error(status, text[place : place + 4], place, where, fix=fix)
     end = 0
     while end < len(text) and text[end] == BAR:
         end += 2 + int(np.argmax(text[end + 1 :] == BAR))
@@ -102,14 +102,14 @@ def _has_markup(text: Ids) -> bool:
     return any(bool((text == byte).any()) for byte in (BAR, *JOINS))
 
 
-def _error(status: int, byte: int, place: int, where: object, *, fix: str) -> InputError:
-    shown = repr(chr(byte)) if 32 < byte < 127 else f"byte 0x{byte:02x}"
+def _error(status: int, letters: Ids, place: int, where: object, *, fix: str) -> InputError:
+    shown = first_letter(letters.tobytes())
     kind, problem = {
         _LETTER: (
             "not-nucleotides",
             f"{shown} at place {place + 1} is not an IUPAC nucleotide letter and is in no tag",
         ),
-        _TAG: ("tag-not-printable", f"{shown} at place {place + 1} is in a tag and is not printable"),
+        _TAG: ("tag-not-printable", f"{shown} at place {place + 1} is in a tag and is not printable ASCII"),
         _UNCLOSED: (
             "tag-not-closed",
             f"the tag that opens at place {place + 1} does not close within {LONGEST_TAG:,} characters",

@@ -1,1 +1,1 @@
-"""Evaluation of a trained model: likelihood of held-out sequence, baselines, and the report."""
+"""What a trained model can do: likelihoods, variants, embeddings, generation, predictions, published tasks, reports."""

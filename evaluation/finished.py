@@ -7,7 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from evaluation.digest import model_digest, read_ahead, source_digest, versions
-from foundation.receipt import read_receipt, remove_receipt, write_receipt
+from foundation.errors import InputError
+from foundation.place import check_apart
+from foundation.receipt import is_own, read_receipt, write_receipt
+from foundation.spelling import option
 
 
 @dataclass(kw_only=True)
@@ -27,14 +30,25 @@ class Work:
     out: Path | None = None
     overwrite: bool = False
 
+    def check_outputs(self, *, interrupted: bool = False) -> None:
+        """Refuse outputs that are inputs; and unless they may be overwritten, files that another program wrote.
+
+        Files of earlier runs may be replaced, as long as nobody changed them; so may those of a run that was
+        `interrupted`, perhaps before its receipt. Errors: `InputError`.
+        """
+        read = [self.model, self.adapter, *self.sources.values()]
+        check_apart(self.files, [path for path in read if path is not None])
+        for path in [] if self.overwrite or interrupted else self.files:
+            if self._name is not None and path.exists() and not is_own(self._name, path):
+                problem = "already exists, and is not as an earlier run of this command left it"
+                fix = f"Choose another output, or pass {option('overwrite', True)} to replace it."
+                raise InputError(problem, where=path, fix=fix, kind="output-exists")
+
     def finished(self) -> list[Path] | None:
         """The files of an earlier run of the same work; None where it is to be done. Errors: `InputError`."""
         if self._name is None or Path("-") in self.sources.values():
             return None
-        found = None if self.overwrite else read_receipt(self._name, self.made_from)
-        if found is None:
-            remove_receipt(self._name)
-        return found
+        return None if self.overwrite else read_receipt(self._name, self.made_from)
 
     def finish(self, written: Sequence[Path] | None = None) -> None:
         """Leave a receipt for what was `written`: all of `files`, unless given."""

@@ -76,6 +76,15 @@ def real_file(path: Path, given: Path | None = None) -> Path:
     return real
 
 
+def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Errors: `InputError` for an output in the place of a file that is read, by whatever name."""
+    read = [path for path in inputs if path.is_file()]
+    for output in outputs:
+        if output.exists() and any(output.samefile(path) for path in read):
+            fix = "Choose another output: it would replace what is read."
+            raise InputError("is an input of the command", where=output, fix=fix, kind="output-is-input")
+
+
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 

@@ -80,6 +80,15 @@ def foreign_letters(sequence: str | bytes, most: int = 10) -> str:
     return "".join(list(dict.fromkeys(text.translate(dict.fromkeys(NUCLEOTIDES))))[:most])
 
 
+def first_letter(data: bytes) -> str:
+    """The character of UTF-8 that `data` begins with, quoted; its first byte where that is none, or not printable."""
+    for size in range(1, 5):
+        letter = data[:size].decode("utf-8", "replace")
+        if len(letter) == 1 and letter.isprintable() and letter not in " \ufffd":
+            return repr(letter)
+    return f"byte 0x{data[0]:02x}" if data else "nothing"
+
+
 def _look_up(table: bytes, ids: Ids) -> Ids:
     """`table[id]` of each id; `bytes.translate` is several times as fast as indexing an array with one."""
     return np.frombuffer(bytearray(ids.tobytes()).translate(table), np.uint8).reshape(ids.shape)

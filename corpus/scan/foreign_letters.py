@@ -4,7 +4,7 @@ import re
 
 from corpus.scan.batch import Batch
 from foundation.errors import InputError
-from tokenizer.sequence import NUCLEOTIDES, not_nucleotides
+from tokenizer.sequence import NUCLEOTIDES, first_letter, foreign_letters, not_nucleotides
 
 _FOREIGN = re.compile(b"[^" + NUCLEOTIDES + b"]")
 _PROTEIN = set(b"EFILPQXZJOefilpqxzjo*")
@@ -16,8 +16,9 @@ def explain_letters(batch: Batch, record: int, where: object) -> InputError:
     foreign = not_nucleotides(sequence)
     match = _FOREIGN.search(sequence)
     assert match is not None
-    letter, shown = match[0], _show(match[0])
-    others = ", ".join(_show(bytes([byte])) for byte in foreign if byte != letter[0])
+    letter, shown = match[0], first_letter(sequence[match.start() : match.start() + 4])
+    found = (first_letter(one.encode("utf-8", "surrogateescape")) for one in sorted(foreign_letters(sequence, 256)))
+    others = ", ".join(one for one in found if one != shown)
     problem = f"{shown} at base {match.start() + 1} is not an IUPAC nucleotide letter" + f" (also: {others})" * bool(
         others
     )
@@ -44,7 +45,3 @@ def _fix(letter: bytes, foreign: bytes) -> str:
     if _PROTEIN & set(foreign):
         return "It looks like protein; only DNA can be prepared."
     return "Remove the record, or repair the file."
-
-
-def _show(letter: bytes) -> str:
-    return repr(letter.decode()) if 32 < letter[0] < 127 else f"byte 0x{letter[0]:02x}"

@@ -41,7 +41,7 @@ class Cache:
     def __init__(self, lengths: Sequence[int], capacity: int, device: "torch.device") -> None:
         import torch
 
-        self._capacity = -(-capacity // _BLOCK) * _BLOCK
+        self._capacity, self._last = -(-capacity // _BLOCK) * _BLOCK, capacity - 1
         self._alike, self._longest = min(lengths) == max(lengths), max(lengths)
         self._ends = torch.tensor(lengths, device=device)
         self._rows = torch.arange(len(lengths), device=device)
@@ -64,9 +64,10 @@ class Cache:
                 store[first:last, :, : new.shape[2]] = new
 
     def close(self) -> None:
-        """The position is filled in all layers."""
+        """The position is filled in all layers. A row without room, which has ended, writes its last one again."""
         self._ends += 1
-        self._longest += 1
+        self._ends.clamp_(max=self._last)
+        self._longest = min(self._longest + 1, self._last)
 
     def attend(self, layer: int, query: "Tensor", key: "Tensor", value: "Tensor", scale: float) -> "Tensor":
         """Attention of one new position, [B, H, 1, D], with all before it and itself."""

@@ -96,7 +96,7 @@ class VariantRequest:
                 **{key: value for key, value in self.run.settings.items() if key != "model"},
                 "label": self.label, "positive": self.positive, "negative": self.negative, "by": self.by,
             },
-            files=[],
+            files=result_paths(self.out),
             out=self.out,
             overwrite=overwrite,
         )  # fmt: skip

@@ -23,6 +23,8 @@ def _problem(text: str) -> str:
         return f"{shown(text)} has a null byte, which no path can have"
     try:
         os.stat(text)
+    except UnicodeEncodeError:
+        return f"{shown(text)} has a character that no path can have"
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return f"{text[:40]!r}... has {len(text):,} characters, too many for a path"

@@ -14,7 +14,7 @@ from evaluation.likelihood.regions import Region, load_contigs, read_regions
 from evaluation.rna import AsDna
 from foundation.errors import InputError, shown
 from genomic_llama.api.paths import read_path
-from genomic_llama.api.tables import check_once, check_present, is_missing
+from genomic_llama.api.tables import check_present, is_missing, one_column
 from tokenizer.sequence import Ids, encode, foreign_letters, not_nucleotides
 
 if TYPE_CHECKING:
@@ -134,9 +134,8 @@ def _rows(table: Any) -> Iterator[tuple[Any, Any]]:
     if bases is None:
         problem = f"the table has no column {' or '.join(map(repr, _COLUMNS[0]))}"
         raise InputError(problem, fix=f"It has: {', '.join(map(str, table.columns))}.", kind="no-sequence-column")
-    check_once(table.columns, bases, *(() if names is None else (names,)))
-    named = table.index if names is None else table[names]
-    for row, (name, one) in enumerate(zip(named, table[bases], strict=True)):
+    named = table.index if names is None else one_column(table, names)
+    for row, (name, one) in enumerate(zip(named, one_column(table, bases), strict=True)):
         yield check_present(name, "name", row), check_present(one, "sequence", row)
 
 

@@ -20,6 +20,15 @@ def check_present(value: Any, what: str, row: int) -> Any:
     return value
 
 
+def one_column(table: Any, name: str) -> Any:
+    """The column `name`. Errors: `InputError` where several columns, or those of a level below, have this name."""
+    found = table[name]
+    if hasattr(found, "columns"):
+        problem, fix = f"the table has several columns under {name!r}", "Rename all but one, or drop them."
+        raise InputError(problem, fix=fix, kind="column-twice")
+    return found
+
+
 def check_once(columns: Any, *names: Any) -> None:
     """Errors: `InputError` for one of `names` that two or more of `columns` have."""
     for name in names:

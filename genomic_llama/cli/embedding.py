@@ -129,6 +129,7 @@ def probe(
         files=[out] if out is not None else [],
         overwrite=overwrite,
     )  # fmt: skip
+    work.check_outputs()
     if out is not None and (files := work.finished()):
         print_lines(describe(files))
         print_text(format_table(read_table(out)))

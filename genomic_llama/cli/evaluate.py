@@ -174,7 +174,11 @@ def zero_shot(
     if download:
         _fetch(request.found, yes=yes)
     tasks = request.found
-    if cut.whole and not has_shards(request):
+    whole = cut.whole and not has_shards(request)
+    if not whole and all(one.missing for one in tasks):
+        fix = "`genomic-llama evaluate tasks` lists what is missing; --download fetches it."
+        raise InputError("has the data of no task", where=data, fix=fix, kind="data-missing")
+    if whole:
         failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
         board, _ = publish(out, tasks)
     elif timed := carry_out(request, cut, overwrite=False).timed:
@@ -186,7 +190,7 @@ def zero_shot(
     print_table(*format_headlines(board))
     print_lines(f"wrote {out}")
     if len(missing) == len(tasks):
-        warn(f"error: no task was run: {data} lacks the data of all {plural(len(tasks), 'task')}")
+        warn(f"error: no task was run: {data} has the data of none")
     if failures or len(missing) == len(tasks):
         raise typer.Exit(1)
 

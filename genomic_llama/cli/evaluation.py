@@ -7,6 +7,7 @@ import typer
 
 from foundation.atomic import check_writable
 from foundation.errors import InputError
+from foundation.place import check_apart
 from foundation.terminal import print_lines, warn
 from genomic_llama.cli import embedding, generation, mutation, prediction, variants
 from genomic_llama.cli.options import (
@@ -144,6 +145,8 @@ def report(
             "--out and --model-card are one file", where=out, fix="Give them two names.", kind="one-file-twice"
         )
     check_writable(out, model_card)
+    outputs, inputs = (out, model_card), (run / "metrics.jsonl", run / "config.yaml", scores)
+    check_apart([path for path in outputs if path is not None], [path for path in inputs if path is not None])
     if (corpus, scores, model_card, entropy_floor) == (None, None, None, None):
         build_head_report(run, out)
         print_lines(f"wrote {out}")

@@ -15,7 +15,7 @@ import typer
 from foundation.errors import InputError
 from foundation.pages.quantities import plural
 from foundation.terminal import print_lines
-from genomic_llama.cli.options import EngineName
+from genomic_llama.cli.options import EngineName, Overwrite
 
 if TYPE_CHECKING:
     from evaluation.sharding.job import Request
@@ -138,6 +138,8 @@ def carry_out(request: "Request", sharding: Sharding, *, overwrite: bool) -> Don
     shard = parse_shard(sharding.shard) if sharding.shard is not None else None
     engine, shards = (None, 0) if shard or sharding.whole else _engine(sharding)
     request.check()
+    work = request.made(overwrite=overwrite)
+    work.check_outputs(interrupted=request.journal is not None and request.journal.exists())
     if not sharding.whole:
         _check_can_be_cut(request)
     if shard is not None:
@@ -146,7 +148,7 @@ def carry_out(request: "Request", sharding: Sharding, *, overwrite: bool) -> Don
         everyone = shlex.quote(str(request.out)) + f".*-of-{shard.count}.part"
         print_lines(f"when all are: genomic-llama merge {shlex.quote(str(request.out))} {everyone}")
         return Done()
-    if files := request.made(overwrite=overwrite).finished():
+    if files := work.finished():
         print_lines(describe(files))
         return Done(finished=files)
     if overwrite and request.journal:
@@ -181,6 +183,7 @@ def _engine(sharding: Sharding) -> "tuple[Engine, int]":
 def merge(
     out: Annotated[Path, typer.Argument(help="Output path, the same --out as for the shards.", show_default=False)],
     parts: Annotated[list[Path], typer.Argument(help="The parts of all shards.", show_default=False)],
+    overwrite: Overwrite = False,
 ) -> None:
     """Merge the parts of all shards (--shard) into one output, identical to that of an unsharded run.
 
@@ -194,5 +197,6 @@ def merge(
     with contextlib.suppress(OSError):
         os.chdir(folder)  # from where the paths of its inputs are given
     request = request.at(Path(os.path.relpath(out)))
+    request.made(overwrite=overwrite).check_outputs()
     timed = run_merge(request, parts)
     print_lines(f"merged {plural(len(parts), 'part')}; wrote {', '.join(map(str, timed.files))}")

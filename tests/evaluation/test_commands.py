@@ -165,8 +165,10 @@ def test_what_is_finished_is_not_computed_again(tiny_directory: Path, files: Pat
         assert not _finished(*arguments, "--dtype", "bfloat16")  # a setting
         assert not _finished(*arguments)
         output.write_text("changed")
-        assert not _finished(*arguments)
-        assert output.read_bytes() != b"changed"
+        with refused("output-exists", where=name, fix="--overwrite"):
+            command(*arguments)
+        assert output.read_bytes() == b"changed"
+        assert not _finished(*arguments, "--overwrite")
     (files / "sub" / "b.bedgraph").unlink()
     assert not _finished(*commands["s.json"])
     genome.write_text(genome.read_text().replace(">d", ">e"))  # an input

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluation.generation import decode
 from evaluation.generation.cache import Cache, rows_that_fit
 from evaluation.generation.decode import Reader
 from evaluation.generation.generation import generate
@@ -144,6 +145,22 @@ def test_prompts_of_all_lengths_share_a_batch_to_the_bit() -> None:
         alone = generate(model, [prompt], sampling)[0]
         assert (one.ids.tobytes(), one.logs.tobytes()) == (alone.ids.tobytes(), alone.logs.tobytes())
     assert len({len(one.ids) for one in together}) > 1
+
+
+def test_prompts_that_leave_no_room_share_a_batch_with_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that has ended may stay in the batch, and must not run out of positions."""
+    monkeypatch.setattr(decode, "_WORTH_KEEPING", 0)
+    model = _llama()
+    use_attention(model)
+    random = np.random.default_rng(3)
+    texts = [random.choice(list(b"ACGT"), size=size).astype(np.uint8).tobytes() for size in (127, 1, 2, 3, 4, 5)]
+    prompts = [Region(name=str(number), ids=encode(text)) for number, text in enumerate(texts)]
+    sampling = Sampling(length=None, seed=5)
+    together = generate(model, prompts, sampling)
+    assert max(len(one.ids) for one in together) > 20
+    for prompt, one in zip(prompts, together, strict=True):
+        alone = generate(model, [prompt], sampling)[0]
+        assert (one.ids.tobytes(), one.logs.tobytes()) == (alone.ids.tobytes(), alone.logs.tobytes())
 
 
 def test_a_batch_is_what_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,10 +44,15 @@ def count_flops(lora_dim: int, out: Path) -> None:
         config = fiddle.build(recipe.model.config)
         model: Any = adapted(config.configure_model(fiddle.build(recipe.data.tokenizer)), lora_dim)
         tokens = torch.full((1, 64), 65)
-        counter = FlopCounterMode(display=False)
+        counter = FlopCounterMode(
+            display=False,
+            custom_mapping={
+                torch.ops.mkldnn._linear_pointwise: lambda left, right, *_, **__: 2 * left.numel() * right[0]
+            },
+        )
         with counter:
             batch = {"tokens": tokens, "labels": tokens, "position_ids": torch.arange(64)[None]}
             causal_forward_step(model, batch).sum().backward()
-    products = {"mm", "addmm"}
+    products = {"mm", "addmm", "_linear_pointwise"}
     counted = {str(kernel).split(".")[-1]: flops for kernel, flops in counter.get_flop_counts()["Global"].items()}
     out.write_text(json.dumps(sum(flops for kernel, flops in counted.items() if kernel in products) / 64))

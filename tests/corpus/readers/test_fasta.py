@@ -153,6 +153,7 @@ def test_observes_the_stored_bytes(tmp_path: Path) -> None:
         (b">a\nACGT\n@b\nAC\n", "not-nucleotides", "'@' at base 5", "--markup"),
         (b">a\nACGT*\n", "not-nucleotides", "'*' at base 5", "protein"),
         (b">a\nAC\xe9GT\n", "not-nucleotides", "0xe9 at base 3", "repair"),
+        (">a\nACÜÉÜ\n".encode(), "not-nucleotides", "'Ü' at base 3", "repair"),
         (b">a\nACGT>b\nAC\n", "not-nucleotides", "'>' at base 5", "line end"),
         (b">a\nAC7\n", "not-nucleotides", "'7' at base 3", "repair"),
     ],

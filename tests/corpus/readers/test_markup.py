@@ -29,7 +29,7 @@ def test_fine(tmp_path: Path, text: str) -> None:
         (TAG[:-1] + "ACGT", "tag-not-closed", "place 1"),
         ("ACGT|" + "A" * 3000 + "|C", "tag-not-closed", "place 5"),
         ("|a\tb|AC", "tag-not-printable", "0x09 at place 3"),
-        ("|é|AC", "tag-not-printable", "0xc3 at place 2"),
+        ("|é|AC", "tag-not-printable", "'é' at place 2"),
         (TAG, "no-sequence", ""),
         ("AC GT", "not-nucleotides", "0x20 at place 3"),
     ],

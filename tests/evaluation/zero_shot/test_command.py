@@ -52,6 +52,9 @@ def test_a_run_without_any_data_fails(model_directory: Path, tmp_path: Path) -> 
                tmp_path / "out")  # fmt: skip
     assert done.exit_code == 1
     assert "no task was run" in done.output
+    with refused("data-missing", where="empty"):
+        run("zero-shot", model_directory, "--data", tmp_path / "empty", "--offline", "--shard", "1/2", "--out",
+            tmp_path / "cut")  # fmt: skip
 
 
 def test_without_offline_nothing_is_run_while_data_are_missing(

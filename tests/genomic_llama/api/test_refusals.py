@@ -69,6 +69,9 @@ def test_a_column_that_comes_twice_is_refused(model: Any) -> None:
         table = pd.DataFrame([["a", "ACGT", "ACGT"]], columns=["name", "sequence", twice])
         with refused("column-twice", names=repr(twice)):
             list(read_sequences(table))
+    levels = pd.DataFrame([["ACGT"]], columns=pd.MultiIndex.from_tuples([("sequence", "eq")]))
+    with refused("column-twice", names="'sequence'"):
+        list(read_sequences(levels))
     for twice in ("ref", "REF"):
         table = DELETION.copy()
         table.insert(0, twice, "A", allow_duplicates=True)
@@ -89,7 +92,7 @@ def test_what_cannot_be_a_path_is_refused(model: Any, directory: Path) -> None:
         for name, call in calls.items():
             with refused("not-a-path", where=name):
                 call()
-    for path in ("x" * 300, "a\0b"):
+    for path in ("x" * 300, "a\0b", "a\ud800"):
         with refused("not-a-path"):
             gl.score(model, Path(path))
     with refused("not-a-path", where="genome", fix="dict"):
@@ -106,6 +109,9 @@ def test_a_letter_is_quoted_as_it_was_written(model: Any) -> None:
         gl.generate(model, "AéCZZé")
     with refused("not-dna", names=repr("\udcff")):
         gl.score(model, b"AC\xff")
+    for text, kind in (("|d__Bü|ACGT", "tag-not-printable"), ("|d__B|Aü", "not-nucleotides")):
+        with refused(kind, names="'ü'"):
+            gl.score(model, text)
     with refused("alphabet", names="'ü'"):
         gl.generate(model, "ACGT", alphabet="ü")
 
