@@ -139,7 +139,8 @@ def carry_out(request: "Request", sharding: Sharding, *, overwrite: bool) -> Don
     engine, shards = (None, 0) if shard or sharding.whole else _engine(sharding)
     request.check()
     work = request.made(overwrite=overwrite)
-    work.check_outputs(interrupted=request.journal is not None and request.journal.exists())
+    left = has_shards(request)
+    work.check_outputs(interrupted=left or (request.journal is not None and request.journal.exists()))
     if not sharding.whole:
         _check_can_be_cut(request)
     if shard is not None:
@@ -153,7 +154,7 @@ def carry_out(request: "Request", sharding: Sharding, *, overwrite: bool) -> Don
         return Done(finished=files)
     if overwrite and request.journal:
         request.journal.unlink(missing_ok=True)
-    if engine is None and has_shards(request):
+    if engine is None and left:
         engine, shards = LocalEngine(1), 1  # here, one shard after the other
     if engine is None:
         return Done(timed=run_whole(request))
