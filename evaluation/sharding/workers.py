@@ -1,7 +1,7 @@
 """All shards of a request, on processes, GPUs or machines at once, and merged.
 
 The shards are kept in the hidden folder `.NAME.shards` beside the output until that is written, so the same command
-resumes after a kill, with however many processes.
+resumes after a kill, with however many processes: also with the options that cut the work left out (`has_shards`).
 """
 
 import contextlib
@@ -44,8 +44,7 @@ def run_everywhere(request: Request, engine: Engine, shards: int, *, overwrite: 
 
     Errors: `InputError`, as of one process; also for a shard whose worker dies again and again.
     """
-    started, out = time.perf_counter(), request.out.absolute()
-    folder = out.parent / f".{out.name}.shards"
+    started, folder = time.perf_counter(), _folder(request)
     if overwrite:
         shutil.rmtree(folder, ignore_errors=True)
     with _locked(folder), full_disk(folder):
@@ -57,6 +56,19 @@ def run_everywhere(request: Request, engine: Engine, shards: int, *, overwrite: 
         result = finish(request, job, merged(job, parts), started)
         shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def has_shards(request: Request) -> bool:
+    """Whether a killed run in shards left some for the output of `request`: `run_everywhere` resumes or removes it."""
+    with contextlib.suppress(InputError):  # no output
+        # Of standard input there are no shards.
+        return _folder(request).is_dir() and Path("-") not in request.made().sources.values()
+    return False
+
+
+def _folder(request: Request) -> Path:
+    out = request.out.absolute()
+    return out.parent / f".{out.name}.shards"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +129,9 @@ def _run_all(engine: Engine, work: _ShardOfMany) -> None:
         shard = Shard(number=error.task, count=work.count)
         fix = "What is finished is kept: the same command resumes. Give it fewer processes, or more memory."
         raise InputError(error.problem, where=f"shard {shard}", fix=fix, kind="worker-died") from error
+    finally:
+        _opened.cache_clear()  # where the engine worked in this process
+        _loaded.cache_clear()
 
 
 def _count(folder: Path, header: Mapping[str, Any]) -> int | None:

@@ -96,13 +96,14 @@ def suite(
     if not models:
         raise InputError("no model", fix="Give a model, or --watch RUN.", kind="no-model")
     warn(f"Evaluating {', '.join(map(str, models))} on {suite}")
+    from evaluation.sharding.workers import has_shards
     from evaluation.suite.compare import format_comparison
     from evaluation.suite.config import read_suite
     from evaluation.suite.request import EvaluateRequest, compare_all
     from evaluation.suite.runner import evaluate_models
 
     request = EvaluateRequest(models=tuple(models), suite=suite, out=out, dtype=dtype.value)
-    if cut.whole:
+    if cut.whole and not has_shards(request):
         request.check()
         evaluate_models(models, read_suite(suite), suite, out, dtype.value)
         evaluations = compare_all(out, models)
@@ -154,6 +155,7 @@ def zero_shot(
     written when its task is finished: repeat the command after an interruption
     to run the rest. Exits with 1 if a task failed, or if none was run.
     """
+    from evaluation.sharding.workers import has_shards
     from evaluation.zero_shot.board.page import format_headlines
     from evaluation.zero_shot.data import describe_missing
     from evaluation.zero_shot.request import ZeroShotRequest, publish
@@ -172,10 +174,11 @@ def zero_shot(
     if download:
         _fetch(request.found, yes=yes)
     tasks = request.found
-    if not cut.whole and all(one.missing for one in tasks):
+    whole = cut.whole and not has_shards(request)
+    if not whole and all(one.missing for one in tasks):
         fix = "`genomic-llama evaluate tasks` lists what is missing; --download fetches it."
         raise InputError("has the data of no task", where=data, fix=fix, kind="data-missing")
-    if cut.whole:
+    if whole:
         failures = evaluate(models, tasks, out, dtype=dtype.value, batch_size=batch_size)
         board, _ = publish(out, tasks)
     elif timed := carry_out(request, cut, overwrite=False).timed:

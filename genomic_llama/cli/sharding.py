@@ -132,13 +132,15 @@ def carry_out(request: "Request", sharding: Sharding, *, overwrite: bool) -> Don
     from evaluation.finished import describe
     from evaluation.sharding.run import run_shard, run_whole
     from evaluation.sharding.shard import parse_shard
-    from evaluation.sharding.workers import run_everywhere
+    from evaluation.sharding.workers import has_shards, run_everywhere
+    from foundation.engines.local import LocalEngine
 
     shard = parse_shard(sharding.shard) if sharding.shard is not None else None
     engine, shards = (None, 0) if shard or sharding.whole else _engine(sharding)
     request.check()
     work = request.made(overwrite=overwrite)
-    work.check_outputs(interrupted=request.journal is not None and request.journal.exists())
+    left = has_shards(request)
+    work.check_outputs(interrupted=left or (request.journal is not None and request.journal.exists()))
     if not sharding.whole:
         _check_can_be_cut(request)
     if shard is not None:
@@ -152,6 +154,8 @@ def carry_out(request: "Request", sharding: Sharding, *, overwrite: bool) -> Don
         return Done(finished=files)
     if overwrite and request.journal:
         request.journal.unlink(missing_ok=True)
+    if engine is None and left:
+        engine, shards = LocalEngine(1), 1  # here, one shard after the other
     if engine is None:
         return Done(timed=run_whole(request))
     return Done(timed=run_everywhere(request, engine, shards, overwrite=overwrite))

@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from evaluation.sharding.part import read_part
 from evaluation.sharding.run import run_merge, run_shard, run_whole
 from evaluation.sharding.shard import Shard, parse_shard, share
 from foundation.typed import from_json, to_json
+from genomic_llama.cli.sharding import Sharding, carry_out
 
 Ask = Callable[[str, Path], Any]
 NAMES = ("score", "score-corpus", "score-both-parquet", "score-bedgraph", "score-regions-bigwig", "variants", "mutate",
@@ -48,6 +51,31 @@ def test_any_number_of_shards_gives_the_same_bytes(name: str, ask: Ask, tmp_path
             path.unlink()
         run_merge(request, parts_of(request, count)[::-1])
         assert contents(tmp_path) == whole, count
+
+
+@pytest.mark.parametrize("name", ["score", "variants", "mutate", "embed", "predict", "generate"])
+def test_one_process_takes_over_the_shards_of_a_killed_run(
+    name: str, ask: Ask, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also where only a part of a shard is there; what a run of other settings left is removed."""
+    request = ask(name, tmp_path)
+    run_whole(request, device="cpu")
+    whole, folder = contents(tmp_path), tmp_path / f".{request.out.name}.shards"
+    for other in (request, replace(request, batch_size=2)):
+        for path in tmp_path.iterdir():
+            path.unlink()
+        one, two, _ = parts_of(other, 3)
+        os.truncate(two, two.stat().st_size - 1)  # killed before its end
+        folder.mkdir()
+        for part in (one, two):
+            part.rename(folder / part.name)
+        capfd.readouterr()
+        carry_out(request, Sharding(), overwrite=False)
+        assert ("already finished: 1 of 3 shards" in capfd.readouterr().err) == (other is request)
+        assert not folder.exists()
+        for part in tmp_path.glob("*.part"):
+            part.unlink()
+        assert contents(tmp_path) == whole
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,6 +19,7 @@ from evaluation.sharding.devices import cpu_places, gpu_places, is_device_failur
 from evaluation.sharding.run import run_whole
 from evaluation.sharding.workers import RETRIES, run_everywhere
 from foundation.engines.local import LocalEngine
+from genomic_llama.cli.sharding import Sharding, carry_out
 
 pytestmark = pytest.mark.fast
 
@@ -81,7 +82,8 @@ def test_a_shard_that_kills_every_worker_is_an_error_and_the_rest_is_kept(
     assert not set(again) & set(kept) - {18, 19}
 
 
-def test_a_command_that_is_killed_resumes(toy: Callable[..., ToyRequest], tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [True, False], ids=["processes", "this process"])
+def test_a_command_that_is_killed_resumes(processes: bool, toy: Callable[..., ToyRequest], tmp_path: Path) -> None:
     request, own = toy(), Path(toy_request.__file__)
     parent = subprocess.Popen(
         [sys.executable, own, tmp_path], stderr=subprocess.DEVNULL, cwd=own.parents[2],
@@ -97,7 +99,11 @@ def test_a_command_that_is_killed_resumes(toy: Callable[..., ToyRequest], tmp_pa
         with open(part, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
     kept = computed(tmp_path)
-    assert run_everywhere(request, engine(1), 3).result == [number**2 for number in NUMBERS]
+    (tmp_path / "out.json").write_text("[]")  # as a kill leaves it between an output and the receipt
+    timed = carry_out(request, Sharding(processes=1) if processes else Sharding(), overwrite=False).timed
+    assert timed is not None
+    assert timed.result == [number**2 for number in NUMBERS]
+    assert not (tmp_path / ".out.json.shards").exists()
     assert not set(computed(tmp_path)[len(kept) :]) & set(kept) - {9}
 
 

@@ -15,6 +15,7 @@ from evaluation.suite.config import read_suite
 from evaluation.suite.request import EvaluateRequest
 from evaluation.suite.result import read_evaluation
 from evaluation.suite.runner import evaluate_models
+from genomic_llama.cli.main import app
 
 pytestmark = [pytest.mark.fast, pytest.mark.usefixtures("tiny_model")]
 
@@ -89,3 +90,17 @@ def test_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "results").mkdir()
     monkeypatch.chdir(tmp_path / "results")
     assert Shard(number=1, count=2).part(Path()) == tmp_path / "results.1-of-2.part"
+
+
+def test_one_process_takes_over_the_shards_of_a_killed_run(
+    request_: EvaluateRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one, _ = shards(request_, 2)
+    folder = request_.out.with_name(".out.shards")
+    folder.mkdir()
+    one.rename(folder / one.name)
+    words = ["evaluate", str(request_.suite), *map(str, request_.models), "--out", str(request_.out)]
+    app(words, standalone_mode=False)
+    assert "already finished: 1 of 2 shards" in capfd.readouterr().err
+    assert not folder.exists()
+    assert len(results(request_.out)) == len(request_.models)
